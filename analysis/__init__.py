@@ -1,0 +1,1 @@
+"""Tables of ratings and scores in, estimates and figures out: a pure library that knows no application."""

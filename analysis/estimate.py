@@ -1,0 +1,86 @@
+"""A number that says how it was made: value, interval, counts, method and signature, or the reason it is absent."""
+
+import math
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One statistic with its interval.
+
+    `value` is None exactly when `undefined` states why. `low` and `high` are None when no interval can be given
+    although the value can; `method` then says so. `clips` counts the clips that entered the statistic,
+    `raters` and `ratings` the people and votes behind them where that is known. `resamples_undefined` counts
+    bootstrap replicates in which the statistic did not exist; they are left out of the interval.
+
+    Raises ValueError when value and reason contradict each other, when a number is not finite, or when the
+    interval is upside down.
+
+    >>> Estimate("precision", 0.9, 0.81, 0.95, 0.95, 60, None, None, "Wilson", signature("precision")).value
+    0.9
+    """
+
+    statistic: str
+    value: float | None
+    low: float | None
+    high: float | None
+    confidence: float
+    clips: int
+    raters: int | None
+    ratings: int | None
+    method: str
+    signature: str
+    undefined: str | None = None
+    resamples_undefined: int = 0
+
+    def __post_init__(self) -> None:
+        if (self.value is None) != (self.undefined is not None):
+            raise ValueError(f"{self.statistic}: give either a value or the reason why there is none")
+        numbers = [number for number in (self.value, self.low, self.high) if number is not None]
+        if not all(math.isfinite(number) for number in numbers):
+            raise ValueError(f"{self.statistic}: {numbers} holds a number that is not finite")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"{self.statistic}: the interval [{self.low}, {self.high}] is upside down")
+        if not 0 < self.confidence < 1:
+            raise ValueError(f"{self.statistic}: confidence {self.confidence} must lie between 0 and 1")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields under their own names, plain Python numbers only: safe for JSON, never NaN."""
+        return {name: entry.item() if isinstance(entry, np.generic) else entry for name, entry in asdict(self).items()}
+
+
+def absent(
+    statistic: str, reason: str, *, signature: str, confidence: float, clips: int, raters: int | None = None
+) -> Estimate:
+    """The estimate of something that does not exist in these data, with the reason in words.
+
+    >>> absent("alpha", "no clip has two ratings", signature="", confidence=0.95, clips=0).undefined
+    'no clip has two ratings'
+    """
+    return Estimate(statistic, None, None, None, confidence, clips, raters, None, "none", signature, reason)
+
+
+def signature(statistic: str, **settings: object) -> str:
+    """Settings and versions as one short string, after sacreBLEU (Post 2018); settings that are None are left out.
+
+    >>> signature("alpha", metric="nominal", seed=0).split("|")[:3]
+    ['alpha', 'metric:nominal', 'seed:0']
+    """
+    parts = [f"{name}:{entry}" for name, entry in settings.items() if entry is not None]
+    return "|".join([statistic, *parts, f"clipjury:{_own_version()}", f"numpy:{np.__version__}"])
+
+
+def _own_version() -> str:
+    try:
+        return version("clipjury")
+    except PackageNotFoundError:  # run from a checkout that was never installed
+        return "checkout"

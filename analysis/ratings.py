@@ -1,0 +1,117 @@
+"""Votes of raters on clips, checked once and kept in the two shapes the statistics ask for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from analysis.estimate import Floats, Ints
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The answers a criterion allows, in order, and how far apart they are.
+
+    `metric` is "nominal" when answers are merely different and "ordinal" when their order counts. `missing`
+    holds the answers that are no vote (a rater who is unsure): counted, never compared.
+    """
+
+    name: str
+    levels: tuple[str, ...]
+    metric: Literal["nominal", "ordinal"]
+    missing: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if len(self.levels) < 2:
+            raise ValueError(f"scale {self.name} has {len(self.levels)} level(s); agreement needs at least two")
+        if len(set(self.levels)) < len(self.levels) or self.missing & set(self.levels):
+            raise ValueError(f"scale {self.name} names one answer twice: {self.levels}, missing {self.missing}")
+
+
+ACR5 = Scale("acr5", ("1", "2", "3", "4", "5"), "ordinal")
+"""Absolute category rating, bad to excellent (ITU-T P.910)."""
+
+VERDICT = Scale("verdict", ("reject", "accept"), "nominal", frozenset({"unsure"}))
+"""Acceptable or not; "unsure" is counted and is no vote."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ratings:
+    """All votes on one criterion.
+
+    `clips` and `raters` are sorted, so the order in which votes arrive changes nothing. `counts` has shape
+    (clips, levels): how many raters gave each level. The vote k is `level[k]` (position on the scale) by rater
+    `rater_of[k]` on clip `clip_of[k]`; `missing_of` counts the missing answers of each clip.
+
+    >>> ratings = Ratings.from_votes(["a", "a", "b"], ["x", "y", "x"], ["accept", "unsure", "reject"], VERDICT)
+    >>> ratings.counts.tolist(), ratings.missing
+    ([[0, 1], [1, 0]], 1)
+    """
+
+    scale: Scale
+    clips: tuple[str, ...]
+    raters: tuple[str, ...]
+    counts: Ints
+    clip_of: Ints
+    rater_of: Ints
+    level: Ints
+    missing_of: Ints
+
+    @classmethod
+    def from_votes(cls, clips: Sequence[str], raters: Sequence[str], values: Sequence[str], scale: Scale) -> "Ratings":
+        """Build from parallel sequences, one entry per answer.
+
+        Raises ValueError when the sequences differ in length, when an answer is not on the scale, or when one
+        rater answered one clip twice; the message names them.
+        """
+        if not len(clips) == len(raters) == len(values):
+            raise ValueError(f"{len(clips)} clips, {len(raters)} raters and {len(values)} values are not parallel")
+        position = {answer: number for number, answer in enumerate(scale.levels)}
+        position |= dict.fromkeys(scale.missing, -1)
+        for clip, rater, value in zip(clips, raters, values, strict=True):
+            if value not in position:
+                allowed = ", ".join([*scale.levels, *sorted(scale.missing)])
+                raise ValueError(f"rater {rater} gave clip {clip} the value {value!r}; {scale.name} has {allowed}")
+        clip_ids, clip_of = np.unique(np.array(clips, dtype=np.str_), return_inverse=True)
+        rater_ids, rater_of = np.unique(np.array(raters, dtype=np.str_), return_inverse=True)
+        pair = clip_of * max(1, len(rater_ids)) + rater_of
+        order = np.argsort(pair, kind="stable")
+        again = np.flatnonzero(np.diff(pair[order]) == 0)
+        if again.size:
+            first, second = (int(row) for row in order[again[0] : again[0] + 2])
+            raise ValueError(
+                f"rater {raters[first]} rated clip {clips[first]} twice ({values[first]!r} and {values[second]!r}); "
+                "keep the current answer only"
+            )
+        level = np.array([position[value] for value in values], dtype=np.int64)[order]
+        clip_of, rater_of, voted = clip_of[order], rater_of[order], level >= 0
+        counts = np.zeros((len(clip_ids), len(scale.levels)), dtype=np.int64)
+        np.add.at(counts, (clip_of[voted], level[voted]), 1)
+        return cls(
+            scale=scale,
+            clips=tuple(clip_ids.tolist()),
+            raters=tuple(rater_ids.tolist()),
+            counts=counts,
+            clip_of=clip_of[voted],
+            rater_of=rater_of[voted],
+            level=level[voted],
+            missing_of=np.bincount(clip_of[~voted], minlength=len(clip_ids)),
+        )
+
+    @property
+    def missing(self) -> int:
+        """Number of answers that are no vote."""
+        return int(self.missing_of.sum())
+
+    @property
+    def votes(self) -> Ints:
+        """Number of votes per clip, shape (clips,)."""
+        return self.counts.sum(axis=1)
+
+    @property
+    def matrix(self) -> Floats:
+        """Levels as positions 0, 1, ... in shape (raters, clips); NaN where a rater has no vote on a clip."""
+        table = np.full((len(self.raters), len(self.clips)), np.nan)
+        table[self.rater_of, self.clip_of] = self.level
+        return table

@@ -1,0 +1,83 @@
+"""Bootstrap weights: how often each clip, each count pattern or each source is drawn in a replicate."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from analysis.estimate import Floats, Ints
+
+_CHUNK = 4_000_000  # numbers held at once while resampling clip by clip: 32 MB
+
+
+def pattern_weights(sizes: Ints, resamples: int, seed: int) -> Floats:
+    """Resample clips that were collapsed to patterns: multinomial counts, shape (resamples, patterns).
+
+    `sizes` counts the clips of each pattern. Drawing as many clips as there are, with replacement, and counting
+    patterns is this multinomial: nothing is approximated.
+
+    >>> pattern_weights(np.array([3, 7]), 2, seed=0).sum(axis=1)
+    array([10., 10.])
+    """
+    clips = int(sizes.sum())
+    return np.random.default_rng(seed).multinomial(clips, sizes / clips, size=resamples).astype(np.float64)
+
+
+def source_weights(pattern_of: Ints, source_of: Ints, resamples: int, seed: int) -> Floats:
+    """Resample whole sources with replacement: clips per pattern in each replicate, (resamples, patterns).
+
+    `pattern_of` and `source_of` have shape (clips,) and number patterns and sources from 0.
+
+    >>> source_weights(np.array([0, 0, 1, 1]), np.array([0, 0, 1, 1]), 3, seed=0).sum(axis=1)
+    array([4., 4., 4.])
+    """
+    sources = int(source_of.max()) + 1
+    shape = (sources, int(pattern_of.max()) + 1)
+    clips_of = csr_array((np.ones(len(source_of)), (source_of, pattern_of)), shape=shape)
+    generator = np.random.default_rng(seed)
+    weights = np.empty((resamples, shape[1]))
+    for replicate in range(resamples):
+        drawn = np.bincount(generator.integers(sources, size=sources), minlength=sources)
+        weights[replicate] = drawn @ clips_of
+    return weights
+
+
+def within_strata(stratum_of: Ints, resamples: int, seed: int) -> Iterator[Floats]:
+    """Resample clips within strata: blocks of multipliers, shapes (block, clips), `resamples` rows in all.
+
+    In a stratum of n clips, n - 1 are drawn with replacement and scaled by n / (n - 1), so that the spread of the
+    replicates is not too small in small strata (Rao & Wu 1988, doi:10.1080/01621459.1988.10478591). A stratum of
+    one clip keeps it. The finite size of the pool is ignored, which errs on the wide side.
+
+    >>> [block.sum(axis=1).round(9).tolist() for block in within_strata(np.array([0, 0, 0, 1]), 2, seed=0)]
+    [[4.0, 4.0]]
+    """
+    generator = np.random.default_rng(seed)
+    members = [np.flatnonzero(stratum_of == stratum) for stratum in np.unique(stratum_of)]
+    rows = max(1, _CHUNK // max(1, len(stratum_of)))
+    for start in range(0, resamples, rows):
+        block = np.ones((min(rows, resamples - start), len(stratum_of)))
+        for clips in members:
+            n = len(clips)
+            if n > 1:
+                drawn = generator.multinomial(n - 1, np.full(n, 1 / n), size=len(block))
+                block[:, clips] = drawn * (n / (n - 1))
+        yield block
+
+
+def percentile_interval(replicates: Floats, confidence: float) -> tuple[float | None, float | None, int]:
+    """Percentile interval of the replicates that exist, and how many do not (NaN).
+
+    Returns None for both ends when the replicates show no spread: then resampling says nothing about certainty.
+
+    >>> percentile_interval(np.array([0.0, 0.5, 1.0, np.nan]), 0.5)
+    (0.25, 0.75, 1)
+    >>> percentile_interval(np.array([1.0, 1.0]), 0.95)
+    (None, None, 0)
+    """
+    valid = replicates[~np.isnan(replicates)]
+    lost = len(replicates) - len(valid)
+    if len(valid) < 2 or np.ptp(valid) < 1e-12:
+        return None, None, lost
+    low, high = np.quantile(valid, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high), lost

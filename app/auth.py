@@ -1,0 +1,128 @@
+"""Who is asking: invite links, the researcher's link, signed session cookies."""
+
+import base64
+import hashlib
+import hmac
+from typing import Annotated, Literal
+
+from fastapi import Depends, Request, Response
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+from sqlmodel import Session, col, select
+
+from app.db import Reader
+from app.errors import NotAllowed, SignInNeeded
+from app.models import Rater
+from app.settings import Settings
+
+Role = Literal["rater", "researcher"]
+SESSION_SECONDS = 60 * 60 * 24 * 90
+
+
+def token(settings: Settings, purpose: str) -> str:
+    """A link's secret: 128 bits that only the signing key can make, the same at every start.
+
+    The database keeps only `token_hash` of it, so a stolen copy of the database opens no link.
+    """
+    digest = hmac.new(settings.key, purpose.encode(), hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(digest[:16]).rstrip(b"=").decode()
+
+
+def token_hash(secret: str) -> str:
+    """What the database keeps of a link's secret."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def researcher_key(settings: Settings) -> str:
+    """The secret in the researcher's link."""
+    return token(settings, "researcher")
+
+
+def is_researcher_key(settings: Settings, given: str) -> bool:
+    """Compare in constant time."""
+    return hmac.compare_digest(researcher_key(settings).encode(), given.strip().encode())
+
+
+def sign_in(request: Request, response: Response, role: Role, who: int) -> None:
+    """Give the browser a signed cookie that says who it is."""
+    response.set_cookie(
+        _cookie(request, role),
+        _serializer(request, role).dumps(who),
+        max_age=SESSION_SECONDS,
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+    )
+
+
+def sign_out(request: Request, response: Response) -> None:
+    """Take both cookies back."""
+    for role in ("rater", "researcher"):
+        response.delete_cookie(_cookie(request, role))
+
+
+def find_rater(db: Session, who: int | None) -> Rater | None:
+    """The rater of a session, unless the invitation was withdrawn."""
+    if who is None:
+        return None
+    return db.exec(select(Rater).where(Rater.id == who, col(Rater.revoked_at).is_(None))).first()
+
+
+def session_of(request: Request, role: Role) -> int | None:
+    """Who the cookie says the browser is; None without one, or when it is forged or too old."""
+    raw = request.cookies.get(_cookie(request, role))
+    if raw is None:
+        return None
+    try:
+        return int(_serializer(request, role).loads(raw, max_age=SESSION_SECONDS))
+    except (BadSignature, TypeError, ValueError):
+        return None
+
+
+def _cookie(request: Request, role: Role) -> str:
+    # Two ClipJurys on one machine share a cookie jar (ports do not separate cookies): the key's mark keeps them apart.
+    settings: Settings = request.app.state.settings
+    return f"clipjury_{role}_{hashlib.sha256(settings.key).hexdigest()[:8]}"
+
+
+def _serializer(request: Request, role: Role) -> URLSafeTimedSerializer:
+    settings: Settings = request.app.state.settings
+    return URLSafeTimedSerializer(settings.key, salt=f"session-{role}")
+
+
+def rater_id(request: Request) -> int:
+    """The signed-in rater's number, not yet looked up."""
+    who = session_of(request, "rater")
+    if who is None:
+        raise SignInNeeded(
+            "This page is for raters, and this browser has not opened an invite link.",
+            "Open the link you were given; your answers so far are safe.",
+        )
+    return who
+
+
+def signed_in_rater(db: Session, who: int) -> Rater:
+    """The rater a session belongs to, looked up in the caller's own session."""
+    rater = find_rater(db, who)
+    if rater is None:
+        raise SignInNeeded("This invitation is not valid any more.", "Ask the person who invited you for a new link.")
+    return rater
+
+
+def require_researcher(request: Request) -> None:
+    """Refuse everybody but the researcher."""
+    if session_of(request, "researcher") is not None:
+        return
+    if session_of(request, "rater") is not None:
+        raise NotAllowed("This page is for the study's researcher.", "Raters find their clips at /rate.")
+    raise SignInNeeded("This page is for the study's researcher.", "Sign in with the researcher link.")
+
+
+def may_see_media(request: Request, db: Reader) -> Rater | None:
+    """The rater who asks for a clip, or None when it is the researcher, who may see all."""
+    if session_of(request, "researcher") is not None:
+        return None
+    return signed_in_rater(db, rater_id(request))
+
+
+RaterId = Annotated[int, Depends(rater_id)]
+MediaViewer = Annotated[Rater | None, Depends(may_see_media)]

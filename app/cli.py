@@ -1,0 +1,268 @@
+"""The `clipjury` command: parse, call the domain, print."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import click
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from app import __version__
+from app.errors import AppError
+from app.settings import Settings
+
+if TYPE_CHECKING:
+    from app.db import Database
+    from app.study_files import StudyFile
+
+# Commands import what they need when they run: `clipjury --help` must not wait for the science libraries.
+
+cli = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="People's verdicts on video clips, and what they say about the filters that chose those clips.",
+)
+out = Console(highlight=False, soft_wrap=True)
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Processes that score side by side.")]
+SOME_FAILED = 3
+"""Exit code when some clips could not be scored and all others were."""
+
+
+@cli.command()
+def demo(
+    port: Port = 8000,
+    reset: Annotated[bool, typer.Option("--reset", help="Throw the demo's judgments away and end.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Build, serve, rate two clips over HTTP, end.")] = False,
+) -> None:
+    """Build the demo study from real faces and serve it."""
+    from app.demo import check as demo_check
+    from app.demo import study as demo_study
+
+    home = Settings().home if "CLIPJURY_HOME" in os.environ else demo_study.HOME
+    if reset:
+        demo_study.reset(home)
+        out.print(f"The demo in {home} is reset; the next start makes a new study.")
+        return
+    settings = Settings(home=home)
+    database = _database(settings)
+    demo_study.ensure(settings, database, out.print)
+    if check:
+        demo_check.run(settings, database, out.print)
+        return
+    _serve(settings, database, port)
+
+
+@cli.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Folder of videos.")],
+    preset: Annotated[str, typer.Option(help="acr or talkvid.")] = "acr",
+    study: Annotated[Path | None, typer.Option(help="Your own study file instead of a preset.")] = None,
+    jobs: Jobs = 2,
+    port: Port = 8000,
+    serve_it: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the study when it is made.")] = True,
+) -> None:
+    """Score a folder of videos, draw a sample, make a study and print its links."""
+    from app import pools, studies, study_files
+
+    settings = Settings()
+    text, spec = study_files.read(study) if study else _preset(preset)
+    if not folder.is_dir():
+        raise AppError(f"There is no folder {folder}.", "Name the folder that holds your videos.")
+    pool_file = settings.home / "pools" / f"{studies.slug_of(folder.resolve().name)}.parquet"
+    pool_file.parent.mkdir(parents=True, exist_ok=True)
+    failed = _score([folder], pool_file, jobs)
+    database = _database(settings)
+    database.migrate()
+    slug = studies.free_slug(database, studies.slug_of(folder.resolve().name))
+    with _bar("Preparing clips for the browser") as advance:
+        studies.create(database, settings, pools.read_pool(pool_file), spec, text, slug=slug, on_clip=advance)
+    out.print(f"Study [bold]{slug}[/bold] is ready (pool: {pool_file}).")
+    with database.reader() as db:
+        for note in studies.notes(studies.by_slug(db, slug)):
+            out.print(f"  note: {note}")
+    if serve_it:
+        _serve(settings, database, port)
+        return
+    typer.echo("Serve it with: clipjury serve")
+    if failed:
+        raise typer.Exit(SOME_FAILED)
+
+
+@cli.command()
+def score(
+    paths: Annotated[list[Path], typer.Argument(help="Videos, or folders of videos.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The pool to write (Parquet).")],
+    jobs: Jobs = 1,
+) -> None:
+    """Score clips into a pool. A file that cannot be scored becomes a row with the reason; exit code 3 then."""
+    if _score(paths, output, jobs):
+        raise typer.Exit(SOME_FAILED)
+
+
+@cli.command()
+def create(
+    pool: Annotated[Path, typer.Argument(help="The pool (Parquet), made by clipjury score.")],
+    study: Annotated[Path, typer.Argument(help="The study file (TOML).")],
+    slug: Annotated[str | None, typer.Option(help="The study's name in addresses.")] = None,
+) -> None:
+    """Draw a sample from a pool and make a study of it."""
+    from app import pools, studies, study_files
+
+    settings = Settings()
+    text, spec = study_files.read(study)
+    database = _database(settings)
+    database.migrate()
+    with _bar("Preparing clips for the browser") as advance:
+        made = studies.create(database, settings, pools.read_pool(pool), spec, text, slug=slug, on_clip=advance)
+    out.print(f"Study {made} is ready. Serve it with: clipjury serve")
+
+
+@cli.command()
+def serve(port: Port = 8000) -> None:
+    """Serve the studies of this folder."""
+    settings = Settings()
+    database = _database(settings)
+    database.migrate()
+    _serve(settings, database, port)
+
+
+@cli.command()
+def links(port: Port = 8000) -> None:
+    """Print the researcher's link and each study's link for raters."""
+    from app import server
+
+    settings = Settings()
+    for line in server.links(settings, _existing(settings), port=port):
+        typer.echo(line)
+
+
+@cli.command()
+def invite(study: str, name: str, port: Port = 8000) -> None:
+    """Make a personal link for one rater: the same person on every device that opens it."""
+    from app import raters, studies
+    from app.server import HOST
+
+    settings = Settings()
+    with _existing(settings).writer() as db:
+        path = raters.invite(db, settings, studies.by_slug(db, study), name)
+    typer.echo(f"http://{HOST}:{port}{path}")
+
+
+@cli.command()
+def export(
+    study: str,
+    judgments: Annotated[Path | None, typer.Option(help="Write the judgments as CSV here.")] = None,
+    estimates: Annotated[Path | None, typer.Option(help="Write the estimates as JSON here.")] = None,
+) -> None:
+    """Write a study's judgments (CSV) and estimates (JSON) to files."""
+    from app import exports, studies
+
+    if judgments is None and estimates is None:
+        raise AppError("Nothing to write.", "Name --judgments FILE.csv, --estimates FILE.json or both.")
+    with _existing(Settings()).reader() as db:
+        found = studies.by_slug(db, study)
+        if judgments is not None:
+            judgments.write_text(exports.judgments_csv(db, found), encoding="utf-8")
+            out.print(f"Judgments: {judgments}")
+        if estimates is not None:
+            estimates.write_text(exports.estimates_json(db, found), encoding="utf-8")
+            out.print(f"Estimates: {estimates}")
+
+
+@cli.command()
+def preset(name: Annotated[str, typer.Argument(help="acr or talkvid")]) -> None:
+    """Print a preset study file, to edit and use with create or init --study."""
+    from app import study_files
+
+    typer.echo(study_files.preset(name), nl=False)
+
+
+@cli.command()
+def version() -> None:
+    """Print the version."""
+    out.print(f"clipjury {__version__}")
+
+
+def main() -> None:
+    """Run the command; whatever goes wrong is one plain message and an exit code, never a traceback."""
+    try:
+        code = cli(standalone_mode=False)
+    except AppError as error:
+        _complain(error.message, error.remedy)
+        code = 1
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        _complain("stopped.")
+        code = 130
+    except OSError as error:
+        _complain(f"{error.filename or 'a file'}: {error.strerror or error}.", "Check the path and its permissions.")
+        code = 1
+    sys.exit(code)
+
+
+def _complain(message: str, remedy: str = "") -> None:
+    typer.echo(f"clipjury: {message}", err=True)
+    if remedy:
+        typer.echo(f"  {remedy}", err=True)
+
+
+def _database(settings: Settings) -> "Database":
+    from app.db import Database
+
+    return Database(settings.database, pool_size=settings.pool_size)
+
+
+def _existing(settings: Settings) -> "Database":
+    """The database of studies made before, or a sentence that says how to make one."""
+    database = _database(settings)
+    if not database.has_tables():
+        raise AppError(f"There is no study in {settings.home} yet.", "Make one: clipjury init FOLDER_OF_VIDEOS")
+    database.migrate()
+    return database
+
+
+def _serve(settings: Settings, database: "Database", port: int) -> None:
+    from app import server
+
+    server.serve(settings, database, port=port, say=typer.echo)
+
+
+def _preset(name: str) -> "tuple[str, StudyFile]":
+    from app import study_files
+
+    text = study_files.preset(name)
+    return text, study_files.parse(text, f"preset {name}")
+
+
+def _score(paths: list[Path], output: Path, jobs: int) -> int:
+    """Score with a progress bar and a summary; returns how many clips failed."""
+    from app import pools
+
+    with _bar("Scoring") as advance:
+        summary = pools.score_to_pool(paths, output, jobs=jobs, on_clip=lambda done, total, _clip: advance(done, total))
+    rate = summary.clips / summary.seconds if summary.seconds else 0.0
+    out.print(f"{summary.clips} clips scored in {summary.seconds:.1f} s ({rate:.1f} clips/s): {output}")
+    for clip, reason in summary.failed:
+        out.print(f"  [red]not scored[/red] {escape(clip)}: {escape(reason)}")
+    if summary.failed:
+        out.print(f"{len(summary.failed)} of {summary.clips} clips have no scores; the pool says why in each row.")
+    return len(summary.failed)
+
+
+@contextmanager
+def _bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on a terminal, nothing in a pipe; gives the function that moves it."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as progress:
+        line = progress.add_task(title, total=None)
+        yield lambda done, total: progress.update(line, completed=done, total=total)

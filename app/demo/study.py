@@ -1,0 +1,43 @@
+"""The demo study: made from the demo clips by the real scorers and the real sampler, with a simulated panel."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from app import pools, studies, study_files
+from app.db import Database
+from app.demo.clips import make_demo_clips
+from app.demo.panel import add_panel
+from app.settings import Settings
+
+SLUG = "demo"
+HOME = Path("clipjury-demo")
+Say = Callable[[str], None]
+
+
+def ensure(settings: Settings, database: Database, say: Say) -> None:
+    """Make the demo unless it is there already; answers given so far are kept."""
+    database.migrate()
+    if studies.free_slug(database, SLUG) != SLUG:
+        return
+    say("Making 24 clips from two real faces ...")
+    folder = settings.home / "clips"
+    clips = make_demo_clips(folder)
+    say("Scoring them ...")
+    pool_file = settings.home / "pool.parquet"
+    pools.score_to_pool([folder], pool_file, jobs=2)
+    pool = pools.read_pool(pool_file)
+    text = study_files.preset("acr").replace('name = "Quality, stability and verdict"', 'name = "ClipJury demo"', 1)
+    spec = study_files.parse(text, "the demo's study file")
+    say("Drawing the sample and preparing the clips for the browser ...")
+    studies.create(database, settings, pool, spec, text, slug=SLUG)
+    with database.writer() as db:
+        add_panel(db, studies.by_slug(db, SLUG), clips)
+    say("The demo is ready.")
+
+
+def reset(home: Path) -> None:
+    """Throw judgments and links away; clips and scores stay, so that the next start is quick."""
+    for name in ("clipjury.db", "clipjury.db-wal", "clipjury.db-shm", "signing.key"):
+        (home / name).unlink(missing_ok=True)
+    shutil.rmtree(home / "media", ignore_errors=True)

@@ -1,0 +1,109 @@
+"""From a study file's sampling section to drawn clips: the only place where pools meet the sampling library."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from analysis import sampling
+from app.errors import AppError
+from app.pools import Pool
+from app.study_files import Borderline, FilterSpec, Stratified, StudyFile
+
+
+@dataclass(frozen=True)
+class DrawnClip:
+    """A clip of the sample and how it came in; `criterion` is empty when all questions are asked about it."""
+
+    clip: str
+    criterion: str
+    stratum: str
+    inclusion_probability: float
+    weight: float
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The drawn clips and the design as it is stored with the study (JSON)."""
+
+    clips: list[DrawnClip]
+    design: dict[str, Any]
+
+
+def draw(pool: Pool, spec: StudyFile, filters: list[FilterSpec]) -> Sample:
+    """Draw as the study file says, among the filters that can be used."""
+    if isinstance(spec.sampling, Stratified):
+        return _stratified(pool, spec, spec.sampling, filters)
+    return _borderline(pool, spec, spec.sampling, filters)
+
+
+def _stratified(pool: Pool, spec: StudyFile, plan: Stratified, filters: list[FilterSpec]) -> Sample:
+    rule = next((rule for rule in filters if rule.name == plan.by), None)
+    if rule is None:
+        raise AppError(
+            f"The sample is stratified by the filter {plan.by!r}, but the pool lacks its score.",
+            f"Choose another in [sampling] by = ...; possible: {', '.join(rule.name for rule in filters)}.",
+        )
+    ids, scores = _ids(pool), _scores(pool, rule.score)
+    cuts = tuple(cut for cut in (rule.min, rule.max) if cut is not None)
+    drawn = sampling.stratified(
+        scores,
+        ids=ids,
+        edges=sampling.bands(scores, plan.bands, cuts),
+        n=plan.clips,
+        allocation=plan.allocation,
+        seed=spec.seed,
+    )
+    design = {
+        "kind": "stratified",
+        "by": rule.name,
+        "score": rule.score,
+        "seed": spec.seed,
+        "allocation": plan.allocation,
+        "strata": _table(drawn),
+        "notes": list(drawn.notes),
+    }
+    return Sample(_clips(drawn, ids, ""), design)
+
+
+def _borderline(pool: Pool, spec: StudyFile, plan: Borderline, filters: list[FilterSpec]) -> Sample:
+    ids = _ids(pool)
+    wanted = plan.filters or tuple(rule.name for rule in filters)
+    clips: dict[tuple[str, str], DrawnClip] = {}
+    strata: list[dict[str, Any]] = []
+    notes: list[str] = []
+    for rule in (rule for rule in filters if rule.name in wanted):
+        drawn = sampling.borderline(
+            _scores(pool, rule.score), ids=ids, low=rule.min, high=rule.max, n_each=plan.each, seed=spec.seed
+        )
+        criterion = spec.truth_of(rule)
+        for one in _clips(drawn, ids, criterion):
+            clips.setdefault((one.clip, criterion), one)
+        strata += [row | {"filter": rule.name} for row in _table(drawn)]
+        notes += [f"{rule.title}: {note}" for note in drawn.notes]
+    design = {"kind": "borderline", "each": plan.each, "seed": spec.seed, "strata": strata, "notes": notes}
+    return Sample(list(clips.values()), design)
+
+
+def _ids(pool: Pool) -> list[str]:
+    return [str(clip) for clip in pool.frame["clip"]]
+
+
+def _scores(pool: Pool, name: str) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    return pool.column(name).cast(float).fill_null(float("nan")).to_numpy()
+
+
+def _clips(drawn: sampling.Draw, ids: list[str], criterion: str) -> list[DrawnClip]:
+    return [
+        DrawnClip(ids[index], criterion, stratum, float(probability), float(weight))
+        for index, stratum, probability, weight in zip(
+            drawn.indices, drawn.strata, drawn.inclusion_probability, drawn.weight, strict=True
+        )
+    ]
+
+
+def _table(drawn: sampling.Draw) -> list[dict[str, Any]]:
+    return [
+        {"label": row.label, "low": row.low, "high": row.high, "population": row.population, "drawn": row.drawn}
+        for row in drawn.table
+    ]

@@ -1,0 +1,91 @@
+"""Raters: who they are and how they came in."""
+
+import secrets
+from datetime import datetime
+
+from sqlmodel import Session, col, select
+
+from app import auth
+from app.assignments import SHUFFLE_PRIME
+from app.errors import AppError, NotFound
+from app.models import Event, Rater, Study
+from app.settings import Settings
+
+MAX_NAME = 40
+
+
+def open_link(settings: Settings, study: Study) -> str:
+    """Path of the study's open invite link: everybody who opens it becomes a rater of their own."""
+    return f"/join/{auth.token(settings, f'join:{study.slug}')}"
+
+
+def personal_link(settings: Settings, rater: Rater) -> str:
+    """Path of one rater's own link: the same rater on every device that opens it."""
+    return f"/join/{auth.token(settings, f'rater:{rater.study_id}:{rater.id}')}"
+
+
+def study_of_link(db: Session, token: str) -> Study:
+    """The study an open invite link belongs to, or that of a personal one."""
+    digest = auth.token_hash(token)
+    study = db.exec(select(Study).where(Study.invite_hash == digest)).first()
+    if study is None:
+        rater = invited(db, token)
+        study = db.get(Study, rater.study_id) if rater else None
+    if study is None:
+        raise NotFound("This invite link is not valid.", "Ask the person who sent it for a new one.")
+    return study
+
+
+def invited(db: Session, token: str) -> Rater | None:
+    """The rater a personal link belongs to."""
+    digest = auth.token_hash(token)
+    return db.exec(select(Rater).where(Rater.token_hash == digest, col(Rater.revoked_at).is_(None))).first()
+
+
+def join(db: Session, study: Study, name: str, *, kind: str = "person") -> Rater:
+    """Make a rater. A name already taken in this study gets a number, so that two people are never one."""
+    wanted = " ".join(name.split())[:MAX_NAME] or "Rater"
+    taken = set(db.exec(select(Rater.name).where(Rater.study_id == study.id)))
+    chosen, number = wanted, 2
+    while chosen in taken:
+        chosen, number = f"{wanted} {number}", number + 1
+    shuffle = 1 + secrets.randbelow(SHUFFLE_PRIME - 1)
+    rater = Rater(study_id=study.id, name=chosen, kind=kind, shuffle=shuffle)
+    db.add(rater)
+    db.flush()
+    return rater
+
+
+def invite(db: Session, settings: Settings, study: Study, name: str) -> str:
+    """Make a rater and return the path of their personal link."""
+    rater = join(db, study, name)
+    path = personal_link(settings, rater)
+    rater.token_hash = auth.token_hash(path.rsplit("/", 1)[-1])
+    db.add(rater)
+    db.flush()
+    return path
+
+
+def revoke(db: Session, study: Study, name: str, *, now: datetime) -> None:
+    """Withdraw an invitation; the rater's answers stay."""
+    rater = db.exec(select(Rater).where(Rater.study_id == study.id, Rater.name == name)).first()
+    if rater is None:
+        raise AppError(f"The study {study.slug} has no rater {name!r}.", "clipjury links lists the raters.")
+    rater.revoked_at = now
+    db.add(rater)
+    db.add(Event(study_id=study.id, kind="revoked", rater_id=rater.id))
+
+
+def agree(db: Session, rater: Rater, study: Study) -> None:
+    """Note which guidelines the rater has read."""
+    if rater.guidelines_hash != study.guidelines_hash:
+        rater.guidelines_hash = study.guidelines_hash
+        db.add(rater)
+        db.add(
+            Event(
+                study_id=study.id,
+                kind="guidelines_read",
+                rater_id=rater.id,
+                detail={"hash": study.guidelines_hash},
+            )
+        )

@@ -1,0 +1,17 @@
+"""Clips, in byte ranges."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import FileResponse
+
+from app import media
+from app.auth import MediaViewer
+from app.db import Reader
+
+router = APIRouter()
+
+
+@router.get("/media/{key}.mp4")
+def clip(request: Request, key: str, viewer: MediaViewer, db: Reader) -> FileResponse:
+    """A clip, to those it is assigned to. The browser may keep it, nobody in between may."""
+    path = media.file_of(db, request.app.state.settings, key, viewer)
+    return FileResponse(path, media_type="video/mp4", headers={"Cache-Control": "private, max-age=86400, immutable"})

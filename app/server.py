@@ -1,0 +1,67 @@
+"""Start the server: check the port, print the links, serve until Ctrl-C."""
+
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from fastapi import FastAPI
+
+from app import auth, raters, studies
+from app.db import Database
+from app.errors import AppError
+from app.main import create_app
+from app.settings import Settings
+
+HOST = "127.0.0.1"
+
+
+def serve(settings: Settings, database: Database, *, port: int, say: Callable[[str], object]) -> None:
+    """Serve until interrupted. One process: SQLite gains nothing from more."""
+    with listening(port) as door:
+        app = create_app(settings, database=database)
+        server = uvicorn.Server(config(app))
+        chosen = door.getsockname()[1]
+        for line in links(settings, database, port=chosen):
+            say(line)
+        say(f"Serving on http://{HOST}:{chosen} (Ctrl-C stops it; answers are kept)")
+        server.run(sockets=[door])
+
+
+def config(app: FastAPI) -> uvicorn.Config:
+    """How uvicorn runs the application: quiet, no server name in headers, links never in a log."""
+    return uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=3,
+    )
+
+
+def listening(port: int) -> socket.socket:
+    """A socket that owns the port, or a sentence that says who may have it."""
+    door = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        door.bind((HOST, port))
+        door.listen(1024)
+    except (OSError, OverflowError) as error:
+        door.close()
+        raise AppError(
+            f"Port {port} on {HOST} cannot be used ({error}).",
+            f"Is ClipJury running already? Otherwise choose another: PORT={port + 1} or --port {port + 1}.",
+        ) from error
+    return door
+
+
+def links(settings: Settings, database: Database, *, port: int) -> list[str]:
+    """The lines a person needs: the researcher's link, and each study's link for raters."""
+    base = f"http://{HOST}:{port}"
+    lines = [f"Researcher: {base}/researcher/{auth.researcher_key(settings)}"]
+    with database.reader() as db:
+        found = [line.study for line in studies.overview(db)]
+        for study in found:
+            name = f" ({study.slug})" if len(found) > 1 else ""
+            lines.append(f"Raters{name}: {base}{raters.open_link(settings, study)}")
+    return lines

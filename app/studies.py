@@ -1,0 +1,246 @@
+"""Studies: made from a pool and a study file, with a drawn sample whose probabilities are kept."""
+
+import hashlib
+import random
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil
+
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from app import auth, media
+from app.db import Database
+from app.draws import DrawnClip, draw
+from app.errors import AppError, NotFound
+from app.models import Assignment, Criterion, Event, Filter, Judgment, Rater, Study, StudyClip
+from app.pools import Pool
+from app.settings import Settings
+from app.study_files import FilterSpec, StudyFile
+
+SECONDS_TO_ANSWER = 6.0
+"""Added to a clip's length for the estimate of minutes before anybody has rated."""
+
+
+def by_slug(db: Session, slug: str) -> Study:
+    """The study of an address."""
+    study = db.exec(select(Study).where(Study.slug == slug)).first()
+    if study is None:
+        raise NotFound(f"There is no study {slug!r}.", "The studies are listed at /studies.")
+    return study
+
+
+def slug_of(name: str) -> str:
+    """A study's name as part of an address.
+
+    >>> slug_of("Quality, stability & verdict!")
+    'quality-stability-verdict'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60] or "study"
+
+
+def free_slug(database: Database, wanted: str) -> str:
+    """The wanted slug, with a number behind it when it is taken."""
+    with database.reader() as db:
+        taken = set(db.exec(select(Study.slug)))
+    return next(slug for slug in (wanted, *(f"{wanted}-{number}" for number in range(2, 10_000))) if slug not in taken)
+
+
+def notes(study: Study) -> list[str]:
+    """What the researcher must know about how the sample came about."""
+    return [*study.design.get("left_out", []), *study.design.get("notes", [])]
+
+
+def create(
+    database: Database,
+    settings: Settings,
+    pool: Pool,
+    spec: StudyFile,
+    text: str,
+    *,
+    slug: str | None = None,
+    on_clip: Callable[[int, int], None] | None = None,
+) -> str:
+    """Draw the sample, make the clips ready for browsers, write the study; returns its slug.
+
+    Filters whose score the pool lacks are left out, and the study says so. Raises AppError when none is left, when
+    the slug is taken, or when a clip cannot be made ready; nothing is written then.
+    """
+    slug = slug or slug_of(spec.name)
+    with database.reader() as db:
+        if db.exec(select(Study.id).where(Study.slug == slug)).first() is not None:
+            raise AppError(f"There is a study {slug!r} already.", "Give this one another name.")
+    filters, left_out = _usable_filters(pool, spec)
+    drawn = draw(pool, spec, filters)
+    if not drawn.clips:
+        raise AppError("The sample is empty: no clip of the pool has a score to draw by.", "Check the pool.")
+    keys = _make_ready(pool, settings, drawn.clips, on_clip)
+    with database.writer() as db:
+        study = Study(
+            slug=slug,
+            name=spec.name,
+            guidelines=spec.guidelines,
+            guidelines_hash=hashlib.sha256(spec.guidelines.encode()).hexdigest()[:16],
+            score_visibility=spec.score_visibility,
+            raters_per_clip=spec.raters_per_clip,
+            seed=spec.seed,
+            study_file=text,
+            pool=str(pool.path),
+            pool_fingerprint=pool.fingerprint,
+            pool_clips=pool.frame.height,
+            design=drawn.design | {"left_out": left_out},
+            invite_hash=auth.token_hash(auth.token(settings, f"join:{slug}")),
+        )
+        db.add(study)
+        db.flush()
+        _write_questions(db, study, spec, filters, pool)
+        _write_clips(db, study, pool, drawn.clips, keys)
+        db.add(Event(study_id=study.id, kind="created"))
+    return slug
+
+
+def _usable_filters(pool: Pool, spec: StudyFile) -> tuple[list[FilterSpec], list[str]]:
+    """The filters whose score the pool has, and a sentence for each of the others."""
+    usable = [rule for rule in spec.filters if rule.score in pool.frame.columns]
+    missing = [rule for rule in spec.filters if rule.score not in pool.frame.columns]
+    if not usable:
+        names = ", ".join(sorted({rule.score for rule in missing}))
+        raise AppError(
+            f"The pool {pool.path.name} has none of the scores the study's filters need ({names}).",
+            "Score the clips first (clipjury score FOLDER -o pool.parquet), or edit the filters.",
+        )
+    return usable, [f"Filter {rule.title!r} is left out: the pool has no score {rule.score}." for rule in missing]
+
+
+def _make_ready(
+    pool: Pool, settings: Settings, clips: list[DrawnClip], on_clip: Callable[[int, int], None] | None
+) -> dict[str, str]:
+    """Write each clip once for browsers; returns the random name of each."""
+    names = sorted({drawn.clip for drawn in clips})
+    keys = {name: media.new_key() for name in names}
+    for number, name in enumerate(names, start=1):
+        media.prepare(pool.media_path(name), settings.media / f"{keys[name]}.mp4")
+        if on_clip is not None:
+            on_clip(number, len(names))
+    return keys
+
+
+def _write_questions(db: Session, study: Study, spec: StudyFile, filters: list[FilterSpec], pool: Pool) -> None:
+    judged = {spec.truth_of(rule) for rule in filters}
+    # A criterion that served only filters which were left out is not asked.
+    orphaned = {spec.truth_of(rule) for rule in spec.filters} - judged
+    for position, item in enumerate(item for item in spec.criteria if item.key not in orphaned):
+        db.add(Criterion(study_id=study.id, position=position, **item.model_dump()))
+    for position, rule in enumerate(filters):
+        db.add(
+            Filter(
+                study_id=study.id,
+                position=position,
+                name=rule.name,
+                title=rule.title,
+                score=rule.score,
+                units=rule.units or pool.units(rule.score),
+                minimum=rule.min,
+                maximum=rule.max,
+                criterion=spec.truth_of(rule),
+                approximate=pool.is_approximate(rule.score),
+                note=rule.note,
+            )
+        )
+
+
+def _write_clips(db: Session, study: Study, pool: Pool, clips: list[DrawnClip], keys: dict[str, str]) -> None:
+    order = list(range(len(clips)))
+    random.Random(study.seed).shuffle(order)  # noqa: S311 - an order, not a secret
+    facts = {row["clip"]: row for row in pool.frame.iter_rows(named=True)}
+    scores = pool.score_columns()
+    for position, drawn in zip(order, clips, strict=True):
+        row = facts[drawn.clip]
+        clip = StudyClip(
+            study_id=study.id,
+            position=position,
+            clip=drawn.clip,
+            criterion=drawn.criterion,
+            media=row["media"],
+            media_key=keys[drawn.clip],
+            source=row["source"] or drawn.clip,
+            duration=row["duration"] or 0.0,
+            width=row["width"] or 0,
+            height=row["height"] or 0,
+            stratum=drawn.stratum,
+            inclusion_probability=drawn.inclusion_probability,
+            weight=drawn.weight,
+            scores={name: row[name] for name in scores},
+        )
+        db.add(clip)
+        db.flush()
+        db.add_all(
+            Assignment(study_id=study.id, study_clip_id=clip.id, place=place) for place in range(study.raters_per_clip)
+        )
+
+
+def clips_per_rater(db: Session, study: Study) -> int:
+    """How many clips a new rater could get now."""
+    query = select(func.count(func.distinct(Assignment.study_clip_id)))
+    return db.exec(query.where(Assignment.study_id == study.id, Assignment.status == "open")).one()
+
+
+def minutes_per_rater(db: Session, study: Study) -> int:
+    """A first guess of a new rater's time: each open clip once through, and a moment to answer."""
+    query = (
+        select(func.avg(StudyClip.duration))
+        .join(Assignment, col(Assignment.study_clip_id) == StudyClip.id)
+        .where(Assignment.study_id == study.id, Assignment.status == "open")
+    )
+    mean = db.exec(query).one() or 0.0
+    return ceil(clips_per_rater(db, study) * (mean + SECONDS_TO_ANSWER) / 60)
+
+
+def show_simulated(db: Session, study: Study, *, on: bool) -> None:
+    """Switch the simulated panel on or off as what the results pages speak of."""
+    if study.show_simulated != on:
+        study.show_simulated = on
+        db.add(study)
+        db.add(Event(study_id=study.id, kind="simulated_on" if on else "simulated_off"))
+
+
+@dataclass(frozen=True)
+class StudyLine:
+    """A study in the list, with its counts."""
+
+    study: Study
+    clips: int
+    people: int
+    answers: int
+    places: int
+    places_done: int
+
+
+def overview(db: Session) -> list[StudyLine]:
+    """All studies, newest first."""
+    return [line_of(db, study) for study in db.exec(select(Study).order_by(col(Study.id).desc()))]
+
+
+def line_of(db: Session, study: Study) -> StudyLine:
+    """A study's counts; answers of simulated raters are not among them."""
+    places = dict(
+        db.execute(
+            select(col(Assignment.status), func.count())
+            .join(Rater, col(Rater.id) == Assignment.rater_id, isouter=True)
+            .where(Assignment.study_id == study.id, func.coalesce(col(Rater.kind), "person") == "person")
+            .group_by(col(Assignment.status))
+        )
+        .tuples()
+        .all()
+    )
+    people = (Rater.study_id == study.id, Rater.kind == "person")
+    answers = select(func.count(func.distinct(Judgment.assignment_id))).join(Rater)
+    return StudyLine(
+        study=study,
+        clips=db.exec(select(func.count()).select_from(StudyClip).where(StudyClip.study_id == study.id)).one(),
+        people=db.exec(select(func.count()).select_from(Rater).where(*people)).one(),
+        answers=db.exec(answers.where(*people)).one(),
+        places=sum(places.get(status, 0) for status in ("open", "held", "done")),
+        places_done=places.get("done", 0),
+    )
