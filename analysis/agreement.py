@@ -50,8 +50,9 @@ def krippendorff_alpha(
     missing = _nothing_to_compare("krippendorff_alpha", ratings, paired, how, made)
     if missing:
         return missing
+    patterns, _, sizes = coefficients.collapse(ratings.counts[paired])
     value = krippendorff.alpha(
-        value_counts=ratings.counts[paired],
+        value_counts=np.repeat(patterns, sizes, axis=0),  # clips by pattern: their names cannot touch the last digit
         value_domain=np.arange(len(ratings.scale.levels)),
         level_of_measurement=metric,
     )

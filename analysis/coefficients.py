@@ -93,4 +93,5 @@ def _credited(patterns: Ints, weights: Floats, credit: Floats) -> Floats:
     n, m = patterns[paired], votes[paired]
     per_clip = (n * (n @ credit - 1)).sum(axis=1) / (m * (m - 1))
     clips = weights[:, paired].sum(axis=1)
-    return np.divide(weights[:, paired] @ per_clip, clips, out=np.full(len(clips), np.nan), where=clips > 0)
+    total = weights[:, paired] @ per_clip
+    return np.asarray(np.divide(total, clips, out=np.full(len(clips), np.nan), where=clips > 0))

@@ -107,7 +107,7 @@ class Ratings:
     @property
     def votes(self) -> Ints:
         """Number of votes per clip, shape (clips,)."""
-        return self.counts.sum(axis=1)
+        return np.asarray(self.counts.sum(axis=1))
 
     @property
     def matrix(self) -> Floats:

@@ -47,7 +47,10 @@ def top_up(db: Session, study: Study, rater: Rater, *, now: datetime, lease: tim
     claimed = 0
     if len(have) < HELD_AHEAD:
         expire(db, study, now=now)
-        while len(have) + claimed < HELD_AHEAD and claim(db, study, rater, now=now, lease=lease):
+        # A microsecond apart, so that the order in which they were taken is the order in which they are shown.
+        while len(have) + claimed < HELD_AHEAD and claim(
+            db, study, rater, now=now + timedelta(microseconds=claimed), lease=lease
+        ):
             claimed += 1
     if any(one.assignment.lease_until < now + lease / 2 for one in have if one.assignment.lease_until):
         db.execute(
@@ -210,9 +213,7 @@ def counts(db: Session, study: Study, rater: Rater) -> Counts:
             select(col(Assignment.status), func.count())
             .where(Assignment.rater_id == rater.id)
             .group_by(col(Assignment.status))
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     others = dict(
         db.execute(
@@ -220,9 +221,7 @@ def counts(db: Session, study: Study, rater: Rater) -> Counts:
             .where(Assignment.study_id == study.id, ~seen.exists())
             .where(col(Assignment.status).in_(("open", "held")))
             .group_by(col(Assignment.status))
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     return Counts(
         done=own.get("done", 0) + own.get("surplus", 0),
@@ -255,4 +254,4 @@ def _of_rater(rater: Rater) -> Select[Assignment, StudyClip]:
 
 
 def _with_clips(db: Session, query: Select[Assignment, StudyClip]) -> list[Held]:
-    return [Held(assignment, clip) for assignment, clip in db.execute(query).tuples()]
+    return [Held(assignment, clip) for assignment, clip in db.execute(query)]

@@ -163,17 +163,19 @@ def export(
     estimates: Annotated[Path | None, typer.Option(help="Write the estimates as JSON here.")] = None,
 ) -> None:
     """Write a study's judgments (CSV) and estimates (JSON) to files."""
-    from app import exports, studies
+    from app import exports, results, studies
 
     if judgments is None and estimates is None:
         raise AppError("Nothing to write.", "Name --judgments FILE.csv, --estimates FILE.json or both.")
     with _existing(Settings()).reader() as db:
         found = studies.by_slug(db, study)
         if judgments is not None:
-            judgments.write_text(exports.judgments_csv(db, found), encoding="utf-8")
+            with judgments.open("w", encoding="utf-8") as file:
+                file.writelines(exports.judgments_csv(db, found))
             out.print(f"Judgments: {judgments}")
         if estimates is not None:
-            estimates.write_text(exports.estimates_json(db, found), encoding="utf-8")
+            counted = results.compute(db, found, results.kind_of(found))
+            estimates.write_text(exports.estimates_json(found, counted), encoding="utf-8")
             out.print(f"Estimates: {estimates}")
 
 

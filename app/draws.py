@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from analysis import sampling
 from app.errors import AppError
 from app.pools import Pool
@@ -45,15 +43,17 @@ def _stratified(pool: Pool, spec: StudyFile, plan: Stratified, filters: list[Fil
             f"Choose another in [sampling] by = ...; possible: {', '.join(rule.name for rule in filters)}.",
         )
     ids, scores = _ids(pool), _scores(pool, rule.score)
-    cuts = tuple(cut for cut in (rule.min, rule.max) if cut is not None)
-    drawn = sampling.stratified(
-        scores,
-        ids=ids,
-        edges=sampling.bands(scores, plan.bands, cuts),
-        n=plan.clips,
-        allocation=plan.allocation,
-        seed=spec.seed,
-    )
+    try:
+        drawn = sampling.stratified(
+            ids,
+            scores,
+            edges=_edges(scores, plan.bands, rule),
+            n=min(plan.clips, len(ids)),
+            allocation=plan.allocation,
+            seed=spec.seed,
+        )
+    except ValueError as error:
+        raise AppError(f"The sample cannot be drawn: {error}.", "Change [sampling] in the study file.") from error
     design = {
         "kind": "stratified",
         "by": rule.name,
@@ -74,30 +74,38 @@ def _borderline(pool: Pool, spec: StudyFile, plan: Borderline, filters: list[Fil
     notes: list[str] = []
     for rule in (rule for rule in filters if rule.name in wanted):
         drawn = sampling.borderline(
-            _scores(pool, rule.score), ids=ids, low=rule.min, high=rule.max, n_each=plan.each, seed=spec.seed
+            ids, _scores(pool, rule.score), low=rule.min, high=rule.max, n_each=plan.each, seed=spec.seed
         )
         criterion = spec.truth_of(rule)
         for one in _clips(drawn, ids, criterion):
             clips.setdefault((one.clip, criterion), one)
-        strata += [row | {"filter": rule.name} for row in _table(drawn)]
+        strata += [row | {"filter": rule.name, "criterion": criterion} for row in _table(drawn)]
         notes += [f"{rule.title}: {note}" for note in drawn.notes]
     design = {"kind": "borderline", "each": plan.each, "seed": spec.seed, "strata": strata, "notes": notes}
     return Sample(list(clips.values()), design)
+
+
+def _edges(scores: list[float | None], bands: int, rule: FilterSpec) -> tuple[float, ...]:
+    if bands == 1:
+        return ()
+    if rule.min is not None:
+        return sampling.bands(scores, bands, rule.min)
+    return sampling.bands(scores, bands, rule.max, direction="le")
 
 
 def _ids(pool: Pool) -> list[str]:
     return [str(clip) for clip in pool.frame["clip"]]
 
 
-def _scores(pool: Pool, name: str) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
-    return pool.column(name).cast(float).fill_null(float("nan")).to_numpy()
+def _scores(pool: Pool, name: str) -> list[float | None]:
+    return [None if value is None else float(value) for value in pool.column(name)]
 
 
 def _clips(drawn: sampling.Draw, ids: list[str], criterion: str) -> list[DrawnClip]:
     return [
         DrawnClip(ids[index], criterion, stratum, float(probability), float(weight))
         for index, stratum, probability, weight in zip(
-            drawn.indices, drawn.strata, drawn.inclusion_probability, drawn.weight, strict=True
+            drawn.indices, drawn.stratum, drawn.inclusion_probability, drawn.weight, strict=True
         )
     ]
 
@@ -105,5 +113,5 @@ def _clips(drawn: sampling.Draw, ids: list[str], criterion: str) -> list[DrawnCl
 def _table(drawn: sampling.Draw) -> list[dict[str, Any]]:
     return [
         {"label": row.label, "low": row.low, "high": row.high, "population": row.population, "drawn": row.drawn}
-        for row in drawn.table
+        for row in drawn.strata
     ]

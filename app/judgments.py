@@ -83,7 +83,7 @@ def current(db: Session, assignment_id: int) -> dict[int, str]:
         .where(Judgment.assignment_id == assignment_id)
         .order_by(col(Judgment.revision))
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def pace(db: Session, rater: Rater) -> float | None:

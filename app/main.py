@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from app import __version__, web
 from app.db import Database
 from app.errors import AppError
+from app.results import ResultCache
 from app.routes import account, media, rate, results, studies
 from app.settings import Settings, data_folder
 
@@ -32,7 +33,7 @@ def create_app(settings: Settings, *, database: Database | None = None) -> FastA
     app.state.settings = settings
     app.state.database = db
     app.state.study_parts = {}
-    app.state.result_cache = {}
+    app.state.result_cache = ResultCache()
     app.middleware("http")(web.guard)
     app.mount("/static", web.StaticForever(directory=data_folder("static")), name="static")
     for routes in (account, rate, studies, results, media):

@@ -108,7 +108,7 @@ def _encode_picture(
     for frame in given.decode([one for one in (picture, sound) if one]):
         if isinstance(frame, av.VideoFrame):
             made.mux(video.encode(frame))
-        elif audio is not None:
+        elif audio is not None and isinstance(frame, av.AudioFrame):
             made.mux(audio.encode(frame))
     made.mux(video.encode(None))
     if audio is not None:

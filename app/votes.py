@@ -45,7 +45,7 @@ def current(db: Session, study: Study, *, kind: Kind, blind: bool = False) -> li
     )
     if blind:
         query = query.where(col(Judgment.arm).in_(BLIND_ARMS))
-    last = {(clip, criterion, rater): value for clip, criterion, rater, value in db.execute(query).tuples()}
+    last = {(clip, criterion, rater): value for clip, criterion, rater, value in db.execute(query)}
     return [Vote(clip, criterion, rater, value) for (clip, criterion, rater), value in sorted(last.items())]
 
 

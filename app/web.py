@@ -1,5 +1,6 @@
 """Rendering and the guards every response passes: whole pages or one block, content policy, origin check."""
 
+import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import cache
@@ -12,7 +13,6 @@ from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markdown_it import MarkdownIt
 
-from app import __version__
 from app.settings import data_folder
 
 CONTENT_POLICY = "; ".join(
@@ -53,6 +53,16 @@ def _figure(value: float | None, digits: int = 2) -> str:
 
 
 @cache
+def static_version() -> str:
+    """A mark of the static files' content: part of their addresses, so that browsers keep them until they change."""
+    content = hashlib.sha256()
+    for path in sorted(data_folder("static").rglob("*")):
+        if path.is_file():
+            content.update(path.read_bytes())
+    return content.hexdigest()[:10]
+
+
+@cache
 def templates() -> Environment:
     """The one template environment: escaped, and a misspelt name is an error, not an empty place."""
     environment = Environment(
@@ -64,7 +74,7 @@ def templates() -> Environment:
         auto_reload=False,
     )
     environment.filters.update(count=_count, ago=_ago, figure=_figure)
-    environment.globals["version"] = __version__
+    environment.globals["version"] = static_version()
     return environment
 
 
@@ -94,7 +104,7 @@ def see(path: str) -> RedirectResponse:
 @cache
 def markdown(text: str) -> str:
     """Markdown as HTML; raw HTML in it is shown as text, and no link can run anything."""
-    return MarkdownIt("commonmark", {"html": False}).render(text)
+    return str(MarkdownIt("commonmark", {"html": False}).render(text))
 
 
 async def guard(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:

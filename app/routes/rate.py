@@ -12,8 +12,8 @@ from app.db import Reader, Writer
 from app.errors import AppError
 from app.judgments import Answer
 from app.models import Rater, now
-from app.rooms import StudyParts
 from app.room_view import Room
+from app.rooms import StudyParts
 from app.web import is_htmx, markdown, page, see
 
 router = APIRouter()

@@ -1,4 +1,4 @@
-import { ascending, isString, DisallowedObjectProperties } from 'vega-util';
+const { ascending, isString, DisallowedObjectProperties } = globalThis.vega; // ClipJury: was an import of 'vega-util', which vega.min.js carries
 
 function adjustSpatial (item, encode, swap) {
   let t;

@@ -1,0 +1,63 @@
+"""How a score ranks good clips above bad ones: the ROC curve with the cuts that matter on it."""
+
+from collections.abc import Mapping
+
+import altair as alt
+
+from analysis.figures.rendering import Chart, Table
+from analysis.roc import Roc
+
+_SHAPES = ("circle", "diamond", "square", "triangle-up")
+_MOST_POINTS = 400  # a drawn curve needs no more; the table keeps them all
+
+
+def roc_curve(roc: Roc, *, cuts: Mapping[str, float] | None = None, width: int = 440) -> Chart:
+    """The curve, the diagonal of a score that knows nothing, and named cuts such as {"now": 0.85, "best F1": 0.91}.
+
+    The plot is square, `width` pixels wide. Raises ValueError when the curve does not exist (`roc.auc` says why).
+    """
+    if roc.auc.value is None:
+        raise ValueError(f"no curve to draw: {roc.auc.undefined}")
+    stride = max(1, len(roc.fpr) // _MOST_POINTS)
+    kept = [*range(0, len(roc.fpr) - 1, stride), len(roc.fpr) - 1]
+    curve = [{"fpr": float(roc.fpr[k]), "tpr": float(roc.tpr[k]), "order": k} for k in kept]
+    share = alt.Scale(domain=[0, 1])
+    axis = alt.Axis(format="%", tickCount=5)
+    x = alt.X("fpr:Q", title="bad clips accepted", scale=share, axis=axis)
+    y = alt.Y("tpr:Q", title="good clips accepted", scale=share, axis=axis)
+    chance = alt.Chart(alt.InlineData(values=[{"fpr": 0, "tpr": 0}, {"fpr": 1, "tpr": 1}]))
+    layers: list[alt.Chart] = [
+        chance.mark_line(style="quiet").encode(x=x, y=y),
+        alt.Chart(alt.InlineData(values=curve)).mark_line(style="curve").encode(x=x, y=y, order="order:Q"),
+    ]
+    if cuts:
+        places = [(f"{name}: {cut:g}", *roc.at(cut)) for name, cut in cuts.items()]
+        marks = [{"cut": words, "fpr": fpr, "tpr": tpr} for words, fpr, tpr in places]
+        points = alt.Chart(alt.InlineData(values=marks)).mark_point(style="cut-point", size=110, filled=True, opacity=1)
+        shape = alt.Shape("cut:N", title=None, sort=None, scale=alt.Scale(range=list(_SHAPES)))
+        layers.append(points.encode(x=x, y=y, shape=shape, tooltip=["cut:N", "fpr:Q", "tpr:Q"]))
+    title = alt.Title(_finding(roc, roc.auc.value), subtitle=_caption(roc, roc.auc.value))
+    return alt.layer(*layers).properties(width=width, height=width, title=title)
+
+
+def roc_curve_table(roc: Roc, *, cuts: Mapping[str, float] | None = None) -> Table:
+    """One row per threshold (None: nothing accepted) with the shares accepted, and the cut that lies there."""
+    at = {roc.at(cut): name for name, cut in (cuts or {}).items()}
+    headings = ("threshold", "good clips accepted", "bad clips accepted", "cut")
+    points = zip(roc.thresholds.tolist(), roc.tpr.tolist(), roc.fpr.tolist(), strict=True)
+    rows = tuple(
+        (None if number == 0 else threshold, tpr, fpr, at.get((fpr, tpr)))
+        for number, (threshold, tpr, fpr) in enumerate(points)
+    )
+    return Table(headings, rows)
+
+
+def _finding(roc: Roc, area: float) -> str:
+    better = "outscores" if roc.direction == "ge" else "scores below"
+    return f"A good clip {better} a bad one in {100 * area:.0f} of 100 pairs"
+
+
+def _caption(roc: Roc, area: float) -> list[str]:
+    interval = "" if roc.auc.low is None else f" [{roc.auc.low:.2f}, {roc.auc.high:.2f}]"
+    counts = f"n = {roc.good + roc.bad} clips ({roc.good} good, {roc.bad} bad)"
+    return [f"AUC {area:.2f}{interval}, {100 * roc.auc.confidence:g} % interval; {counts}"]

@@ -1,0 +1,75 @@
+"""Which figures the results pages have, and from which results each is drawn."""
+
+from typing import Any
+
+from analysis import figures
+from analysis.figures import Chart, Table, Theme
+from app.errors import NotFound
+from app.results import FilterResult, Results
+
+AGREEMENT = "agreement"
+FILTER_FIGURES = ("histogram", "roc")
+
+
+def spec(results: Results, name: str, theme: Theme) -> dict[str, Any]:
+    """A figure as a Vega-Lite specification."""
+    return figures.spec(_chart(results, name), theme)
+
+
+def svg(results: Results, name: str, theme: Theme) -> str:
+    """A figure as a picture."""
+    return figures.svg(_chart(results, name), theme)
+
+
+def agreement_table(results: Results) -> Table:
+    """The numbers behind the agreement figure."""
+    return figures.agreement_forest_table(_estimates(results))
+
+
+def filter_tables(result: FilterResult) -> dict[str, Table]:
+    """The numbers behind a filter's figures, of those that exist."""
+    tables = {}
+    if result.clips:
+        tables["histogram"] = figures.score_histogram_table(**_histogram(result))
+    if result.curve is not None and result.curve.auc.value is not None:
+        tables["roc"] = figures.roc_curve_table(result.curve, cuts=_cuts(result))
+    return tables
+
+
+def _chart(results: Results, name: str) -> Chart:
+    """A figure by its name: `agreement`, `histogram-<filter>`, `roc-<filter>`."""
+    kind, _, rule = name.partition("-")
+    if name == AGREEMENT:
+        return figures.agreement_forest(_estimates(results))
+    if kind not in FILTER_FIGURES:
+        raise NotFound(f"There is no figure {name!r}.", "The results page shows those there are.")
+    result = results.filter_named(rule)
+    if kind not in filter_tables(result):
+        raise NotFound(f"The figure {name!r} cannot be drawn yet.", "; ".join(result.missing.values()))
+    if kind == "histogram":
+        return figures.score_histogram(**_histogram(result))
+    assert result.curve is not None, "its table exists"
+    return figures.roc_curve(result.curve, cuts=_cuts(result), width=300)
+
+
+def _estimates(results: Results) -> dict[str, list[Any]]:
+    return {result.label: list(result.estimates.values()) for result in results.criteria}
+
+
+def _histogram(result: FilterResult) -> dict[str, Any]:
+    rule = result.rule
+    unit = f" ({rule.units})" if rule.units else ""
+    return {
+        "scores": [one.score for one in result.clips],
+        "verdicts": [one.verdict for one in result.clips],
+        "name": f"{rule.score}{unit}",
+        "low": rule.minimum,
+        "high": rule.maximum,
+    }
+
+
+def _cuts(result: FilterResult) -> dict[str, float]:
+    cuts = {"now": result.cut}
+    if result.best is not None:
+        cuts["best F1"] = result.best.threshold
+    return cuts

@@ -1,0 +1,102 @@
+"""How far a study has come: per rater and per stratum."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, case, func
+from sqlalchemy import select as rows
+from sqlmodel import Session, col
+
+from app.models import Assignment, Event, Judgment, Rater, Study, StudyClip
+
+
+@dataclass(frozen=True)
+class RaterLine:
+    """One rater's work so far."""
+
+    name: str
+    kind: str
+    answered: int
+    skipped: int
+    expired: int
+    last_answer: datetime | None
+
+
+@dataclass(frozen=True)
+class StratumLine:
+    """A stratum: how many clips the pool holds, how many were drawn, how many answers people gave."""
+
+    label: str
+    criterion: str
+    population: int | None
+    drawn: int
+    weight: float
+    answers: int
+    places: int
+
+
+def by_rater(db: Session, study: Study) -> list[RaterLine]:
+    """People first, then the simulated panel; the busiest first."""
+
+    def share(*statuses: str) -> ColumnElement[int]:
+        return func.coalesce(func.sum(case((col(Assignment.status).in_(statuses), 1), else_=0)), 0)
+
+    last = (
+        rows(func.max(col(Judgment.created_at)))
+        .where(col(Judgment.rater_id) == col(Rater.id))
+        .correlate(Rater)
+        .scalar_subquery()
+    )
+    query = (
+        rows(col(Rater.name), col(Rater.kind), share("done", "surplus"), share("skipped"), share("expired"), last)
+        .join(Assignment, col(Assignment.rater_id) == col(Rater.id), isouter=True)
+        .where(col(Rater.study_id) == study.id)
+        .group_by(col(Rater.id), col(Rater.name), col(Rater.kind))
+        .order_by(col(Rater.kind), share("done", "surplus").desc(), col(Rater.name))
+    )
+    return [RaterLine(*row) for row in db.execute(query)]
+
+
+def by_stratum(db: Session, study: Study) -> list[StratumLine]:
+    """The design's strata with the answers of people so far."""
+    population = {(row["label"], row.get("criterion", "")): row["population"] for row in study.design.get("strata", [])}
+    answered = (
+        rows(col(Assignment.study_clip_id).label("clip"), func.count().label("answers"))
+        .join(Rater, col(Rater.id) == col(Assignment.rater_id))
+        .where(col(Assignment.study_id) == study.id, col(Assignment.status) == "done", col(Rater.kind) == "person")
+        .group_by(col(Assignment.study_clip_id))
+        .subquery()
+    )
+    query = (
+        rows(
+            col(StudyClip.stratum),
+            col(StudyClip.criterion),
+            func.count(),
+            func.max(col(StudyClip.weight)),
+            func.coalesce(func.sum(answered.c.answers), 0),
+        )
+        .join(answered, answered.c.clip == col(StudyClip.id), isouter=True)
+        .where(col(StudyClip.study_id) == study.id)
+        .group_by(col(StudyClip.stratum), col(StudyClip.criterion))
+    )
+    order = {key: number for number, key in enumerate(population)}
+    lines = [
+        StratumLine(
+            label=label,
+            criterion=criterion,
+            population=population.get((label, criterion)),
+            drawn=drawn,
+            weight=weight,
+            answers=int(answers),
+            places=drawn * study.raters_per_clip,
+        )
+        for label, criterion, drawn, weight, answers in db.execute(query)
+    ]
+    return sorted(lines, key=lambda line: (order.get((line.label, line.criterion), len(order)), line.label))
+
+
+def skips(db: Session, study: Study) -> dict[str, int]:
+    """How often clips were skipped, by reason."""
+    query = rows(col(Event.detail)).where(col(Event.study_id) == study.id, col(Event.kind) == "skipped")
+    reasons = [str(detail.get("reason")) for detail in db.execute(query).scalars()]
+    return {reason: reasons.count(reason) for reason in sorted(set(reasons))}

@@ -1,0 +1,52 @@
+"""What the results pages need beside the estimates: the clips on which filter and raters disagree."""
+
+from dataclasses import dataclass
+
+from sqlmodel import Session, col, select
+
+from app import rooms
+from app.models import StudyClip
+from app.results import FilterResult
+
+MOST_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Disputed:
+    """A clip the filter judges otherwise than its raters."""
+
+    clip: str
+    media: str
+    score: float
+    filter_accepts: bool
+    distance: float
+    """How far the score lies from the cut, in the score's units."""
+
+
+@dataclass(frozen=True)
+class DisputedClips:
+    """All of them counted, the first few to look at: those farthest from the cut, the filter's clearest errors."""
+
+    total: int
+    shown: tuple[Disputed, ...]
+
+
+def disputed(db: Session, result: FilterResult) -> DisputedClips:
+    """The clips where the filter at its current cut and the raters' majority differ."""
+    rule = result.rule
+    wrong = []
+    for one in result.clips:
+        accepts = rooms.passes(one.score, rule.minimum, rule.maximum)
+        if one.verdict is not None and accepts != (one.verdict == "accept"):
+            ends = [end for end in (rule.minimum, rule.maximum) if end is not None]
+            wrong.append((min(abs(one.score - end) for end in ends), one, accepts))
+    wrong.sort(key=lambda row: (-row[0], row[1].clip))
+    numbers = [one.clip for _distance, one, _accepts in wrong[:MOST_SHOWN]]
+    clips = {clip.id: clip for clip in db.exec(select(StudyClip).where(col(StudyClip.id).in_(numbers)))}
+    return DisputedClips(
+        total=len(wrong),
+        shown=tuple(
+            Disputed(clips[one.clip].clip, f"/media/{clips[one.clip].media_key}.mp4", one.score, accepts, distance)
+            for distance, one, accepts in wrong[:MOST_SHOWN]
+        ),
+    )

@@ -1,0 +1,106 @@
+"""What the judgments say: pages, figures, exports."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+from sqlmodel import Session
+
+from app import exports, figures, result_pages, rooms, studies
+from app.auth import require_researcher
+from app.db import Reader, database
+from app.models import Study
+from app.results import ResultCache, Results, kind_of
+from app.web import page
+
+router = APIRouter(dependencies=[Depends(require_researcher)])
+Theme = Literal["light", "dark"]
+
+
+def results_of(request: Request, db: Session, study: Study) -> Results:
+    """The study's results: of the simulated panel while it is switched on, of people otherwise."""
+    cache: ResultCache = request.app.state.result_cache
+    return cache.get(db, study, kind_of(study))
+
+
+@router.get("/studies/{slug}/results")
+def results(request: Request, slug: str, db: Reader) -> Response:
+    """Agreement on every criterion, every filter at a glance."""
+    study = studies.by_slug(db, slug)
+    found = results_of(request, db, study)
+    context = {
+        "study_name": study.name,
+        "study": study,
+        "line": studies.line_of(db, study),
+        "simulated": found.kind == "simulated",
+        "results": found,
+        "table": figures.agreement_table(found),
+        "cuts": {one.rule.name: rooms.cut_text(one.rule.minimum, one.rule.maximum) for one in found.filters},
+        "notes": studies.notes(study),
+    }
+    return page(request, "results/results.html", context)
+
+
+@router.get("/studies/{slug}/filters/{name}")
+def filter_page(request: Request, slug: str, name: str, db: Reader) -> Response:
+    """One filter: its score by verdict, ROC, its table at the current and at the best cut."""
+    study = studies.by_slug(db, slug)
+    found = results_of(request, db, study)
+    chosen = found.filter_named(name)
+    context = {
+        "study_name": study.name,
+        "study": study,
+        "simulated": found.kind == "simulated",
+        "results": found,
+        "chosen": chosen,
+        "tables": figures.filter_tables(chosen),
+        "cut": rooms.cut_text(chosen.rule.minimum, chosen.rule.maximum),
+        "disputed": result_pages.disputed(db, chosen),
+        "short": rooms.short,
+    }
+    return page(request, "results/filter.html", context)
+
+
+@router.get("/studies/{slug}/figures/{name}.json")
+def figure_spec(request: Request, slug: str, name: str, db: Reader, theme: Theme = "light") -> JSONResponse:
+    """A figure for the page to draw."""
+    study = studies.by_slug(db, slug)
+    return JSONResponse(
+        figures.spec(results_of(request, db, study), name, theme), headers={"Cache-Control": "no-store"}
+    )
+
+
+@router.get("/studies/{slug}/figures/{name}.svg")
+def figure_file(request: Request, slug: str, name: str, db: Reader, theme: Theme = "light") -> Response:
+    """The same figure as a file."""
+    study = studies.by_slug(db, slug)
+    drawn = figures.svg(results_of(request, db, study), name, theme)
+    headers = {"Cache-Control": "no-store", "Content-Disposition": f'inline; filename="{study.slug}-{name}.svg"'}
+    return Response(drawn, media_type="image/svg+xml", headers=headers)
+
+
+@router.get("/studies/{slug}/judgments.csv")
+def judgments(request: Request, slug: str, db: Reader) -> StreamingResponse:
+    """Every answer with revision, arm and timing; people and simulated raters told apart by a column."""
+    study = studies.by_slug(db, slug)
+    opened = database(request)
+
+    def lines() -> Iterator[str]:
+        with opened.reader() as streaming:
+            yield from exports.judgments_csv(streaming, study)
+
+    name = f"{study.slug}-judgments.csv"
+    return StreamingResponse(lines(), media_type="text/csv; charset=utf-8", headers=_download(name))
+
+
+@router.get("/studies/{slug}/estimates.json")
+def estimates(request: Request, slug: str, db: Reader) -> Response:
+    """Every estimate with interval, counts, method and signature."""
+    study = studies.by_slug(db, slug)
+    text = exports.estimates_json(study, results_of(request, db, study))
+    return Response(text, media_type="application/json", headers=_download(f"{study.slug}-estimates.json"))
+
+
+def _download(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}

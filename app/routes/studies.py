@@ -1,0 +1,53 @@
+"""Studies as the researcher sees them: the list, one study's progress and design."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi.responses import PlainTextResponse
+
+from app import progress, raters, rooms, studies
+from app.auth import require_researcher
+from app.db import Reader, Writer
+from app.web import markdown, page, see
+
+router = APIRouter(dependencies=[Depends(require_researcher)])
+
+
+@router.get("/studies")
+def index(request: Request, db: Reader) -> Response:
+    """All studies."""
+    return page(request, "studies/index.html", {"lines": studies.overview(db)})
+
+
+@router.get("/studies/{slug}")
+def overview(request: Request, slug: str, db: Reader) -> Response:
+    """One study: links, progress, raters, sample."""
+    study = studies.by_slug(db, slug)
+    whole = rooms.parts(db, study.id)
+    context = {
+        "study_name": study.name,
+        "study": study,
+        "line": studies.line_of(db, study),
+        "raters": progress.by_rater(db, study),
+        "strata": progress.by_stratum(db, study),
+        "skips": progress.skips(db, study),
+        "notes": studies.notes(study),
+        "criteria": rooms.criterion_views(whole, None, {}),
+        "filters": [(rule, rooms.cut_text(rule.minimum, rule.maximum)) for rule in whole.filters],
+        "guidelines_html": markdown(study.guidelines),
+        "rater_link": f"{str(request.base_url).rstrip('/')}{raters.open_link(request.app.state.settings, study)}",
+    }
+    return page(request, "studies/overview.html", context)
+
+
+@router.post("/studies/{slug}/simulated")
+def simulated(slug: str, db: Writer, on: Annotated[bool, Form()]) -> Response:
+    """Switch the simulated panel's figures on or off."""
+    studies.show_simulated(db, studies.by_slug(db, slug), on=on)
+    return see(f"/studies/{slug}/results")
+
+
+@router.get("/studies/{slug}/study.toml")
+def study_file(slug: str, db: Reader) -> PlainTextResponse:
+    """The text the study was made from."""
+    return PlainTextResponse(studies.by_slug(db, slug).study_file, media_type="application/toml; charset=utf-8")

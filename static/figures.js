@@ -1,0 +1,58 @@
+/* Draws the figures of the results pages: the server's Vega-Lite specifications, by an interpreter that needs no eval.
+
+   Without script the page shows the same figures as pictures. */
+
+const base = new URL("vendor/", import.meta.url);
+const query = new URL(import.meta.url).search;
+const dark = matchMedia("(prefers-color-scheme: dark)");
+
+function loadScript(name) {
+  return new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = new URL(name, base) + query;
+    script.onload = resolve;
+    script.onerror = () => reject(new Error(`${name} could not be loaded`));
+    document.head.append(script);
+  });
+}
+
+async function draw(figure, interpreter) {
+  const place = figure.querySelector(".drawing");
+  const answer = await fetch(`${figure.dataset.figure}.json?theme=${dark.matches ? "dark" : "light"}`);
+  if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
+  const { spec } = vegaLite.compile(await answer.json()) ;
+  figure.view?.finalize();
+  place.replaceChildren();
+  figure.view = new vega.View(vega.parse(spec, null, { ast: true }), {
+    expr: interpreter,
+    renderer: "svg",
+    container: place,
+    hover: true,
+  });
+  await figure.view.runAsync();
+}
+
+async function drawAll() {
+  const figures = [...document.querySelectorAll("[data-figure]")];
+  if (!figures.length) return;
+  try {
+    if (!globalThis.vega) {
+      await loadScript("vega.min.js");
+      await loadScript("vega-lite.min.js");
+    }
+    const { expressionInterpreter } = await import(new URL("vega-interpreter.js", base) + query);
+    for (const figure of figures) await draw(figure, expressionInterpreter);
+  } catch (error) {
+    for (const figure of figures) {
+      if (figure.view) continue;
+      const picture = new Image();
+      picture.src = `${figure.dataset.figure}.svg?theme=${dark.matches ? "dark" : "light"}`;
+      picture.alt = figure.querySelector(".drawing").getAttribute("aria-label");
+      figure.querySelector(".drawing").replaceChildren(picture);
+    }
+    console.warn(`figures are shown as pictures: ${error.message}`);
+  }
+}
+
+dark.addEventListener("change", drawAll);
+drawAll();

@@ -1,0 +1,1 @@
+"""Every promise, checked on real databases, real servers, real browsers, real video."""

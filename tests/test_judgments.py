@@ -1,0 +1,127 @@
+"""Answers: stored once, never changed, never lost."""
+
+import pytest
+from sqlmodel import Session, select
+
+from app import assignments, judgments, rooms, votes
+from app.assignments import Held
+from app.errors import AppError, NotAllowed
+from app.judgments import Answer
+from app.models import Assignment, Judgment, Rater, Study
+from tests.factories import LEASE, NOON, StudyMaker, answers
+
+
+def hold(db: Session, study: Study, rater: Rater) -> Held:
+    """The clip the rater has before them."""
+    return assignments.top_up(db, study, rater, now=NOON, lease=LEASE)[0]
+
+
+def send(maker: StudyMaker, study: Study, rater: Rater, assignment: int, submission: str, **values: object) -> bool:
+    """Send an answer to an assignment, as the page does."""
+    with maker.database.writer() as db:
+        whole = rooms.parts(db, study.id)
+        held = assignments.owned(db, rater, assignment, lock=True)
+        answer = Answer(answers(**values), submission)  # type: ignore[arg-type]  # keywords of the factory
+        return judgments.record(db, held, rater, list(whole.criteria), answer, now=NOON)
+
+
+def first_assignment(maker: StudyMaker, study: Study, rater: Rater) -> int:
+    """Number of the clip on screen."""
+    with maker.database.writer() as db:
+        return hold(db, study, rater).assignment.id
+
+
+def test_the_same_answer_sent_twice_is_stored_once(study_maker: StudyMaker) -> None:
+    """A repeated send changes nothing, not even when its values differ."""
+    study = study_maker(with_media=False)
+    rater = study_maker.rater(study)
+    number = first_assignment(study_maker, study, rater)
+    assert send(study_maker, study, rater, number, "one")
+    assert not send(study_maker, study, rater, number, "one", quality=1)
+    with study_maker.database.reader() as db:
+        rows = db.exec(select(Judgment)).all()
+    assert len(rows) == 3
+    assert {row.value for row in rows} == {"4", "3", "accept"}
+
+
+def test_an_edit_is_a_new_revision_and_the_old_one_stays(study_maker: StudyMaker) -> None:
+    """Changing an answer adds rows; the current answer is the newest; nothing is updated in place."""
+    study = study_maker(with_media=False)
+    rater = study_maker.rater(study)
+    number = first_assignment(study_maker, study, rater)
+    send(study_maker, study, rater, number, "first", quality=2)
+    send(study_maker, study, rater, number, "second", quality=5)
+    with study_maker.database.reader() as db:
+        rows = db.exec(select(Judgment).order_by(Judgment.id)).all()  # type: ignore[arg-type]  # a column at run time
+        now_counts = {vote.criterion: vote.value for vote in votes.current(db, study, kind="person")}
+    assert [row.revision for row in rows] == [1, 1, 1, 2, 2, 2]
+    assert rows[0].value == "2"
+    assert now_counts["quality"] == "5"
+
+
+def test_an_incomplete_answer_is_refused_by_name_and_nothing_is_stored(study_maker: StudyMaker) -> None:
+    """A missing or unknown value names its question; the clip stays before the rater."""
+    study = study_maker(with_media=False)
+    rater = study_maker.rater(study)
+    number = first_assignment(study_maker, study, rater)
+    for values, words in (({"quality": "4"}, "Stability"), (answers() | {"quality": "9"}, "Quality has no value")):
+        with study_maker.database.writer() as db:
+            whole = rooms.parts(db, study.id)
+            held = assignments.owned(db, rater, number)
+            with pytest.raises(AppError, match=words):
+                judgments.record(db, held, rater, list(whole.criteria), Answer(values, "x"), now=NOON)
+    with study_maker.database.reader() as db:
+        assert db.exec(select(Judgment)).all() == []
+    assert first_assignment(study_maker, study, rater) == number
+
+
+def test_odd_facts_never_cost_the_answer(study_maker: StudyMaker) -> None:
+    """Facts that are no JSON object, or too many, are dropped; the answer is stored."""
+    study = study_maker(clips=3, with_media=False)
+    rater = study_maker.rater(study)
+    for facts in ("{broken", "[1]", "x" * 5_000):
+        with study_maker.database.writer() as db:
+            whole = rooms.parts(db, study.id)
+            held = hold(db, study, rater)
+            answer = Answer(answers(), f"s-{held.assignment.id}", facts)
+            assert judgments.record(db, held, rater, list(whole.criteria), answer, now=NOON)
+    with study_maker.database.reader() as db:
+        assert [row.facts for row in db.exec(select(Judgment)).all()] == [{}] * 9
+
+
+def test_a_correction_after_the_scores_were_revealed_is_no_blind_answer(study_maker: StudyMaker) -> None:
+    """In the arm that shows scores after the answer, the first revision is blind and the next ones are not."""
+    study = study_maker(score_visibility="after", with_media=False)
+    rater = study_maker.rater(study)
+    number = first_assignment(study_maker, study, rater)
+    send(study_maker, study, rater, number, "before", verdict="accept")
+    send(study_maker, study, rater, number, "changed", verdict="reject")
+    with study_maker.database.reader() as db:
+        blind = [
+            vote.value for vote in votes.current(db, study, kind="person", blind=True) if vote.criterion == "verdict"
+        ]
+        final = [vote.value for vote in votes.current(db, study, kind="person") if vote.criterion == "verdict"]
+    assert (blind, final) == (["accept"], ["reject"])
+
+
+def test_nobody_answers_for_somebody_else(study_maker: StudyMaker) -> None:
+    """An assignment of another rater is refused."""
+    study = study_maker(with_media=False)
+    ada, eve = study_maker.rater(study, "Ada"), study_maker.rater(study, "Eve")
+    number = first_assignment(study_maker, study, ada)
+    with pytest.raises(NotAllowed):
+        send(study_maker, study, eve, number, "stolen")
+    with study_maker.database.reader() as db:
+        assert {row.status for row in db.exec(select(Assignment)).all()} == {"open", "held"}
+
+
+def test_people_and_the_simulated_panel_are_never_mixed(study_maker: StudyMaker) -> None:
+    """Votes are read of one kind at a time."""
+    study = study_maker(with_media=False)
+    person, robot = study_maker.rater(study, "Ada"), study_maker.rater(study, "Simulated 1", kind="simulated")
+    study_maker.rate(study, person, answers())
+    study_maker.rate(study, robot, answers(verdict="reject"))
+    with study_maker.database.reader() as db:
+        people = {vote.rater for vote in votes.current(db, study, kind="person")}
+        panel = {vote.rater for vote in votes.current(db, study, kind="simulated")}
+    assert (people, panel) == ({"Ada"}, {"Simulated 1"})
