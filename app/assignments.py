@@ -3,10 +3,10 @@
 import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 
-from sqlalchemy import Select, and_, case, func, update
+from sqlalchemy import ScalarSelect, bindparam, case, func, tuple_, update
 from sqlalchemy import select as rows
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
@@ -28,85 +28,85 @@ class Held:
     clip: StudyClip
 
 
+# Statements of the hot path are built once: building them anew costs more than running them (measured).
+_mine = aliased(Assignment)
+_SEEN = (
+    rows(col(_mine.id))
+    .where(col(_mine.study_clip_id) == col(Assignment.study_clip_id), col(_mine.rater_id) == bindparam("rater"))
+    .exists()
+)
+_LAST_SOURCE = (
+    rows(col(StudyClip.source))
+    .join(_mine, col(_mine.study_clip_id) == col(StudyClip.id))
+    .where(col(_mine.rater_id) == bindparam("rater"))
+    .order_by(col(_mine.claimed_at).desc(), col(_mine.id).desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_WITH_CLIP = rows(Assignment, StudyClip).join(StudyClip, col(StudyClip.id) == col(Assignment.study_clip_id))
+_HELD = _WITH_CLIP.where(col(Assignment.rater_id) == bindparam("rater"), col(Assignment.status) == "held").order_by(
+    col(Assignment.claimed_at), col(Assignment.id)
+)
+_OWNED = _WITH_CLIP.where(col(Assignment.id) == bindparam("assignment"), col(Assignment.rater_id) == bindparam("rater"))
+_OWNED_LOCKED = _OWNED.with_for_update(of=Assignment)
+_NEXT_OPEN = (
+    _WITH_CLIP.where(col(Assignment.study_id) == bindparam("study"), col(Assignment.status) == "open", ~_SEEN)
+    .order_by(
+        case((col(StudyClip.source) == _LAST_SOURCE, 1), else_=0),
+        col(Assignment.place),
+        (col(StudyClip.position) * bindparam("shuffle")) % SHUFFLE_PRIME,
+    )
+    .limit(1)
+    .with_for_update(skip_locked=True, of=Assignment)
+)
+
+
 def held(db: Session, rater: Rater) -> list[Held]:
     """What the rater has before them, the clip on screen first."""
-    return _with_clips(
-        db,
-        _of_rater(rater)
-        .where(col(Assignment.status) == "held")
-        .order_by(col(Assignment.claimed_at), col(Assignment.id)),
-    )
+    return [Held(*row) for row in db.execute(_HELD, {"rater": rater.id})]
 
 
 def top_up(db: Session, study: Study, rater: Rater, *, now: datetime, lease: timedelta) -> list[Held]:
     """Reserve clips until the rater holds the one to rate and the one to load, as far as there are any.
 
-    Calling it again changes nothing but the lease: a reload shows the same clip.
+    Calling it again changes nothing but the lease: a reload shows the same clip. The caller has locked the rater's
+    row, so that two tabs of one rater wait for each other.
     """
     have = held(db, rater)
-    claimed = 0
-    if len(have) < HELD_AHEAD:
-        expire(db, study, now=now)
+    for one in have:
+        if one.assignment.lease_until is None or one.assignment.lease_until < now + lease / 2:
+            one.assignment.lease_until = now + lease
+    while len(have) < HELD_AHEAD:
         # A microsecond apart, so that the order in which they were taken is the order in which they are shown.
-        while len(have) + claimed < HELD_AHEAD and claim(
-            db, study, rater, now=now + timedelta(microseconds=claimed), lease=lease
-        ):
-            claimed += 1
-    if any(one.assignment.lease_until < now + lease / 2 for one in have if one.assignment.lease_until):
-        db.execute(
-            update(Assignment)
-            .where(col(Assignment.rater_id) == rater.id, col(Assignment.status) == "held")
-            .values(lease_until=now + lease)
-        )
-    return held(db, rater) if claimed else have
+        moment = now + timedelta(microseconds=len(have))
+        taken = claim(db, study, rater, now=moment, lease=lease)
+        if taken is None and expire(db, study, now=now):
+            taken = claim(db, study, rater, now=moment, lease=lease)
+        if taken is None:
+            break
+        have.append(taken)
+    return have
 
 
-def claim(db: Session, study: Study, rater: Rater, *, now: datetime, lease: timedelta) -> bool:
-    """Reserve one open place for the rater; False when there is none left for them.
+def claim(db: Session, study: Study, rater: Rater, *, now: datetime, lease: timedelta) -> Held | None:
+    """Reserve one open place for the rater; None when there is none left for them.
 
-    One statement picks and takes the place, so that two raters can never take the same; on PostgreSQL rows
-    that another claim has locked are passed over. Order: another source than the last clip's, clips with
-    the fewest places taken, then the rater's own random order.
+    The row is locked as it is picked: on PostgreSQL rows that another claim has locked are passed over, on SQLite a
+    writer is alone from its first statement. So two raters can never take the same place. Order: another source
+    than the last clip's, clips with the fewest places taken, then the rater's own random order.
     """
-    mine = aliased(Assignment)
-    seen = select(mine.id).where(mine.study_clip_id == Assignment.study_clip_id, col(mine.rater_id) == rater.id)
-    last_source = (
-        select(StudyClip.source)
-        .join(mine, col(mine.study_clip_id) == StudyClip.id)
-        .where(col(mine.rater_id) == rater.id)
-        .order_by(col(mine.claimed_at).desc(), col(mine.id).desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    pick = (
-        select(Assignment.id)
-        .join(StudyClip, col(StudyClip.id) == Assignment.study_clip_id)
-        .where(Assignment.study_id == study.id, Assignment.status == "open", ~seen.exists())
-        .order_by(
-            case((col(StudyClip.source) == last_source, 1), else_=0),
-            col(Assignment.place),
-            (col(StudyClip.position) * rater.shuffle) % SHUFFLE_PRIME,
-        )
-        .limit(1)
-        .with_for_update(skip_locked=True, of=Assignment)
-        .scalar_subquery()
-    )
-    take = (
-        update(Assignment)
-        .where(col(Assignment.id) == pick, col(Assignment.status) == "open")
-        .values(status="held", rater_id=rater.id, claimed_at=now, lease_until=now + lease)
-        .returning(col(Assignment.id), col(Assignment.study_clip_id))
-    )
-    try:
-        with db.begin_nested():
-            row = db.execute(take).first()
-    except IntegrityError:  # a second tab of this rater took another place of the same clip at this moment
-        return False
+    asked = {"study": study.id, "rater": rater.id, "shuffle": rater.shuffle}
+    row = db.execute(_NEXT_OPEN, asked).first()
     if row is None:
-        return False
-    arm = draw_arm(study, rater.id, row.study_clip_id)
-    db.execute(update(Assignment).where(col(Assignment.id) == row.id).values(arm=arm))
-    return True
+        return None
+    taken = Held(*row)
+    taken.assignment.status = "held"
+    taken.assignment.rater_id = rater.id
+    taken.assignment.arm = draw_arm(study, rater.id, taken.clip.id)
+    taken.assignment.claimed_at = now
+    taken.assignment.lease_until = now + lease
+    db.flush()
+    return taken
 
 
 def draw_arm(study: Study, rater_id: int, study_clip_id: int) -> str:
@@ -174,24 +174,56 @@ def settle(db: Session, assignment: Assignment, *, now: datetime) -> None:
 
 def owned(db: Session, rater: Rater, assignment_id: int, *, lock: bool = False) -> Held:
     """The rater's own assignment, or a refusal."""
-    query = _of_rater(rater).where(col(Assignment.id) == assignment_id)
-    found = _with_clips(db, query.with_for_update(of=Assignment) if lock else query)
-    if not found:
+    asked = {"assignment": assignment_id, "rater": rater.id}
+    row = db.execute(_OWNED_LOCKED if lock else _OWNED, asked).first()
+    if row is None:
         raise NotAllowed("This clip is not assigned to you.", "Go on with your own clips at /rate.")
-    return found[0]
+    return Held(*row)
 
 
-def previous(db: Session, rater: Rater, before: Assignment | None) -> int | None:
-    """Number of the assignment the rater answered last, or last before the given one."""
-    query = select(Assignment.id).where(
-        Assignment.rater_id == rater.id, col(Assignment.status).in_(("done", "surplus"))
+@dataclass(frozen=True)
+class Past:
+    """The rater's last answers, newest first: the assignment's number and when it was answered."""
+
+    answers: tuple[tuple[int, datetime], ...]
+
+    @property
+    def last(self) -> int | None:
+        """The assignment answered last."""
+        return self.answers[0][0] if self.answers else None
+
+    @property
+    def seconds_per_clip(self) -> float | None:
+        """The median gap between the last answers; None before three answers."""
+        gaps = sorted((later - earlier).total_seconds() for (_, later), (_, earlier) in pairwise(self.answers))
+        return gaps[len(gaps) // 2] if len(gaps) >= 2 else None
+
+
+PACE_OVER = 12
+_ANSWERED = rows(col(Assignment.id), col(Assignment.answered_at)).where(
+    col(Assignment.rater_id) == bindparam("rater"), col(Assignment.status).in_(("done", "surplus"))
+)
+_NEWEST_FIRST = (col(Assignment.answered_at).desc(), col(Assignment.id).desc())
+_PAST = _ANSWERED.order_by(*_NEWEST_FIRST).limit(PACE_OVER)
+_BEFORE = (
+    _ANSWERED.where(
+        tuple_(col(Assignment.answered_at), col(Assignment.id)) < tuple_(bindparam("at"), bindparam("assignment"))
     )
-    if before is not None and before.answered_at is not None:
-        query = query.where(
-            (col(Assignment.answered_at) < before.answered_at)
-            | and_(col(Assignment.answered_at) == before.answered_at, col(Assignment.id) < before.id)
-        )
-    return db.exec(query.order_by(col(Assignment.answered_at).desc(), col(Assignment.id).desc()).limit(1)).first()
+    .order_by(*_NEWEST_FIRST)
+    .limit(1)
+)
+
+
+def past(db: Session, rater: Rater) -> Past:
+    """The rater's last answers."""
+    return Past(tuple((row.id, row.answered_at) for row in db.execute(_PAST, {"rater": rater.id})))
+
+
+def before(db: Session, rater: Rater, assignment: Assignment) -> int | None:
+    """Number of the assignment the rater answered before this one."""
+    asked = {"rater": rater.id, "at": assignment.answered_at, "assignment": assignment.id}
+    row = db.execute(_BEFORE, asked).first()
+    return row.id if row else None
 
 
 @dataclass(frozen=True)
@@ -204,31 +236,23 @@ class Counts:
     waiting: int
 
 
+def _own(*statuses: str) -> ScalarSelect[int]:
+    own = rows(func.count()).select_from(_mine)
+    return own.where(col(_mine.rater_id) == bindparam("rater"), col(_mine.status).in_(statuses)).scalar_subquery()
+
+
+def _others(status: str) -> ScalarSelect[int]:
+    other = rows(func.count(func.distinct(Assignment.study_clip_id)))
+    there = (col(Assignment.study_id) == bindparam("study"), col(Assignment.status) == status)
+    return other.where(*there, ~_SEEN).scalar_subquery()
+
+
+_COUNTS = rows(_own("done", "surplus"), _own("held"), _others("open"), _others("held"))
+
+
 def counts(db: Session, study: Study, rater: Rater) -> Counts:
     """Where the rater stands in the study."""
-    mine = aliased(Assignment)
-    seen = select(mine.id).where(mine.study_clip_id == Assignment.study_clip_id, col(mine.rater_id) == rater.id)
-    own = dict(
-        db.execute(
-            select(col(Assignment.status), func.count())
-            .where(Assignment.rater_id == rater.id)
-            .group_by(col(Assignment.status))
-        ).all()
-    )
-    others = dict(
-        db.execute(
-            select(col(Assignment.status), func.count(func.distinct(Assignment.study_clip_id)))
-            .where(Assignment.study_id == study.id, ~seen.exists())
-            .where(col(Assignment.status).in_(("open", "held")))
-            .group_by(col(Assignment.status))
-        ).all()
-    )
-    return Counts(
-        done=own.get("done", 0) + own.get("surplus", 0),
-        held=own.get("held", 0),
-        free=others.get("open", 0),
-        waiting=others.get("held", 0),
-    )
+    return Counts(*db.execute(_COUNTS, {"study": study.id, "rater": rater.id}).one())
 
 
 def _reopen(db: Session, study: Study, study_clip_id: int, place: int) -> None:
@@ -243,15 +267,3 @@ def _open_place(study_clip_id: int) -> object:
         .with_for_update(skip_locked=True)
         .scalar_subquery()
     )
-
-
-def _of_rater(rater: Rater) -> Select[Assignment, StudyClip]:
-    return (
-        rows(Assignment, StudyClip)
-        .join(StudyClip, col(StudyClip.id) == Assignment.study_clip_id)
-        .where(col(Assignment.rater_id) == rater.id)
-    )
-
-
-def _with_clips(db: Session, query: Select[Assignment, StudyClip]) -> list[Held]:
-    return [Held(assignment, clip) for assignment, clip in db.execute(query)]

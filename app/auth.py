@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from fastapi import Depends, Request, Response
 from itsdangerous import BadSignature, URLSafeTimedSerializer
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from app.db import Reader
 from app.errors import NotAllowed, SignInNeeded
@@ -60,11 +60,12 @@ def sign_out(request: Request, response: Response) -> None:
         response.delete_cookie(_cookie(request, role))
 
 
-def find_rater(db: Session, who: int | None) -> Rater | None:
-    """The rater of a session, unless the invitation was withdrawn."""
+def find_rater(db: Session, who: int | None, *, lock: bool = False) -> Rater | None:
+    """The rater of a session, unless the invitation was withdrawn; `lock` makes their other tabs wait."""
     if who is None:
         return None
-    return db.exec(select(Rater).where(Rater.id == who, col(Rater.revoked_at).is_(None))).first()
+    rater = db.get(Rater, who, with_for_update=lock)
+    return None if rater is None or rater.revoked_at else rater
 
 
 def session_of(request: Request, role: Role) -> int | None:
@@ -100,9 +101,9 @@ def rater_id(request: Request) -> int:
     return who
 
 
-def signed_in_rater(db: Session, who: int) -> Rater:
+def signed_in_rater(db: Session, who: int, *, lock: bool = False) -> Rater:
     """The rater a session belongs to, looked up in the caller's own session."""
-    rater = find_rater(db, who)
+    rater = find_rater(db, who, lock=lock)
     if rater is None:
         raise SignInNeeded("This invitation is not valid any more.", "Ask the person who invited you for a new link.")
     return rater

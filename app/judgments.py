@@ -3,11 +3,12 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import func
-from sqlmodel import Session, col, select
+from sqlalchemy import bindparam, case, func, insert
+from sqlalchemy import select as rows
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col
 
 from app.assignments import Held, settle
 from app.errors import AppError
@@ -21,6 +22,12 @@ SCALES: dict[str, tuple[tuple[str, str], ...]] = {
 }
 MAX_FACTS = 4_000
 MAX_SUBMISSION = 64
+
+
+_STORED = rows(
+    func.coalesce(func.max(col(Judgment.revision)), 0).label("revision"),
+    func.coalesce(func.max(case((col(Judgment.submission) == bindparam("submission"), 1), else_=0)), 0).label("again"),
+).where(col(Judgment.assignment_id) == bindparam("assignment"))
 
 
 @dataclass(frozen=True)
@@ -42,35 +49,35 @@ def record(db: Session, held: Held, rater: Rater, criteria: list[Criterion], ans
     submission = answer.submission.strip()
     if not submission or len(submission) > MAX_SUBMISSION:
         raise AppError("The answer came without its number.", "Reload the page and answer again.", status=422)
-    stored = db.exec(
-        select(Judgment.assignment_id).where(Judgment.submission == submission, Judgment.rater_id == rater.id)
-    ).first()
-    if stored is not None:
+    stored = db.execute(_STORED, {"assignment": assignment.id, "submission": submission}).one()
+    if stored.again:
         return False
     values = {item.id: _checked(item, answer.values.get(item.key)) for item in criteria}
-    revision = 1 + (
-        db.exec(select(func.max(Judgment.revision)).where(Judgment.assignment_id == assignment.id)).one() or 0
-    )
+    revision = 1 + stored.revision
     # Whoever corrects an answer after its scores were revealed has seen them.
     arm = "shown" if assignment.arm == "after" and revision > 1 else assignment.arm
     assert arm is not None, "an assignment somebody holds has its arm"
     facts = _facts(answer.facts)
-    db.add_all(
-        Judgment(
-            study_id=assignment.study_id,
-            assignment_id=assignment.id,
-            criterion_id=criterion_id,
-            rater_id=rater.id,
-            value=value,
-            revision=revision,
-            submission=submission,
-            arm=arm,
-            guidelines_hash=rater.guidelines_hash or "",
-            facts=facts,
-            created_at=now,
-        )
+    written = [
+        {
+            "study_id": assignment.study_id,
+            "assignment_id": assignment.id,
+            "criterion_id": criterion_id,
+            "rater_id": rater.id,
+            "value": value,
+            "revision": revision,
+            "submission": submission,
+            "arm": arm,
+            "guidelines_hash": rater.guidelines_hash or "",
+            "facts": facts,
+            "created_at": now,
+        }
         for criterion_id, value in values.items()
-    )
+    ]
+    try:
+        db.connection().execute(insert(Judgment), written)
+    except IntegrityError as error:
+        raise AppError("This answer's number belongs to another clip.", "Reload the page.", status=409) from error
     settle(db, assignment, now=now)
     db.flush()
     return True
@@ -78,25 +85,12 @@ def record(db: Session, held: Held, rater: Rater, criteria: list[Criterion], ans
 
 def current(db: Session, assignment_id: int) -> dict[int, str]:
     """The answer that counts now, by criterion: the highest revision."""
-    rows = db.execute(
-        select(col(Judgment.criterion_id), col(Judgment.value))
-        .where(Judgment.assignment_id == assignment_id)
+    found = db.execute(
+        rows(col(Judgment.criterion_id), col(Judgment.value))
+        .where(col(Judgment.assignment_id) == assignment_id)
         .order_by(col(Judgment.revision))
     )
-    return dict(rows.all())
-
-
-def pace(db: Session, rater: Rater) -> float | None:
-    """Seconds per clip of this rater: the median gap between the last answers, None before three answers."""
-    times = db.exec(
-        select(func.min(Judgment.created_at))
-        .where(Judgment.rater_id == rater.id, Judgment.revision == 1)
-        .group_by(col(Judgment.assignment_id))
-        .order_by(func.min(Judgment.created_at).desc())
-        .limit(12)
-    ).all()
-    gaps = sorted((later - earlier).total_seconds() for later, earlier in pairwise(times))
-    return gaps[len(gaps) // 2] if len(gaps) >= 2 else None
+    return dict(found.all())
 
 
 def _checked(criterion: Criterion, value: str | None) -> str:

@@ -34,7 +34,7 @@ def create_app(settings: Settings, *, database: Database | None = None) -> FastA
     app.state.database = db
     app.state.study_parts = {}
     app.state.result_cache = ResultCache()
-    app.middleware("http")(web.guard)
+    app.add_middleware(web.Guard)
     app.mount("/static", web.StaticForever(directory=data_folder("static")), name="static")
     for routes in (account, rate, studies, results, media):
         app.include_router(routes.router)

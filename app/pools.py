@@ -140,9 +140,7 @@ def read_pool(path: Path) -> Pool:
             raise AppError(f"{path} is not a pool: it needs a text in column {name!r} of each row.", near)
     twice = frame.filter(pl.col("clip").is_duplicated())["clip"]
     if len(twice):
-        raise AppError(
-            f"The pool {path} has the clip {twice[0]!r} more than once.", "Give each clip a name of its own."
-        )
+        raise AppError(f"{path} has the clip {twice[0]!r} more than once.", "Give each clip a name of its own.")
     if "source" not in frame.columns:
         frame = frame.with_columns(source=pl.col("clip"))
     return Pool(path, frame, made, hashlib.sha256(data).hexdigest())

@@ -8,7 +8,7 @@ from uuid import uuid4
 from sqlmodel import Session, col, select
 
 from app import assignments, judgments
-from app.assignments import Held
+from app.assignments import Held, Past
 from app.errors import NotFound
 from app.models import Criterion, Filter, Rater, Study
 from app.room_view import CriterionView, Option, Progress, Reveal, Room, ScoreView
@@ -70,7 +70,8 @@ def build(
     chosen = judgments.current(db, held.assignment.id) if answered else {}
     if sent is not None:
         chosen = {item.id: sent[item.key] for item in whole.criteria if item.key in sent}
-    earlier = assignments.previous(db, rater, held.assignment if answered else None)
+    past = assignments.past(db, rater)
+    earlier = assignments.before(db, rater, held.assignment) if answered else past.last
     return Room(
         study=whole.study.name,
         guidelines_html=markdown(whole.study.guidelines),
@@ -81,7 +82,7 @@ def build(
         criteria=criterion_views(whole, held, chosen),
         reveal=reveal,
         scores=score_views(whole, held) if reveal in ("shown", "revealed") else (),
-        progress=progress(db, whole.study, rater),
+        progress=progress(db, whole.study, rater, past),
         editing=answered and not revealed,
         undo=f"/rate/{earlier}" if earlier else None,
         problem=problem,
@@ -101,11 +102,11 @@ def media_path(held: Held) -> str:
     return f"/media/{held.clip.media_key}.mp4"
 
 
-def progress(db: Session, study: Study, rater: Rater) -> Progress:
+def progress(db: Session, study: Study, rater: Rater, past: Past) -> Progress:
     """How many clips are done, how many there are for this rater, and the minutes left at their own pace."""
     counts = assignments.counts(db, study, rater)
     left = counts.held + counts.free
-    seconds = judgments.pace(db, rater)
+    seconds = past.seconds_per_clip
     minutes = None if seconds is None else max(1, round(seconds * left / 60)) if left else 0
     return Progress(done=counts.done, total=counts.done + left, minutes_left=minutes)
 

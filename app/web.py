@@ -1,17 +1,18 @@
 """Rendering and the guards every response passes: whole pages or one block, content policy, origin check."""
 
 import hashlib
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import Request, Response
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markdown_it import MarkdownIt
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.settings import data_folder
 
@@ -107,31 +108,47 @@ def markdown(text: str) -> str:
     return str(MarkdownIt("commonmark", {"html": False}).render(text))
 
 
-async def guard(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Refuse forms from other sites; send every page with the content policy."""
-    if request.method not in SAFE_METHODS and not _same_origin(request):
-        response: Response = HTMLResponse(
-            "This form was sent from another site and was refused. Open the page itself and try again.",
-            status_code=403,
-        )
-    else:
-        response = await call_next(request)
-    response.headers.setdefault("Content-Security-Policy", CONTENT_POLICY)
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.setdefault("Referrer-Policy", "same-origin")
-    response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-    response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-    return response
+HEADERS = (
+    (b"content-security-policy", CONTENT_POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+REFUSED = PlainTextResponse(
+    "This form was sent from another site and was refused. Open the page itself and try again.", status_code=403
+)
 
 
-def _same_origin(request: Request) -> bool:
-    # Browsers of today send Sec-Fetch-Site; Origin covers older ones. A client that sends neither is no browser and
-    # carries nobody's cookies but its own.
-    site = request.headers.get("sec-fetch-site")
+class Guard:
+    """Refuses forms from other sites; sends every answer with the content policy."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *HEADERS]
+            await send(message)
+
+        allowed = scope["method"] in SAFE_METHODS or _same_origin(Headers(scope=scope))
+        await (self.app if allowed else REFUSED)(scope, receive, send_guarded)
+
+
+def _same_origin(headers: Headers) -> bool:
+    # Browsers of today send Sec-Fetch-Site; Origin covers older ones. A client that sends neither is no browser
+    # and carries nobody's cookies but its own.
+    site = headers.get("sec-fetch-site")
     if site is not None:
         return site in ("same-origin", "none")
-    origin = request.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    origin = headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == headers.get("host")
 
 
 class StaticForever(StaticFiles):

@@ -1,5 +1,6 @@
 """From a file to what the scorers see: one sequential decode, small luma frames for motion, one picture per second."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,6 +20,8 @@ PICTURE_SIDE = 1920
 """Longest side in pixels of the pictures kept for the scorers that look at single frames."""
 LONGEST = 60
 """Seconds. Clips are short; a longer video is refused, for all its small frames are held in memory."""
+SLACK = Fraction(1, 1000)
+"""Seconds by which a time stamp may come early: some containers round to milliseconds."""
 PLANAR = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "gray"})
 """Pixel formats whose first plane is the luma, one byte per pixel, and can be viewed without a copy."""
 TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
@@ -67,8 +70,8 @@ class Clip:
 def read_clip(path: Path) -> Clip:
     """Decode a video file once, from start to end.
 
-    The picture of second k is the first frame that comes no earlier than k minus half a frame, by the frames' own
-    time stamps; where a file shows no frame for longer than a second, the seconds in between have no picture.
+    The picture of second k is the first frame at k or later, by the frames' own time stamps and not by a count of
+    them; where a file shows no frame for longer than a second, the seconds in between have no picture.
     Raises Unreadable for whatever cannot be scored: no file, no video, damage, one frame, longer than 60 s.
     """
     _refuse_by_name(path)
@@ -93,7 +96,6 @@ def _refuse_by_name(path: Path) -> None:
 
 def _decode(path: Path, container: av.container.InputContainer, stream: av.VideoStream) -> Clip:
     stream.codec_context.thread_count = 1  # clips are scored side by side, one process per core
-    half = 0.5 / float(stream.average_rate or 25)
     small: list[Image] = []
     times: list[Fraction] = []
     seconds: list[Second] = []
@@ -105,7 +107,7 @@ def _decode(path: Path, container: av.container.InputContainer, stream: av.Video
             height, width = luma.shape
         times.append(time)
         small.append(_resized(luma, MOTION_WIDTH, max(1, round(height * MOTION_WIDTH / width))))
-        due = int(time + Fraction(half))
+        due = int(time + SLACK)
         if not seconds or due > seconds[-1].index:
             seconds.append(Second(due, float(time), _picture(frame, turn), luma.copy()))
     facts = _facts(times, width, height, stream)
@@ -134,11 +136,19 @@ def _facts(times: list[Fraction], width: int, height: int, stream: av.VideoStrea
     if gap <= 0:
         raise Unreadable("All its frames carry the same time. Convert it to MP4.")
     duration = times[-1] + gap
-    promised = stream.duration * stream.time_base if stream.duration and stream.time_base else duration
+    promised = _promised(stream) or duration
     # Half a second of slack: edit lists and last frames of odd length are no damage.
     if duration < 0.9 * promised and promised - duration > 0.5:
         raise Unreadable(f"The file breaks off: {float(duration):.1f} of {float(promised):.1f} s can be read.")
     return Facts(float(duration), width, height, float(1 / gap), stream.codec_context.name, len(times))
+
+
+def _promised(stream: av.VideoStream) -> Fraction | None:
+    """The duration in seconds that the file's own index states, if it states one for the pictures."""
+    if stream.duration and stream.time_base:
+        return stream.duration * stream.time_base
+    stated = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))  # Matroska, WebM
+    return stated and int(stated[1]) * 3600 + int(stated[2]) * 60 + Fraction(stated[3])
 
 
 def _luma(frame: av.VideoFrame) -> Image:

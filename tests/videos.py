@@ -1,6 +1,6 @@
 """Small videos made for tests, and where the real clips are."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,15 +14,15 @@ REAL_CLIPS = Path(__file__).resolve().parents[2] / "shared" / "clips"
 
 
 def write_video(
-    path: Path, pictures: Iterable[Image], fps: Fraction | int = 25, times: list[int] | None = None
+    path: Path, pictures: Sequence[Image], fps: Fraction | int = 25, times: list[int] | None = None
 ) -> Path:
     """Pictures (height, width, 3) as H.264 in MP4. `times`, if given, are the frames' places in units of 1/fps."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=fps)
         stream.pix_fmt = "yuv420p"
         stream.options = {"preset": "ultrafast", "crf": "12"}
+        stream.height, stream.width = pictures[0].shape[:2]
         for number, picture in enumerate(pictures):
-            stream.height, stream.width = picture.shape[:2]
             frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
             frame.pts = times[number] if times else number
             frame.time_base = 1 / Fraction(fps)
@@ -45,9 +45,9 @@ def write_sound(path: Path) -> Path:
 
 def texture(width: int = 320, height: int = 180, seed: int = 1) -> Image:
     """A grey picture full of soft spots, which flow and likeness can hold on to: (height, width, 3)."""
-    noise = np.random.default_rng(seed).integers(0, 256, (height, width)).astype(np.uint8)
+    noise = np.random.default_rng(seed).random((height, width), np.float32)
     soft = cv2.GaussianBlur(noise, (0, 0), 4)
-    full = cv2.normalize(soft, np.zeros_like(soft), 20, 235, cv2.NORM_MINMAX)
+    full = np.asarray(cv2.normalize(soft, np.zeros_like(soft), 20, 235, cv2.NORM_MINMAX)).astype(np.uint8)
     return np.asarray(cv2.cvtColor(full, cv2.COLOR_GRAY2BGR), np.uint8)
 
 

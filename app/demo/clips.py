@@ -2,16 +2,19 @@
 
 import io
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 from av.codec.context import Flags
 
 from app.demo.faults import FAULTS, Fault, pictures
-from app.demo.footage import HEIGHT, WIDTH, Source
+from app.demo.footage import HEIGHT, WIDTH, Source, forget_stages
 from scoring.video import Image
 
 VERSION = "1"
@@ -86,10 +89,11 @@ def make_demo_clips(folder: Path, *, on_clip: Callable[[int, int], None] | None 
     if _complete(folder, clips):
         return clips
     (folder / "truth.json").unlink(missing_ok=True)
-    for done, clip in enumerate(clips, start=1):
-        make_clip(clip)
-        if on_clip:
-            on_clip(done, len(clips))
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        for done, _ in enumerate(pool.map(make_clip, clips), start=1):
+            if on_clip:
+                on_clip(done, len(clips))
+    forget_stages()
     records = [{"id": c.clip, "video-path": c.path.name, "source": c.source, "info": {}} for c in clips]
     (folder / "manifest.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records), "utf-8")
     truth = {"version": VERSION, "clips": [asdict(clip) | {"path": clip.path.name} for clip in clips]}
@@ -143,7 +147,8 @@ def encode(file: Path | io.BytesIO, shown: Iterable[Image], quantiser: int) -> N
         # More threads would cut the pictures up otherwise on another machine.
         stream.options = {"preset": "veryfast", "crf": str(quantiser), "threads": "1"}
         for picture in shown:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
+            planes = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")))
         container.mux(stream.encode())
 
 

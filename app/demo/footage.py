@@ -78,6 +78,12 @@ def stage(source: Source) -> Stage:
     return Stage((picture,), (picture.shape[1] / 2, STAGE_HEIGHT / 2 - 10))  # air above the hair
 
 
+def forget_stages() -> None:
+    """Give back the memory (110 MB) that the six sources take."""
+    stage.cache_clear()
+    _carphone.cache_clear()
+
+
 @cache
 def _carphone() -> tuple[Image, ...]:
     """The 120 frames of the carphone test sequence: a man talking in a car, 176x144, without its dark border."""

@@ -30,7 +30,7 @@ async def answer_form(request: Request) -> Answer:
 @router.get("/rate")
 def room(request: Request, who: RaterId, db: Writer) -> Response:
     """The clip to rate now; guidelines first."""
-    rater = signed_in_rater(db, who)
+    rater = signed_in_rater(db, who, lock=True)
     whole = study_parts(request, db, rater)
     if rater.guidelines_hash != whole.study.guidelines_hash:
         context = {
@@ -67,7 +67,7 @@ def submit(
     request: Request, assignment_id: int, answer: Annotated[Answer, Depends(answer_form)], who: RaterId, db: Writer
 ) -> Response:
     """Store an answer, then show what comes next."""
-    rater = signed_in_rater(db, who)
+    rater = signed_in_rater(db, who, lock=True)
     whole = study_parts(request, db, rater)
     held = assignments.owned(db, rater, assignment_id, lock=True)
     first = held.assignment.answered_at is None
@@ -91,7 +91,7 @@ def skip(
     request: Request, assignment_id: int, who: RaterId, db: Writer, reason: Annotated[SkipReason, Form()]
 ) -> Response:
     """Give the clip back, saying why."""
-    rater = signed_in_rater(db, who)
+    rater = signed_in_rater(db, who, lock=True)
     whole = study_parts(request, db, rater)
     held = assignments.owned(db, rater, assignment_id, lock=True)
     assignments.skip(db, whole.study, held.assignment, reason=reason, now=now())
@@ -116,7 +116,7 @@ def next_page(request: Request, db: Session, whole: StudyParts, rater: Rater) ->
     if following is not None:
         return room_page(request, following)
     counts = assignments.counts(db, whole.study, rater)
-    last = assignments.previous(db, rater, None)
+    last = assignments.past(db, rater).last
     context: dict[str, Any] = {
         "study_name": whole.study.name,
         "done": counts.done,

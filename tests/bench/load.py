@@ -68,16 +68,13 @@ def report(database: Database, logs: list[Log], seconds: float) -> None:
     lost = sum(stored[pair] != 3 for pair in acknowledged)
     problems = [problem for log in logs for problem in log.problems]
     print(f"load: {RATERS} raters, SQLite, one server process, {CLIPS} clips x {OVERLAP} places")
-    print(
-        f"  {len(acknowledged)} cycles of next + submit in {seconds:.1f} s: {len(acknowledged) / seconds:.0f} cycles/s"
-    )
+    rate = len(acknowledged) / seconds
+    print(f"  {len(acknowledged)} cycles of next + submit in {seconds:.1f} s: {rate:.0f} cycles/s")
     for name, times in (
         ("next", [second for log in logs for second in log.next_seconds]),
         ("submit", [second for log in logs for second in log.submit_seconds]),
     ):
-        ranked = statistics.quantiles(times, n=100)
-        print(
-            f"  {name}: median {ranked[49] * 1000:.0f} ms, p95 {ranked[94] * 1000:.0f} ms, p99 {ranked[98] * 1000:.0f} ms"
-        )
+        ranked = [1000 * second for second in statistics.quantiles(times, n=100)]
+        print(f"  {name}: median {ranked[49]:.0f} ms, p95 {ranked[94]:.0f} ms, p99 {ranked[98]:.0f} ms")
     print(f"  errors {len(problems)} {problems[:3]}, acknowledged answers lost {lost}")
     print(f"  places taken {sum(taken.values())} of {CLIPS * OVERLAP}, most on one clip {max(taken.values())}")

@@ -1,0 +1,155 @@
+"""Figures: bins that respect the cut, tables that match, colours that stay, charts that render without warning."""
+
+import json
+import xml.etree.ElementTree as ET
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analysis.agreement import STATISTICS
+from analysis.consensus import Verdict
+from analysis.figures import (
+    FIGURES,
+    agreement_forest,
+    agreement_forest_table,
+    roc_curve,
+    roc_curve_table,
+    score_histogram,
+    score_histogram_table,
+    spec,
+    svg,
+)
+from analysis.figures.rendering import Chart
+from analysis.ratings import VERDICT, Ratings
+from analysis.roc import roc
+
+SCORES = [0.80, 0.84, 0.85, 0.86, 0.9, 0.95, 0.999, 1.0]
+VERDICTS: list[Verdict | None] = ["reject", "reject", "accept", None, "accept", "accept", "reject", None]
+
+
+def charts() -> dict[str, Chart]:
+    curve = roc([0.1, 0.4, 0.35, 0.8, 0.7], [False, False, True, True, True])
+    votes = Ratings.from_votes(list("aabb"), list("xyxy"), ["accept", "accept", "accept", "reject"], VERDICT)
+    single = Ratings.from_votes(["a"], ["x"], ["accept"], VERDICT)
+    estimates = {
+        name: [statistic(ratings, resamples=50) for statistic in STATISTICS.values()]
+        for name, ratings in (("motion", votes), ("sharpness", single))
+    }
+    pool = np.linspace(0.2, 1, 500)
+    return {
+        "score_histogram": score_histogram(SCORES, VERDICTS, name="ratio", low=0.85, high=0.999, pool=pool),
+        "roc_curve": roc_curve(curve, cuts={"now": 0.4, "best F1": 0.35}),
+        "agreement_forest": agreement_forest(estimates),
+    }
+
+
+def words(node: Any) -> list[str]:
+    """All axis titles of a specification."""
+    if isinstance(node, list):
+        return [title for part in node for title in words(part)]
+    if not isinstance(node, dict):
+        return []
+    own = [
+        part["title"]
+        for key, part in node.items()
+        if key in ("x", "y") and isinstance(part, dict) and part.get("title")
+    ]
+    return own + [title for part in node.values() for title in words(part)]
+
+
+@pytest.mark.parametrize("name", list(FIGURES))
+def test_every_figure_renders_in_both_themes(name: str) -> None:
+    """Each registered figure has a finding, a count and axis titles, and becomes a valid SVG on a clear ground."""
+    chart = charts()[name]
+    for theme, ink in (("light", "#1b1c1e"), ("dark", "#ececea")):
+        content = spec(chart, theme)  # type: ignore[arg-type]  # a loop over both themes
+        assert content["background"] == "transparent"
+        assert "n = " in str(content["title"]["subtitle"])
+        assert content["title"]["text"]
+        assert words(content)
+        assert "NaN" not in json.dumps(content)
+        drawn = svg(chart, theme)  # type: ignore[arg-type]  # a loop over both themes
+        assert ET.fromstring(drawn).tag.endswith("svg")
+        assert ink in drawn
+
+
+def test_verdicts_have_the_same_colours_in_both_themes() -> None:
+    """Accept, reject and undecided keep their three colours in light and in dark."""
+    chart = charts()["score_histogram"]
+    for drawn in (svg(chart, "light"), svg(chart, "dark")):
+        assert all(colour in drawn for colour in ("#1b7f5c", "#b3403a", "#8a6d1f"))
+
+
+def totals(low: float | None, high: float | None) -> list[int]:
+    """Clips in the bins that lie inside the cuts, outside them, and across one."""
+    table = score_histogram_table(SCORES, VERDICTS, name="ratio", low=low, high=high)
+    floor, ceiling = -np.inf if low is None else low, np.inf if high is None else high
+    counts = [0, 0, 0]
+    for row in table.rows:
+        start, end, *clips = (float(cell or 0) for cell in row)
+        side = 0 if floor <= start and end <= ceiling else 1 if end <= floor or start >= ceiling else 2
+        counts[side] += int(sum(clips))
+    return counts
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "passing"), [(0.85, None, 6), (None, 0.95, 6), (0.85, 0.999, 5), (0.85, 0.95, 4)]
+)
+def test_bins_divide_clips_as_the_filter_does(low: float | None, high: float | None, passing: int) -> None:
+    """The cut is a bin edge: clips on it lie on the accepted side, and no bin reaches across."""
+    assert totals(low, high) == [passing, len(SCORES) - passing, 0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    scores=st.lists(st.floats(-1e3, 1e3).map(lambda score: round(score, 3)), min_size=1, max_size=40),
+    cut=st.floats(-900, 900).map(lambda score: round(score, 2)),
+    upper=st.booleans(),
+)
+def test_no_clip_is_lost_or_misplaced_by_the_bins(scores: list[float], cut: float, upper: bool) -> None:
+    """Whatever the scores and the cut, each clip is in one bin, and accepted clips are on the accepted side."""
+    verdicts: list[Verdict | None] = [
+        "accept" if (score <= cut if upper else score >= cut) else None for score in scores
+    ]
+    low, high = (None, cut) if upper else (cut, None)
+    table = score_histogram_table(scores, verdicts, name="s", low=low, high=high, pool=np.array(scores))
+    column = {heading: [row[k] for row in table.rows] for k, heading in enumerate(table.headings)}
+    assert sum(int(n or 0) for n in column["accept"]) == sum(verdict == "accept" for verdict in verdicts)
+    assert sum(int(n or 0) for n in column["undecided"]) == sum(verdict is None for verdict in verdicts)
+    assert sum(int(n or 0) for n in column["in the pool"]) == len(scores)
+    for accepts, others in zip(column["accept"], column["undecided"], strict=True):
+        assert not (accepts and others), "a bin holds clips of one side only"
+
+
+def test_the_histograms_title_counts_both_sides() -> None:
+    """The title says how many clips the raters accepted among those that pass and those that fail."""
+    title = spec(score_histogram(SCORES, VERDICTS, name="ratio", low=0.85), "light")["title"]
+    assert title["text"] == "Raters accepted 3 of 6 clips that pass, 0 of 2 that fail"
+    assert title["subtitle"] == "n = 8 rated clips, 2 undecided"
+
+
+def test_the_curves_table_lists_thresholds_and_cuts() -> None:
+    """The table behind the curve has every threshold once, and names the cuts where they lie."""
+    curve = roc([0.1, 0.4, 0.35, 0.8], [False, False, True, True])
+    table = roc_curve_table(curve, cuts={"now": 0.38})
+    assert [row[0] for row in table.rows] == [None, 0.8, 0.4, 0.35, 0.1]
+    assert [row[3] for row in table.rows] == [None, None, "now", None, None]
+
+
+def test_a_curve_that_does_not_exist_is_not_drawn() -> None:
+    """Without bad clips there is no curve, and the refusal repeats the reason."""
+    with pytest.raises(ValueError, match="no rated clip is bad"):
+        roc_curve(roc([1, 2], [True, True]))
+
+
+def test_undefined_agreement_is_shown_as_such() -> None:
+    """An estimate without value stays in the figure and in the table, with its reason."""
+    single = Ratings.from_votes(["a"], ["x"], ["accept"], VERDICT)
+    estimates = {"sharpness": [STATISTICS["krippendorff_alpha"](single, resamples=10)]}
+    assert "not defined" in svg(agreement_forest(estimates), "light")
+    row = agreement_forest_table(estimates).rows[0]
+    assert row[2] is None
+    assert "no clip has two ratings" in str(row[-1])

@@ -1,0 +1,157 @@
+"""Draws: known chances, the same draw from the same data, and plain words where a wish could not be met."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analysis.sampling import NO_SCORE, Draw, bands, borderline, stratified
+
+IDS = [f"clip{number:03}" for number in range(120)]
+SCORES: list[float | None] = [None if number % 12 == 0 else float(number % 60) for number in range(120)]
+
+
+def drawn(draw: Draw, ids: list[str]) -> list[tuple[str, str, float]]:
+    rows = zip(draw.indices.tolist(), draw.stratum, draw.inclusion_probability.tolist(), strict=True)
+    return [(ids[index], stratum, chance) for index, stratum, chance in rows]
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10**6), shuffle=st.integers(0, 10**6))
+def test_the_order_of_rows_does_not_change_a_draw(seed: int, shuffle: int) -> None:
+    """The same clips in another order give the same clips, strata and probabilities, in the same order."""
+    order = np.random.default_rng(shuffle).permutation(len(IDS))
+    ids, scores = [IDS[k] for k in order], [SCORES[k] for k in order]
+    one = stratified(IDS, SCORES, edges=[10, 40], n=31, seed=seed)
+    other = stratified(ids, scores, edges=[10, 40], n=31, seed=seed)
+    assert drawn(one, IDS) == drawn(other, ids)
+    tied: list[float | None] = [None if score is None else round(score / 10) * 10.0 for score in SCORES]
+    near = borderline(IDS, tied, low=30, n_each=5, seed=seed)
+    far = borderline(ids, [tied[k] for k in order], low=30, n_each=5, seed=seed)
+    assert drawn(near, IDS) == drawn(far, ids)
+
+
+def test_clips_are_drawn_as_often_as_their_stored_probability_says() -> None:
+    """Over 2,000 seeded draws every clip's frequency lies within 4 standard errors of its probability."""
+    times, chance = np.zeros(len(IDS)), np.zeros(len(IDS))
+    for seed in range(2000):
+        draw = stratified(IDS, SCORES, edges=[5, 20], n=40, allocation="equal", seed=seed)
+        times[draw.indices] += 1
+        chance[draw.indices] = draw.inclusion_probability
+    error = np.sqrt(chance * (1 - chance) / 2000)
+    assert (np.abs(times / 2000 - chance) <= 4 * error + 1e-12).all()
+    assert len(np.unique(chance)) > 2, "the strata differ in their chances"
+
+
+def test_weighted_totals_hit_the_pool_on_average() -> None:
+    """The weights of a draw add up to the pool exactly, and weighted score totals are unbiased (4 SE)."""
+    known = [0.0 if score is None else score for score in SCORES]
+    totals = []
+    for seed in range(1000):
+        draw = stratified(IDS, SCORES, edges=[5, 20], n=30, seed=seed)
+        assert draw.weight.sum() == pytest.approx(len(IDS))
+        totals.append(sum(weight * known[index] for weight, index in zip(draw.weight, draw.indices, strict=True)))
+    error = np.std(totals) / np.sqrt(len(totals))
+    assert abs(np.mean(totals) - sum(known)) < 4 * error
+
+
+def test_allocation_is_equal_or_proportional() -> None:
+    """Equal allocation splits n evenly; proportional follows the pool, and both keep a floor of two."""
+    scores = [float(number) for number in range(120)]
+    equal = stratified(IDS, scores, edges=[4, 24], n=30, seed=0)
+    assert [stratum.drawn for stratum in equal.strata] == [4, 13, 13], "the small stratum is taken whole"
+    assert "below 4 has only 4 clips" in " ".join(equal.notes)
+    proportional = stratified(IDS, scores, edges=[4, 24], n=30, allocation="proportional", seed=0)
+    assert [stratum.drawn for stratum in proportional.strata] == [2, 5, 23]
+    assert [stratum.population for stratum in proportional.strata] == [4, 20, 96]
+
+
+def test_a_larger_draw_contains_the_smaller() -> None:
+    """Raising n with the same seed adds clips and replaces none, so a study can be topped up."""
+    small = stratified(IDS, SCORES, edges=[20], n=20, seed=9)
+    large = stratified(IDS, SCORES, edges=[20], n=50, seed=9)
+    assert set(small.indices.tolist()) < set(large.indices.tolist())
+
+
+def test_clips_without_score_are_a_stratum_or_are_named() -> None:
+    """Clips without a score are drawn from a stratum of their own, or their absence is noted."""
+    kept = stratified(IDS, SCORES, edges=[20], n=30, seed=0)
+    assert (kept.strata[-1].label, kept.strata[-1].population, kept.strata[-1].drawn) == (NO_SCORE, 10, 10)
+    left = stratified(IDS, SCORES, edges=[20], n=30, seed=0, include_missing=False)
+    assert all(SCORES[index] is not None for index in left.indices)
+    assert "10 clips without a score were left out" in left.notes[0]
+
+
+def test_a_pool_smaller_than_the_wish_is_taken_whole() -> None:
+    """Asking for more clips than there are gives all of them with probability 1, and says so."""
+    draw = stratified(["b", "a", "c"], [1, 2, 3], edges=[2], n=10, seed=0)
+    assert sorted(draw.indices.tolist()) == [0, 1, 2]
+    assert draw.inclusion_probability.tolist() == [1.0, 1.0, 1.0]
+    assert "The pool has 3 clips where 10 were asked for" in draw.notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("ids", "scores", "n", "message"),
+    [
+        (["a", "b", "a"], [1, 2, 3], 2, "clip a is in the pool twice"),
+        (["a", "b", "c"], [1, 2, float("inf")], 2, "infinite score"),
+        (["a", "b", "c"], [1, 2, 3], 1, "cannot cover 2 strata"),
+        (["a", "b"], [1, 2, 3], 2, "not parallel"),
+    ],
+)
+def test_malformed_pools_are_refused(ids: list[str], scores: list[float], n: int, message: str) -> None:
+    """Repeated ids, infinite scores, too small an n and unequal lengths are refused by name."""
+    with pytest.raises(ValueError, match=message):
+        stratified(ids, scores, edges=[2], n=n, seed=0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    scores=st.lists(st.integers(0, 50).map(float), min_size=2, max_size=80),
+    k=st.integers(2, 6),
+    cut=st.integers(-5, 55).map(float),
+)
+def test_bands_never_straddle_the_cut(scores: list[float], k: int, cut: float) -> None:
+    """Every band lies wholly on one side of the cut, for both directions, ties included."""
+    upward = np.searchsorted(bands(scores, k, cut), scores, side="right")
+    downward = np.searchsorted(bands(scores, k, cut, direction="le"), scores, side="right")
+    for band, accepted in ((upward, np.array(scores) >= cut), (downward, np.array(scores) <= cut)):
+        assert all(len(np.unique(accepted[band == number])) == 1 for number in np.unique(band))
+
+
+def test_borderline_takes_the_nearest_on_each_side() -> None:
+    """With a band of accepted scores, the nearest to either end are taken; a clip on the cut passes."""
+    scores: list[float | None] = [0.84, 0.85, 0.86, 0.93, 0.999, 1.0, 0.5, None]
+    ids = list("abcdefgh")
+    draw = borderline(ids, scores, low=0.85, high=0.999, n_each=2, seed=0)
+    assert [(ids[index], stratum) for index, stratum in zip(draw.indices, draw.stratum, strict=True)] == [
+        ("b", "just passes"),
+        ("e", "just passes"),
+        ("a", "just fails"),
+        ("f", "just fails"),
+    ]
+    assert [stratum.population for stratum in draw.strata] == [4, 3]
+    assert draw.inclusion_probability.tolist() == [1.0] * 4
+    assert "boundary only" in draw.notes[0]
+
+
+def test_ties_at_the_edge_of_nearness_are_drawn_with_their_probability() -> None:
+    """Four clips tied for two places are taken half the time each, and the stored probability says a half."""
+    ids, scores = list("abcdefg"), [5.0, 6.0, 6.0, 6.0, 6.0, 9.0, 1.0]
+    times = dict.fromkeys(ids, 0)
+    for seed in range(800):
+        draw = borderline(ids, scores, low=5, n_each=3, seed=seed)
+        for index, chance in zip(draw.indices.tolist(), draw.inclusion_probability.tolist(), strict=True):
+            times[ids[index]] += 1
+            assert chance == (0.5 if scores[index] == 6 else 1.0)
+    assert (times["a"], times["g"], times["f"]) == (800, 800, 0)
+    assert all(abs(times[clip] - 400) < 4 * np.sqrt(200) for clip in "bcde")
+    assert "Only 1 clips fail where 3 were asked for." in draw.notes
+
+
+def test_a_borderline_draw_needs_a_cut() -> None:
+    """Without any cut, or with one that nothing can pass, there is no boundary to draw from."""
+    with pytest.raises(ValueError, match="needs a cut"):
+        borderline(["a"], [1], n_each=1, seed=0)
+    with pytest.raises(ValueError, match="low 2 is above high 1"):
+        borderline(["a"], [1], low=2, high=1, n_each=1, seed=0)
