@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+from functools import cache
 from typing import Annotated, Literal
 
 from fastapi import Depends, Request, Response
@@ -80,18 +81,33 @@ def session_of(request: Request, role: Role) -> int | None:
 
 
 def _cookie(request: Request, role: Role) -> str:
-    # Two ClipJurys on one machine share a cookie jar (ports do not separate cookies): the key's mark keeps them apart.
     settings: Settings = request.app.state.settings
-    return f"clipjury_{role}_{hashlib.sha256(settings.key).hexdigest()[:8]}"
+    return _cookie_name(settings.key, role)
+
+
+@cache
+def _cookie_name(key: bytes, role: Role) -> str:
+    # Two ClipJurys on one machine share a cookie jar (ports do not separate cookies): the key's mark keeps them apart.
+    return f"clipjury_{role}_{hashlib.sha256(key).hexdigest()[:8]}"
 
 
 def _serializer(request: Request, role: Role) -> URLSafeTimedSerializer:
     settings: Settings = request.app.state.settings
-    return URLSafeTimedSerializer(settings.key, salt=f"session-{role}")
+    return _serializer_of(settings.key, role)
 
 
-def rater_id(request: Request) -> int:
-    """The signed-in rater's number, not yet looked up."""
+@cache
+def _serializer_of(key: bytes, role: Role) -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(key, salt=f"session-{role}")
+
+
+async def rater_id(request: Request) -> int:
+    """The signed-in rater's number, not yet looked up. (`async`: it waits for nothing and needs no thread.)"""
+    return session_rater(request)
+
+
+def session_rater(request: Request) -> int:
+    """The number in the rater's cookie, or a refusal."""
     who = session_of(request, "rater")
     if who is None:
         raise SignInNeeded(
@@ -109,7 +125,7 @@ def signed_in_rater(db: Session, who: int, *, lock: bool = False) -> Rater:
     return rater
 
 
-def require_researcher(request: Request) -> None:
+async def require_researcher(request: Request) -> None:
     """Refuse everybody but the researcher."""
     if session_of(request, "researcher") is not None:
         return
@@ -122,7 +138,7 @@ def may_see_media(request: Request, db: Reader) -> Rater | None:
     """The rater who asks for a clip, or None when it is the researcher, who may see all."""
     if session_of(request, "researcher") is not None:
         return None
-    return signed_in_rater(db, rater_id(request))
+    return signed_in_rater(db, session_rater(request))
 
 
 RaterId = Annotated[int, Depends(rater_id)]

@@ -36,7 +36,7 @@ def create_app(settings: Settings, *, database: Database | None = None) -> FastA
     app.state.result_cache = ResultCache()
     app.add_middleware(web.Guard)
     app.mount("/static", web.StaticForever(directory=data_folder("static")), name="static")
-    for routes in (account, rate, studies, results, media):
+    for routes in (rate, media, account, studies, results):  # the busiest first: they are tried in this order
         app.include_router(routes.router)
     app.add_exception_handler(AppError, _app_error)
     app.add_exception_handler(HTTPException, _http_error)

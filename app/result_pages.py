@@ -6,7 +6,7 @@ from sqlmodel import Session, col, select
 
 from app import rooms
 from app.models import StudyClip
-from app.results import FilterResult
+from app.results import FilterResult, Results
 
 MOST_SHOWN = 12
 
@@ -50,3 +50,18 @@ def disputed(db: Session, result: FilterResult) -> DisputedClips:
             for distance, one, accepts in wrong[:MOST_SHOWN]
         ),
     )
+
+
+def reasons(results: Results) -> dict[str, list[str]]:
+    """Why figures of the filter table are undefined: each reason with the filters it concerns."""
+    found: dict[str, list[str]] = {}
+    for one in results.filters:
+        said = {text for text in (one.missing.get("best"), one.missing.get("curve")) if text and one.current}
+        if one.current is not None:
+            rates = (one.current.precision, one.current.recall, one.current.f1)
+            said |= {rate.undefined for rate in rates if rate.undefined}
+        if one.curve is not None and one.curve.auc.undefined:
+            said.add(one.curve.auc.undefined)
+        for text in sorted(said):
+            found.setdefault(text, []).append(one.rule.title)
+    return found

@@ -15,6 +15,7 @@ from app import rooms, votes
 from app.errors import NotFound
 from app.judgments import SCALES
 from app.models import Criterion, Filter, Study, StudyClip
+from app.rooms import StudyParts
 from app.votes import Kind, Vote
 
 SCALE_OF: dict[str, Scale] = {"acr5": ACR5, "verdict": VERDICT, "acceptable": VERDICT}
@@ -176,6 +177,11 @@ class ResultCache:
             return kept[1]
 
 
+def is_weighted(study: Study) -> bool:
+    """Whether the sample stands for the pool, each clip by its weight."""
+    return bool(study.design["kind"] != "borderline")
+
+
 def kind_of(study: Study) -> Kind:
     """Whose answers the study's pages and exports speak of: the simulated panel's while it is switched on."""
     return "simulated" if study.show_simulated else "person"
@@ -192,7 +198,7 @@ def compute(db: Session, study: Study, kind: Kind) -> Results:
         raters=len({vote.rater for vote in given}),
         answers=len({(vote.clip, vote.rater) for vote in given}),
         criteria=tuple(_criterion(item, _about(item, given), clips, study.seed) for item in whole.criteria),
-        filters=tuple(_filter(rule, whole.criteria, given, blind, clips, study.seed) for rule in whole.filters),
+        filters=tuple(_filter(rule, whole, given, blind, clips) for rule in whole.filters),
     )
 
 
@@ -247,14 +253,9 @@ def _resampled_units(ratings: Ratings, clips: dict[int, StudyClip]) -> tuple[dic
 
 
 def _filter(
-    rule: Filter,
-    criteria: tuple[Criterion, ...],
-    given: list[Vote],
-    blind: list[Vote],
-    clips: dict[int, StudyClip],
-    seed: int,
+    rule: Filter, whole: StudyParts, given: list[Vote], blind: list[Vote], clips: dict[int, StudyClip]
 ) -> FilterResult:
-    item = next(item for item in criteria if item.key == rule.criterion)
+    item = next(item for item in whole.criteria if item.key == rule.criterion)
     unseen = _about(item, blind)
     used = unseen or _about(item, given)
     concerned = {number: clip for number, clip in clips.items() if clip.criterion in ("", item.key)}
@@ -281,11 +282,14 @@ def _filter(
         votes=int(ratings.votes.sum()),
         blind=bool(unseen),
     )
-    return _calibrated(FilterResult(rule, truth, scored), clips, seed)
+    return _calibrated(FilterResult(rule, truth, scored), whole.study, clips)
 
 
-def _calibrated(result: FilterResult, clips: dict[int, StudyClip], seed: int) -> FilterResult:
+def _calibrated(result: FilterResult, study: Study, clips: dict[int, StudyClip]) -> FilterResult:
     """Add the table at the current cut, the F1-best cut and the ROC, each where it exists.
+
+    Clips of a borderline draw were chosen for lying next to the cut: no weight turns them into the pool, so their
+    figures are plain and the study says that they speak of the boundary alone.
 
     The pool is taken as a draw from the clips to come, so no finite population correction narrows the intervals:
     a filter's precision is asked for the next videos too, not for these alone.
@@ -296,17 +300,19 @@ def _calibrated(result: FilterResult, clips: dict[int, StudyClip], seed: int) ->
         return replace(result, missing=dict.fromkeys(("current", "best", "curve"), reason))
     scores = np.array([one.score for one in used])
     good = np.array([one.verdict == "accept" for one in used])
-    weights = np.array([clips[one.clip].weight for one in used])
-    strata = [clips[one.clip].stratum for one in used]
+    weights = strata = None
+    if is_weighted(study):
+        weights = np.array([clips[one.clip].weight for one in used])
+        strata = [clips[one.clip].stratum for one in used]
     accepted = np.array([rooms.passes(one.score, result.rule.minimum, result.rule.maximum) for one in used])
     missing: dict[str, str] = {}
     best = curve = None
     try:
-        best = calibration.best_f1(scores, good, weights, strata, direction=result.direction, seed=seed)
+        best = calibration.best_f1(scores, good, weights, strata, direction=result.direction, seed=study.seed)
     except ValueError as error:
         missing["best"] = str(error)
     try:
-        curve = roc.roc(scores, good, weights, strata, direction=result.direction, seed=seed)
+        curve = roc.roc(scores, good, weights, strata, direction=result.direction, seed=study.seed)
     except ValueError as error:
         missing["curve"] = str(error)
     current = rates.confusion(accepted, good, weights, strata)

@@ -75,3 +75,13 @@ class Room:
     """Address of the rater's previous answer, if there is one."""
     problem: str | None = None
     """What was wrong with the answer just sent, in words."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """There is no clip for this rater now; `waiting` when others still hold some that could come free."""
+
+    study: str
+    done: int
+    undo: str | None
+    waiting: bool

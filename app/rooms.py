@@ -11,7 +11,7 @@ from app import assignments, judgments
 from app.assignments import Held, Past
 from app.errors import NotFound
 from app.models import Criterion, Filter, Rater, Study
-from app.room_view import CriterionView, Option, Progress, Reveal, Room, ScoreView
+from app.room_view import CriterionView, Ended, Option, Progress, Reveal, Room, ScoreView
 from app.web import markdown
 
 VERDICT_KEYS = {"accept": "A", "reject": "R", "unsure": "U"}
@@ -24,6 +24,12 @@ class StudyParts:
     study: Study
     criteria: tuple[Criterion, ...]
     filters: tuple[Filter, ...]
+
+    def detached(self, db: Session) -> "StudyParts":
+        """The same, free of the session it came from, to be kept."""
+        for row in (self.study, *self.criteria, *self.filters):
+            db.expunge(row)
+        return self
 
 
 def parts(db: Session, study_id: int) -> StudyParts:
@@ -41,13 +47,14 @@ def criteria_of(whole: StudyParts, held: Held) -> list[Criterion]:
     return [item for item in whole.criteria if held.clip.criterion in ("", item.key)]
 
 
-def next_room(db: Session, whole: StudyParts, rater: Rater, *, now: datetime, lease: timedelta) -> Room | None:
-    """The clip to rate now, with the next one reserved; None when nothing is free for this rater."""
+def next_room(db: Session, whole: StudyParts, rater: Rater, *, now: datetime, lease: timedelta) -> Room | Ended:
+    """The clip to rate now, with the next one reserved; `Ended` when nothing is free for this rater."""
     have = assignments.top_up(db, whole.study, rater, now=now, lease=lease)
-    if not have:
-        return None
-    following = have[1] if len(have) > 1 else None
-    return build(db, whole, rater, have[0], following=following)
+    if have:
+        return build(db, whole, rater, have[0], following=have[1] if len(have) > 1 else None)
+    counts = assignments.counts(db, whole.study, rater)
+    last = assignments.past(db, rater).last
+    return Ended(whole.study.name, counts.done, f"/rate/{last}" if last else None, waiting=counts.waiting > 0)
 
 
 def build(

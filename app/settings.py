@@ -1,6 +1,7 @@
 """Where things lie and how the server behaves: read once from the environment, never changed afterwards."""
 
 import secrets
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -33,6 +34,11 @@ class Settings(BaseSettings):
 
     pool_size: int = 10
     """Database connections held open."""
+
+    @property
+    def lease(self) -> timedelta:
+        """`lease_minutes` as a length of time."""
+        return timedelta(minutes=self.lease_minutes)
 
     @property
     def database(self) -> str:

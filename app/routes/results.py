@@ -11,7 +11,7 @@ from app import exports, figures, result_pages, rooms, studies
 from app.auth import require_researcher
 from app.db import Reader, database
 from app.models import Study
-from app.results import ResultCache, Results, kind_of
+from app.results import ResultCache, Results, is_weighted, kind_of
 from app.web import page
 
 router = APIRouter(dependencies=[Depends(require_researcher)])
@@ -35,8 +35,10 @@ def results(request: Request, slug: str, db: Reader) -> Response:
         "line": studies.line_of(db, study),
         "simulated": found.kind == "simulated",
         "results": found,
+        "weighted": is_weighted(study),
         "table": figures.agreement_table(found),
         "cuts": {one.rule.name: rooms.cut_text(one.rule.minimum, one.rule.maximum) for one in found.filters},
+        "reasons": result_pages.reasons(found),
         "notes": studies.notes(study),
     }
     return page(request, "results/results.html", context)
@@ -53,6 +55,7 @@ def filter_page(request: Request, slug: str, name: str, db: Reader) -> Response:
         "study": study,
         "simulated": found.kind == "simulated",
         "results": found,
+        "weighted": is_weighted(study),
         "chosen": chosen,
         "tables": figures.filter_tables(chosen),
         "cut": rooms.cut_text(chosen.rule.minimum, chosen.rule.maximum),
