@@ -1,13 +1,15 @@
 """Who rates what next: places on clips, handed out one at a time, never more than the study asked for."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
+from typing import Any
 
 from sqlalchemy import ScalarSelect, bindparam, case, func, tuple_, update
 from sqlalchemy import select as rows
 from sqlalchemy.orm import aliased
+from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, col, select
 
 from app.errors import NotAllowed
@@ -29,6 +31,7 @@ class Held:
 
 
 # Statements of the hot path are built once: building them anew costs more than running them (measured).
+_TABLE = Assignment.__table__  # type: ignore[attr-defined]  # every table model has one
 _mine = aliased(Assignment)
 _SEEN = (
     rows(col(_mine.id))
@@ -44,11 +47,13 @@ _LAST_SOURCE = (
     .scalar_subquery()
 )
 _WITH_CLIP = rows(Assignment, StudyClip).join(StudyClip, col(StudyClip.id) == col(Assignment.study_clip_id))
-_HELD = _WITH_CLIP.where(col(Assignment.rater_id) == bindparam("rater"), col(Assignment.status) == "held").order_by(
-    col(Assignment.claimed_at), col(Assignment.id)
+# Locked, because whoever gives expired places away must wait until this rater's answer is in.
+_HELD = (
+    _WITH_CLIP.where(col(Assignment.rater_id) == bindparam("rater"), col(Assignment.status) == "held")
+    .order_by(col(Assignment.claimed_at), col(Assignment.id))
+    .with_for_update(of=Assignment)
 )
 _OWNED = _WITH_CLIP.where(col(Assignment.id) == bindparam("assignment"), col(Assignment.rater_id) == bindparam("rater"))
-_OWNED_LOCKED = _OWNED.with_for_update(of=Assignment)
 _NEXT_OPEN = (
     _WITH_CLIP.where(col(Assignment.study_id) == bindparam("study"), col(Assignment.status) == "open", ~_SEEN)
     .order_by(
@@ -66,16 +71,16 @@ def held(db: Session, rater: Rater) -> list[Held]:
     return [Held(*row) for row in db.execute(_HELD, {"rater": rater.id})]
 
 
-def top_up(db: Session, study: Study, rater: Rater, *, now: datetime, lease: timedelta) -> list[Held]:
+def top_up(db: Session, study: Study, rater: Rater, have: list[Held], *, now: datetime, lease: timedelta) -> list[Held]:
     """Reserve clips until the rater holds the one to rate and the one to load, as far as there are any.
 
-    Calling it again changes nothing but the lease: a reload shows the same clip. The caller has locked the rater's
-    row, so that two tabs of one rater wait for each other.
+    `have` is what they hold now. Calling it again changes nothing but the lease: a reload shows the same clip. The
+    caller has locked the rater's row, so that two tabs of one rater wait for each other.
     """
-    have = held(db, rater)
+    have = list(have)
     for one in have:
         if one.assignment.lease_until is None or one.assignment.lease_until < now + lease / 2:
-            one.assignment.lease_until = now + lease
+            _change(db, one.assignment, lease_until=now + lease)
     while len(have) < HELD_AHEAD:
         # A microsecond apart, so that the order in which they were taken is the order in which they are shown.
         moment = now + timedelta(microseconds=len(have))
@@ -100,12 +105,15 @@ def claim(db: Session, study: Study, rater: Rater, *, now: datetime, lease: time
     if row is None:
         return None
     taken = Held(*row)
-    taken.assignment.status = "held"
-    taken.assignment.rater_id = rater.id
-    taken.assignment.arm = draw_arm(study, rater.id, taken.clip.id)
-    taken.assignment.claimed_at = now
-    taken.assignment.lease_until = now + lease
-    db.flush()
+    _change(
+        db,
+        taken.assignment,
+        status="held",
+        rater_id=rater.id,
+        arm=draw_arm(study, rater.id, taken.clip.id),
+        claimed_at=now,
+        lease_until=now + lease,
+    )
     return taken
 
 
@@ -139,9 +147,7 @@ def skip(db: Session, study: Study, assignment: Assignment, *, reason: str, now:
     """Free the place for somebody else and remember why; skipping twice is harmless."""
     if assignment.status != "held":
         return
-    assignment.status = "skipped"
-    assignment.answered_at = now
-    db.add(assignment)
+    _change(db, assignment, status="skipped", answered_at=now)
     _reopen(db, study, assignment.study_clip_id, assignment.place)
     db.add(
         Event(
@@ -158,53 +164,35 @@ def settle(db: Session, assignment: Assignment, *, now: datetime) -> None:
     """Mark an assignment answered. An answer that comes after its lease ended takes a place that is still open,
     or stays as surplus: it is never thrown away and never pushes a clip over its number of raters.
     """
-    if assignment.status == "held":
-        assignment.status = "done"
-    elif assignment.status in ("expired", "skipped"):
+    status = assignment.status
+    if status == "held":
+        status = "done"
+    elif status in ("expired", "skipped"):
         free = db.execute(
             update(Assignment)
             .where(col(Assignment.id) == _open_place(assignment.study_clip_id), col(Assignment.status) == "open")
             .values(status="expired")
             .returning(col(Assignment.id))
         ).first()
-        assignment.status = "surplus" if free is None else "done"
-    assignment.answered_at = assignment.answered_at or now
-    db.add(assignment)
+        status = "surplus" if free is None else "done"
+    _change(db, assignment, status=status, answered_at=assignment.answered_at or now)
 
 
-def owned(db: Session, rater: Rater, assignment_id: int, *, lock: bool = False) -> Held:
-    """The rater's own assignment, or a refusal."""
-    asked = {"assignment": assignment_id, "rater": rater.id}
-    row = db.execute(_OWNED_LOCKED if lock else _OWNED, asked).first()
+def owned(db: Session, rater: Rater, assignment_id: int, among: Sequence[Held] = ()) -> Held:
+    """The rater's own assignment, or a refusal; looked for `among` those already read, then in the database."""
+    for one in among:
+        if one.assignment.id == assignment_id:
+            return one
+    row = db.execute(_OWNED, {"assignment": assignment_id, "rater": rater.id}).first()
     if row is None:
         raise NotAllowed("This clip is not assigned to you.", "Go on with your own clips at /rate.")
     return Held(*row)
 
 
-@dataclass(frozen=True)
-class Past:
-    """The rater's last answers, newest first: the assignment's number and when it was answered."""
-
-    answers: tuple[tuple[int, datetime], ...]
-
-    @property
-    def last(self) -> int | None:
-        """The assignment answered last."""
-        return self.answers[0][0] if self.answers else None
-
-    @property
-    def seconds_per_clip(self) -> float | None:
-        """The median gap between the last answers; None before three answers."""
-        gaps = sorted((later - earlier).total_seconds() for (_, later), (_, earlier) in pairwise(self.answers))
-        return gaps[len(gaps) // 2] if len(gaps) >= 2 else None
-
-
-PACE_OVER = 12
-_ANSWERED = rows(col(Assignment.id), col(Assignment.answered_at)).where(
+_NEWEST_FIRST = (col(Assignment.answered_at).desc(), col(Assignment.id).desc())
+_ANSWERED = rows(col(Assignment.id)).where(
     col(Assignment.rater_id) == bindparam("rater"), col(Assignment.status).in_(("done", "surplus"))
 )
-_NEWEST_FIRST = (col(Assignment.answered_at).desc(), col(Assignment.id).desc())
-_PAST = _ANSWERED.order_by(*_NEWEST_FIRST).limit(PACE_OVER)
 _BEFORE = (
     _ANSWERED.where(
         tuple_(col(Assignment.answered_at), col(Assignment.id)) < tuple_(bindparam("at"), bindparam("assignment"))
@@ -214,11 +202,6 @@ _BEFORE = (
 )
 
 
-def past(db: Session, rater: Rater) -> Past:
-    """The rater's last answers."""
-    return Past(tuple((row.id, row.answered_at) for row in db.execute(_PAST, {"rater": rater.id})))
-
-
 def before(db: Session, rater: Rater, assignment: Assignment) -> int | None:
     """Number of the assignment the rater answered before this one."""
     asked = {"rater": rater.id, "at": assignment.answered_at, "assignment": assignment.id}
@@ -226,14 +209,28 @@ def before(db: Session, rater: Rater, assignment: Assignment) -> int | None:
     return row.id if row else None
 
 
+PACE_OVER = 10
+
+
 @dataclass(frozen=True)
-class Counts:
-    """How many clips a rater has answered, holds, and could still get; `waiting` are held by others."""
+class Standing:
+    """Where a rater stands: clips answered, held, and still to be had; the last answer; the recent pace."""
 
     done: int
     held: int
     free: int
-    waiting: int
+    last: int | None
+    """The assignment answered last."""
+    latest: datetime | None
+    earlier: datetime | None
+    """When the last answer came, and the one `PACE_OVER` answers before it."""
+
+    @property
+    def seconds_per_clip(self) -> float | None:
+        """The pace over the last ten answers; None before there are so many."""
+        if self.latest is None or self.earlier is None:
+            return None
+        return (self.latest - self.earlier).total_seconds() / PACE_OVER
 
 
 def _own(*statuses: str) -> ScalarSelect[int]:
@@ -241,18 +238,44 @@ def _own(*statuses: str) -> ScalarSelect[int]:
     return own.where(col(_mine.rater_id) == bindparam("rater"), col(_mine.status).in_(statuses)).scalar_subquery()
 
 
-def _others(status: str) -> ScalarSelect[int]:
-    other = rows(func.count(func.distinct(Assignment.study_clip_id)))
-    there = (col(Assignment.study_id) == bindparam("study"), col(Assignment.status) == status)
-    return other.where(*there, ~_SEEN).scalar_subquery()
+_CLIPS = func.count(func.distinct(col(Assignment.study_clip_id)))
+_IN_STUDY = col(Assignment.study_id) == bindparam("study")
+_OPEN = rows(_CLIPS).where(_IN_STUDY, col(Assignment.status) == "open").scalar_subquery()
+# Counting what the rater has seen of the open clips is quicker than searching all open clips for unseen ones.
+_OPEN_SEEN = (
+    rows(_CLIPS)
+    .select_from(_mine)
+    .join(Assignment, col(Assignment.study_clip_id) == col(_mine.study_clip_id))
+    .where(col(_mine.rater_id) == bindparam("rater"), col(Assignment.status) == "open")
+    .scalar_subquery()
+)
+_ANSWER_TIMES = rows(col(Assignment.answered_at)).where(*_ANSWERED._where_criteria).order_by(*_NEWEST_FIRST).limit(1)
+_STANDING = rows(
+    _own("done", "surplus"),
+    _own("held"),
+    _OPEN - _OPEN_SEEN,
+    _ANSWERED.order_by(*_NEWEST_FIRST).limit(1).scalar_subquery(),
+    _ANSWER_TIMES.scalar_subquery(),
+    _ANSWER_TIMES.offset(PACE_OVER).scalar_subquery(),
+)
+_HELD_BY_OTHERS = rows(_CLIPS).where(_IN_STUDY, col(Assignment.status) == "held", ~_SEEN)
 
 
-_COUNTS = rows(_own("done", "surplus"), _own("held"), _others("open"), _others("held"))
-
-
-def counts(db: Session, study: Study, rater: Rater) -> Counts:
+def standing(db: Session, study: Study, rater: Rater) -> Standing:
     """Where the rater stands in the study."""
-    return Counts(*db.execute(_COUNTS, {"study": study.id, "rater": rater.id}).one())
+    return Standing(*db.execute(_STANDING, {"study": study.id, "rater": rater.id}).one())
+
+
+def held_by_others(db: Session, study: Study, rater: Rater) -> int:
+    """Clips unknown to the rater that others hold: they may come free."""
+    return int(db.execute(_HELD_BY_OTHERS, {"study": study.id, "rater": rater.id}).scalar_one())
+
+
+def _change(db: Session, assignment: Assignment, **values: Any) -> None:
+    """Write some columns of one row, here and now: a third of what the unit of work takes for the same."""
+    db.connection().execute(update(_TABLE).where(_TABLE.c.id == assignment.id), values)
+    for name, value in values.items():
+        set_committed_value(assignment, name, value)
 
 
 def _reopen(db: Session, study: Study, study_clip_id: int, place: int) -> None:

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 from fastapi import Depends, Request, Response
 from itsdangerous import BadSignature, URLSafeTimedSerializer
-from sqlmodel import Session
+from sqlalchemy import bindparam
+from sqlmodel import Session, col, select
 
 from app.db import Reader
 from app.errors import NotAllowed, SignInNeeded
@@ -61,12 +62,15 @@ def sign_out(request: Request, response: Response) -> None:
         response.delete_cookie(_cookie(request, role))
 
 
+_FIND = select(Rater).where(col(Rater.id) == bindparam("who"), col(Rater.revoked_at).is_(None))
+_FIND_LOCKED = _FIND.with_for_update()
+
+
 def find_rater(db: Session, who: int | None, *, lock: bool = False) -> Rater | None:
     """The rater of a session, unless the invitation was withdrawn; `lock` makes their other tabs wait."""
     if who is None:
         return None
-    rater = db.get(Rater, who, with_for_update=lock)
-    return None if rater is None or rater.revoked_at else rater
+    return db.execute(_FIND_LOCKED if lock else _FIND, {"who": who}).scalar()
 
 
 def session_of(request: Request, role: Role) -> int | None:

@@ -24,6 +24,7 @@ MAX_FACTS = 4_000
 MAX_SUBMISSION = 64
 
 
+_INSERT = insert(Judgment)
 _STORED = rows(
     func.coalesce(func.max(col(Judgment.revision)), 0).label("revision"),
     func.coalesce(func.max(case((col(Judgment.submission) == bindparam("submission"), 1), else_=0)), 0).label("again"),
@@ -75,7 +76,7 @@ def record(db: Session, held: Held, rater: Rater, criteria: list[Criterion], ans
         for criterion_id, value in values.items()
     ]
     try:
-        db.connection().execute(insert(Judgment), written)
+        db.connection().execute(_INSERT, written)
     except IntegrityError as error:
         raise AppError("This answer's number belongs to another clip.", "Reload the page.", status=409) from error
     settle(db, assignment, now=now)

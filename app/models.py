@@ -146,7 +146,7 @@ class Assignment(SQLModel, table=True):
         UniqueConstraint("study_clip_id", "rater_id"),
         _one_of("status", "open", "held", "done", "expired", "skipped", "surplus"),
         _one_of("arm", "shown", "hidden", "after"),
-        Index(None, "study_id", "status"),
+        Index(None, "study_id", "status", "study_clip_id"),
         Index(None, "rater_id", "status"),
     )
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 from sqlmodel import Session, col, select
 
 from app import assignments, judgments
-from app.assignments import Held, Past
+from app.assignments import Held, Standing
 from app.errors import NotFound
 from app.models import Criterion, Filter, Rater, Study
 from app.room_view import CriterionView, Ended, Option, Progress, Reveal, Room, ScoreView
@@ -47,14 +47,20 @@ def criteria_of(whole: StudyParts, held: Held) -> list[Criterion]:
     return [item for item in whole.criteria if held.clip.criterion in ("", item.key)]
 
 
-def next_room(db: Session, whole: StudyParts, rater: Rater, *, now: datetime, lease: timedelta) -> Room | Ended:
+def next_room(
+    db: Session, whole: StudyParts, rater: Rater, have: list[Held], *, now: datetime, lease: timedelta
+) -> Room | Ended:
     """The clip to rate now, with the next one reserved; `Ended` when nothing is free for this rater."""
-    have = assignments.top_up(db, whole.study, rater, now=now, lease=lease)
+    have = assignments.top_up(db, whole.study, rater, have, now=now, lease=lease)
     if have:
         return build(db, whole, rater, have[0], following=have[1] if len(have) > 1 else None)
-    counts = assignments.counts(db, whole.study, rater)
-    last = assignments.past(db, rater).last
-    return Ended(whole.study.name, counts.done, f"/rate/{last}" if last else None, waiting=counts.waiting > 0)
+    standing = assignments.standing(db, whole.study, rater)
+    return Ended(
+        study=whole.study.name,
+        done=standing.done,
+        undo=f"/rate/{standing.last}" if standing.last else None,
+        waiting=assignments.held_by_others(db, whole.study, rater) > 0,
+    )
 
 
 def build(
@@ -77,8 +83,8 @@ def build(
     chosen = judgments.current(db, held.assignment.id) if answered else {}
     if sent is not None:
         chosen = {item.id: sent[item.key] for item in whole.criteria if item.key in sent}
-    past = assignments.past(db, rater)
-    earlier = assignments.before(db, rater, held.assignment) if answered else past.last
+    standing = assignments.standing(db, whole.study, rater)
+    earlier = assignments.before(db, rater, held.assignment) if answered else standing.last
     return Room(
         study=whole.study.name,
         guidelines_html=markdown(whole.study.guidelines),
@@ -89,7 +95,7 @@ def build(
         criteria=criterion_views(whole, held, chosen),
         reveal=reveal,
         scores=score_views(whole, held) if reveal in ("shown", "revealed") else (),
-        progress=progress(db, whole.study, rater, past),
+        progress=progress(standing),
         editing=answered and not revealed,
         undo=f"/rate/{earlier}" if earlier else None,
         problem=problem,
@@ -109,13 +115,12 @@ def media_path(held: Held) -> str:
     return f"/media/{held.clip.media_key}.mp4"
 
 
-def progress(db: Session, study: Study, rater: Rater, past: Past) -> Progress:
+def progress(standing: Standing) -> Progress:
     """How many clips are done, how many there are for this rater, and the minutes left at their own pace."""
-    counts = assignments.counts(db, study, rater)
-    left = counts.held + counts.free
-    seconds = past.seconds_per_clip
-    minutes = None if seconds is None else max(1, round(seconds * left / 60)) if left else 0
-    return Progress(done=counts.done, total=counts.done + left, minutes_left=minutes)
+    left = standing.held + standing.free
+    pace = standing.seconds_per_clip
+    minutes = None if pace is None else max(1, round(pace * left / 60)) if left else 0
+    return Progress(done=standing.done, total=standing.done + left, minutes_left=minutes)
 
 
 def criterion_views(whole: StudyParts, held: Held | None, chosen: dict[int, str]) -> tuple[CriterionView, ...]:

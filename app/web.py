@@ -1,8 +1,9 @@
 """Rendering and the guards every response passes: whole pages or one block, content policy, origin check."""
 
 import hashlib
+from collections.abc import Hashable
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markdown_it import MarkdownIt
+from markupsafe import Markup
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -76,7 +78,14 @@ def templates() -> Environment:
     )
     environment.filters.update(count=_count, ago=_ago, figure=_figure)
     environment.globals["version"] = static_version()
+    environment.globals["fragment"] = fragment
     return environment
+
+
+@lru_cache(maxsize=512)
+def fragment(name: str, **values: Hashable) -> Markup:
+    """A part of a page that is the same for many clips (questions, keys), rendered once for the same values."""
+    return Markup(templates().get_template(name).render(values))  # noqa: S704 - the template has escaped it
 
 
 def page(

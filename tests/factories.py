@@ -11,7 +11,7 @@ import av
 import numpy as np
 
 from app import auth, raters, rooms
-from app.assignments import top_up
+from app.assignments import held, top_up
 from app.db import Database
 from app.judgments import Answer, record
 from app.media import new_key
@@ -158,7 +158,7 @@ class StudyMaker:
         """Let a rater answer their next clip; the number of the clip, None when there is none."""
         with self.database.writer() as db:
             whole = rooms.parts(db, study.id)
-            have = top_up(db, whole.study, rater, now=at, lease=LEASE)
+            have = top_up(db, whole.study, rater, held(db, rater), now=at, lease=LEASE)
             if not have:
                 return None
             answer = Answer(values=values, submission=f"{rater.id}-{have[0].assignment.id}-{at.isoformat()}")

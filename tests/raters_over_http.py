@@ -5,9 +5,9 @@ import re
 import threading
 import time
 from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
+from urllib.parse import urlencode, urlsplit
 from uuid import uuid4
-
-import httpx2
 
 ACTION = re.compile(r'action="(/rate/(\d+))"')
 FIELDS = re.compile(r'name="(answer-\w+)"[^>]*? value="(\w+)"')
@@ -24,15 +24,47 @@ class Log:
     problems: list[str] = field(default_factory=list)
 
 
-def join(base: str, path: str, name: str) -> httpx2.Client:
+class Client:
+    """One connection and its cookies. Plain `http.client`: a load generator must not cost what it measures."""
+
+    def __init__(self, base: str) -> None:
+        self._connection = HTTPConnection(urlsplit(base).netloc, timeout=30)
+        self._cookies: dict[str, str] = {}
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and text of a page."""
+        return self._ask("GET", path, None, {})
+
+    def post(self, path: str, form: dict[str, str], **headers: str) -> tuple[int, str]:
+        """Send a form; status and text of the answer."""
+        return self._ask("POST", path, urlencode(form), {"Content-Type": "application/x-www-form-urlencoded"} | headers)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.close()
+
+    def _ask(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> tuple[int, str]:
+        if self._cookies:
+            headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+        self._connection.request(method, path, body, headers)
+        answer = self._connection.getresponse()
+        for given in answer.headers.get_all("Set-Cookie") or []:
+            name, _, value = given.partition(";")[0].partition("=")
+            self._cookies[name] = value
+        return answer.status, answer.read().decode()
+
+
+def join(base: str, path: str, name: str) -> Client:
     """Come in by the open link, read the guidelines."""
-    client = httpx2.Client(base_url=base, timeout=30, follow_redirects=True)
-    client.post(path, data={"name": name}).raise_for_status()
-    client.post("/rate/start").raise_for_status()
+    client = Client(base)
+    for address, form in ((path, {"name": name}), ("/rate/start", {})):
+        status, text = client.post(address, form)
+        if status != 303:
+            raise RuntimeError(f"{address} answered {status}: {text[:200]}")
     return client
 
 
-def work(client: httpx2.Client, log: Log, *, cycles: int, seed: int = 0, stop: threading.Event | None = None) -> None:
+def work(client: Client, log: Log, *, cycles: int, seed: int = 0, stop: threading.Event | None = None) -> None:
     """Look and answer `cycles` times, or until nothing is left, or until told to stop."""
     chance = random.Random(seed)
     for _ in range(cycles):
@@ -41,32 +73,32 @@ def work(client: httpx2.Client, log: Log, *, cycles: int, seed: int = 0, stop: t
         try:
             if not cycle(client, log, chance):
                 return
-        except httpx2.HTTPError as error:
+        except (OSError, HTTPException) as error:
             if stop is None or not stop.is_set():
                 log.problems.append(repr(error))
             return
 
 
-def cycle(client: httpx2.Client, log: Log, chance: random.Random) -> bool:
+def cycle(client: Client, log: Log, chance: random.Random) -> bool:
     """One clip; False when there is none."""
     began = time.perf_counter()
-    page = client.get("/rate")
+    status, page = client.get("/rate")
     log.next_seconds.append(time.perf_counter() - began)
-    if page.status_code != 200:
-        log.problems.append(f"next answered {page.status_code}")
+    if status != 200:
+        log.problems.append(f"next answered {status}")
         return False
-    found = ACTION.search(page.text)
+    found = ACTION.search(page)
     if found is None:
         return False
     choices: dict[str, list[str]] = {}
-    for name, value in FIELDS.findall(page.text):
+    for name, value in FIELDS.findall(page):
         choices.setdefault(name, []).append(value)
     form = {name: chance.choice(values) for name, values in choices.items()} | {"submission": str(uuid4())}
     began = time.perf_counter()
-    answer = client.post(found.group(1), data=form, headers={"HX-Request": "true"})
+    status, text = client.post(found.group(1), form, **{"HX-Request": "true"})
     log.submit_seconds.append(time.perf_counter() - began)
-    if answer.status_code != 200:
-        log.problems.append(f"submit answered {answer.status_code}: {answer.text[:200]}")
+    if status != 200:
+        log.problems.append(f"submit answered {status}: {text[:200]}")
         return False
     log.acknowledged.append((int(found.group(2)), form["submission"]))
     return True

@@ -27,7 +27,7 @@ def test_a_reload_shows_the_same_clip(study_maker: StudyMaker) -> None:
     seen = []
     for _ in range(3):
         with study_maker.database.writer() as db:
-            have = assignments.top_up(db, study, rater, now=NOON, lease=LEASE)
+            have = assignments.top_up(db, study, rater, assignments.held(db, rater), now=NOON, lease=LEASE)
             seen.append([one.assignment.id for one in have])
     assert len(seen[0]) == 2
     assert seen[0] == seen[1] == seen[2]
@@ -89,7 +89,7 @@ def test_a_silent_rater_loses_the_place_to_somebody_else(study_maker: StudyMaker
     study = study_maker(clips=1, raters_per_clip=1, with_media=False)
     gone, here = study_maker.rater(study, "Gone"), study_maker.rater(study, "Here")
     with study_maker.database.writer() as db:
-        assert assignments.top_up(db, study, gone, now=NOON, lease=LEASE)
+        assert assignments.top_up(db, study, gone, assignments.held(db, gone), now=NOON, lease=LEASE)
     assert study_maker.rate(study, here, answers(), at=NOON + LEASE / 2) is None
     assert study_maker.rate(study, here, answers(), at=NOON + LEASE + timedelta(seconds=1)) is not None
     with study_maker.database.reader() as db:
@@ -101,7 +101,7 @@ def test_a_late_answer_is_kept_and_never_counted_over_the_limit(study_maker: Stu
     study = study_maker(clips=2, raters_per_clip=1, with_media=False)
     late, other = study_maker.rater(study, "Late"), study_maker.rater(study, "Other")
     with study_maker.database.writer() as db:
-        held = assignments.top_up(db, study, late, now=NOON, lease=LEASE)
+        held = assignments.top_up(db, study, late, assignments.held(db, late), now=NOON, lease=LEASE)
     after = NOON + LEASE + timedelta(minutes=1)
     first = study_maker.rate(study, other, answers(), at=after)  # takes one of the two, holds the other too
     assert first is not None
@@ -127,7 +127,7 @@ def test_a_skipped_clip_goes_to_somebody_else(study_maker: StudyMaker) -> None:
     study = study_maker(clips=1, raters_per_clip=1, with_media=False)
     first, second = study_maker.rater(study, "First"), study_maker.rater(study, "Second")
     with study_maker.database.writer() as db:
-        held = assignments.top_up(db, study, first, now=NOON, lease=LEASE)[0]
+        held = assignments.top_up(db, study, first, assignments.held(db, first), now=NOON, lease=LEASE)[0]
         for _ in range(2):
             assignments.skip(db, study, held.assignment, reason="cannot_play", now=NOON)
     assert study_maker.rate(study, first, answers()) is None

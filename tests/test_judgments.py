@@ -13,14 +13,14 @@ from tests.factories import LEASE, NOON, StudyMaker, answers
 
 def hold(db: Session, study: Study, rater: Rater) -> Held:
     """The clip the rater has before them."""
-    return assignments.top_up(db, study, rater, now=NOON, lease=LEASE)[0]
+    return assignments.top_up(db, study, rater, assignments.held(db, rater), now=NOON, lease=LEASE)[0]
 
 
 def send(maker: StudyMaker, study: Study, rater: Rater, assignment: int, submission: str, **values: object) -> bool:
     """Send an answer to an assignment, as the page does."""
     with maker.database.writer() as db:
         whole = rooms.parts(db, study.id)
-        held = assignments.owned(db, rater, assignment, lock=True)
+        held = assignments.owned(db, rater, assignment)
         answer = Answer(answers(**values), submission)  # type: ignore[arg-type]  # keywords of the factory
         return judgments.record(db, held, rater, list(whole.criteria), answer, now=NOON)
 

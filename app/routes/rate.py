@@ -38,7 +38,7 @@ def room(request: Request, who: RaterId) -> Response:
         rater = signed_in_rater(db, who, lock=True)
         whole = study_parts(request, db, rater)
         informed = rater.guidelines_hash == whole.study.guidelines_hash
-        shown = next_room(request, db, whole, rater) if informed else None
+        shown = next_room(request, db, whole, rater, assignments.held(db, rater)) if informed else None
     return room_page(request, shown) if shown else guidelines_page(request, whole)
 
 
@@ -72,7 +72,8 @@ def submit(
     with database(request).writer() as db:
         rater = signed_in_rater(db, who, lock=True)
         whole = study_parts(request, db, rater)
-        held = assignments.owned(db, rater, assignment_id, lock=True)
+        have = assignments.held(db, rater)
+        held = assignments.owned(db, rater, assignment_id, have)
         reveal = held.assignment.answered_at is None and held.assignment.arm == "after"
         try:
             judgments.record(db, held, rater, rooms.criteria_of(whole, held), answer, now=now())
@@ -86,7 +87,7 @@ def submit(
         if reveal:
             shown: Room | Ended = rooms.build(db, whole, rater, held, revealed=True)
         else:
-            shown = next_room(request, db, whole, rater)
+            shown = next_room(request, db, whole, rater, [one for one in have if one is not held])
     return room_page(request, shown)
 
 
@@ -96,12 +97,13 @@ def skip(request: Request, assignment_id: int, who: RaterId, reason: Annotated[S
     with database(request).writer() as db:
         rater = signed_in_rater(db, who, lock=True)
         whole = study_parts(request, db, rater)
-        held = assignments.owned(db, rater, assignment_id, lock=True)
+        have = assignments.held(db, rater)
+        held = assignments.owned(db, rater, assignment_id, have)
         assignments.skip(db, whole.study, held.assignment, reason=reason, now=now())
         db.flush()
         if not is_htmx(request):
             return see("/rate")
-        shown = next_room(request, db, whole, rater)
+        shown = next_room(request, db, whole, rater, [one for one in have if one is not held])
     return room_page(request, shown)
 
 
@@ -113,9 +115,11 @@ def study_parts(request: Request, db: Session, rater: Rater) -> StudyParts:
     return kept[rater.study_id]
 
 
-def next_room(request: Request, db: Session, whole: StudyParts, rater: Rater) -> Room | Ended:
+def next_room(
+    request: Request, db: Session, whole: StudyParts, rater: Rater, have: list[assignments.Held]
+) -> Room | Ended:
     """The next clip as the settings' lease allows, or why there is none."""
-    return rooms.next_room(db, whole, rater, now=now(), lease=request.app.state.settings.lease)
+    return rooms.next_room(db, whole, rater, have, now=now(), lease=request.app.state.settings.lease)
 
 
 def guidelines_page(request: Request, whole: StudyParts) -> Response:

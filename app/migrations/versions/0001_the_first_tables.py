@@ -145,7 +145,11 @@ def upgrade() -> None:
     with op.batch_alter_table("assignment", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_assignment_rater_id_status"), ["rater_id", "status"], unique=False)
         batch_op.create_index(batch_op.f("ix_assignment_study_clip_id"), ["study_clip_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_assignment_study_id_status"), ["study_id", "status"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_assignment_study_id_status_study_clip_id"),
+            ["study_id", "status", "study_clip_id"],
+            unique=False,
+        )
 
     op.create_table(
         "event",
@@ -206,7 +210,7 @@ def downgrade() -> None:
 
     op.drop_table("event")
     with op.batch_alter_table("assignment", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_assignment_study_id_status"))
+        batch_op.drop_index(batch_op.f("ix_assignment_study_id_status_study_clip_id"))
         batch_op.drop_index(batch_op.f("ix_assignment_study_clip_id"))
         batch_op.drop_index(batch_op.f("ix_assignment_rater_id_status"))
 
