@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ScalarSelect, bindparam, case, func, tuple_, update
+from sqlalchemy import ScalarSelect, bindparam, case, func, or_, tuple_, update
 from sqlalchemy import select as rows
 from sqlalchemy.orm import aliased
 from sqlalchemy.orm.attributes import set_committed_value
@@ -190,9 +190,11 @@ def owned(db: Session, rater: Rater, assignment_id: int, among: Sequence[Held] =
 
 
 _NEWEST_FIRST = (col(Assignment.answered_at).desc(), col(Assignment.id).desc())
-_ANSWERED = rows(col(Assignment.id)).where(
-    col(Assignment.rater_id) == bindparam("rater"), col(Assignment.status).in_(("done", "surplus"))
+_IS_ANSWERED = (
+    col(Assignment.rater_id) == bindparam("rater"),
+    or_(col(Assignment.status) == "done", col(Assignment.status) == "surplus"),
 )
+_ANSWERED = rows(col(Assignment.id)).where(*_IS_ANSWERED)
 _BEFORE = (
     _ANSWERED.where(
         tuple_(col(Assignment.answered_at), col(Assignment.id)) < tuple_(bindparam("at"), bindparam("assignment"))
@@ -234,8 +236,9 @@ class Standing:
 
 
 def _own(*statuses: str) -> ScalarSelect[int]:
-    own = rows(func.count()).select_from(_mine)
-    return own.where(col(_mine.rater_id) == bindparam("rater"), col(_mine.status).in_(statuses)).scalar_subquery()
+    wanted = or_(*(col(_mine.status) == status for status in statuses))
+    own = rows(func.count()).select_from(_mine).where(col(_mine.rater_id) == bindparam("rater"), wanted)
+    return own.scalar_subquery()
 
 
 _CLIPS = func.count(func.distinct(col(Assignment.study_clip_id)))
@@ -249,7 +252,7 @@ _OPEN_SEEN = (
     .where(col(_mine.rater_id) == bindparam("rater"), col(Assignment.status) == "open")
     .scalar_subquery()
 )
-_ANSWER_TIMES = rows(col(Assignment.answered_at)).where(*_ANSWERED._where_criteria).order_by(*_NEWEST_FIRST).limit(1)
+_ANSWER_TIMES = rows(col(Assignment.answered_at)).where(*_IS_ANSWERED).order_by(*_NEWEST_FIRST).limit(1)
 _STANDING = rows(
     _own("done", "surplus"),
     _own("held"),
@@ -263,7 +266,7 @@ _HELD_BY_OTHERS = rows(_CLIPS).where(_IN_STUDY, col(Assignment.status) == "held"
 
 def standing(db: Session, study: Study, rater: Rater) -> Standing:
     """Where the rater stands in the study."""
-    return Standing(*db.execute(_STANDING, {"study": study.id, "rater": rater.id}).one())
+    return Standing(*db.connection().execute(_STANDING, {"study": study.id, "rater": rater.id}).one())
 
 
 def held_by_others(db: Session, study: Study, rater: Rater) -> int:

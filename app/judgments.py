@@ -50,7 +50,7 @@ def record(db: Session, held: Held, rater: Rater, criteria: list[Criterion], ans
     submission = answer.submission.strip()
     if not submission or len(submission) > MAX_SUBMISSION:
         raise AppError("The answer came without its number.", "Reload the page and answer again.", status=422)
-    stored = db.execute(_STORED, {"assignment": assignment.id, "submission": submission}).one()
+    stored = db.connection().execute(_STORED, {"assignment": assignment.id, "submission": submission}).one()
     if stored.again:
         return False
     values = {item.id: _checked(item, answer.values.get(item.key)) for item in criteria}

@@ -1,11 +1,9 @@
 """The application: routers, static files, guards and error pages; nothing is created on import."""
 
-import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from anyio import to_thread
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -17,9 +15,6 @@ from app.results import ResultCache
 from app.routes import account, media, rate, results, studies
 from app.settings import Settings, data_folder
 
-THREADS = int(__import__("os").environ.get("TT", "8"))
-"""Handlers at work at once. More of them only wait for the interpreter's lock (measured, cycles a second: ...)."""
-
 log = logging.getLogger("clipjury")
 
 
@@ -30,10 +25,6 @@ def create_app(settings: Settings, *, database: Database | None = None) -> FastA
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         db.migrate()
-        to_thread.current_default_thread_limiter().total_tokens = THREADS
-        # What start-up made stays for good: without it in view the collector has little to look at.
-        gc.collect()
-        gc.freeze()
         yield
         if database is None:
             db.dispose()
