@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import click
@@ -47,17 +48,18 @@ def demo(
     from app.demo import study as demo_study
 
     home = Settings().home if "CLIPJURY_HOME" in os.environ else demo_study.HOME
+    if check:
+        # A folder of its own: nobody's study gets the answers of a test.
+        with TemporaryDirectory(prefix="clipjury-check-") as folder:
+            settings = Settings(home=Path(folder), database_url="")
+            demo_check.run(settings, demo_study.ensure(settings, _database(settings), out.print), out.print)
+        return
     if reset:
         demo_study.reset(home)
         out.print(f"The demo in {home} is reset; the next start makes a new study.")
         return
     settings = Settings(home=home)
-    database = _database(settings)
-    demo_study.ensure(settings, database, out.print)
-    if check:
-        demo_check.run(settings, database, out.print)
-        return
-    _serve(settings, database, port)
+    _serve(settings, demo_study.ensure(settings, _database(settings), out.print), port)
 
 
 @cli.command()
@@ -70,7 +72,7 @@ def init(
     serve_it: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the study when it is made.")] = True,
 ) -> None:
     """Score a folder of videos, draw a sample, make a study and print its links."""
-    from app import pools, studies, study_files
+    from app import pools, server, studies, study_files
 
     settings = Settings()
     text, spec = study_files.read(study) if study else _preset(preset)
@@ -91,6 +93,8 @@ def init(
     if serve_it:
         _serve(settings, database, port)
         return
+    for line in server.links(settings, database, port=port):
+        typer.echo(line)
     typer.echo("Serve it with: clipjury serve")
     if failed:
         raise typer.Exit(SOME_FAILED)

@@ -71,7 +71,7 @@ def _borderline(pool: Pool, spec: StudyFile, plan: Borderline, filters: list[Fil
     wanted = plan.filters or tuple(rule.name for rule in filters)
     clips: dict[tuple[str, str], DrawnClip] = {}
     strata: list[dict[str, Any]] = []
-    notes: list[str] = []
+    said: dict[str, list[str]] = {}
     for rule in (rule for rule in filters if rule.name in wanted):
         drawn = sampling.borderline(
             ids, _scores(pool, rule.score), low=rule.min, high=rule.max, n_each=plan.each, seed=spec.seed
@@ -80,7 +80,9 @@ def _borderline(pool: Pool, spec: StudyFile, plan: Borderline, filters: list[Fil
         for one in _clips(drawn, ids, criterion):
             clips.setdefault((one.clip, criterion), one)
         strata += [row | {"filter": rule.name, "criterion": criterion} for row in _table(drawn)]
-        notes += [f"{rule.title}: {note}" for note in drawn.notes]
+        for note in drawn.notes:
+            said.setdefault(note, []).append(rule.title)
+    notes = [f"{', '.join(titles)}: {note}" for note, titles in said.items()]
     design = {"kind": "borderline", "each": plan.each, "seed": spec.seed, "strata": strata, "notes": notes}
     return Sample(list(clips.values()), design)
 

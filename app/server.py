@@ -60,7 +60,7 @@ def links(settings: Settings, database: Database, *, port: int) -> list[str]:
     base = f"http://{HOST}:{port}"
     lines = [f"Researcher: {base}/researcher/{auth.researcher_key(settings)}"]
     with database.reader() as db:
-        found = [line.study for line in studies.overview(db)]
+        found = [line.study for line in reversed(studies.overview(db))]
         for study in found:
             name = f" ({study.slug})" if len(found) > 1 else ""
             lines.append(f"Raters{name}: {base}{raters.open_link(settings, study)}")

@@ -29,6 +29,9 @@ export class Facts {
       if (!video.seeking && this.#firstPlayAt && video.currentTime > 0) this.#stalledSince ??= performance.now();
     });
     on("ended", () => (this.#ended ??= performance.now()));
+    if (video.paused) return; // else the page's own autoplay was quicker than this script
+    this.#played(0);
+    if (video.readyState > HTMLMediaElement.HAVE_CURRENT_DATA) this.#flowing();
   }
 
   #played(position) {

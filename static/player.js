@@ -88,8 +88,9 @@ export class Player {
     for (const button of screen.querySelectorAll("button[data-act]")) on(button, "click", () => this[button.dataset.act]());
     if (video.error) this.#fail(onFailure);
     this.#watchFrames();
-    this.#draw();
     this.#drawSound();
+    if (!video.paused && video.readyState > HTMLMediaElement.HAVE_CURRENT_DATA) onFlowing();
+    this.#follow();
   }
 
   /** What ends with this clip: listeners share this signal. */

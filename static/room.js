@@ -44,9 +44,9 @@ function open({ swapped }) {
     onFlowing: () => shelf.load(next), // only now, so that it takes nothing from the clip on the screen
   });
   facts.watch(video, player.signal);
-  if (!same) player.start();
-  else if (resume.playing) player.toggle();
-  else shelf.load(next);
+  if (!same && video.paused) player.start(); // playing already: the page's own autoplay was quicker
+  if (same && resume.playing) player.toggle();
+  if (same && !resume.playing) shelf.load(next);
 }
 
 /** Put the loaded video in the place of the page's own; without one, let the page's own load. */

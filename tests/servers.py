@@ -26,13 +26,19 @@ class Server:
     def kill(self) -> None:
         """End it as a power cut would: no goodbye, no flush."""
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(timeout=10)
+        self._wait(10)
 
     def stop(self) -> int:
         """End it as Ctrl-C does; its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-        return self.process.wait(timeout=20)
+        return self._wait(20)
+
+    def _wait(self, seconds: float) -> int:
+        code = self.process.wait(timeout=seconds)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        return code
 
 
 def environment(settings: Settings) -> dict[str, str]:

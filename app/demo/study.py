@@ -15,11 +15,11 @@ HOME = Path("clipjury-demo")
 Say = Callable[[str], None]
 
 
-def ensure(settings: Settings, database: Database, say: Say) -> None:
-    """Make the demo unless it is there already; answers given so far are kept."""
+def ensure(settings: Settings, database: Database, say: Say) -> Database:
+    """Make the demo unless it is there already; answers given so far are kept. Gives the database back, ready."""
     database.migrate()
     if studies.free_slug(database, SLUG) != SLUG:
-        return
+        return database
     say("Making 24 clips from two real faces ...")
     folder = settings.home / "clips"
     clips = make_demo_clips(folder)
@@ -34,6 +34,7 @@ def ensure(settings: Settings, database: Database, say: Say) -> None:
     with database.writer() as db:
         add_panel(db, studies.by_slug(db, SLUG), clips)
     say("The demo is ready.")
+    return database
 
 
 def reset(home: Path) -> None:

@@ -1,0 +1,454 @@
+"""Who may see what: every address side by side for each kind of visitor, cookies, forms from elsewhere, headers."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from html.parser import HTMLParser
+
+import pytest
+from fastapi import FastAPI
+from itsdangerous import TimestampSigner, URLSafeTimedSerializer
+from sqlalchemy import inspect, text
+from sqlmodel import select
+from starlette.testclient import TestClient
+
+from app import auth, raters
+from app.assignments import held
+from app.db import Database
+from app.models import Assignment, Judgment, Rater, Study, StudyClip
+from app.settings import Settings
+from app.web import CONTENT_POLICY
+from tests.factories import NOON, StudyMaker, answers, form
+
+Visitor = Callable[[], TestClient]
+ROLES = ("nobody", "wrong rater", "right rater", "researcher")
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A study of two clips, one of them on the right rater's screen, and a browser of each kind."""
+
+    study: Study
+    held: int
+    spare: int
+    media_key: str
+    link: str
+    personal: str
+    browsers: dict[str, TestClient]
+
+
+@pytest.fixture
+def scene(study_maker: StudyMaker, visitor: Visitor, settings: Settings, database: Database) -> Iterator[Scene]:
+    """The wrong rater is signed in, for another study; the right rater has read the guidelines and holds two clips."""
+    study, other = study_maker(clips=2, raters_per_clip=1), study_maker(clips=1)
+    with database.writer() as db:
+        personal = raters.invite(db, settings, study, "Right")
+    browsers = {role: visitor() for role in ROLES}
+    browsers["wrong rater"].post(raters.open_link(settings, other), data={"name": "Wrong"})
+    browsers["right rater"].get(personal)
+    browsers["right rater"].post("/rate/start")
+    browsers["researcher"].get(f"/researcher/{auth.researcher_key(settings)}")
+    with database.reader() as db:
+        right = db.exec(select(Rater).where(Rater.name == "Right")).one()
+        first, second = held(db, right)
+    for browser in browsers.values():
+        browser.follow_redirects = False
+    yield Scene(
+        study=study,
+        held=first.assignment.id,
+        spare=second.assignment.id,
+        media_key=first.clip.media_key,
+        link=raters.open_link(settings, study),
+        personal=personal,
+        browsers=browsers,
+    )
+
+
+RATERS_ONLY = (401, 403, 200, 401)
+RESEARCHER_ONLY = (401, 403, 403, 200)
+# Method, address, form, and what each of ROLES is answered. The right rater comes before the researcher.
+TABLE: tuple[tuple[str, str, dict[str, str], tuple[int, int, int, int]], ...] = (
+    ("GET", "/", {}, (200, 303, 303, 303)),
+    ("GET", "/static/app.css", {}, (200, 200, 200, 200)),
+    ("GET", "/researcher/{key}", {"key": "no-such-key"}, (403, 403, 403, 403)),
+    ("POST", "/sign-in", {"key": "no-such-key"}, (401, 401, 401, 401)),
+    ("GET", "/join/{token}", {}, (200, 200, 303, 200)),
+    ("GET", "/rate", {}, (401, 200, 200, 401)),
+    ("POST", "/rate/start", {}, (401, 303, 303, 401)),
+    ("GET", "/media/{key}.mp4", {}, (401, 403, 200, 200)),
+    ("GET", "/studies", {}, RESEARCHER_ONLY),
+    ("GET", "/studies/{slug}", {}, RESEARCHER_ONLY),
+    ("GET", "/studies/{slug}/study.toml", {}, RESEARCHER_ONLY),
+    ("GET", "/studies/{slug}/results", {}, RESEARCHER_ONLY),
+    ("GET", "/studies/{slug}/filters/{name}", {}, RESEARCHER_ONLY),
+    ("GET", "/studies/{slug}/figures/{name}.json", {}, RESEARCHER_ONLY),
+    ("GET", "/studies/{slug}/figures/{name}.svg", {}, RESEARCHER_ONLY),
+    ("GET", "/studies/{slug}/judgments.csv", {}, RESEARCHER_ONLY),
+    ("GET", "/studies/{slug}/estimates.json", {}, RESEARCHER_ONLY),
+    ("POST", "/studies/{slug}/simulated", {"on": "true"}, (401, 403, 403, 303)),
+    ("POST", "/rate/{assignment_id}", form("by-the-table"), (401, 403, 303, 401)),
+    ("GET", "/rate/{assignment_id}", {}, RATERS_ONLY),
+    ("POST", "/rate/{assignment_id}/skip", {"reason": "other"}, (401, 403, 303, 401)),
+    ("POST", "/join/{token}", {"name": "Someone"}, (303, 303, 303, 303)),
+    ("POST", "/sign-out", {}, (303, 303, 303, 303)),
+)
+
+
+def address(path: str, scene: Scene) -> str:
+    """A path of the table with the scene's own things in it."""
+    name = "agreement" if "/figures/" in path else "movement"
+    key = "no-such-key" if path.startswith("/researcher") else scene.media_key
+    number = scene.spare if path.endswith("/skip") else scene.held
+    token = scene.link.removeprefix("/join/")
+    return path.format(key=key, token=token, slug=scene.study.slug, name=name, assignment_id=number)
+
+
+@on_sqlite
+def test_every_address_answers_each_kind_of_visitor_as_the_table_says(scene: Scene) -> None:
+    """Signed-out, wrong rater, right rater and researcher side by side, for every address in turn."""
+    found = []
+    for method, path, sent, _wanted in TABLE:
+        data = sent if method == "POST" else None
+        got = (scene.browsers[role].request(method, address(path, scene), data=data).status_code for role in ROLES)
+        found.append((method, path, tuple(got)))
+    assert found == [(method, path, wanted) for method, path, _sent, wanted in TABLE]
+
+
+@on_sqlite
+def test_the_table_leaves_no_address_out(app: FastAPI) -> None:
+    """A route that nobody wrote an access line for fails here."""
+    described = {
+        (method.upper(), path)
+        for path, operations in app.openapi()["paths"].items()
+        for method in operations
+        if method != "head"
+    }
+    assert described == {(method, path) for method, path, _sent, _wanted in TABLE if not path.startswith("/static")}
+
+
+@on_sqlite
+def test_a_refused_request_changes_nothing(scene: Scene, database: Database) -> None:
+    """Neither the signed-out nor the wrong rater leave a trace in study, assignments or judgments."""
+
+    def state() -> list[object]:
+        with database.reader() as db:
+            rows = db.exec(select(Assignment)).all()
+            return [
+                [(row.id, row.status, row.rater_id, row.answered_at) for row in rows],
+                [study.show_simulated for study in db.exec(select(Study)).all()],
+                len(db.exec(select(Judgment)).all()),
+            ]
+
+    before = state()
+    for role in ("nobody", "wrong rater"):
+        for method, path, sent, _wanted in TABLE:
+            if method == "POST" and path.startswith(("/rate/{", "/studies")):
+                scene.browsers[role].post(address(path, scene), data=sent)
+    assert state() == before
+
+
+class LongAgo(TimestampSigner):
+    """Signs as if sessions had ended a minute ago."""
+
+    def get_timestamp(self) -> int:
+        """The moment that is signed."""
+        return int(time.time()) - auth.SESSION_SECONDS - 60
+
+
+@on_sqlite
+def test_a_forged_or_expired_cookie_is_nobody(scene: Scene, settings: Settings, visitor: Visitor) -> None:
+    """A changed value, another key, the other role's value, a session that ended: all are answered as signed out."""
+    good = dict(scene.browsers["right rater"].cookies)
+    name, value = next((name, value) for name, value in good.items() if "_rater_" in name)
+    researcher_name = name.replace("_rater_", "_researcher_")
+    who = URLSafeTimedSerializer(settings.key, salt="session-rater").loads(value)
+    cases = {
+        "changed": (name, value[:-2] + ("AA" if value[-2:] != "AA" else "BB")),
+        "cut short": (name, value.rpartition(".")[0]),
+        "unsigned": (name, str(who)),
+        "empty": (name, ""),
+        "other key": (name, str(URLSafeTimedSerializer(b"x" * 32, salt="session-rater").dumps(who))),
+        "other salt": (name, str(URLSafeTimedSerializer(settings.key, salt="session-researcher").dumps(who))),
+        "expired": (name, str(URLSafeTimedSerializer(settings.key, "session-rater", signer=LongAgo).dumps(who))),
+        "no number": (name, str(URLSafeTimedSerializer(settings.key, "session-rater").dumps(["x"]))),
+        "a rater as researcher": (researcher_name, value),
+    }
+    paths = {name: "/rate", researcher_name: "/studies"}
+    assert visitor().get("/rate", headers={"Cookie": f"{name}={value}"}).status_code == 200
+    got = {
+        case: visitor().get(paths[cookie], headers={"Cookie": f"{cookie}={forged}"}).status_code
+        for case, (cookie, forged) in cases.items()
+    }
+    assert got == dict.fromkeys(cases, 401)
+
+
+@on_sqlite
+def test_a_withdrawn_invitation_ends_session_and_link(scene: Scene, database: Database) -> None:
+    """The cookie and the personal link stop working at once; the answers stay."""
+    browser = scene.browsers["right rater"]
+    browser.post(f"/rate/{scene.held}", data=form("before"))
+    with database.writer() as db:
+        raters.revoke(db, scene.study, "Right", now=NOON)
+    assert [browser.get(path).status_code for path in ("/rate", f"/media/{scene.media_key}.mp4")] == [401, 401]
+    assert browser.post(f"/rate/{scene.spare}", data=form("after")).status_code == 401
+    assert browser.get(scene.personal).status_code == 404
+    with database.reader() as db:
+        assert len(db.exec(select(Judgment)).all()) == 3
+
+
+@on_sqlite
+def test_session_cookies_are_kept_from_scripts_and_other_sites(
+    visitor: Visitor, settings: Settings, study_maker: StudyMaker
+) -> None:
+    """HttpOnly and SameSite=Lax always, Secure under https; the name carries the mark of this server's key."""
+    study = study_maker(clips=1)
+    for base, secure in (("http://testserver", False), ("https://testserver", True)):
+        browser = visitor()
+        browser.follow_redirects = False
+        for made in (
+            browser.get(f"{base}/researcher/{auth.researcher_key(settings)}"),
+            browser.post(f"{base}{raters.open_link(settings, study)}", data={"name": "Ada"}),
+        ):
+            cookie = made.headers["set-cookie"]
+            assert "HttpOnly" in cookie
+            assert "SameSite=lax" in cookie
+            assert ("Secure" in cookie) is secure
+            assert re.match(r"clipjury_(rater|researcher)_[0-9a-f]{8}=", cookie)
+
+
+@on_sqlite
+def test_the_links_keep_their_secret_out_of_the_address_bar(scene: Scene, settings: Settings) -> None:
+    """Both links redirect to an address without the secret, and no page that follows names it elsewhere."""
+    browser = scene.browsers["nobody"]
+    key = auth.researcher_key(settings)
+    response = browser.get(f"/researcher/{key}")
+    assert (response.status_code, response.headers["location"]) == (303, "/studies")
+    assert key not in browser.get("/studies").text
+    response = browser.get(scene.personal)
+    assert (response.status_code, response.headers["location"]) == (303, "/rate")
+    assert scene.personal not in browser.get("/rate").text
+
+
+FOREIGN = (
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Sec-Fetch-Site": "cross-site", "Origin": "http://testserver"},
+    {"Origin": "http://elsewhere.example"},
+    {"Origin": "http://testserver.elsewhere.example"},
+    {"Origin": "http://testserver:8001"},
+    {"Origin": "null"},
+    {"Origin": ""},
+)
+OWN: tuple[dict[str, str], ...] = (
+    {"Sec-Fetch-Site": "same-origin", "Origin": "http://testserver"},
+    {"Sec-Fetch-Site": "none"},
+    {"Origin": "http://testserver"},
+    {},
+)
+
+
+@on_sqlite
+def test_a_form_sent_from_another_site_is_refused(scene: Scene, database: Database) -> None:
+    """By Sec-Fetch-Site, or by Origin where a browser does not send that: 403 in words, and nothing is stored."""
+    browser = scene.browsers["right rater"]
+    for headers in FOREIGN:
+        refused = browser.post(f"/rate/{scene.held}", data=form("foreign"), headers=headers)
+        assert (refused.status_code, "from another site" in refused.text) == (403, True), headers
+        assert browser.post("/sign-out", headers=headers).status_code == 403, headers
+        assert browser.get("/rate", headers=headers).status_code == 200, headers
+    with database.reader() as db:
+        assert db.exec(select(Judgment)).all() == []
+
+
+@on_sqlite
+@pytest.mark.parametrize("headers", OWN)
+def test_a_form_of_our_own_page_is_taken(headers: dict[str, str], scene: Scene) -> None:
+    """The same request from our own origin, or from a program that is no browser, is stored."""
+    sent = scene.browsers["right rater"].post(f"/rate/{scene.held}", data=form("own"), headers=headers)
+    assert sent.status_code == 303
+
+
+@on_sqlite
+def test_every_kind_of_answer_carries_the_security_headers(scene: Scene) -> None:
+    """Pages, fragments, redirects, files, byte ranges and each kind of refusal."""
+    nobody, right, researcher = (scene.browsers[role] for role in ("nobody", "right rater", "researcher"))
+    media, here = f"/media/{scene.media_key}.mp4", f"/studies/{scene.study.slug}"
+    kinds = {
+        ("page", 200): nobody.get("/"),
+        ("block", 200): right.get("/rate", headers={"HX-Request": "true"}),
+        ("redirect", 303): right.get("/"),
+        ("file", 200): nobody.get("/static/app.css"),
+        ("missing file", 404): nobody.get("/static/none.css"),
+        ("missing page", 404): nobody.get("/none"),
+        ("wrong method", 405): nobody.delete("/rate"),
+        ("signed out", 401): nobody.get("/rate"),
+        ("wrong role", 403): right.get("/studies"),
+        ("foreign form", 403): right.post("/sign-out", headers={"Sec-Fetch-Site": "cross-site"}),
+        ("bad form", 422): right.post(f"/rate/{scene.held}/skip", data={"reason": "boring"}),
+        ("bad answer", 422): right.post(f"/rate/{scene.held}", data={"submission": "x"}),
+        ("video", 200): right.get(media),
+        ("byte range", 206): right.get(media, headers={"Range": "bytes=0-9"}),
+        ("bad range", 416): right.get(media, headers={"Range": "bytes=99999999-"}),
+        ("figure", 200): researcher.get(f"{here}/figures/agreement.json"),
+        ("picture", 200): researcher.get(f"{here}/figures/agreement.svg"),
+        ("stream", 200): researcher.get(f"{here}/judgments.csv"),
+        ("export", 200): researcher.get(f"{here}/estimates.json"),
+        ("study file", 200): researcher.get(f"{here}/study.toml"),
+    }
+    assert {kind: got.status_code for kind, got in kinds.items()} == {kind: kind[1] for kind in kinds}
+    for kind, got in kinds.items():
+        assert got.headers.get_list("content-security-policy") == [CONTENT_POLICY], kind
+        assert got.headers["x-content-type-options"] == "nosniff", kind
+        assert got.headers["referrer-policy"] == "same-origin", kind
+        assert got.headers["cross-origin-opener-policy"] == "same-origin", kind
+        assert got.headers["cross-origin-resource-policy"] == "same-origin", kind
+        assert "x-powered-by" not in got.headers, kind
+        assert "access-control-allow-origin" not in got.headers, kind
+
+
+def test_the_content_policy_allows_nothing_inline_and_nothing_from_elsewhere() -> None:
+    """No unsafe word, no foreign host, no framing."""
+    rules = dict(rule.split(" ", 1) for rule in CONTENT_POLICY.split("; "))
+    assert rules["default-src"] == "'none'"
+    assert rules["script-src"] == rules["style-src"] == rules["form-action"] == "'self'"
+    assert rules["frame-ancestors"] == rules["base-uri"] == "'none'"
+    assert "unsafe" not in CONTENT_POLICY
+    assert "http" not in CONTENT_POLICY
+
+
+class Inline(HTMLParser):
+    """Collects whatever a content policy without `unsafe-inline` would block."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self._open = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note style elements, style and on… attributes, addresses that run code or lie elsewhere."""
+        self._open = tag
+        if tag == "style":
+            self.found.append("<style>")
+        for name, value in attrs:
+            foreign = name in ("src", "href", "action") and re.match(
+                r"(?i)\s*(javascript:|data:|//|https?:)", value or ""
+            )
+            if name == "style" or name.startswith(("on", "hx-on")) or foreign:
+                self.found.append(f"<{tag} {name}={value!r}>")
+
+    def handle_data(self, data: str) -> None:
+        """Note scripts written in the page."""
+        if self._open == "script" and data.strip():
+            self.found.append(f"<script>{data[:40]}")
+
+    def handle_endtag(self, tag: str) -> None:
+        """Text after the element is no script any more."""
+        self._open = ""
+
+
+@on_sqlite
+def test_no_page_holds_script_or_style_inline(
+    scene: Scene, study_maker: StudyMaker, visitor: Visitor, settings: Settings
+) -> None:
+    """Every page, as it is rendered, works under the content policy; the researcher's own link may be absolute."""
+    nobody, right, researcher = (scene.browsers[role] for role in ("nobody", "right rater", "researcher"))
+    after = study_maker(clips=1, raters_per_clip=1, score_visibility="after")
+    ada, ben = visitor(), visitor()
+    judged = study_maker(clips=4, raters_per_clip=2, score_visibility="shown")
+    for name, verdict in (("Ada", "accept"), ("Ben", "reject")):
+        person = study_maker.rater(judged, name)
+        for _ in range(4):
+            study_maker.rate(judged, person, answers(verdict=verdict))
+    pages = [nobody.get("/"), nobody.get("/none"), nobody.get("/rate"), nobody.post("/sign-in", data={"key": "x"})]
+    pages += [nobody.get(scene.link), right.get("/rate"), right.post(f"/rate/{scene.held}", data={"submission": "x"})]
+    for browser, name in ((ada, "Ada"), (ben, "Ben")):
+        pages.append(browser.post(raters.open_link(settings, after), data={"name": name}))
+        pages.append(browser.post("/rate/start"))
+    asked = re.search(r'action="(/rate/\d+)"', pages[-3].text)
+    assert asked, "the first of the two has the clip, the second waits"
+    pages += [ada.post(asked.group(1), data=form("s")), ada.get(asked.group(1)), ada.get("/rate")]
+    pages += [researcher.get("/studies")]
+    for study in (scene.study, judged):
+        pages += [researcher.get(f"/studies/{study.slug}{end}") for end in ("", "/results", "/filters/movement")]
+    titles = []
+    for page in pages:
+        parser = Inline()
+        parser.feed(page.text)
+        own = [one for one in parser.found if "http://testserver/join/" not in one]
+        assert own == [], page.url
+        title = re.search(r"<title>([^<]+)", page.text)
+        assert title, page.url
+        titles.append(title.group(1).split(" · ")[0])
+    assert {"Rating", "Guidelines", "Nothing free right now", "All done", "Results", "Movement"} < set(titles)
+
+
+@on_sqlite
+def test_text_of_people_is_shown_as_text(
+    study_maker: StudyMaker, visitor: Visitor, settings: Settings, database: Database
+) -> None:
+    """Markup in study name, guidelines, questions, nicknames and refused values never becomes markup."""
+    study = study_maker(clips=1)
+    wicked = "<img src=x onerror=alert(1)>"
+    with database.writer() as db:
+        kept = db.get_one(Study, study.id)
+        kept.name, kept.guidelines = wicked, f"{wicked} [here](javascript:alert(1))"
+        db.add(kept)
+    browser, researcher = visitor(), visitor()
+    researcher.get(f"/researcher/{auth.researcher_key(settings)}")
+    link = raters.open_link(settings, study)
+    pages = [browser.get(link), browser.post(link, data={"name": wicked}), browser.post("/rate/start")]
+    asked = re.search(r'action="(/rate/\d+)"', pages[-1].text)
+    assert asked
+    pages.append(browser.post(asked.group(1), data=form("s") | {"answer-quality": wicked}))
+    pages += [researcher.get(f"/studies/{study.slug}{end}") for end in ("", "/results")]
+    pages.append(researcher.get("/studies"))
+    for page in pages:
+        assert "<img" not in page.text
+        assert "&lt;img" in page.text
+        assert 'href="javascript:' not in page.text
+
+
+def test_the_database_keeps_no_secret_of_any_link(
+    study_maker: StudyMaker, settings: Settings, database: Database, visitor: Visitor
+) -> None:
+    """Whoever steals the database can open no invite link and be no researcher: only hashes are stored."""
+    study = study_maker(clips=1)
+    with database.writer() as db:
+        personal = raters.invite(db, settings, study, "Grace")
+    browser = visitor()
+    browser.get(personal)
+    secrets = [raters.open_link(settings, study).removeprefix("/join/"), personal.removeprefix("/join/")]
+    with database.reader() as db:
+        tables = inspect(database.engine).get_table_names()
+        cells = {str(cell) for table in tables for row in db.execute(text(f'SELECT * FROM "{table}"')) for cell in row}
+    assert {auth.token_hash(secret) for secret in secrets} <= cells
+    everything = "\n".join(cells)
+    for secret in (*secrets, auth.researcher_key(settings), settings.key.hex(), *dict(browser.cookies).values()):
+        assert secret not in everything
+
+
+@on_sqlite
+def test_the_signing_key_is_readable_by_its_owner_alone(settings: Settings, study_maker: StudyMaker) -> None:
+    """Made once with 32 random bytes; the same links at every start, others with another key."""
+    study = study_maker(clips=1)
+    path = settings.home / "signing.key"
+    assert len(settings.key) == 32
+    assert path.stat().st_mode & 0o077 == 0
+    again = Settings(home=settings.home, database_url=settings.database_url)
+    elsewhere = Settings(home=settings.home / "other", database_url=settings.database_url)
+    assert raters.open_link(again, study) == raters.open_link(settings, study)
+    assert raters.open_link(elsewhere, study) != raters.open_link(settings, study)
+    assert auth.researcher_key(elsewhere) != auth.researcher_key(settings)
+
+
+@on_sqlite
+def test_a_clip_key_tells_nothing_and_differs_between_studies(study_maker: StudyMaker, database: Database) -> None:
+    """96 random bits each: the same video in two studies has two addresses."""
+    study_maker(clips=3)
+    study_maker(clips=3)
+    with database.reader() as db:
+        clips = db.exec(select(StudyClip)).all()
+    assert len({clip.media_key for clip in clips}) == 6
+    assert all(re.fullmatch(r"[\w-]{16}", clip.media_key) for clip in clips)
