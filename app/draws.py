@@ -43,6 +43,11 @@ def _stratified(pool: Pool, spec: StudyFile, plan: Stratified, filters: list[Fil
             f"Choose another in [sampling] by = ...; possible: {', '.join(rule.name for rule in filters)}.",
         )
     ids, scores = _ids(pool), _scores(pool, rule.score)
+    if not any(score is not None for score in scores):
+        raise AppError(
+            f"No clip of the pool has the score {rule.score}, by which the sample is drawn.",
+            "The pool's column `reason` says why; or choose another filter in [sampling] by = ...",
+        )
     try:
         drawn = sampling.stratified(
             ids,

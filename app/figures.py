@@ -9,16 +9,19 @@ from app.results import FilterResult, Results
 
 AGREEMENT = "agreement"
 FILTER_FIGURES = ("histogram", "roc")
+FILE_WIDTH = 440
+WIDEST_SQUARE = 300
+"""A ROC plot is square: wider ones would be taller than the histogram beside them."""
 
 
-def spec(results: Results, name: str, theme: Theme) -> dict[str, Any]:
-    """A figure as a Vega-Lite specification."""
-    return figures.spec(_chart(results, name), theme)
+def spec(results: Results, name: str, theme: Theme, width: int) -> dict[str, Any]:
+    """A figure as a Vega-Lite specification; `width` is the plot's, in pixels."""
+    return figures.spec(_chart(results, name, width), theme)
 
 
 def svg(results: Results, name: str, theme: Theme) -> str:
     """A figure as a picture."""
-    return figures.svg(_chart(results, name), theme)
+    return figures.svg(_chart(results, name, FILE_WIDTH), theme)
 
 
 def agreement_table(results: Results) -> Table:
@@ -36,20 +39,20 @@ def filter_tables(result: FilterResult) -> dict[str, Table]:
     return tables
 
 
-def _chart(results: Results, name: str) -> Chart:
+def _chart(results: Results, name: str, width: int) -> Chart:
     """A figure by its name: `agreement`, `histogram-<filter>`, `roc-<filter>`."""
     kind, _, rule = name.partition("-")
     if name == AGREEMENT:
-        return figures.agreement_forest(_estimates(results))
+        return figures.agreement_forest(_estimates(results), width=width)
     if kind not in FILTER_FIGURES:
         raise NotFound(f"There is no figure {name!r}.", "The results page shows those there are.")
     result = results.filter_named(rule)
     if kind not in filter_tables(result):
         raise NotFound(f"The figure {name!r} cannot be drawn yet.", "; ".join(result.missing.values()))
     if kind == "histogram":
-        return figures.score_histogram(**_histogram(result))
+        return figures.score_histogram(**_histogram(result), width=width)
     assert result.curve is not None, "its table exists"
-    return figures.roc_curve(result.curve, cuts=_cuts(result), width=300)
+    return figures.roc_curve(result.curve, cuts=_cuts(result), width=min(width, WIDEST_SQUARE))
 
 
 def _estimates(results: Results) -> dict[str, list[Any]]:

@@ -6,6 +6,18 @@ const base = new URL("vendor/", import.meta.url);
 const query = new URL(import.meta.url).search;
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
+const WIDEST = 440; // pixels of the plot; beside it stand the axis and its title
+const NARROWEST = 200;
+const AXIS = 72;
+
+const address = (figure, ending) => `${figure.dataset.figure}.${ending}?theme=${dark.matches ? "dark" : "light"}`;
+
+function head(figure, title) {
+  const [finding, counts] = figure.querySelectorAll("[data-title] > *");
+  finding.textContent = [title.text].flat().join(" ");
+  counts.textContent = [title.subtitle ?? []].flat().join(" ");
+}
+
 function loadScript(name) {
   return new Promise((resolve, reject) => {
     const script = document.createElement("script");
@@ -18,9 +30,13 @@ function loadScript(name) {
 
 async function draw(figure, interpreter) {
   const place = figure.querySelector(".drawing");
-  const answer = await fetch(`${figure.dataset.figure}.json?theme=${dark.matches ? "dark" : "light"}`);
+  const width = Math.min(WIDEST, Math.max(NARROWEST, place.clientWidth - AXIS));
+  const answer = await fetch(`${address(figure, "json")}&width=${width}`);
   if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
-  const { spec } = vegaLite.compile(await answer.json()) ;
+  const drawing = await answer.json();
+  head(figure, drawing.title);
+  delete drawing.title; // its words stand above as text, which wraps on a phone
+  const { spec } = vegaLite.compile(drawing);
   figure.view?.finalize();
   place.replaceChildren();
   figure.view = new vega.View(vega.parse(spec, null, { ast: true }), {
@@ -46,7 +62,7 @@ async function drawAll() {
     for (const figure of figures) {
       if (figure.view) continue;
       const picture = new Image();
-      picture.src = `${figure.dataset.figure}.svg?theme=${dark.matches ? "dark" : "light"}`;
+      picture.src = address(figure, "svg");
       picture.alt = figure.querySelector(".drawing").getAttribute("aria-label");
       figure.querySelector(".drawing").replaceChildren(picture);
     }

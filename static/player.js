@@ -163,6 +163,7 @@ export class Player {
     const [name, words] = FAILURES[this.video.error?.code] ?? ["UNKNOWN", "This clip does not play."];
     this.#parts.failure.querySelector("p").textContent = words;
     this.#parts.failure.hidden = false;
+    this.#parts.hint.hidden = true;
     onFailure(name);
   }
 

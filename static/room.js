@@ -164,7 +164,7 @@ function tryLater() {
   count.ariaHidden = "true"; // the countdown is not read out every second
   const kept = form().dataset.kept === "true" ? "Saved here, not yet on the server" : "Not saved yet, keep this page open";
   words.append(`${kept}: trying again`, count);
-  const draw = () => (count.textContent = ` in ${left} s`);
+  const draw = () => (count.textContent = ` in ${left}\u00a0s`);
   draw();
   tell(words);
   state("unsaved", "Not saved");

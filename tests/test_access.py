@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from html.parser import HTMLParser
 
@@ -40,7 +40,7 @@ class Scene:
 
 
 @pytest.fixture
-def scene(study_maker: StudyMaker, visitor: Visitor, settings: Settings, database: Database) -> Iterator[Scene]:
+def scene(study_maker: StudyMaker, visitor: Visitor, settings: Settings, database: Database) -> Scene:
     """The wrong rater is signed in, for another study; the right rater has read the guidelines and holds two clips."""
     study, other = study_maker(clips=2, raters_per_clip=1), study_maker(clips=1)
     with database.writer() as db:
@@ -55,7 +55,7 @@ def scene(study_maker: StudyMaker, visitor: Visitor, settings: Settings, databas
         first, second = held(db, right)
     for browser in browsers.values():
         browser.follow_redirects = False
-    yield Scene(
+    return Scene(
         study=study,
         held=first.assignment.id,
         spare=second.assignment.id,
@@ -318,17 +318,20 @@ def test_the_content_policy_allows_nothing_inline_and_nothing_from_elsewhere() -
     assert "http" not in CONTENT_POLICY
 
 
+ELSEWHERE = re.compile(r"(?i)\s*(javascript:|data:|//|https?:)")
+
+
 class Inline(HTMLParser):
     """Collects whatever a content policy without `unsafe-inline` would block."""
 
     def __init__(self) -> None:
         super().__init__()
         self.found: list[str] = []
-        self._open = ""
+        self._is_script = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note style elements, style and on… attributes, addresses that run code or lie elsewhere."""
-        self._open = tag
+        self._is_script = tag == "script"
         if tag == "style":
             self.found.append("<style>")
         for name, value in attrs:
@@ -340,12 +343,12 @@ class Inline(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         """Note scripts written in the page."""
-        if self._open == "script" and data.strip():
+        if self._is_script and data.strip():
             self.found.append(f"<script>{data[:40]}")
 
     def handle_endtag(self, tag: str) -> None:
-        """Text after the element is no script any more."""
-        self._open = ""
+        """Text after a script is none."""
+        self._is_script &= tag != "script"
 
 
 @on_sqlite

@@ -31,7 +31,7 @@ def roc_curve(roc: Roc, *, cuts: Mapping[str, float] | None = None, width: int =
         alt.Chart(alt.InlineData(values=curve)).mark_line(style="curve").encode(x=x, y=y, order="order:Q"),
     ]
     if cuts:
-        places = [(f"{name}: {cut:g}", *roc.at(cut)) for name, cut in cuts.items()]
+        places = [(f"{name}: {cut:.4g}", *roc.at(cut)) for name, cut in cuts.items()]
         marks = [{"cut": words, "fpr": fpr, "tpr": tpr} for words, fpr, tpr in places]
         points = alt.Chart(alt.InlineData(values=marks)).mark_point(style="cut-point", size=110, filled=True, opacity=1)
         shape = alt.Shape("cut:N", title=None, sort=None, scale=alt.Scale(range=list(_SHAPES)))

@@ -14,6 +14,7 @@ _NAMES = {
 }
 _SHAPES = ("circle", "diamond", "square")
 _COLOURS = ("#5b78e6", "#8b8f97", "#8b8f97")  # readable on both grounds; shapes tell the greys apart
+_NARROW = 300  # pixels; below them the legend stands in one column
 _ROW = 56  # pixels for a criterion
 
 
@@ -32,13 +33,15 @@ def agreement_forest(estimates: Mapping[str, Sequence[Estimate]], *, width: int 
     least = min([0.0, *(end for _, estimate in rows for end in (estimate.value, estimate.low) if end is not None)])
     x = alt.X(
         "value:Q",
-        title="agreement (1 = complete; alpha and AC: 0 = what chance gives)",
+        title="agreement, 1 = complete",
         scale=alt.Scale(domain=[least, 1], nice=least < 0),
         axis=alt.Axis(grid=True, tickCount=6, format=".1f"),
     )
     y = alt.Y("criterion:N", title=None, sort=list(estimates), axis=alt.Axis(grid=False, labelPadding=8))
     offset = alt.YOffset("statistic:N", sort=names, scale=alt.Scale(paddingOuter=0.8))
-    colour = alt.Color("statistic:N", title=None, sort=names, scale=alt.Scale(domain=names, range=list(_COLOURS)))
+    legend = alt.Legend(columns=1 if width < _NARROW else 3)
+    colours = alt.Scale(domain=names, range=list(_COLOURS))
+    colour = alt.Color("statistic:N", title=None, sort=names, scale=colours, legend=legend)
     shape = alt.Shape("statistic:N", title=None, sort=names, scale=alt.Scale(domain=names, range=list(_SHAPES)))
     data = alt.Chart(alt.InlineData(values=known))
     tips = ["criterion:N", "statistic:N", "value:Q", "low:Q", "high:Q", "clips:Q"]

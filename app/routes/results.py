@@ -1,9 +1,9 @@
 """What the judgments say: pages, figures, exports."""
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from sqlmodel import Session
 
@@ -16,6 +16,7 @@ from app.web import page
 
 router = APIRouter(dependencies=[Depends(require_researcher)])
 Theme = Literal["light", "dark"]
+FigureWidth = Annotated[int, Query(ge=120, le=2000, description="Width of the plot in pixels, without its axis.")]
 
 
 def results_of(request: Request, db: Session, study: Study) -> Results:
@@ -66,11 +67,13 @@ def filter_page(request: Request, slug: str, name: str, db: Reader) -> Response:
 
 
 @router.get("/studies/{slug}/figures/{name}.json")
-def figure_spec(request: Request, slug: str, name: str, db: Reader, theme: Theme = "light") -> JSONResponse:
+def figure_spec(
+    request: Request, slug: str, name: str, db: Reader, theme: Theme = "light", width: FigureWidth = 440
+) -> JSONResponse:
     """A figure for the page to draw."""
     study = studies.by_slug(db, slug)
     return JSONResponse(
-        figures.spec(results_of(request, db, study), name, theme), headers={"Cache-Control": "no-store"}
+        figures.spec(results_of(request, db, study), name, theme, width), headers={"Cache-Control": "no-store"}
     )
 
 

@@ -2,9 +2,9 @@
 
 import sys
 
-from tests.bench import load
+from tests.bench import load, pages, statistics
 
-BENCHES = {"load": load.run}
+BENCHES = {"load": load.run, "pages": pages.run, "statistics": statistics.run}
 
 
 def main(names: list[str]) -> None:
