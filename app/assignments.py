@@ -211,7 +211,7 @@ def before(db: Session, rater: Rater, assignment: Assignment) -> int | None:
     return row.id if row else None
 
 
-PACE_OVER = 10
+PACE_OVER = 5
 
 
 @dataclass(frozen=True)
@@ -229,7 +229,7 @@ class Standing:
 
     @property
     def seconds_per_clip(self) -> float | None:
-        """The pace over the last ten answers; None before there are so many."""
+        """The pace over the last five answers; None before there are six."""
         if self.latest is None or self.earlier is None:
             return None
         return (self.latest - self.earlier).total_seconds() / PACE_OVER

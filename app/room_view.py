@@ -47,7 +47,7 @@ class ScoreView:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the rater has come; `minutes_left` is None until three answers tell the pace."""
+    """How far the rater has come; `minutes_left` is None until six answers tell the pace."""
 
     done: int
     total: int
