@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 import uvicorn
 from fastapi import FastAPI
@@ -18,13 +19,29 @@ HOST = "127.0.0.1"
 def serve(settings: Settings, database: Database, *, port: int, say: Callable[[str], object]) -> None:
     """Serve until interrupted. One process: SQLite gains nothing from more."""
     with listening(port) as door:
-        app = create_app(settings, database=database)
-        server = uvicorn.Server(config(app))
+        server = _Announcing(config(create_app(settings, database=database)))
         chosen = door.getsockname()[1]
-        for line in links(settings, database, port=chosen):
-            say(line)
-        say(f"Serving on http://{HOST}:{chosen} (Ctrl-C stops it; answers are kept)")
-        server.run(sockets=[door])
+        server.lines = [
+            *links(settings, database, port=chosen),
+            f"Serving on http://{HOST}:{chosen} (Ctrl-C stops it; answers are kept)",
+        ]
+        server.say = say
+        with suppress(KeyboardInterrupt):  # how a person ends it
+            server.run(sockets=[door])
+        say("Stopped.")
+
+
+class _Announcing(uvicorn.Server):
+    """Says where it serves once it does, not before."""
+
+    lines: list[str]
+    say: Callable[[str], object]
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then speak."""
+        await super().startup(sockets)
+        for line in self.lines:
+            self.say(line)
 
 
 def config(app: FastAPI) -> uvicorn.Config:

@@ -79,8 +79,10 @@ function remindOfBreak() {
 
 /* --- Answers ----------------------------------------------------------------------------------------------------- */
 
+const sending = () => form()?.dataset.sending !== undefined;
+
 function choose(radio) {
-  if (radio.matches(":disabled") || radio.checked) return;
+  if (radio.matches(":disabled") || radio.checked || sending()) return;
   radio.checked = true;
   radio.dispatchEvent(new Event("change", { bubbles: true }));
 }
@@ -116,12 +118,21 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("#answers input[type=radio]")) answered(event.target);
 });
 
+// While an answer is on its way its values hold still: a change made now would be swept away with the page.
+document.addEventListener(
+  "click",
+  (event) => {
+    if (sending() && event.target.matches("#answers input[type=radio]")) event.preventDefault();
+  },
+  true,
+);
+
 document.addEventListener(
   "submit",
   (event) => {
     stopAdvance();
     if (event.target !== form()) return;
-    if (form().dataset.sending !== undefined) {
+    if (sending()) {
       event.preventDefault();
       event.stopImmediatePropagation();
       return;
