@@ -76,7 +76,7 @@ def best_f1(
 
     The threshold is the last score accepted. Stability: the search is redone on `resamples` samples drawn within
     strata. Cross-fitting: the cut found on a random half of each stratum is judged on the other half, both ways,
-    averaged over 20 seeded splits. Raises ValueError when no clip is good or all scores are equal.
+    averaged over 20 seeded splits. Raises ValueError when no clip is good, none is bad, or all scores are equal.
 
     >>> choice = best_f1([0.1, 0.3, 0.6, 0.8, 0.9], [0, 0, 1, 1, 1], resamples=50)
     >>> choice.threshold, choice.gap_low, choice.confusion.f1.value
@@ -87,6 +87,8 @@ def best_f1(
     design = Design.build(len(is_good), weights, strata, stratum_sizes)
     if not is_good.any():
         raise ValueError("no rated clip is good: there is no F1 to maximise")
+    if is_good.all():
+        raise ValueError("no rated clip is bad: nothing speaks for a stricter threshold")
     if len(given) < 2 or np.ptp(given) == 0:
         raise ValueError("all rated clips have one score: no cut splits them")
     sign = 1.0 if direction == "ge" else -1.0

@@ -52,6 +52,16 @@ def disputed(db: Session, result: FilterResult) -> DisputedClips:
     )
 
 
+def undefined_agreement(results: Results) -> dict[str, list[str]]:
+    """Why alpha is undefined: each reason with the questions it concerns."""
+    found: dict[str, list[str]] = {}
+    for one in results.criteria:
+        reason = one.estimates["krippendorff_alpha"].undefined
+        if reason:
+            found.setdefault(reason, []).append(one.label)
+    return found
+
+
 def reasons(results: Results) -> dict[str, list[str]]:
     """Why figures of the filter table are undefined: each reason with the filters it concerns."""
     found: dict[str, list[str]] = {}

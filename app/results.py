@@ -150,6 +150,17 @@ class Results:
     criteria: tuple[CriterionResult, ...]
     filters: tuple[FilterResult, ...]
 
+    @property
+    def agreement_is_known(self) -> bool:
+        """Whether any statistic of agreement exists, so that there is something to draw."""
+        return any(one.value is not None for item in self.criteria for one in item.estimates.values())
+
+    @property
+    def blind(self) -> bool | None:
+        """Whether the filters are judged by answers given without the scores in view; None before any answer."""
+        judged = [one.truth.blind for one in self.filters if one.truth.votes]
+        return all(judged) if judged else None
+
     def filter_named(self, name: str) -> FilterResult:
         """One filter's result; raises NotFound with the names there are."""
         for result in self.filters:

@@ -39,6 +39,7 @@ def results(request: Request, slug: str, db: Reader) -> Response:
         "weighted": is_weighted(study),
         "table": figures.agreement_table(found),
         "cuts": {one.rule.name: rooms.cut_text(one.rule.minimum, one.rule.maximum) for one in found.filters},
+        "undefined_agreement": result_pages.undefined_agreement(found),
         "reasons": result_pages.reasons(found),
         "notes": studies.notes(study),
     }
