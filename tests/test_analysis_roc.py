@@ -156,7 +156,7 @@ def test_resampling_within_strata_keeps_mean_and_variance() -> None:
 @settings(max_examples=60, deadline=None)
 @given(
     clips=st.lists(st.tuples(st.integers(0, 8), st.booleans()), min_size=3, max_size=30).filter(
-        lambda clips: any(good for _, good in clips) and len({score for score, _ in clips}) > 1
+        lambda clips: len({good for _, good in clips}) == 2 and len({score for score, _ in clips}) > 1
     ),
     le=st.booleans(),
 )
@@ -191,5 +191,7 @@ def test_a_search_without_good_clips_or_spread_is_refused() -> None:
     """No good clip, or one score for all, leaves nothing to search and is said."""
     with pytest.raises(ValueError, match="no rated clip is good"):
         best_f1([1, 2], [False, False])
+    with pytest.raises(ValueError, match="no rated clip is bad"):
+        best_f1([0.1, 0.2], [True, True])
     with pytest.raises(ValueError, match="one score"):
         best_f1([1, 1], [True, False])

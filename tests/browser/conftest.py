@@ -75,7 +75,7 @@ class Site:
         page.keyboard.press("Enter")
         page.wait_for_selector("form[action='/rate/start'] button:focus")
         page.keyboard.press("Enter")
-        page.wait_for_selector("video.clip")
+        page.wait_for_selector("video.clip:not([controls])")  # the player has taken over
 
     def close(self) -> None:
         """End the windows and the server."""
