@@ -8,7 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
-import click
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -200,20 +199,12 @@ def version() -> None:
 def main() -> None:
     """Run the command; whatever goes wrong is one plain message and an exit code, never a traceback."""
     try:
-        code = cli(standalone_mode=False)
+        cli()
     except AppError as error:
         _complain(error.message, error.remedy)
-        code = 1
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        _complain("stopped.")
-        code = 130
     except OSError as error:
         _complain(f"{error.filename or 'a file'}: {error.strerror or error}.", "Check the path and its permissions.")
-        code = 1
-    sys.exit(code)
+    sys.exit(1)
 
 
 def _complain(message: str, remedy: str = "") -> None:

@@ -11,7 +11,7 @@ from alembic import command
 from alembic.config import Config
 from fastapi import Depends, Request
 from sqlalchemy import DateTime, Dialect, Engine, TypeDecorator, event, inspect
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlmodel import Session, create_engine
 
 from app.errors import AppError
@@ -115,7 +115,13 @@ def migration_config() -> Config:
 
 def _engine(url: str, pool_size: int) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_size=pool_size, max_overflow=10, pool_pre_ping=True)
+        try:
+            return create_engine(url, pool_size=pool_size, max_overflow=10, pool_pre_ping=True)
+        except (ArgumentError, ImportError) as error:
+            raise AppError(
+                "CLIPJURY_DATABASE_URL is no database address that ClipJury can use.",
+                "It looks like postgresql+psycopg://USER:PASSWORD@HOST/NAME; leave it empty for SQLite.",
+            ) from error
     engine = create_engine(url, pool_size=pool_size, connect_args={"check_same_thread": False})
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "begin", _begin)

@@ -1,4 +1,4 @@
-"""Raters and the researcher on their way through the pages, without script: plain links and plain forms."""
+"""Raters on their way through the pages, without script: plain links and plain forms."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -8,11 +8,11 @@ from httpx2 import Response
 from sqlmodel import Session, select
 from starlette.testclient import TestClient
 
-from app import auth, raters, rooms
+from app import raters
 from app.db import Database
 from app.models import Assignment, Event, Judgment, Rater, Study, StudyClip
 from app.settings import Settings
-from tests.factories import StudyMaker, answers, form
+from tests.factories import StudyMaker, form
 
 Visitor = Callable[[], TestClient]
 Enter = Callable[..., TestClient]
@@ -31,14 +31,6 @@ def enter(visitor: Visitor, settings: Settings) -> Enter:
         return browser
 
     return come
-
-
-@pytest.fixture
-def researcher(visitor: Visitor, settings: Settings) -> TestClient:
-    """The researcher's browser, signed in."""
-    browser = visitor()
-    browser.get(f"/researcher/{auth.researcher_key(settings)}")
-    return browser
 
 
 def on_screen(page: Response) -> int:
@@ -380,67 +372,3 @@ def test_who_waits_gets_a_clip_that_comes_free(study_maker: StudyMaker, enter: E
     answer(ben, passed_on, "s")
     assert "All done" in eve.get("/rate").text
     assert "You rated 0 clips" in eve.get("/rate").text
-
-
-def test_the_researcher_comes_from_the_link_to_every_page(study_maker: StudyMaker, researcher: TestClient) -> None:
-    """List, study, results, filter page, figures and files follow one another by the links on the pages."""
-    study = study_maker(clips=2)
-    for name, value in (("Ada", "accept"), ("Ben", "reject")):
-        rater = study_maker.rater(study, name)
-        study_maker.rate(study, rater, answers(verdict=value))
-    page = researcher.get("/")
-    assert f'href="/studies/{study.slug}"' in page.text
-    addresses = [f"/studies/{study.slug}"]
-    visited: dict[str, int] = {}
-    while addresses:
-        address = addresses.pop()
-        if address in visited:
-            continue
-        page = researcher.get(address)
-        visited[address] = page.status_code
-        if page.headers["content-type"].startswith("text/html"):
-            linked = re.findall(r'(?:href|src)="(/(?:studies|media)[^"#]*)', page.text)
-            addresses += linked + re.findall(r'value="http://testserver(/join/[^"]+)"', page.text)
-    assert {status for address, status in visited.items()} == {200}, visited
-    wanted = ("results", "filters/movement", "judgments.csv", "estimates.json", "study.toml", "figures/agreement.svg")
-    assert {f"/studies/{study.slug}/{end}" for end in wanted} <= set(visited)
-    assert any(address.startswith("/join/") for address in visited)
-
-
-def test_the_researcher_signs_in_by_hand(visitor: Visitor, settings: Settings, study_maker: StudyMaker) -> None:
-    """The key alone or the whole link open the studies; a wrong key is refused in words; signing out ends it."""
-    study_maker(clips=1)
-    key = auth.researcher_key(settings)
-    for given in (key, f" {key}\n", f"http://127.0.0.1:8000/researcher/{key}", f"http://127.0.0.1/researcher/{key}/"):
-        browser = visitor()
-        assert "Study 1" in browser.post("/sign-in", data={"key": given}).text
-    browser.post("/sign-out")
-    assert browser.get("/studies").status_code == 401
-    for wrong in ("", "x", key[:-1], key.swapcase()):
-        refused = visitor().post("/sign-in", data={"key": wrong})
-        assert refused.status_code == 401
-        assert "This is not the researcher&#39;s key." in refused.text
-
-
-def test_progress_pages_count_people_and_say_why_clips_were_skipped(
-    study_maker: StudyMaker, researcher: TestClient, enter: Enter
-) -> None:
-    """The overview names each rater with their answers, the stratum with its places and each reason."""
-    study = study_maker(clips=3, raters_per_clip=2)
-    browser = enter(study, "Ada <b>")
-    page = answer(browser, on_screen(browser.get("/rate")), "s")
-    browser.post(f"/rate/{on_screen(page)}/skip", data={"reason": "wrong_content"})
-    text = researcher.get(f"/studies/{study.slug}").text
-    assert "Ada &lt;b&gt;" in text
-    assert "Ada <b>" not in text
-    assert "1 of 6" in text
-    assert "wrong content 1" in text
-
-
-def test_a_score_beside_a_cut_reads_as_the_filter_judges() -> None:
-    """The value exactly at a cut passes; ends of a band both count as inside."""
-    assert rooms.passes(80.0, 80.0, None)
-    assert not rooms.passes(79.999, 80.0, None)
-    assert rooms.passes(0.999, 0.85, 0.999)
-    assert not rooms.passes(1.0, 0.85, 0.999)
-    assert rooms.cut_text(0.85, 0.999) == "0.85\u2009–\u20090.999"
