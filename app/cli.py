@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from app import __version__
 from app.errors import AppError
-from app.settings import Settings
+from app.settings import Settings, load
 
 if TYPE_CHECKING:
     from app.db import Database
@@ -46,7 +46,7 @@ def demo(
     from app.demo import check as demo_check
     from app.demo import study as demo_study
 
-    home = Settings().home if "CLIPJURY_HOME" in os.environ else demo_study.HOME
+    home = load().home if "CLIPJURY_HOME" in os.environ else demo_study.HOME
     if check:
         # A folder of its own: nobody's study gets the answers of a test.
         with TemporaryDirectory(prefix="clipjury-check-") as folder:
@@ -73,7 +73,7 @@ def init(
     """Score a folder of videos, draw a sample, make a study and print its links."""
     from app import pools, server, studies, study_files
 
-    settings = Settings()
+    settings = load()
     text, spec = study_files.read(study) if study else _preset(preset)
     if not folder.is_dir():
         raise AppError(f"There is no folder {folder}.", "Name the folder that holds your videos.")
@@ -119,7 +119,7 @@ def create(
     """Draw a sample from a pool and make a study of it."""
     from app import pools, studies, study_files
 
-    settings = Settings()
+    settings = load()
     text, spec = study_files.read(study)
     database = _database(settings)
     database.migrate()
@@ -131,7 +131,7 @@ def create(
 @cli.command()
 def serve(port: Port = 8000) -> None:
     """Serve the studies of this folder."""
-    settings = Settings()
+    settings = load()
     database = _database(settings)
     database.migrate()
     _serve(settings, database, port)
@@ -142,7 +142,7 @@ def links(port: Port = 8000) -> None:
     """Print the researcher's link and each study's link for raters."""
     from app import server
 
-    settings = Settings()
+    settings = load()
     for line in server.links(settings, _existing(settings), port=port):
         typer.echo(line)
 
@@ -153,10 +153,21 @@ def invite(study: str, name: str, port: Port = 8000) -> None:
     from app import raters, studies
     from app.server import HOST
 
-    settings = Settings()
+    settings = load()
     with _existing(settings).writer() as db:
         path = raters.invite(db, settings, studies.by_slug(db, study), name)
     typer.echo(f"http://{HOST}:{port}{path}")
+
+
+@cli.command()
+def revoke(study: str, name: str) -> None:
+    """Withdraw a rater's invitation; the answers given so far stay."""
+    from app import raters, studies
+    from app.models import now
+
+    with _existing(load()).writer() as db:
+        raters.revoke(db, studies.by_slug(db, study), name, now=now())
+    out.print(f"{escape(name)} cannot rate in {study} any more; the answers given so far stay.")
 
 
 @cli.command()
@@ -170,7 +181,7 @@ def export(
 
     if judgments is None and estimates is None:
         raise AppError("Nothing to write.", "Name --judgments FILE.csv, --estimates FILE.json or both.")
-    with _existing(Settings()).reader() as db:
+    with _existing(load()).reader() as db:
         found = studies.by_slug(db, study)
         if judgments is not None:
             with judgments.open("w", encoding="utf-8") as file:

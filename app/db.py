@@ -11,7 +11,7 @@ from alembic import command
 from alembic.config import Config
 from fastapi import Depends, Request
 from sqlalchemy import DateTime, Dialect, Engine, TypeDecorator, event, inspect
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlmodel import Session, create_engine
 
 from app.errors import AppError
@@ -154,8 +154,10 @@ def _begin(connection: Any) -> None:
 def _explained(url: str) -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
+    except DBAPIError as error:
         reason = str(error.orig).strip().splitlines()[0]
+        if not isinstance(error, OperationalError) and "not a database" not in reason:
+            raise
         if "locked" in reason:
             raise AppError(
                 "The database is locked by another program.",

@@ -31,8 +31,13 @@ class Sample:
 def draw(pool: Pool, spec: StudyFile, filters: list[FilterSpec]) -> Sample:
     """Draw as the study file says, among the filters that can be used."""
     if isinstance(spec.sampling, Stratified):
-        return _stratified(pool, spec, spec.sampling, filters)
-    return _borderline(pool, spec, spec.sampling, filters)
+        sample = _stratified(pool, spec, spec.sampling, filters)
+    else:
+        sample = _borderline(pool, spec, spec.sampling, filters)
+    broken = pool.frame.height - pool.readable.height
+    if broken:
+        sample.design["notes"].insert(0, f"{broken} files of the pool cannot be read and are not part of it.")
+    return sample
 
 
 def _stratified(pool: Pool, spec: StudyFile, plan: Stratified, filters: list[FilterSpec]) -> Sample:
@@ -53,7 +58,7 @@ def _stratified(pool: Pool, spec: StudyFile, plan: Stratified, filters: list[Fil
             ids,
             scores,
             edges=_edges(scores, plan.bands, rule),
-            n=min(plan.clips, len(ids)),
+            n=plan.clips,
             allocation=plan.allocation,
             seed=spec.seed,
         )
@@ -78,9 +83,12 @@ def _borderline(pool: Pool, spec: StudyFile, plan: Borderline, filters: list[Fil
     strata: list[dict[str, Any]] = []
     said: dict[str, list[str]] = {}
     for rule in (rule for rule in filters if rule.name in wanted):
-        drawn = sampling.borderline(
-            ids, _scores(pool, rule.score), low=rule.min, high=rule.max, n_each=plan.each, seed=spec.seed
-        )
+        try:
+            drawn = sampling.borderline(
+                ids, _scores(pool, rule.score), low=rule.min, high=rule.max, n_each=plan.each, seed=spec.seed
+            )
+        except ValueError as error:
+            raise AppError(f"No clips can be drawn for {rule.title!r}: {error}.", "Change the filters.") from error
         criterion = spec.truth_of(rule)
         for one in _clips(drawn, ids, criterion):
             clips.setdefault((one.clip, criterion), one)
@@ -101,11 +109,11 @@ def _edges(scores: list[float | None], bands: int, rule: FilterSpec) -> tuple[fl
 
 
 def _ids(pool: Pool) -> list[str]:
-    return [str(clip) for clip in pool.frame["clip"]]
+    return [str(clip) for clip in pool.readable["clip"]]
 
 
 def _scores(pool: Pool, name: str) -> list[float | None]:
-    return [None if value is None else float(value) for value in pool.column(name)]
+    return [None if value is None else float(value) for value in pool.readable[name]]
 
 
 def _clips(drawn: sampling.Draw, ids: list[str], criterion: str) -> list[DrawnClip]:

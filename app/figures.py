@@ -16,12 +16,20 @@ WIDEST_SQUARE = 300
 
 def spec(results: Results, name: str, theme: Theme, width: int) -> dict[str, Any]:
     """A figure as a Vega-Lite specification; `width` is the plot's, in pixels."""
-    return figures.spec(_chart(results, name, width), theme)
+    return figures.spec(_marked(_chart(results, name, width), results), theme)
 
 
 def svg(results: Results, name: str, theme: Theme) -> str:
     """A figure as a picture."""
-    return figures.svg(_chart(results, name, FILE_WIDTH), theme)
+    return figures.svg(_marked(_chart(results, name, FILE_WIDTH), results), theme)
+
+
+def _marked(chart: Chart, results: Results) -> Chart:
+    """The word "simulated" in the figure itself, so that a saved file says it too."""
+    if results.kind == "simulated":
+        said = [chart.title.subtitle] if isinstance(chart.title.subtitle, str) else list(chart.title.subtitle)
+        chart.title.subtitle = ["Simulated raters, no person's answers", *said]
+    return chart
 
 
 def agreement_table(results: Results) -> Table:

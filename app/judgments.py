@@ -1,6 +1,7 @@
 """Record answers: append-only, each sent answer stored once, nothing acknowledged before it is committed."""
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,7 +22,7 @@ SCALES: dict[str, tuple[tuple[str, str], ...]] = {
     "acceptable": (("accept", "Acceptable"), ("reject", "Unacceptable")),
 }
 MAX_FACTS = 4_000
-MAX_SUBMISSION = 64
+SUBMISSION = re.compile(r"[A-Za-z0-9._:+-]{1,64}")
 
 
 _INSERT = insert(Judgment)
@@ -48,7 +49,7 @@ def record(db: Session, held: Held, rater: Rater, criteria: list[Criterion], ans
     """
     assignment = held.assignment
     submission = answer.submission.strip()
-    if not submission or len(submission) > MAX_SUBMISSION:
+    if not SUBMISSION.fullmatch(submission):
         raise AppError("The answer came without its number.", "Reload the page and answer again.", status=422)
     stored = db.connection().execute(_STORED, {"assignment": assignment.id, "submission": submission}).one()
     if stored.again:
@@ -102,12 +103,16 @@ def _checked(criterion: Criterion, value: str | None) -> str:
     return value
 
 
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no number that a database can keep")
+
+
 def _facts(text: str) -> dict[str, Any]:
     # Facts describe how an answer came about; odd ones must never cost the answer itself.
     if not text or len(text) > MAX_FACTS:
         return {}
     try:
-        facts = json.loads(text)
-    except ValueError:
+        facts = json.loads(text, parse_constant=_no_number)
+    except (ValueError, RecursionError):
         return {}
     return facts if isinstance(facts, dict) else {}

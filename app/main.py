@@ -1,6 +1,5 @@
 """The application: routers, static files, guards and error pages; nothing is created on import."""
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -15,8 +14,6 @@ from app.results import ResultCache
 from app.routes import account, media, rate, results, studies
 from app.settings import Settings, data_folder
 
-log = logging.getLogger("clipjury")
-
 
 def create_app(settings: Settings, *, database: Database | None = None) -> FastAPI:
     """A ready application on the settings' database, or on the one given."""
@@ -29,7 +26,7 @@ def create_app(settings: Settings, *, database: Database | None = None) -> FastA
         if database is None:
             db.dispose()
 
-    app = FastAPI(title="ClipJury", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(title="ClipJury", version=__version__, lifespan=lifespan, openapi_url=None)
     app.state.settings = settings
     app.state.database = db
     app.state.study_parts = {}
@@ -41,34 +38,22 @@ def create_app(settings: Settings, *, database: Database | None = None) -> FastA
     app.add_exception_handler(AppError, _app_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _form_error)
-    app.add_exception_handler(Exception, _unforeseen)
     return app
-
-
-def _refusal(request: Request, error: AppError) -> Response:
-    context = {"status": error.status, "message": error.message, "remedy": error.remedy}
-    return web.page(request, "errors/error.html", context, block="notice", status=error.status)
 
 
 async def _app_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AppError)
-    return _refusal(request, error)
+    return web.refusal(request, error)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     words = {404: "There is no such page.", 405: "This address takes no such request."}
     message = words.get(error.status_code, str(error.detail))
-    return _refusal(request, AppError(message, "Go back, or start at the front page.", status=error.status_code))
+    return web.refusal(request, AppError(message, "Go back, or start at the front page.", status=error.status_code))
 
 
 async def _form_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     names = ", ".join(str(item["loc"][-1]) for item in error.errors())
-    return _refusal(request, AppError(f"This is not understood: {names}.", "Go back and correct it.", status=422))
-
-
-async def _unforeseen(request: Request, error: Exception) -> Response:
-    log.error("unforeseen error at %s", request.url.path, exc_info=error)
-    message = "Something went wrong on our side; the server's log says what."
-    return _refusal(request, AppError(message, "Answers already saved are safe. Try again.", status=500))
+    return web.refusal(request, AppError(f"This is not understood: {names}.", "Go back and correct it.", status=422))

@@ -1,6 +1,7 @@
 """Clips for browsers: made ready once under random names, served with byte ranges to those who may see them."""
 
 import os
+import re
 import secrets
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from app.settings import Settings
 PLAYABLE_PIXELS = frozenset({"yuv420p", "yuvj420p"})
 
 
+KEY = re.compile(r"[A-Za-z0-9_-]{16}")
+
+
 def new_key() -> str:
     """A name for a clip that tells nothing about it."""
     return secrets.token_urlsafe(12)
@@ -27,7 +31,7 @@ def file_of(db: Session, settings: Settings, key: str, viewer: Rater | None) -> 
     The key is only ever compared with the database: no part of a request becomes a path.
     """
     query = select(StudyClip.media_key).where(StudyClip.media_key == key)
-    known = db.exec(query.limit(1)).first()
+    known = db.exec(query.limit(1)).first() if KEY.fullmatch(key) else None
     if known is None:
         raise NotFound("There is no such clip.")
     if viewer is not None:

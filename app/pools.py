@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import polars.selectors as cs
 from polars.exceptions import PolarsError
 
 from app import __version__
@@ -51,6 +53,14 @@ class Pool:
     frame: pl.DataFrame
     made: dict[str, Any]
     fingerprint: str
+
+    @cached_property
+    def readable(self) -> pl.DataFrame:
+        """The rows whose file could be read: the clips there are. A row without a duration but with a reason is a
+        file that nobody can watch.
+        """
+        broken = pl.col("duration").is_null() & pl.col("reason").is_not_null()
+        return self.frame.filter(~broken)
 
     def column(self, name: str) -> pl.Series:
         """One column of the pool. Raises AppError, with the nearest names, if there is none of that name."""
@@ -143,6 +153,11 @@ def read_pool(path: Path) -> Pool:
         raise AppError(f"{path} has the clip {twice[0]!r} more than once.", "Give each clip a name of its own.")
     if "source" not in frame.columns:
         frame = frame.with_columns(source=pl.col("clip"))
+    kinds: dict[str, type[pl.DataType]] = {**FACTS, "reason": pl.String}
+    frame = frame.with_columns(pl.lit(None, kind).alias(name) for name, kind in kinds.items() if name not in frame)
+    # A score that is no number, or endless, is no score: null has one meaning everywhere after this line.
+    floats = cs.float()
+    frame = frame.with_columns(pl.when(floats.is_finite()).then(floats))
     return Pool(path, frame, made, hashlib.sha256(data).hexdigest())
 
 

@@ -44,7 +44,8 @@ def invited(db: Session, token: str) -> Rater | None:
 
 def join(db: Session, study: Study, name: str, *, kind: str = "person") -> Rater:
     """Make a rater. A name already taken in this study gets a number, so that two people are never one."""
-    wanted = " ".join(name.split())[:MAX_NAME] or "Rater"
+    readable = "".join(letter if letter.isprintable() else " " for letter in name)
+    wanted = " ".join(readable.split())[:MAX_NAME] or "Rater"
     taken = set(db.exec(select(Rater.name).where(Rater.study_id == study.id)))
     chosen, number = wanted, 2
     while chosen in taken:
@@ -70,7 +71,7 @@ def revoke(db: Session, study: Study, name: str, *, now: datetime) -> None:
     """Withdraw an invitation; the rater's answers stay."""
     rater = db.exec(select(Rater).where(Rater.study_id == study.id, Rater.name == name)).first()
     if rater is None:
-        raise AppError(f"The study {study.slug} has no rater {name!r}.", "clipjury links lists the raters.")
+        raise AppError(f"The study {study.slug} has no rater {name!r}.", "The study's page lists its raters.")
     rater.revoked_at = now
     db.add(rater)
     db.add(Event(study_id=study.id, kind="revoked", rater_id=rater.id))

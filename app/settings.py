@@ -1,10 +1,14 @@
 """Where things lie and how the server behaves: read once from the environment, never changed afterwards."""
 
+import os
 import secrets
+import tempfile
+from contextlib import suppress
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.errors import AppError
@@ -29,10 +33,10 @@ class Settings(BaseSettings):
     database_url: str = ""
     """`postgresql+psycopg://...`; empty means SQLite in `home`."""
 
-    lease_minutes: float = 20.0
+    lease_minutes: float = Field(default=20.0, gt=0, allow_inf_nan=False)
     """How long a clip stays reserved for a rater who has gone silent."""
 
-    pool_size: int = 10
+    pool_size: int = Field(default=10, ge=1)
     """Database connections held open."""
 
     @property
@@ -55,13 +59,45 @@ class Settings(BaseSettings):
         """The key that signs sessions and invite links; made once, readable by its owner only."""
         path = self.home / "signing.key"
         try:
-            self.home.mkdir(parents=True, exist_ok=True)
             if not path.exists():
-                path.touch(mode=0o600)
-                path.write_text(secrets.token_hex(32))
-            return bytes.fromhex(path.read_text().strip())
+                _make_key(path)
+            key = bytes.fromhex(path.read_text().strip())
         except (OSError, ValueError) as error:
             raise AppError(
                 f"The signing key {path} cannot be used ({error}).",
-                "Make the folder writable, or name another with CLIPJURY_HOME; a new key ends all sessions.",
+                "Make the folder writable, or name another with CLIPJURY_HOME.",
             ) from error
+        if len(key) != KEY_BYTES:
+            raise AppError(
+                f"The signing key {path} is damaged: it holds {len(key)} bytes instead of {KEY_BYTES}.",
+                "Put the right file back; or remove it for a new key, which ends all sessions and changes all links.",
+            )
+        return key
+
+
+KEY_BYTES = 32
+
+
+def _make_key(path: Path) -> None:
+    """Write the key whole or not at all, readable by its owner only; a key somebody made meanwhile stays."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent)  # made with mode 0600
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_hex(KEY_BYTES))
+        with suppress(FileExistsError):
+            os.link(name, path)
+    finally:
+        Path(name).unlink()
+
+
+def load() -> Settings:
+    """The settings of the environment, or a sentence that names the wrong one."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise AppError(
+            f"The setting CLIPJURY_{str(first['loc'][0]).upper()} is {first['input']!r}: {first['msg']}.",
+            "Correct it or take it out of the environment.",
+        ) from error

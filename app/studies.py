@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
 
+import polars as pl
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
@@ -25,7 +26,7 @@ SECONDS_TO_ANSWER = 6.0
 
 def by_slug(db: Session, slug: str) -> Study:
     """The study of an address."""
-    study = db.exec(select(Study).where(Study.slug == slug)).first()
+    study = db.exec(select(Study).where(Study.slug == slug)).first() if slug_of(slug) == slug else None
     if study is None:
         raise NotFound(f"There is no study {slug!r}.", "The studies are listed at /studies.")
     return study
@@ -68,6 +69,10 @@ def create(
     the slug is taken, or when a clip cannot be made ready; nothing is written then.
     """
     slug = slug or slug_of(spec.name)
+    if slug_of(slug) != slug:
+        raise AppError(
+            f"{slug!r} cannot stand in an address.", f"Use small letters, digits and -, as in {slug_of(slug)}."
+        )
     with database.reader() as db:
         if db.exec(select(Study.id).where(Study.slug == slug)).first() is not None:
             raise AppError(f"There is a study {slug!r} already.", "Give this one another name.")
@@ -88,14 +93,14 @@ def create(
             study_file=text,
             pool=str(pool.path),
             pool_fingerprint=pool.fingerprint,
-            pool_clips=pool.frame.height,
+            pool_clips=pool.readable.height,
             design=drawn.design | {"left_out": left_out},
             invite_hash=auth.token_hash(auth.token(settings, f"join:{slug}")),
         )
         db.add(study)
         db.flush()
         _write_questions(db, study, spec, filters, pool)
-        _write_clips(db, study, pool, drawn.clips, keys)
+        _write_clips(db, study, pool, drawn.clips, keys, {rule.score for rule in filters})
         db.add(Event(study_id=study.id, kind="created"))
     return slug
 
@@ -104,6 +109,13 @@ def _usable_filters(pool: Pool, spec: StudyFile) -> tuple[list[FilterSpec], list
     """The filters whose score the pool has, and a sentence for each of the others."""
     usable = [rule for rule in spec.filters if rule.score in pool.frame.columns]
     missing = [rule for rule in spec.filters if rule.score not in pool.frame.columns]
+    for rule in usable:
+        kind = pool.column(rule.score).dtype
+        if not (kind.is_numeric() or kind == pl.Boolean):
+            raise AppError(
+                f"The filter {rule.title!r} reads the column {rule.score}, which holds {kind} and no numbers.",
+                "Name a score column in the study file.",
+            )
     if not usable:
         names = ", ".join(sorted({rule.score for rule in missing}))
         raise AppError(
@@ -119,11 +131,21 @@ def _make_ready(
     """Write each clip once for browsers; returns the random name of each."""
     names = sorted({drawn.clip for drawn in clips})
     keys = {name: media.new_key() for name in names}
-    for number, name in enumerate(names, start=1):
-        media.prepare(pool.media_path(name), settings.media / f"{keys[name]}.mp4")
-        if on_clip is not None:
-            on_clip(number, len(names))
+    try:
+        for number, name in enumerate(names, start=1):
+            media.prepare(pool.media_path(name), settings.media / f"{keys[name]}.mp4")
+            if on_clip is not None:
+                on_clip(number, len(names))
+    except BaseException:
+        _forget(settings, keys)
+        raise
     return keys
+
+
+def _forget(settings: Settings, keys: dict[str, str]) -> None:
+    """Remove the copies of a study that did not come about."""
+    for key in keys.values():
+        (settings.media / f"{key}.mp4").unlink(missing_ok=True)
 
 
 def _write_questions(db: Session, study: Study, spec: StudyFile, filters: list[FilterSpec], pool: Pool) -> None:
@@ -150,11 +172,14 @@ def _write_questions(db: Session, study: Study, spec: StudyFile, filters: list[F
         )
 
 
-def _write_clips(db: Session, study: Study, pool: Pool, clips: list[DrawnClip], keys: dict[str, str]) -> None:
+def _write_clips(
+    db: Session, study: Study, pool: Pool, clips: list[DrawnClip], keys: dict[str, str], read: set[str]
+) -> None:
+    """Store the drawn clips with a snapshot of the pool's scores (`read`: those that filters use)."""
     order = list(range(len(clips)))
     random.Random(study.seed).shuffle(order)  # noqa: S311 - an order, not a secret
     facts = {row["clip"]: row for row in pool.frame.iter_rows(named=True)}
-    scores = pool.score_columns()
+    scores = sorted({*pool.score_columns(), *read})
     for position, drawn in zip(order, clips, strict=True):
         row = facts[drawn.clip]
         clip = StudyClip(
@@ -171,7 +196,7 @@ def _write_clips(db: Session, study: Study, pool: Pool, clips: list[DrawnClip], 
             stratum=drawn.stratum,
             inclusion_probability=drawn.inclusion_probability,
             weight=drawn.weight,
-            scores={name: row[name] for name in scores},
+            scores={name: None if row[name] is None else float(row[name]) for name in scores},
         )
         db.add(clip)
         db.flush()

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -15,7 +16,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class CriterionSpec(_Part):
@@ -80,27 +81,6 @@ class StudyFile(_Part):
     filters: tuple[FilterSpec, ...] = Field(min_length=1)
     sampling: Annotated[Stratified | Borderline, Field(discriminator="design")]
 
-    @model_validator(mode="after")
-    def _names_agree(self) -> Self:
-        for what, names in (
-            ("criterion key", [criterion.key for criterion in self.criteria]),
-            ("filter name", [rule.name for rule in self.filters]),
-        ):
-            twice = sorted({name for name in names if names.count(name) > 1})
-            if twice:
-                raise ValueError(f"the {what} {twice[0]!r} is used twice")
-        deciding = [criterion.key for criterion in self.criteria if criterion.scale != "acr5"]
-        if not deciding:
-            raise ValueError("one criterion must be an accept/reject question (scale verdict or acceptable)")
-        for rule in self.filters:
-            if rule.criterion and rule.criterion not in deciding:
-                raise ValueError(f"filter {rule.name!r} names {rule.criterion!r}, no accept/reject criterion")
-        known = {rule.name for rule in self.filters}
-        wanted = {self.sampling.by} if isinstance(self.sampling, Stratified) else set(self.sampling.filters)
-        for name in sorted(wanted - known):
-            raise ValueError(f"sampling names the filter {name!r}; there is no such filter in this file")
-        return self
-
     def truth_of(self, rule: FilterSpec) -> str:
         """Key of the criterion that judges this filter."""
         return rule.criterion or next(item.key for item in self.criteria if item.scale != "acr5")
@@ -131,21 +111,53 @@ def parse(text: str, name: str) -> StudyFile:
     Raises: AppError naming all that is wrong.
     """
     try:
-        return StudyFile.model_validate(tomllib.loads(text))
+        spec = StudyFile.model_validate(tomllib.loads(text))
+    except RecursionError as error:
+        raise AppError(
+            f"{name} is nested too deeply.", "Start from a preset: clipjury preset acr > study.toml"
+        ) from error
     except tomllib.TOMLDecodeError as error:
         raise AppError(f"{name} is not TOML: {error}.", "Mend that line and try again.") from error
     except ValidationError as error:
         problems = [_problem(text, name, item["loc"], item["msg"], item["input"]) for item in error.errors()]
         raise AppError("\n".join(problems), "Mend these lines and try again.") from error
+    problems = [f"{name}, line {line_of(text, path)}, {_key(path)}: {words}." for path, words in _contradictions(spec)]
+    if problems:
+        raise AppError("\n".join(problems), "Mend these lines and try again.")
+    return spec
+
+
+def _contradictions(spec: StudyFile) -> Iterator[tuple[list[int | str], str]]:
+    """Where parts of a study file do not fit each other: the place and what is wrong."""
+    keys = [criterion.key for criterion in spec.criteria]
+    names = [rule.name for rule in spec.filters]
+    deciding = [criterion.key for criterion in spec.criteria if criterion.scale != "acr5"]
+    for number, key in enumerate(keys):
+        if key in keys[:number]:
+            yield ["criteria", number, "key"], f"the key {key!r} is used twice"
+    if not deciding:
+        yield ["criteria", 0, "scale"], "one criterion must be an accept/reject question (verdict or acceptable)"
+    for number, rule in enumerate(spec.filters):
+        if rule.name in names[:number]:
+            yield ["filters", number, "name"], f"the name {rule.name!r} is used twice"
+        if rule.criterion and rule.criterion not in deciding:
+            yield ["filters", number, "criterion"], f"{rule.criterion!r} is no accept/reject criterion of this file"
+    plan = spec.sampling
+    place, drawn_by = ("by", (plan.by,)) if isinstance(plan, Stratified) else ("filters", plan.filters)
+    for name in set(drawn_by) - set(names):
+        yield ["sampling", place], f"there is no filter {name!r} in this file"
+
+
+def _key(path: list[int | str]) -> str:
+    return ".".join(str(part) for part in path) or "the file"
 
 
 def _problem(text: str, name: str, place: tuple[int | str, ...], message: str, given: object) -> str:
     # pydantic puts the chosen design between "sampling" and the key: it is no key of the file.
     path = [part for part in place if part not in ("stratified", "borderline")]
-    key = ".".join(str(part) for part in path) or "the file"
     shown = f" (it is {given!r})" if isinstance(given, str | int | float | bool) else ""
     words = message.removeprefix("Value error, ")
-    return f"{name}, line {line_of(text, path)}, {key}: {words}{shown}."
+    return f"{name}, line {line_of(text, path)}, {_key(path)}: {words}{shown}."
 
 
 def line_of(text: str, path: list[int | str]) -> int:
@@ -156,11 +168,13 @@ def line_of(text: str, path: list[int | str]) -> int:
     """
     start, depth = 0, 0
     lines = text.splitlines()
-    if path and len(path) > 1:
-        number = path[1] if isinstance(path[1], int) else 0
+    if path:
+        number = path[1] if len(path) > 1 and isinstance(path[1], int) else 0
         heads = [at for at, line in enumerate(lines) if re.match(rf"\s*\[+\s*{path[0]}\s*\]+", line)]
         if number < len(heads):
             start, depth = heads[number], 1
+        if depth and len(path) == 1:
+            return start + 1
     if not path or (depth == 0 and len(path) > 1):
         return 1
     key = path[-1]

@@ -50,7 +50,7 @@ def current(db: Session, study: Study, *, kind: Kind, blind: bool = False) -> li
 
 
 def fingerprint(db: Session, study: Study) -> tuple[int, int]:
-    """Changes whenever a judgment or an event is added: results are kept until then."""
+    """Changes whenever a judgment is added: results are kept until then."""
     count, last = db.execute(
         rows(func.count(), func.coalesce(func.max(Judgment.id), 0)).where(col(Judgment.study_id) == study.id)
     ).one()

@@ -1,6 +1,7 @@
 """Rendering and the guards every response passes: whole pages or one block, content policy, origin check."""
 
 import hashlib
+import logging
 from collections.abc import Hashable
 from datetime import UTC, datetime
 from functools import cache, lru_cache
@@ -16,7 +17,10 @@ from markupsafe import Markup
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.errors import AppError
 from app.settings import data_folder
+
+log = logging.getLogger("clipjury")
 
 CONTENT_POLICY = "; ".join(
     (
@@ -101,6 +105,12 @@ def page(
     return HTMLResponse(html, status_code=status, headers={"Cache-Control": "no-store", "Vary": "HX-Request"})
 
 
+def refusal(request: Request, error: AppError) -> HTMLResponse:
+    """An error as a page in words, or as a block for htmx."""
+    context = {"status": error.status, "message": error.message, "remedy": error.remedy}
+    return page(request, "errors/error.html", context, block="notice", status=error.status)
+
+
 def is_htmx(request: Request) -> bool:
     """Whether htmx asks, which wants a block and no whole page."""
     return request.headers.get("hx-request") == "true"
@@ -141,13 +151,26 @@ class Guard:
             await self.app(scope, receive, send)
             return
 
+        started = False
+
         async def send_guarded(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 message["headers"] = [*message["headers"], *HEADERS]
             await send(message)
 
         allowed = scope["method"] in SAFE_METHODS or _same_origin(Headers(scope=scope))
-        await (self.app if allowed else REFUSED)(scope, receive, send_guarded)
+        try:
+            await (self.app if allowed else REFUSED)(scope, receive, send_guarded)
+        except Exception:
+            # Here and not in the framework's outermost handler, so that this page too has the headers.
+            log.exception("unforeseen error at %s", scope["path"])
+            if started:
+                raise
+            message = "Something went wrong on our side; the server's log says what."
+            sorry = AppError(message, "Answers already saved are safe. Try again.", status=500)
+            await refusal(Request(scope), sorry)(scope, receive, send_guarded)
 
 
 def _same_origin(headers: Headers) -> bool:

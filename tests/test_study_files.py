@@ -123,10 +123,10 @@ def test_all_faults_are_told_at_once() -> None:
     [
         ("min = 30", "", "a filter needs min, max or both"),
         ("min = 50\nmax = 200", "min = 200\nmax = 50", "min lies above max"),
-        ('key = "stability"', 'key = "quality"', "the criterion key 'quality' is used twice"),
-        ('name = "rotation"', 'name = "movement"', "the filter name 'movement' is used twice"),
-        ('by = "sharpness"', 'by = "beauty"', "sampling names the filter 'beauty'"),
-        ("min = 80", 'min = 80\ncriterion = "quality"', "filter 'movement' names 'quality'"),
+        ('key = "stability"', 'key = "quality"', "the key 'quality' is used twice"),
+        ('name = "rotation"', 'name = "movement"', "the name 'movement' is used twice"),
+        ('by = "sharpness"', 'by = "beauty"', "there is no filter 'beauty'"),
+        ("min = 80", 'min = 80\ncriterion = "quality"', "'quality' is no accept/reject criterion"),
         ('scale = "verdict"', 'scale = "acr5"', "one criterion must be an accept/reject question"),
     ],
 )

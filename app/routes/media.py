@@ -11,6 +11,7 @@ router = APIRouter()
 
 
 @router.get("/media/{key}.mp4")
+@router.head("/media/{key}.mp4", include_in_schema=False)
 def clip(request: Request, key: str, viewer: MediaViewer, db: Reader) -> FileResponse:
     """A clip, to those it is assigned to. The browser may keep it, nobody in between may."""
     path = media.file_of(db, request.app.state.settings, key, viewer)

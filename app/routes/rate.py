@@ -7,7 +7,7 @@ throughput.)
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi import APIRouter, Depends, Form, Path, Request, Response
 from sqlmodel import Session
 
 from app import assignments, judgments, raters, rooms
@@ -21,6 +21,7 @@ from app.rooms import StudyParts
 from app.web import is_htmx, markdown, page, see
 
 router = APIRouter()
+AssignmentId = Annotated[int, Path(ge=1, le=2**31 - 1)]
 SkipReason = Literal["cannot_play", "wrong_content", "distressing", "other"]
 
 
@@ -52,7 +53,7 @@ def start(request: Request, who: RaterId) -> Response:
 
 
 @router.get("/rate/{assignment_id}")
-def earlier(request: Request, assignment_id: int, who: RaterId, revealed: bool = False) -> Response:
+def earlier(request: Request, assignment_id: AssignmentId, who: RaterId, revealed: bool = False) -> Response:
     """Back to an answer already given, to look at its scores or to change it."""
     with database(request).reader() as db:
         rater = signed_in_rater(db, who)
@@ -66,7 +67,7 @@ def earlier(request: Request, assignment_id: int, who: RaterId, revealed: bool =
 
 @router.post("/rate/{assignment_id}")
 def submit(
-    request: Request, assignment_id: int, answer: Annotated[Answer, Depends(answer_form)], who: RaterId
+    request: Request, assignment_id: AssignmentId, answer: Annotated[Answer, Depends(answer_form)], who: RaterId
 ) -> Response:
     """Store an answer, then show what comes next."""
     with database(request).writer() as db:
@@ -92,7 +93,9 @@ def submit(
 
 
 @router.post("/rate/{assignment_id}/skip")
-def skip(request: Request, assignment_id: int, who: RaterId, reason: Annotated[SkipReason, Form()]) -> Response:
+def skip(
+    request: Request, assignment_id: AssignmentId, who: RaterId, reason: Annotated[SkipReason, Form()]
+) -> Response:
     """Give the clip back, saying why."""
     with database(request).writer() as db:
         rater = signed_in_rater(db, who, lock=True)
