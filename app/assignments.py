@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ScalarSelect, bindparam, case, func, or_, tuple_, update
+from sqlalchemy import Integer, ScalarSelect, bindparam, case, func, or_, tuple_, update
 from sqlalchemy import select as rows
 from sqlalchemy.orm import aliased
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, col, select
 
+from app.db import UtcTime
 from app.errors import NotAllowed
 from app.models import Assignment, Event, Rater, Study, StudyClip
 
@@ -143,11 +144,11 @@ def expire(db: Session, study: Study, *, now: datetime) -> int:
     return len(gone)
 
 
-def skip(db: Session, study: Study, assignment: Assignment, *, reason: str, now: datetime) -> None:
+def skip(db: Session, study: Study, assignment: Assignment, *, reason: str) -> None:
     """Free the place for somebody else and remember why; skipping twice is harmless."""
     if assignment.status != "held":
         return
-    _change(db, assignment, status="skipped", answered_at=now)
+    _change(db, assignment, status="skipped")
     _reopen(db, study, assignment.study_clip_id, assignment.place)
     db.add(
         Event(
@@ -197,7 +198,8 @@ _IS_ANSWERED = (
 _ANSWERED = rows(col(Assignment.id)).where(*_IS_ANSWERED)
 _BEFORE = (
     _ANSWERED.where(
-        tuple_(col(Assignment.answered_at), col(Assignment.id)) < tuple_(bindparam("at"), bindparam("assignment"))
+        tuple_(col(Assignment.answered_at), col(Assignment.id))
+        < tuple_(bindparam("at", type_=UtcTime()), bindparam("assignment", type_=Integer()))
     )
     .order_by(*_NEWEST_FIRST)
     .limit(1)

@@ -18,6 +18,7 @@ from app.settings import Settings
 
 Role = Literal["rater", "researcher"]
 SESSION_SECONDS = 60 * 60 * 24 * 90
+MOST_SESSIONS = 20
 
 
 def token(settings: Settings, purpose: str) -> str:
@@ -45,10 +46,11 @@ def is_researcher_key(settings: Settings, given: str) -> bool:
 
 
 def sign_in(request: Request, response: Response, role: Role, who: int) -> None:
-    """Give the browser a signed cookie that says who it is."""
+    """Give the browser a signed cookie that says who it is; who it was in other studies stays known."""
+    before = [one for one in sessions_of(request, role) if one != who]
     response.set_cookie(
         _cookie(request, role),
-        _serializer(request, role).dumps(who),
+        _serializer(request, role).dumps([*before, who][-MOST_SESSIONS:]),
         max_age=SESSION_SECONDS,
         httponly=True,
         samesite="lax",
@@ -74,14 +76,25 @@ def find_rater(db: Session, who: int | None, *, lock: bool = False) -> Rater | N
 
 
 def session_of(request: Request, role: Role) -> int | None:
-    """Who the cookie says the browser is; None without one, or when it is forged or too old."""
+    """Who the cookie says the browser is now; None without one, or when it is forged or too old."""
+    return next(reversed(sessions_of(request, role)), None)
+
+
+def sessions_of(request: Request, role: Role) -> list[int]:
+    """Everybody the browser has been, one rater per study, the present one last."""
     raw = request.cookies.get(_cookie(request, role))
     if raw is None:
-        return None
+        return []
     try:
-        return int(_serializer(request, role).loads(raw, max_age=SESSION_SECONDS))
+        return [int(one) for one in _serializer(request, role).loads(raw, max_age=SESSION_SECONDS)]
     except (BadSignature, TypeError, ValueError):
-        return None
+        return []
+
+
+def rater_in(request: Request, db: Session, study_id: int) -> Rater | None:
+    """Who this browser already is in a study."""
+    known = (find_rater(db, one) for one in reversed(sessions_of(request, "rater")))
+    return next((rater for rater in known if rater is not None and rater.study_id == study_id), None)
 
 
 def _cookie(request: Request, role: Role) -> str:

@@ -51,14 +51,14 @@ def demo(
         # A folder of its own: nobody's study gets the answers of a test.
         with TemporaryDirectory(prefix="clipjury-check-") as folder:
             settings = Settings(home=Path(folder), database_url="")
-            demo_check.run(settings, demo_study.ensure(settings, _database(settings), out.print), out.print)
+            demo_check.run(settings, demo_study.ensure(settings, _database(settings), typer.echo), typer.echo)
         return
     if reset:
         demo_study.reset(home)
-        out.print(f"The demo in {home} is reset; the next start makes a new study.")
+        typer.echo(f"The demo in {home} is reset; the next start makes a new study.")
         return
     settings = Settings(home=home)
-    _serve(settings, demo_study.ensure(settings, _database(settings), out.print), port)
+    _serve(settings, demo_study.ensure(settings, _database(settings), typer.echo), port)
 
 
 @cli.command()
@@ -85,10 +85,10 @@ def init(
     slug = studies.free_slug(database, studies.slug_of(folder.resolve().name))
     with _bar("Preparing clips for the browser") as advance:
         studies.create(database, settings, pools.read_pool(pool_file), spec, text, slug=slug, on_clip=advance)
-    out.print(f"Study [bold]{slug}[/bold] is ready (pool: {pool_file}).")
+    typer.echo(f"Study {slug} is ready (pool: {pool_file}).")
     with database.reader() as db:
         for note in studies.notes(studies.by_slug(db, slug)):
-            out.print(f"  note: {note}")
+            typer.echo(f"  note: {note}")
     if serve_it:
         _serve(settings, database, port)
         return
@@ -125,7 +125,7 @@ def create(
     database.migrate()
     with _bar("Preparing clips for the browser") as advance:
         made = studies.create(database, settings, pools.read_pool(pool), spec, text, slug=slug, on_clip=advance)
-    out.print(f"Study {made} is ready. Serve it with: clipjury serve")
+    typer.echo(f"Study {made} is ready. Serve it with: clipjury serve")
 
 
 @cli.command()
@@ -167,7 +167,7 @@ def revoke(study: str, name: str) -> None:
 
     with _existing(load()).writer() as db:
         raters.revoke(db, studies.by_slug(db, study), name, now=now())
-    out.print(f"{escape(name)} cannot rate in {study} any more; the answers given so far stay.")
+    typer.echo(f"{name} cannot rate in {study} any more; the answers given so far stay.")
 
 
 @cli.command()
@@ -186,11 +186,11 @@ def export(
         if judgments is not None:
             with judgments.open("w", encoding="utf-8") as file:
                 file.writelines(exports.judgments_csv(db, found))
-            out.print(f"Judgments: {judgments}")
+            typer.echo(f"Judgments: {judgments}")
         if estimates is not None:
             counted = results.compute(db, found, results.kind_of(found))
             estimates.write_text(exports.estimates_json(found, counted), encoding="utf-8")
-            out.print(f"Estimates: {estimates}")
+            typer.echo(f"Estimates: {estimates}")
 
 
 @cli.command()
@@ -259,7 +259,7 @@ def _score(paths: list[Path], output: Path, jobs: int) -> int:
     with _bar("Scoring") as advance:
         summary = pools.score_to_pool(paths, output, jobs=jobs, on_clip=lambda done, total, _clip: advance(done, total))
     rate = summary.clips / summary.seconds if summary.seconds else 0.0
-    out.print(f"{summary.clips} clips scored in {summary.seconds:.1f} s ({rate:.1f} clips/s): {output}")
+    typer.echo(f"{summary.clips} clips scored in {summary.seconds:.1f} s ({rate:.1f} clips/s): {output}")
     for clip, reason in summary.failed:
         out.print(f"  [red]not scored[/red] {escape(clip)}: {escape(reason)}")
     if summary.failed:

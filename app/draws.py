@@ -1,6 +1,6 @@
 """From a study file's sampling section to drawn clips: the only place where pools meet the sampling library."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from analysis import sampling
@@ -18,6 +18,8 @@ class DrawnClip:
     stratum: str
     inclusion_probability: float
     weight: float
+    drawn_for: tuple[str, ...] = ()
+    """In a borderline draw the filters whose threshold it lies next to."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,8 @@ def _borderline(pool: Pool, spec: StudyFile, plan: Borderline, filters: list[Fil
             raise AppError(f"No clips can be drawn for {rule.title!r}: {error}.", "Change the filters.") from error
         criterion = spec.truth_of(rule)
         for one in _clips(drawn, ids, criterion):
-            clips.setdefault((one.clip, criterion), one)
+            before = clips.get((one.clip, criterion), one)
+            clips[one.clip, criterion] = replace(before, drawn_for=(*before.drawn_for, rule.name))
         strata += [row | {"filter": rule.name, "criterion": criterion} for row in _table(drawn)]
         for note in drawn.notes:
             said.setdefault(note, []).append(rule.title)

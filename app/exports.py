@@ -1,16 +1,17 @@
 """A study's data for other programs: judgments as CSV, estimates as JSON."""
 
 import csv
+import hashlib
 import json
 from collections.abc import Iterator
 from io import StringIO
 
-from sqlalchemy import func
 from sqlalchemy import select as rows
 from sqlmodel import Session, col
 
-from app import __version__
-from app.models import Assignment, Criterion, Judgment, Rater, Study, StudyClip
+from app import __version__, votes
+from app.filter_results import is_weighted
+from app.models import Assignment, Criterion, Filter, Judgment, Rater, Study, StudyClip
 from app.results import Results
 
 COLUMNS = (
@@ -26,6 +27,8 @@ COLUMNS = (
     "value",
     "revision",
     "current",
+    "in_agreement",
+    "in_filters",
     "arm",
     "assignment",
     "assignment_status",
@@ -51,36 +54,29 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def judgments_csv(db: Session, study: Study) -> Iterator[str]:
-    """One row per answer to one criterion, every revision, in the order they came; `current` marks the one that counts.
+    """One row per answer to one criterion, every revision, in the order they came. Yields text, the head first.
 
-    `arm` says whether the scores were shown, hidden, or shown only after; `rater_kind` tells people from
-    simulated raters. Yields text in pieces, the head first.
+    `current` marks an answer's last revision; `in_agreement` and `in_filters` mark the rows that those figures read
+    (`votes.current`: surplus answers are in neither, filters read blind answers where there are any). `arm` says
+    whether the scores were shown, hidden, or shown only after; `rater_kind` tells people from simulated raters. The
+    scores the study's filters read follow in columns of their own.
     """
-    yield _line(COLUMNS)
-    newest = (
-        rows(
-            col(Judgment.assignment_id), col(Judgment.criterion_id), func.max(col(Judgment.revision)).label("revision")
-        )
-        .where(col(Judgment.study_id) == study.id)
-        .group_by(col(Judgment.assignment_id), col(Judgment.criterion_id))
-        .subquery()
-    )
+    filters = db.execute(rows(col(Filter.score)).where(col(Filter.study_id) == study.id)).scalars()
+    scores = sorted(set(filters))
+    yield _line((*COLUMNS, *(f"score_{name}" for name in scores)))
+    roles = votes.roles(db, study)
     query = (
-        rows(Judgment, Assignment, StudyClip, Criterion, Rater, newest.c.revision)
+        rows(Judgment, Assignment, StudyClip, Criterion, Rater)
         .join(Assignment, col(Assignment.id) == col(Judgment.assignment_id))
         .join(StudyClip, col(StudyClip.id) == col(Assignment.study_clip_id))
         .join(Criterion, col(Criterion.id) == col(Judgment.criterion_id))
         .join(Rater, col(Rater.id) == col(Judgment.rater_id))
-        .join(
-            newest,
-            (newest.c.assignment_id == col(Judgment.assignment_id))
-            & (newest.c.criterion_id == col(Judgment.criterion_id)),
-        )
         .where(col(Judgment.study_id) == study.id)
         .order_by(col(Judgment.id))
     )
-    for judgment, assignment, clip, criterion, rater, last in db.execute(query):
-        facts = [judgment.facts.get(name) for name in FACTS]
+    weighted = is_weighted(study)
+    for judgment, assignment, clip, criterion, rater in db.execute(query):
+        role = roles[judgment.id]
         yield _line(
             (
                 study.slug,
@@ -88,20 +84,23 @@ def judgments_csv(db: Session, study: Study) -> Iterator[str]:
                 clip.source,
                 clip.stratum,
                 clip.inclusion_probability,
-                clip.weight,
+                clip.weight if weighted else None,  # no weight makes a borderline draw speak of the pool
                 criterion.key,
                 rater.name,
                 rater.kind,
                 judgment.value,
                 judgment.revision,
-                int(judgment.revision == last),
+                int(role.current),
+                int(role.in_agreement),
+                int(role.in_filters),
                 judgment.arm,
                 assignment.id,
                 assignment.status,
                 judgment.submission,
                 judgment.guidelines_hash,
                 judgment.created_at.isoformat(),
-                *facts,
+                *(judgment.facts.get(name) for name in FACTS),
+                *(clip.scores.get(name) for name in scores),
             )
         )
 
@@ -115,6 +114,17 @@ def estimates_json(study: Study, results: Results) -> str:
         "pool": {"file": study.pool.rsplit("/", 1)[-1], "sha256": study.pool_fingerprint, "clips": study.pool_clips},
         "design": study.design,
         "guidelines": study.guidelines_hash,
+        "study_file_sha256": hashlib.sha256(study.study_file.encode()).hexdigest(),
+        "seed": study.seed,
+        "answers": results.answers,
+        "rules": {
+            "agreement": "last revision of each answer, scores shown or hidden, unweighted over the drawn clips",
+            "truth": "strict majority of accept and reject; unsure is no vote; ties and clips without votes left out",
+            "filters": "answers given without the scores in view where a study has any",
+            "weights": "clips of the stratum in the pool by its clips with verdict and score"
+            if is_weighted(study)
+            else "none: a borderline draw speaks of the thresholds alone",
+        },
         "agreement": [result.to_dict() for result in results.criteria],
         "filters": [result.to_dict() for result in results.filters],
     }
@@ -124,7 +134,7 @@ def estimates_json(study: Study, results: Results) -> str:
 def _line(values: tuple[object, ...]) -> str:
     text = StringIO()
     csv.writer(text, lineterminator="\n").writerow([_cell(value) for value in values])
-    return text.getvalue()
+    return text.getvalue().encode("utf-8", "replace").decode()  # half a character must not break the file off
 
 
 def _cell(value: object) -> object:

@@ -5,7 +5,8 @@ from typing import Any
 from analysis import figures
 from analysis.figures import Chart, Table, Theme
 from app.errors import NotFound
-from app.results import FilterResult, Results
+from app.filter_results import FilterResult
+from app.results import Results
 
 AGREEMENT = "agreement"
 FILTER_FIGURES = ("histogram", "roc")
@@ -80,7 +81,9 @@ def _histogram(result: FilterResult) -> dict[str, Any]:
 
 
 def _cuts(result: FilterResult) -> dict[str, float]:
-    cuts = {"now": result.cut}
+    rule = result.rule
+    # A filter with two ends is no point of the curve, which moves one end alone.
+    cuts = {} if rule.minimum is not None and rule.maximum is not None else {"now": result.cut}
     if result.best is not None:
         cuts["best F1"] = result.best.threshold
     return cuts

@@ -103,16 +103,13 @@ def _checked(criterion: Criterion, value: str | None) -> str:
     return value
 
 
-def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is no number that a database can keep")
-
-
 def _facts(text: str) -> dict[str, Any]:
     # Facts describe how an answer came about; odd ones must never cost the answer itself.
     if not text or len(text) > MAX_FACTS:
         return {}
     try:
-        facts = json.loads(text, parse_constant=_no_number)
+        facts = json.loads(text)
+        json.dumps(facts, allow_nan=False, ensure_ascii=False).encode()  # what no database or file could keep
     except (ValueError, RecursionError):
         return {}
     return facts if isinstance(facts, dict) else {}

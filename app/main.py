@@ -26,7 +26,7 @@ def create_app(settings: Settings, *, database: Database | None = None) -> FastA
         if database is None:
             db.dispose()
 
-    app = FastAPI(title="ClipJury", version=__version__, lifespan=lifespan, openapi_url=None)
+    app = FastAPI(title="ClipJury", version=__version__, lifespan=lifespan, openapi_url=None, redirect_slashes=False)
     app.state.settings = settings
     app.state.database = db
     app.state.study_parts = {}

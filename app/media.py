@@ -17,6 +17,8 @@ from app.settings import Settings
 PLAYABLE_PIXELS = frozenset({"yuv420p", "yuvj420p"})
 
 
+MADE_AT = 1_700_000_000
+"""One time for all: `Last-Modified` must not tell in which order clips were made ready."""
 KEY = re.compile(r"[A-Za-z0-9_-]{16}")
 
 
@@ -59,6 +61,7 @@ def prepare(source: Path, target: Path) -> None:
             av.open(str(half), "w", format="mp4", options={"movflags": "+faststart", "fflags": "+bitexact"}) as made,
         ):
             _copy_or_encode(given, made)
+        os.utime(half, (MADE_AT, MADE_AT))
         os.replace(half, target)  # noqa: PTH105 - atomic on every system
     except (FFmpegError, OSError, ValueError, IndexError) as error:
         half.unlink(missing_ok=True)

@@ -101,6 +101,8 @@ class StudyClip(SQLModel, table=True):
     clip: str
     criterion: str = ""
     """The one criterion this clip was drawn for; empty means all of the study's."""
+    drawn_for: list[str] = Field(default_factory=list, sa_type=JSON)
+    """In a borderline draw the filters next to whose thresholds this clip lies; empty otherwise."""
     media: str
     """The video file of the pool."""
     media_key: str = Field(index=True)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from sqlmodel import Session, col, select
 
 from app import rooms
+from app.filter_results import FilterResult
 from app.models import StudyClip
-from app.results import FilterResult, Results
+from app.results import Results
 
 MOST_SHOWN = 12
 
@@ -67,6 +68,8 @@ def reasons(results: Results) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for one in results.filters:
         said = {text for text in (one.missing.get("best"), one.missing.get("curve")) if text and one.current}
+        if one.current and one.rule.minimum is not None and one.rule.maximum is not None:
+            said.add("the filter has two ends; AUC and best threshold move the lower one and leave the upper out")
         if one.current is not None:
             rates = (one.current.precision, one.current.recall, one.current.f1)
             said |= {rate.undefined for rate in rates if rate.undefined}

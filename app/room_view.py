@@ -59,6 +59,8 @@ class Room:
     """Everything on the rating page for one clip."""
 
     study: str
+    sender: str
+    """A mark of this rater: answers that a browser still keeps for somebody else are not sent from this page."""
     guidelines_html: str
     assignment_id: int
     submission: str
@@ -82,6 +84,7 @@ class Ended:
     """There is no clip for this rater now; `waiting` when others still hold some that could come free."""
 
     study: str
+    sender: str
     done: int
     undo: str | None
     waiting: bool

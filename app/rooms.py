@@ -1,5 +1,6 @@
 """The rating room: which clip, which questions, and which scores this rater may see now."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -57,6 +58,7 @@ def next_room(
     standing = assignments.standing(db, whole.study, rater)
     return Ended(
         study=whole.study.name,
+        sender=sender_mark(rater),
         done=standing.done,
         undo=f"/rate/{standing.last}" if standing.last else None,
         waiting=assignments.held_by_others(db, whole.study, rater) > 0,
@@ -87,6 +89,7 @@ def build(
     earlier = assignments.before(db, rater, held.assignment) if answered else standing.last
     return Room(
         study=whole.study.name,
+        sender=sender_mark(rater),
         guidelines_html=markdown(whole.study.guidelines),
         assignment_id=held.assignment.id,
         submission=str(uuid4()),
@@ -100,6 +103,11 @@ def build(
         undo=f"/rate/{earlier}" if earlier else None,
         problem=problem,
     )
+
+
+def sender_mark(rater: Rater) -> str:
+    """A mark by which a browser keeps this rater's unsent answers apart from others'."""
+    return hashlib.sha256(f"{rater.id}:{rater.shuffle}:{rater.created_at}".encode()).hexdigest()[:12]
 
 
 def _reveal(held: Held, *, answered: bool, revealed: bool) -> Reveal:

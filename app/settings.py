@@ -33,7 +33,7 @@ class Settings(BaseSettings):
     database_url: str = ""
     """`postgresql+psycopg://...`; empty means SQLite in `home`."""
 
-    lease_minutes: float = Field(default=20.0, gt=0, allow_inf_nan=False)
+    lease_minutes: float = Field(default=20.0, gt=0, le=100_000, allow_inf_nan=False)
     """How long a clip stays reserved for a rater who has gone silent."""
 
     pool_size: int = Field(default=10, ge=1)

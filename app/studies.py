@@ -3,9 +3,11 @@
 import hashlib
 import random
 import re
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
+from typing import TypeVar
 
 import polars as pl
 from sqlalchemy import func
@@ -20,6 +22,8 @@ from app.pools import Pool
 from app.settings import Settings
 from app.study_files import FilterSpec, StudyFile
 
+Thing = TypeVar("Thing")
+
 SECONDS_TO_ANSWER = 6.0
 """Added to a clip's length for the estimate of minutes before anybody has rated."""
 
@@ -28,7 +32,7 @@ def by_slug(db: Session, slug: str) -> Study:
     """The study of an address."""
     study = db.exec(select(Study).where(Study.slug == slug)).first() if slug_of(slug) == slug else None
     if study is None:
-        raise NotFound(f"There is no study {slug!r}.", "The studies are listed at /studies.")
+        raise NotFound(f"There is no study {slug!r}.", "The page /studies and the command clipjury links list them.")
     return study
 
 
@@ -129,7 +133,8 @@ def _make_ready(
     pool: Pool, settings: Settings, clips: list[DrawnClip], on_clip: Callable[[int, int], None] | None
 ) -> dict[str, str]:
     """Write each clip once for browsers; returns the random name of each."""
-    names = sorted({drawn.clip for drawn in clips})
+    # In no order: neither the times of the files nor those of their making follow the clips' names.
+    names = _shuffled(sorted({drawn.clip for drawn in clips}))
     keys = {name: media.new_key() for name in names}
     try:
         for number, name in enumerate(names, start=1):
@@ -180,29 +185,40 @@ def _write_clips(
     random.Random(study.seed).shuffle(order)  # noqa: S311 - an order, not a secret
     facts = {row["clip"]: row for row in pool.frame.iter_rows(named=True)}
     scores = sorted({*pool.score_columns(), *read})
-    for position, drawn in zip(order, clips, strict=True):
-        row = facts[drawn.clip]
-        clip = StudyClip(
+    rows = [
+        StudyClip(
             study_id=study.id,
             position=position,
             clip=drawn.clip,
             criterion=drawn.criterion,
-            media=row["media"],
+            drawn_for=list(drawn.drawn_for),
+            media=facts[drawn.clip]["media"],
             media_key=keys[drawn.clip],
-            source=row["source"] or drawn.clip,
-            duration=row["duration"] or 0.0,
-            width=row["width"] or 0,
-            height=row["height"] or 0,
+            source=facts[drawn.clip]["source"] or drawn.clip,
+            duration=facts[drawn.clip]["duration"] or 0.0,
+            width=facts[drawn.clip]["width"] or 0,
+            height=facts[drawn.clip]["height"] or 0,
             stratum=drawn.stratum,
             inclusion_probability=drawn.inclusion_probability,
             weight=drawn.weight,
-            scores={name: None if row[name] is None else float(row[name]) for name in scores},
+            scores={name: _number(facts[drawn.clip][name]) for name in scores},
         )
-        db.add(clip)
-        db.flush()
-        db.add_all(
-            Assignment(study_id=study.id, study_clip_id=clip.id, place=place) for place in range(study.raters_per_clip)
-        )
+        for position, drawn in zip(order, clips, strict=True)
+    ]
+    # Raters see numbers of assignments in addresses: rows written stratum by stratum would tell them the stratum.
+    db.add_all(_shuffled(rows))
+    db.flush()
+    places = [(clip.id, place) for clip in rows for place in range(study.raters_per_clip)]
+    db.add_all(Assignment(study_id=study.id, study_clip_id=clip, place=place) for clip, place in _shuffled(places))
+
+
+def _shuffled(things: Sequence[Thing]) -> list[Thing]:
+    """The things in an order that no seed of the study gives away."""
+    return secrets.SystemRandom().sample(things, len(things))
+
+
+def _number(value: float | bool | None) -> float | None:
+    return None if value is None else float(value)
 
 
 def clips_per_rater(db: Session, study: Study) -> int:

@@ -7,9 +7,11 @@ from sqlalchemy import func
 from sqlalchemy import select as rows
 from sqlmodel import Session, col
 
+from analysis.ratings import ACR5, VERDICT, Ratings, Scale
 from app.models import Assignment, Criterion, Judgment, Rater, Study
 
 Kind = Literal["person", "simulated"]
+SCALE_OF: dict[str, Scale] = {"acr5": ACR5, "verdict": VERDICT, "acceptable": VERDICT}
 BLIND_ARMS = ("hidden", "after")
 """Arms in which the rater answered before any score was on the page."""
 
@@ -49,9 +51,62 @@ def current(db: Session, study: Study, *, kind: Kind, blind: bool = False) -> li
     return [Vote(clip, criterion, rater, value) for (clip, criterion, rater), value in sorted(last.items())]
 
 
+@dataclass(frozen=True)
+class Role:
+    """What one stored answer is used for."""
+
+    current: bool
+    in_agreement: bool
+    in_filters: bool
+
+
+def roles(db: Session, study: Study) -> dict[int, Role]:
+    """For every judgment of a study, by its number, which figures read it: the same rules as `current`."""
+    query = (
+        rows(
+            col(Judgment.id),
+            col(Judgment.assignment_id),
+            col(Judgment.criterion_id),
+            col(Judgment.arm),
+            col(Assignment.status),
+            col(Rater.kind),
+        )
+        .join(Assignment, col(Assignment.id) == col(Judgment.assignment_id))
+        .join(Rater, col(Rater.id) == col(Judgment.rater_id))
+        .where(col(Judgment.study_id) == study.id)
+        .order_by(col(Judgment.revision))
+    )
+    found = db.execute(query).all()
+    last = {(row.assignment_id, row.criterion_id): row.id for row in found}
+    counted = [row for row in found if row.status == "done"]
+    blind = [row for row in counted if row.arm in BLIND_ARMS]
+    seen_blind = {(row.kind, row.criterion_id) for row in blind}
+    last_blind = {(row.assignment_id, row.criterion_id): row.id for row in blind}
+    agreement = {last[row.assignment_id, row.criterion_id] for row in counted}
+    filters = set(last_blind.values()) | {
+        last[row.assignment_id, row.criterion_id] for row in counted if (row.kind, row.criterion_id) not in seen_blind
+    }
+    newest = set(last.values())
+    return {row.id: Role(row.id in newest, row.id in agreement, row.id in filters) for row in found}
+
+
 def fingerprint(db: Session, study: Study) -> tuple[int, int]:
     """Changes whenever a judgment is added: results are kept until then."""
     count, last = db.execute(
         rows(func.count(), func.coalesce(func.max(Judgment.id), 0)).where(col(Judgment.study_id) == study.id)
     ).one()
     return int(count), int(last)
+
+
+def about(item: Criterion, given: list[Vote]) -> list[Vote]:
+    return [vote for vote in given if vote.criterion == item.key]
+
+
+def ratings_of(item: Criterion, given: list[Vote]) -> Ratings:
+    """One criterion's votes as the statistics read them; clips by their number in the study."""
+    return Ratings.from_votes(
+        [str(vote.clip) for vote in given],
+        [vote.rater for vote in given],
+        [vote.value for vote in given],
+        SCALE_OF[item.scale],
+    )

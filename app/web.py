@@ -59,6 +59,11 @@ def _figure(value: float | None, digits: int = 2) -> str:
     return "–" if value is None else f"{value:.{digits}f}".replace("-", "\u2212")
 
 
+def _digits(value: float) -> str:
+    """A score with six figures that matter."""
+    return f"{value:.6g}".replace("-", "\u2212")
+
+
 @cache
 def static_version() -> str:
     """A mark of the static files' content: part of their addresses, so that browsers keep them until they change."""
@@ -80,7 +85,7 @@ def templates() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters.update(count=_count, ago=_ago, figure=_figure)
+    environment.filters.update(count=_count, ago=_ago, figure=_figure, digits=_digits)
     environment.globals["version"] = static_version()
     environment.globals["fragment"] = fragment
     return environment
@@ -165,7 +170,8 @@ class Guard:
             await (self.app if allowed else REFUSED)(scope, receive, send_guarded)
         except Exception:
             # Here and not in the framework's outermost handler, so that this page too has the headers.
-            log.exception("unforeseen error at %s", scope["path"])
+            # Only the first part of the address: the rest of an invite link is its secret.
+            log.exception("unforeseen error at /%s", scope["path"].split("/")[1])
             if started:
                 raise
             message = "Something went wrong on our side; the server's log says what."
@@ -180,7 +186,10 @@ def _same_origin(headers: Headers) -> bool:
     if site is not None:
         return site in ("same-origin", "none")
     origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == headers.get("host")
+    try:
+        return origin is None or urlsplit(origin).netloc == headers.get("host")
+    except ValueError:
+        return False
 
 
 class StaticForever(StaticFiles):

@@ -1,9 +1,14 @@
 /** The outbox: answers stay in this browser until the server has acknowledged them, also over a reload. */
 
-const NAME = "clipjury.outbox";
+let name = "clipjury.outbox";
 const LONGEST = 30; // seconds between two attempts
 const KEPT_DAYS = 14;
 const TIMEOUT = 10_000;
+
+/** Keep this rater's answers apart: another study's numbers may name other clips. */
+export function belongTo(sender) {
+  name = `clipjury.outbox.${sender}`;
+}
 
 /** Seconds to wait before attempt 1, 2, 3, ...: 1, 2, 4, 8, 16, 30, 30.
  *  Example: wait(1) is 1, wait(4) is 8, wait(9) is 30. */
@@ -29,7 +34,7 @@ export function worthRetrying(status) {
 
 function read() {
   try {
-    const kept = JSON.parse(localStorage.getItem(NAME) ?? "[]");
+    const kept = JSON.parse(localStorage.getItem(name) ?? "[]");
     const oldest = Date.now() - KEPT_DAYS * 86_400_000;
     return Array.isArray(kept) ? kept.filter((entry) => entry.at > oldest) : [];
   } catch {
@@ -39,7 +44,7 @@ function read() {
 
 function write(entries) {
   try {
-    localStorage.setItem(NAME, JSON.stringify(entries));
+    localStorage.setItem(name, JSON.stringify(entries));
     return true;
   } catch {
     return false; // full or forbidden; the caller says so to the rater

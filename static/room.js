@@ -71,10 +71,14 @@ function announce(place) {
 function remindOfBreak() {
   const note = document.getElementById("break");
   const now = Date.now();
-  const { start = now, last = now } = JSON.parse(sessionStorage.getItem("clipjury.sitting") ?? "{}");
-  const begun = now - last > BREAK_LENGTH ? now : start;
-  sessionStorage.setItem("clipjury.sitting", JSON.stringify({ start: begun, last: now }));
-  if (note) note.hidden = now - begun < BREAK_AFTER;
+  try {
+    const { start = now, last = now } = JSON.parse(sessionStorage.getItem("clipjury.sitting") ?? "{}");
+    const begun = now - last > BREAK_LENGTH ? now : start;
+    sessionStorage.setItem("clipjury.sitting", JSON.stringify({ start: begun, last: now }));
+    if (note) note.hidden = now - begun < BREAK_AFTER;
+  } catch {
+    if (note) note.hidden = true; // this browser stores nothing: no reminder
+  }
 }
 
 /* --- Answers ----------------------------------------------------------------------------------------------------- */
@@ -197,12 +201,19 @@ function failed({ sourceElement }) {
   if (sourceElement === form()) {
     delete form().dataset.sending;
     tryLater();
+  } else if (form()?.dataset.sending !== undefined) {
+    delete form().dataset.sending; // it waited behind the request that failed, and was dropped
+    sendAgain();
   } else {
     const words = document.createElement("p");
     words.textContent = "The server cannot be reached. Try again in a moment.";
     tell(words);
   }
 }
+
+document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
+  if (ctx.sourceElement !== form()) stopAdvance(); // going elsewhere: the answer waits for its own key
+});
 
 document.addEventListener("htmx:error", ({ detail }) => {
   // After an answer has come an error is ours and not the network's: no sending again would mend it.
@@ -347,6 +358,7 @@ async function sendLeftOver() {
   if (waiting) setTimeout(sendLeftOver, 30_000);
 }
 
+outbox.belongTo(room().dataset.sender);
 open({ swapped: false });
 sendInterrupted();
 sendLeftOver();

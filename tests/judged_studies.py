@@ -1,5 +1,6 @@
 """Studies with votes on known clips, for tests of what is made of them."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from sqlmodel import select
@@ -34,7 +35,7 @@ def vote(
                 answer = Answer(dict(plan[place]), f"{rater.id}-{place}-{revision}")
                 judgments.record(db, have[0], rater, list(whole.criteria), answer, now=NOON)
             else:
-                assignments.skip(db, study, have[0].assignment, reason="other", now=NOON)
+                assignments.skip(db, study, have[0].assignment, reason="other")
                 db.flush()
     return rater
 
@@ -51,14 +52,20 @@ def computed(database: Database, study: Study, kind: Kind = "person") -> Results
 
 
 def in_strata(database: Database, weight_of: Mapping[str, float], *, cut: float = 80.0) -> None:
-    """Sort the clips into strata by their score, each with its weight."""
+    """Sort the clips into strata by their score, each with its weight; the pool holds weight x clips of each."""
     with database.writer() as db:
+        population: Counter[str] = Counter()
         for clip in db.exec(select(StudyClip)).all():
             score = clip.scores["avg_movement"]
             clip.stratum = "none" if score is None else "high" if score >= cut else "low"
             clip.weight = weight_of[clip.stratum]
             clip.inclusion_probability = 1 / clip.weight
+            population[clip.stratum] += int(clip.weight)
             db.add(clip)
+        study = db.exec(select(Study)).one()
+        strata = [{"label": label, "population": size} for label, size in population.items()]
+        study.design = study.design | {"strata": strata}
+        db.add(study)
 
 
 SCORES: list[float | None] = [90, 85, 80, 70, 60, 50, 95, None, 40]

@@ -139,6 +139,34 @@ def test_the_curves_table_lists_thresholds_and_cuts() -> None:
     assert [row[3] for row in table.rows] == [None, None, "now", None, None]
 
 
+def test_two_cuts_at_one_point_are_both_named() -> None:
+    """When the cut in use and the best one accept the same clips, the table names both."""
+    curve = roc([0.1, 0.4, 0.35, 0.8], [False, False, True, True])
+    table = roc_curve_table(curve, cuts={"now": 0.38, "best F1": 0.4})
+    assert [row[3] for row in table.rows] == [None, None, "now, best F1", None, None]
+
+
+def test_cuts_are_labelled_with_numbers_that_accept_the_same_clips() -> None:
+    """A label is short unless rounding would move the cut past a clip."""
+    curve = roc([0.1, 0.919962, 0.91997, 0.95], [False, False, True, True])
+    labels = json.dumps(spec(roc_curve(curve, cuts={"now": 0.5, "best F1": 0.91997}), "light"))
+    assert "now: 0.5" in labels
+    assert "best F1: 0.91997" in labels
+
+
+def test_the_curves_words_claim_only_what_there_is() -> None:
+    """Equal scores are called equal, an absent interval absent, and a one-sided bound one-sided."""
+    good = [False, False, True, True]
+    equal = spec(roc_curve(roc([3, 3, 3, 3], good)), "light")["title"]
+    assert equal["text"].startswith("All scores are equal")
+    assert equal["subtitle"] == ["AUC 0.50, no interval; n = 4 clips (2 good, 2 bad)"]
+    apart = spec(roc_curve(roc([1, 2, 3, 4], good)), "light")["title"]
+    assert "A good clip outscores a bad one in 100 of 100 pairs" in apart["text"]
+    assert "95 % one-sided bound" in apart["subtitle"][0]
+    mixed = spec(roc_curve(roc([1, 3, 2, 4], good)), "light")["title"]
+    assert "95 % interval" in mixed["subtitle"][0]
+
+
 def test_a_curve_that_does_not_exist_is_not_drawn() -> None:
     """Without bad clips there is no curve, and the refusal repeats the reason."""
     with pytest.raises(ValueError, match="no rated clip is bad"):

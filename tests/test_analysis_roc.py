@@ -1,5 +1,7 @@
 """ROC curves, thresholds and their uncertainty, against published numbers, brute force and simulation."""
 
+from importlib.metadata import version
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -119,11 +121,81 @@ def test_the_weighted_auc_is_resampled_within_strata() -> None:
     scores = np.round(scores, 1)  # ties count for a half
     auc = roc(scores, good, weights, strata, resamples=150, seed=3).auc
     assert auc.value == pytest.approx(roc_auc_score(good, scores, sample_weight=weights))
+    order = np.lexsort((good, scores, np.array(strata)))  # chance falls on the clips in this order
+    scores, good, weights = scores[order], good[order], weights[order]
     blocks = np.concatenate(list(within_strata(np.repeat([0, 1, 2], 20), 150, seed=3)))
     areas = [roc_auc_score(good, scores, sample_weight=weights * row) for row in blocks]
     assert (auc.low, auc.high) == pytest.approx(np.quantile(areas, [0.025, 0.975]))
     assert "3 strata" in auc.method
     assert "seed:3" in auc.signature
+
+
+@pytest.mark.parametrize("direction", ["ge", "le"])
+def test_the_order_of_clips_changes_neither_curve_nor_choice(direction: Direction) -> None:
+    """Shuffled rows give the same AUC, interval, stability range and cross-fitted F1 to the last digit."""
+    scores, good, strata, weights = stratified_scores(4, each=15)
+    scores = np.round(scores, 1)
+    order = np.random.default_rng(8).permutation(45)
+    rows = (scores[order], good[order], weights[order], [strata[k] for k in order])
+    one = roc(scores, good, weights, strata, direction=direction, resamples=60)
+    other = roc(*rows, direction=direction, resamples=60)
+    assert one.auc == other.auc
+    assert np.array_equal(one.tpr, other.tpr)
+    choice = best_f1(scores, good, weights, strata, direction=direction, resamples=60)
+    assert choice == best_f1(*rows, direction=direction, resamples=60)
+
+
+def test_a_bootstrap_without_spread_says_so() -> None:
+    """Without an interval the method says none could be had, and how many resamples had no AUC."""
+    scores, good = [1.0, 2.0, 0.0, 0.0], [True, False, False, False]
+    auc = roc(scores, good, [1, 1, 2, 2], ["a", "a", "b", "b"], resamples=40).auc
+    assert (auc.low, auc.high) == (None, None)
+    assert 0 < auc.resamples_undefined < 40
+    assert auc.method == f"no interval: the resamples show no spread, {auc.resamples_undefined} of 40 were undefined"
+
+
+def test_signatures_name_weights_strata_and_libraries() -> None:
+    """The best cut states weights and strata, and each number the version of every library it came from."""
+    scores, good, strata, weights = stratified_scores(4, each=15)
+    choice = best_f1(scores, good, weights, strata, resamples=20)
+    assert {"weights:inverse-inclusion", "strata:3"} <= set(choice.signature.split("|"))
+    assert "weights:equal" in best_f1(scores, good, resamples=20).signature.split("|")
+    assert f"scipy:{version('scipy')}" in choice.confusion.precision.signature.split("|")
+    assert f"scikit-learn:{version('scikit-learn')}" in roc(scores, good).auc.signature.split("|")
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    scores=st.lists(st.floats(-1e4, 1e4), min_size=4, max_size=12, unique=True),
+    le=st.booleans(),
+    digits=st.integers(2, 5),
+)
+def test_a_shown_threshold_accepts_the_same_clips(scores: list[float], le: bool, digits: int) -> None:
+    """The short form of the best cut, typed in as a threshold, gives the same table, however close the scores."""
+    good = np.arange(len(scores)) % 3 > 0
+    direction: Direction = "le" if le else "ge"
+    choice = best_f1(scores, good, direction=direction, resamples=5)
+    typed = float(choice.shown(digits))
+    assert at_threshold(scores, good, threshold=typed, direction=direction) == choice.confusion
+
+
+def test_a_shown_threshold_is_as_short_as_the_gap_allows() -> None:
+    """Rounding moves into the gap where the nearest decimal would leave it, and adds digits only where it must."""
+    good = [False, False, True, True]
+    assert best_f1([0.1, 0.9, 0.919962, 0.93], good, resamples=5).shown() == "0.9199"
+    assert best_f1([0.1, 0.91995, 0.919962, 0.93], good, resamples=5).shown() == "0.91996"
+    assert best_f1([5.0, 2.00004, 2.00001, 1.0], good, direction="le", resamples=5).shown() == "2.00001"
+    assert best_f1([5.0, 3.0, 2.00001, 1.0], good, direction="le", resamples=5).shown() == "2.001"
+
+
+def test_the_note_speaks_of_the_cross_fitted_f1_only_where_there_is_one() -> None:
+    """With one good clip no half can be judged, and the note says that there is no cross-fitted F1."""
+    lone = best_f1([1, 2, 3, 4], [False, False, False, True], resamples=5)
+    assert lone.cross_fitted_f1 is None
+    assert "too few clips for a cross-fitted F1" in lone.note
+    many = best_f1(np.arange(40.0), np.arange(40) % 4 > 0, resamples=5)
+    assert many.cross_fitted_f1 is not None
+    assert "the cross-fitted F1 is not" in many.note
 
 
 def test_weighted_auc_intervals_cover_the_pool() -> None:

@@ -1,5 +1,7 @@
 """Draws: known chances, the same draw from the same data, and plain words where a wish could not be met."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -117,6 +119,33 @@ def test_bands_never_straddle_the_cut(scores: list[float], k: int, cut: float) -
     downward = np.searchsorted(bands(scores, k, cut, direction="le"), scores, side="right")
     for band, accepted in ((upward, np.array(scores) >= cut), (downward, np.array(scores) <= cut)):
         assert all(len(np.unique(accepted[band == number])) == 1 for number in np.unique(band))
+
+
+def labels(edges: Sequence[float], scores: list[float]) -> list[str]:
+    ids = [f"clip{number}" for number in range(len(scores))]
+    return [stratum.label for stratum in stratified(ids, scores, edges=edges, n=len(scores), seed=0).strata]
+
+
+def test_bands_are_named_in_short_numbers_and_true_words() -> None:
+    """Edges have four digits, more only to stay apart, and a maximum belongs to the band that it ends."""
+    scores = [1.0, 4.4, 5.0, 5.0, 5.0, 7.0, 9.0]
+    upto = float(np.nextafter(5, np.inf))
+    assert labels([4.333333, upto], scores) == ["below 4.333", "4.333 to 5", "above 5"]
+    assert labels([upto, 6.5], scores) == ["5 or below", "above 5 to below 6.5", "6.5 and above"]
+    assert labels([5, upto], scores) == ["below 5", "exactly 5", "above 5"]
+    assert labels([52.6612, 134.0871], scores) == ["below 52.66", "52.66 to below 134.1", "134.1 and above"]
+    assert labels([0.12346, 0.12349], scores)[1] == "0.12346 to below 0.12349"
+    assert labels([123456], scores) == ["below 123456", "123456 and above"]
+    assert labels([float(np.nextafter(0, 1))], scores) == ["0 or below", "above 0"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(scores=st.lists(st.floats(-1e6, 1e6), min_size=8, max_size=30), k=st.integers(2, 6), data=st.data())
+def test_names_of_bands_are_unique(scores: list[float], k: int, data: st.DataObject) -> None:
+    """However close the edges lie, no two strata of a draw share a name."""
+    edges = bands(scores, k, data.draw(st.sampled_from(scores)), direction="le")
+    found = labels(edges, scores)
+    assert len(set(found)) == len(found) == len(edges) + 1
 
 
 def test_borderline_takes_the_nearest_on_each_side() -> None:

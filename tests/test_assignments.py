@@ -129,7 +129,7 @@ def test_a_skipped_clip_goes_to_somebody_else(study_maker: StudyMaker) -> None:
     with study_maker.database.writer() as db:
         held = assignments.top_up(db, study, first, assignments.held(db, first), now=NOON, lease=LEASE)[0]
         for _ in range(2):
-            assignments.skip(db, study, held.assignment, reason="cannot_play", now=NOON)
+            assignments.skip(db, study, held.assignment, reason="cannot_play")
     assert study_maker.rate(study, first, answers()) is None
     assert study_maker.rate(study, second, answers()) is not None
     with study_maker.database.reader() as db:

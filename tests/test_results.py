@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from app import assignments, exports, judgments, result_pages, rooms
 from app.db import Database
 from app.judgments import Answer
-from app.models import Assignment, Filter, Judgment, Rater, Study
+from app.models import Assignment, Filter, Judgment, Rater, Study, StudyClip
 from app.results import ResultCache, Results
 from app.votes import Kind
 from tests.factories import NOON, StudyMaker, answers
@@ -36,18 +36,18 @@ def test_every_drawn_clip_is_counted_in_one_place(judged: Study, database: Datab
 
 
 def test_the_filter_table_is_the_one_counted_by_hand(judged: Study, database: Database) -> None:
-    """Cells count clips; rates weight them to the pool: 2 for a clip above the cut, 4 below. A score at it passes."""
+    """Cells count clips; rates weight them to the pool: 8 pool clips by 3 judged above the cut, 16 by 2 below."""
     table = computed(database, judged).filter_named("movement").current
     assert table is not None
     assert (table.tp, table.fp, table.fn, table.tn) == (2, 1, 1, 1)
-    assert table.weighted == (4, 2, 4, 4)
+    assert table.weighted == pytest.approx((16 / 3, 8 / 3, 8, 8))
     by_hand = {
-        "precision": 4 / 6,
-        "recall": 4 / 8,
-        "specificity": 4 / 6,
-        "f1": 8 / 14,
-        "accuracy": 8 / 14,
-        "prevalence": 8 / 14,
+        "precision": 2 / 3,
+        "recall": 2 / 5,
+        "specificity": 3 / 4,
+        "f1": 1 / 2,
+        "accuracy": 5 / 9,
+        "prevalence": 5 / 9,
     }
     for name, value in by_hand.items():
         estimate = getattr(table, name)
@@ -57,15 +57,15 @@ def test_the_filter_table_is_the_one_counted_by_hand(judged: Study, database: Da
 
 @on_sqlite
 def test_the_best_threshold_and_the_area_follow_the_judged_clips(judged: Study, database: Database) -> None:
-    """By hand: of the cuts at 90, 85, 80, 70, 60 the one at 70 has the largest weighted F1, 16/18."""
+    """By hand: of the cuts at 90, 85, 80, 70, 60 the one at 70 has the largest weighted F1, 10/11."""
     found = computed(database, judged).filter_named("movement")
     assert found.best is not None
     assert found.curve is not None
     assert (found.best.threshold, found.best.gap_low) == (70, 60)
-    assert found.best.confusion.f1.value == pytest.approx(2 * 8 / (2 * 8 + 2))
-    # Weighted pairs good over bad: 90 and 80 (weight 2) and 70 (4) against 85 (2) and 60 (4), ties none.
-    wins = 2 * (2 + 4) + 2 * 4 + 4 * 4
-    assert found.curve.auc.value == pytest.approx(wins / (8 * 6))
+    assert found.best.confusion.f1.value == pytest.approx(10 / 11)
+    # Weighted pairs good over bad: 90 and 80 (weight 8/3) and 70 (8) against 85 (8/3) and 60 (8), ties none.
+    wins = 8 / 3 * (8 / 3 + 8) + 8 / 3 * 8 + 8 * 8
+    assert found.curve.auc.value == pytest.approx(wins / (40 / 3 * 32 / 3))
     assert found.missing == {}
 
 
@@ -90,6 +90,9 @@ def test_a_borderline_sample_is_not_weighted_to_the_pool(judged: Study, database
         study = db.get_one(Study, judged.id)
         study.design = study.design | {"kind": "borderline"}
         db.add(study)
+        for clip in db.exec(select(StudyClip)).all():
+            clip.drawn_for = ["movement"]
+            db.add(clip)
     table = computed(database, judged).filter_named("movement").current
     assert table is not None
     assert table.weighted == (2, 1, 1, 1)
@@ -144,7 +147,7 @@ def test_without_votes_every_figure_has_a_reason_and_none_is_zero(study_maker: S
     rule = found.filter_named("movement")
     assert (rule.current, rule.best, rule.curve) == (None, None, None)
     assert set(rule.missing) == {"current", "best", "curve"}
-    assert "no clip with a score has a verdict" in rule.missing["current"]
+    assert "no clip has an accept or reject yet" in rule.missing["current"]
     assert (rule.truth.drawn, rule.truth.without_votes, rule.truth.blind) == (3, 3, False)
 
 

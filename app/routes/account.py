@@ -55,9 +55,8 @@ def sign_out(request: Request) -> Response:
 def invitation(request: Request, token: str, db: Reader) -> Response:
     """A personal link signs in; an open one asks for a name, unless this browser is a rater of the study."""
     study = raters.study_of_link(db, token)
-    own = raters.invited(db, token)
-    known = auth.find_rater(db, auth.session_of(request, "rater"))
-    if own is None and (known is None or known.study_id != study.id):
+    rater = raters.invited(db, token) or auth.rater_in(request, db, study.id)
+    if rater is None:
         context = {
             "study_name": study.name,
             "token_path": f"/join/{token}",
@@ -66,7 +65,7 @@ def invitation(request: Request, token: str, db: Reader) -> Response:
         }
         return page(request, "rate/join.html", context)
     response = see("/rate")
-    auth.sign_in(request, response, "rater", (own or known).id)  # type: ignore[union-attr]  # one of them is there
+    auth.sign_in(request, response, "rater", rater.id)
     return response
 
 
@@ -76,7 +75,7 @@ def join(
 ) -> Response:
     """Become a rater of the study."""
     study = raters.study_of_link(db, token)
-    rater = raters.invited(db, token) or raters.join(db, study, name)
+    rater = raters.invited(db, token) or auth.rater_in(request, db, study.id) or raters.join(db, study, name)
     response = see("/rate")
     auth.sign_in(request, response, "rater", rater.id)
     return response

@@ -102,7 +102,7 @@ def skip(
         whole = study_parts(request, db, rater)
         have = assignments.held(db, rater)
         held = assignments.owned(db, rater, assignment_id, have)
-        assignments.skip(db, whole.study, held.assignment, reason=reason, now=now())
+        assignments.skip(db, whole.study, held.assignment, reason=reason)
         db.flush()
         if not is_htmx(request):
             return see("/rate")
@@ -139,5 +139,5 @@ def room_page(request: Request, shown: Room | Ended, *, status: int = 200) -> Re
     """The rating page, or the page that says why there is no clip; to htmx only the part that changes."""
     if isinstance(shown, Room):
         return page(request, "rate/room.html", {"room": shown, "study_name": shown.study}, block="room", status=status)
-    context = {"study_name": shown.study, "done": shown.done, "undo": shown.undo}
+    context = {"study_name": shown.study, "sender": shown.sender, "done": shown.done, "undo": shown.undo}
     return page(request, "rate/waiting.html" if shown.waiting else "rate/finished.html", context, block="room")

@@ -10,8 +10,9 @@ from sqlmodel import Session
 from app import exports, figures, result_pages, rooms, studies
 from app.auth import require_researcher
 from app.db import Reader, database
+from app.filter_results import is_weighted
 from app.models import Study
-from app.results import ResultCache, Results, is_weighted, kind_of
+from app.results import ResultCache, Results, kind_of
 from app.web import page
 
 router = APIRouter(dependencies=[Depends(require_researcher)])

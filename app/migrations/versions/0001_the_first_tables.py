@@ -102,6 +102,7 @@ def upgrade() -> None:
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("clip", sa.String(), nullable=False),
         sa.Column("criterion", sa.String(), nullable=False),
+        sa.Column("drawn_for", sa.JSON(), nullable=False),
         sa.Column("media", sa.String(), nullable=False),
         sa.Column("media_key", sa.String(), nullable=False),
         sa.Column("source", sa.String(), nullable=False),

@@ -1,0 +1,237 @@
+"""What the judgments say about one filter: its truth, its table at the current cut, the best cut, the ROC."""
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from analysis import calibration, rates, roc
+from analysis.consensus import majority
+from app import rooms, votes
+from app.models import Filter, Study, StudyClip
+from app.rooms import StudyParts
+from app.votes import Vote
+
+HEAVY = 0.2
+"""A share of the total weight on one clip that must be said."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The clips by what their raters decided, for one filter; every drawn clip is in exactly one of the counts."""
+
+    drawn: int
+    accepted: int
+    rejected: int
+    tied: int
+    without_votes: int
+    without_score: int
+    """Clips with a verdict of the raters but no score: no filter can be judged on them."""
+    raters: int
+    votes: int
+    blind: bool
+    """True when only answers given without the scores in view were used."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One drawn clip with its score and what its raters decided (None: a tie)."""
+
+    clip: int
+    score: float
+    verdict: str | None
+
+
+@dataclass(frozen=True)
+class FilterResult:
+    """What the judgments say about one filter."""
+
+    rule: Filter
+    truth: Truth
+    clips: tuple[Scored, ...]
+    current: rates.Confusion | None = None
+    best: calibration.Choice | None = None
+    curve: roc.Roc | None = None
+    missing: dict[str, str] = field(default_factory=dict)
+    """For each part that does not exist, the reason in words."""
+    notes: tuple[str, ...] = ()
+    """What to know before quoting its figures."""
+
+    @property
+    def direction(self) -> roc.Direction:
+        """Which way the score is good; for a band the lower end is the one that is searched."""
+        return "ge" if self.rule.minimum is not None else "le"
+
+    @property
+    def cut(self) -> float:
+        """The end of the accepted range that the search moves."""
+        end = self.rule.minimum if self.rule.minimum is not None else self.rule.maximum
+        assert end is not None, "a filter has a cut"
+        return end
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the export."""
+        best = self.best
+        return {
+            "filter": self.rule.name,
+            "score": self.rule.score,
+            "minimum": self.rule.minimum,
+            "maximum": self.rule.maximum,
+            "approximate": self.rule.approximate,
+            "criterion": self.rule.criterion,
+            "truth": vars(self.truth),
+            "auc": self.curve.auc.to_dict() if self.curve else None,
+            "current": confusion_dict(self.current),
+            "best_f1": None
+            if best is None
+            else {
+                "threshold": best.threshold,
+                "equivalent": [best.gap_low, best.gap_high],
+                "stability": [best.stable_low, best.stable_high],
+                "same_share": best.same_share,
+                "cross_fitted_f1": best.cross_fitted_f1,
+                "note": best.note,
+                "signature": best.signature,
+                **(confusion_dict(best.confusion) or {}),
+            },
+            "missing": self.missing,
+            "notes": list(self.notes),
+        }
+
+
+RATES = ("precision", "recall", "f1", "specificity", "accuracy", "prevalence")
+
+
+def confusion_dict(table: rates.Confusion | None) -> dict[str, Any] | None:
+    """A two-by-two table and its rates for the export."""
+    if table is None:
+        return None
+    cells: dict[str, Any] = {name: getattr(table, name) for name in ("tp", "fp", "fn", "tn")}
+    cells["max_weight_share"] = table.max_weight_share
+    cells["weighted"] = dict(zip(("tp", "fp", "fn", "tn"), table.weighted, strict=True))
+    return cells | {name: getattr(table, name).to_dict() for name in RATES}
+
+
+def is_weighted(study: Study) -> bool:
+    """Whether the sample stands for the pool, each clip by its weight."""
+    return bool(study.design["kind"] != "borderline")
+
+
+def judge(
+    rule: Filter, whole: StudyParts, given: list[Vote], blind: list[Vote], clips: dict[int, StudyClip]
+) -> FilterResult:
+    """Everything about one filter, from the votes on its criterion: the blind ones where there are any.
+
+    In a borderline draw a filter is judged on the clips that were drawn for its own threshold.
+    """
+    item = next(item for item in whole.criteria if item.key == rule.criterion)
+    own = is_weighted(whole.study)
+    concerned = {
+        number: clip
+        for number, clip in clips.items()
+        if clip.criterion in ("", item.key) and (own or rule.name in clip.drawn_for)
+    }
+    unseen = [vote for vote in votes.about(item, blind) if vote.clip in concerned]
+    used = unseen or [vote for vote in votes.about(item, given) if vote.clip in concerned]
+    ratings = votes.ratings_of(item, used)
+    consensus = majority(ratings)
+    decided = {
+        int(clip): verdict
+        for clip, verdict, count in zip(consensus.clips, consensus.verdict, consensus.votes, strict=True)
+        if count
+    }
+    scored = tuple(
+        Scored(number, float(score), decided[number])
+        for number in sorted(decided, key=lambda number: clips[number].clip)
+        if (score := clips[number].scores.get(rule.score)) is not None and isfinite(score)
+    )
+    truth = Truth(
+        drawn=len(concerned),
+        accepted=sum(one.verdict == "accept" for one in scored),
+        rejected=sum(one.verdict == "reject" for one in scored),
+        tied=sum(one.verdict is None for one in scored),
+        without_votes=len(concerned) - len(decided),
+        without_score=len(decided) - len(scored),
+        raters=len(ratings.raters),
+        votes=int(ratings.votes.sum()),
+        blind=bool(unseen),
+    )
+    return _calibrated(FilterResult(rule, truth, scored), whole.study, clips)
+
+
+def _nothing(truth: Truth) -> str:
+    """Why there is nothing to compare."""
+    if not truth.drawn:
+        return "no clip was drawn for this filter's threshold"
+    if not truth.votes:
+        return "no clip has an accept or reject yet"
+    return "every judged clip is tied" if truth.tied else "no judged clip has this score"
+
+
+def _calibrated(result: FilterResult, study: Study, clips: dict[int, StudyClip]) -> FilterResult:
+    """Add the table at the current cut, the F1-best cut and the ROC, each where it exists.
+
+    Clips of a borderline draw were chosen for lying next to the cut: no weight turns them into the pool, so their
+    figures are plain and the study says that they speak of the boundary alone.
+
+    The pool is taken as a draw from the clips to come, so no finite population correction narrows the intervals:
+    a filter's precision is asked for the next videos too, not for these alone.
+    """
+    used = [one for one in result.clips if one.verdict is not None]
+    if not used:
+        return replace(result, missing=dict.fromkeys(("current", "best", "curve"), _nothing(result.truth)))
+    scores = np.array([one.score for one in used])
+    good = np.array([one.verdict == "accept" for one in used])
+    weights, strata, notes = None, None, _source_note(used, clips)
+    if is_weighted(study):
+        strata = [clips[one.clip].stratum for one in used]
+        by_stratum, silent = _weights(study, strata, [clips[one.clip].weight for one in used])
+        weights = np.array([by_stratum[label] for label in strata])
+        notes += silent
+    accepted = np.array([rooms.passes(one.score, result.rule.minimum, result.rule.maximum) for one in used])
+    missing: dict[str, str] = {}
+    best = curve = None
+    try:
+        best = calibration.best_f1(scores, good, weights, strata, direction=result.direction, seed=study.seed)
+    except ValueError as error:
+        missing["best"] = str(error)
+    try:
+        curve = roc.roc(scores, good, weights, strata, direction=result.direction, seed=study.seed)
+    except ValueError as error:
+        missing["curve"] = str(error)
+    current = rates.confusion(accepted, good, weights, strata)
+    if current.max_weight_share > HEAVY and len(used) > 1 / HEAVY:
+        notes.append(f"One clip carries {current.max_weight_share:.0%} of the weight: it decides much alone.")
+    return replace(result, current=current, best=best, curve=curve, missing=missing, notes=tuple(notes))
+
+
+def _weights(study: Study, strata: list[str], drawn: list[float]) -> tuple[dict[str, float], list[str]]:
+    """How many clips of the pool each judged clip stands for: its stratum's size by the clips judged there.
+
+    Drawn clips without a verdict (nobody came, a tie, unsure) are taken to be like the judged ones of their
+    stratum. A stratum without any verdict cannot be spoken of, and that is said.
+    """
+    population = {row["label"]: row["population"] for row in study.design.get("strata", [])}
+    judged = Counter(strata)
+    fallback = dict(zip(strata, drawn, strict=True))
+    weights = {label: population.get(label, fallback[label] * count) / count for label, count in judged.items()}
+    silent = sum(size for label, size in population.items() if label not in judged)
+    whole = sum(population.values())
+    if not silent:
+        return weights, []
+    return weights, [
+        f"{silent / whole:.0%} of the pool lies in strata where no clip has both this score and a verdict: "
+        "the figures leave them out and do not speak of the whole pool."
+    ]
+
+
+def _source_note(used: list[Scored], clips: dict[int, StudyClip]) -> list[str]:
+    sources = len({clips[one.clip].source for one in used})
+    if sources == len(used):
+        return []
+    return [
+        f"The {len(used)} clips come from {sources} source videos. Clips of one video are alike; these intervals take "
+        "each clip for itself and may be too narrow."
+    ]
