@@ -123,10 +123,11 @@ STATISTICS: dict[str, Callable[..., Estimate]] = {
 
 
 def _signature(statistic: str, how: _Resampling, **settings: str) -> str:
-    unit = "clip" if how.groups is None else "source"
-    return signature(
-        statistic, **settings, unit=unit, resamples=how.resamples, seed=how.seed, confidence=how.confidence
-    )
+    unit, libraries = ("clip", []) if how.groups is None else ("source", ["scipy"])
+    if statistic == "krippendorff_alpha":
+        libraries = ["krippendorff", *libraries]
+    drawn: dict[str, object] = {"unit": unit, "resamples": how.resamples, "seed": how.seed}
+    return signature(statistic, libraries, **settings, **drawn, confidence=how.confidence)
 
 
 def _no_pairs(statistic: str, how: _Resampling, made: str) -> Estimate:

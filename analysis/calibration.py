@@ -9,20 +9,23 @@ from analysis.design import Design, binary, scored
 from analysis.estimate import Bools, Floats, Ints, signature
 from analysis.rates import Confusion, tabulate
 from analysis.resampling import within_strata
-from analysis.roc import Direction
+from analysis.roc import Direction, canonical_order, short_cut
 
 _SPLITS = 20  # repetitions of the two-fold split: one split alone depends on its seed too much
-_NOTE = "The cut was found on these same clips, so its figures are optimistic; the cross-fitted F1 is not."
+_OPTIMISTIC = "The cut was found on these same clips, so its figures are optimistic; "
+_CROSS_FITTED = _OPTIMISTIC + "the cross-fitted F1 is not."
+_NOT_CROSS_FITTED = _OPTIMISTIC + "there are too few clips for a cross-fitted F1, which would not be."
 
 
 @dataclass(frozen=True)
 class Choice:
     """A threshold found by search, and how much to trust it.
 
-    All cuts in the half-open gap from `gap_low` to `gap_high` accept the same rated clips ("ge" includes the upper
-    end, "le" the lower). `stable_low` to `stable_high` is the percentile range of the best cut over resampled
+    All cuts in the half-open gap accept the same rated clips: (gap_low, gap_high] for "ge", [gap_low, gap_high)
+    for "le". `stable_low` to `stable_high` is the percentile range of the best cut over resampled
     clips and `same_share` the share of resamples that chose this very gap: signs of stability, not an interval
-    with coverage. `cross_fitted_f1` is F1 on clips that had no say in the cut (None if a half had no good clip).
+    with coverage. `cross_fitted_f1` is F1 on clips that had no say in the cut (None if a half had no good clip, or
+    a single score); `note` says in words how far to trust the figures.
     """
 
     threshold: float
@@ -36,6 +39,19 @@ class Choice:
     cross_fitted_f1: float | None
     note: str
     signature: str
+
+    def shown(self, digits: int = 4) -> str:
+        """The threshold for reading: at least `digits` significant digits, and it accepts the same rated clips.
+
+        >>> best_f1([0.1, 0.91994, 0.91996, 0.93], [0, 0, 1, 1], resamples=50).shown()
+        '0.91996'
+        """
+        return short_cut(self.threshold, self._in_gap, digits)
+
+    def _in_gap(self, threshold: float) -> bool:
+        if self.direction == "ge":
+            return self.gap_low < threshold <= self.gap_high
+        return self.gap_low <= threshold < self.gap_high
 
 
 def at_threshold(
@@ -76,7 +92,8 @@ def best_f1(
 
     The threshold is the last score accepted. Stability: the search is redone on `resamples` samples drawn within
     strata. Cross-fitting: the cut found on a random half of each stratum is judged on the other half, both ways,
-    averaged over 20 seeded splits. Raises ValueError when no clip is good, none is bad, or all scores are equal.
+    averaged over 20 seeded splits. The order of the clips changes nothing.
+    Raises ValueError when no clip is good, none is bad, or all scores are equal.
 
     >>> choice = best_f1([0.1, 0.3, 0.6, 0.8, 0.9], [0, 0, 1, 1, 1], resamples=50)
     >>> choice.threshold, choice.gap_low, choice.confusion.f1.value
@@ -91,6 +108,8 @@ def best_f1(
         raise ValueError("no rated clip is bad: nothing speaks for a stricter threshold")
     if len(given) < 2 or np.ptp(given) == 0:
         raise ValueError("all rated clips have one score: no cut splits them")
+    order = canonical_order(design, given, is_good)
+    given, is_good, design = given[order], is_good[order], design.reordered(order)
     sign = 1.0 if direction == "ge" else -1.0
     sweep = _Sweep.over(given * sign, is_good)
     weight = design.clip_weight
@@ -100,6 +119,7 @@ def best_f1(
     ends = sorted(sign * np.quantile(sweep.cuts[picks], [tail, 1 - tail], method="inverted_cdf"))
     threshold, beyond = sign * sweep.cuts[chosen], sign * sweep.cuts[chosen + 1]
     accepted = given * sign >= sweep.cuts[chosen]
+    cross_fitted = _cross_fitted(given * sign, is_good, design, seed)
     return Choice(
         threshold=float(threshold),
         gap_low=float(min(threshold, beyond)),
@@ -109,9 +129,17 @@ def best_f1(
         stable_low=float(ends[0]),
         stable_high=float(ends[1]),
         same_share=float((picks == chosen).mean()),
-        cross_fitted_f1=_cross_fitted(given * sign, is_good, design, seed),
-        note=_NOTE,
-        signature=signature("best_f1", direction=direction, resamples=resamples, seed=seed, confidence=confidence),
+        cross_fitted_f1=cross_fitted,
+        note=_NOT_CROSS_FITTED if cross_fitted is None else _CROSS_FITTED,
+        signature=signature(
+            "best_f1",
+            direction=direction,
+            weights="equal" if design.equal_weights else "inverse-inclusion",
+            strata=len(design.labels),
+            resamples=resamples,
+            seed=seed,
+            confidence=confidence,
+        ),
     )
 
 

@@ -1,7 +1,7 @@
 """How the rated clips came out of the pool: strata, weights and pool sizes, checked once for every estimate."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -65,6 +65,10 @@ class Design:
     def clip_weight(self) -> Floats:
         """Weight of each clip, shape (clips,)."""
         return self.weight[self.of]
+
+    def reordered(self, order: Ints) -> "Design":
+        """The same design for the clips in another order, `order` being their old positions."""
+        return replace(self, of=self.of[order])
 
     @property
     def plain(self) -> bool:

@@ -1,6 +1,7 @@
 """A number that says how it was made: value, interval, counts, method and signature, or the reason it is absent."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -69,14 +70,17 @@ def absent(
     return Estimate(statistic, None, None, None, confidence, clips, raters, None, "none", signature, reason)
 
 
-def signature(statistic: str, **settings: object) -> str:
+def signature(statistic: str, libraries: Sequence[str] = (), **settings: object) -> str:
     """Settings and versions as one short string, after sacreBLEU (Post 2018); settings that are None are left out.
+
+    `libraries` are the packages beside numpy that the number was computed with, by their names on PyPI.
 
     >>> signature("alpha", metric="nominal", seed=0).split("|")[:3]
     ['alpha', 'metric:nominal', 'seed:0']
     """
     parts = [f"{name}:{entry}" for name, entry in settings.items() if entry is not None]
-    return "|".join([statistic, *parts, f"clipjury:{_own_version()}", f"numpy:{np.__version__}"])
+    versions = [f"clipjury:{_own_version()}", *(f"{name}:{version(name)}" for name in ("numpy", *libraries))]
+    return "|".join([statistic, *parts, *versions])
 
 
 def _own_version() -> str:

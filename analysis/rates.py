@@ -13,6 +13,8 @@ from analysis.estimate import Bools, Estimate, Floats, absent, signature
 # refused when a cell of `needs` cannot be known because no rejected clip was rated.
 _TP, _FP, _FN, _TN = (np.array(cell, dtype=np.float64) for cell in np.eye(4).reshape(4, 2, 2)[[3, 2, 1, 0]])
 
+_NO_VARIANCE = 1e-15  # of a ratio between 0 and 1: less is rounding
+
 
 @dataclass(frozen=True)
 class _Rate:
@@ -28,7 +30,7 @@ _RATES = {
     "specificity": _Rate(_TN, _TN + _FP, "every rated clip is good"),
     "f1": _Rate(2 * _TP, 2 * _TP + _FP + _FN, "no rated clip is good or accepted"),
     "accuracy": _Rate(_TP + _TN, _TP + _FP + _FN + _TN, "no clip was rated"),
-    "prevalence": _Rate(_TP + _FN, _TP + _FP + _FN + _TN, "no clip was rated"),
+    "prevalence": _Rate(_TP + _FN, _TP + _FP + _FN + _TN, "no clip was rated", about_rejected=False),
 }
 
 
@@ -82,7 +84,7 @@ def effective_wilson(p: float, effective_n: float, confidence: float = 0.95) -> 
     >>> effective_wilson(0.9, 100) == wilson(90, 100)
     True
     """
-    return (p, p) if np.isinf(effective_n) else wilson(p * effective_n, effective_n, confidence)
+    return wilson(p * effective_n, effective_n, confidence)
 
 
 def confusion(
@@ -100,10 +102,14 @@ def confusion(
     finite population correction where `stratum_sizes` are given (Cochran 1977, section 6.13; Sarndal, Swensson &
     Wretman 1992, section 5.6); Wilson's interval on the effective number of clips. A stratum in which all clips
     are good, or all bad, shows no variance of its own: there (x + 1/2) / (n + 1) stands for its good share.
-    One simple random sample gets plain Wilson intervals.
+    One simple random sample gets plain Wilson intervals. With a stratum of one rated clip, which cannot show its
+    variance, the effective number (before the correction for a finite pool) is at most what a simple random sample
+    of the clips concerned would have: the gain of stratifying cannot be claimed. A rate of 0 or 1 that even so
+    shows no variance gets Wilson's interval on the clips concerned, counted in units of the largest weight, for
+    what was missed may lie there.
 
-    When no rejected clip was rated, only precision is defined: the good clips the filter rejects are unknown.
-    Raises ValueError for malformed input (see `Design.build`).
+    When no rejected clip was rated, only precision and prevalence are defined: the good clips the filter rejects
+    are unknown. Raises ValueError for malformed input (see `Design.build`).
 
     >>> table = confusion([1, 1, 1, 0, 0], [1, 1, 0, 0, 0])
     >>> round(table.precision.value, 3), round(table.recall.value, 3), table.fp
@@ -138,6 +144,7 @@ def _estimate(name: str, rate: _Rate, cells: Floats, design: Design, confidence:
     clips = int(raw[rate.denominator > 0].sum())
     made = signature(
         name,
+        ("scipy",),
         weights="equal" if design.equal_weights else "inverse-inclusion",
         strata=len(design.labels),
         fpc="yes" if np.isfinite(design.population).any() else "no",
@@ -152,20 +159,38 @@ def _estimate(name: str, rate: _Rate, cells: Floats, design: Design, confidence:
         return absent(name, reason, signature=made, confidence=confidence, clips=clips)
     pool = np.einsum("h,hag->ag", design.weight, cells)
     value = float((pool * rate.numerator).sum() / (pool * rate.denominator).sum())
-    if design.plain and rate.numerator.max() == 1:
-        low, high = wilson(float((raw * rate.numerator).sum()), clips, confidence)
-        method = "Wilson"
-    else:
-        effective = _effective_n(value, rate, cells, design)
-        low, high = effective_wilson(value, effective, confidence)
-        method = f"linearised variance by strata, Wilson on {effective:.4g} effective clips"
-        if np.isinf(effective):
-            method = "no sampling error: every clip concerned was rated"
+    low, high, method = _interval(value, rate, cells, design, confidence)
     return Estimate(name, value, low, high, confidence, clips, None, None, method, made)
 
 
-def _effective_n(value: float, rate: _Rate, cells: Floats, design: Design) -> float:
-    """The size of a simple random sample whose proportion has the linearised variance of this ratio."""
+def _interval(value: float, rate: _Rate, cells: Floats, design: Design, confidence: float) -> tuple[float, float, str]:
+    """Both ends and the method, for a rate whose denominator is not empty."""
+    concerned = cells[:, rate.denominator > 0].sum(axis=1)
+    clips = float(concerned.sum())
+    if design.plain and rate.numerator.max() == 1:
+        successes = float((cells.sum(axis=0) * rate.numerator).sum())
+        return *wilson(successes, clips, confidence), "Wilson"
+    unrated = cells.sum(axis=(1, 2)) < design.population
+    if not unrated[(concerned > 0) | rate.about_rejected].any():
+        return value, value, "no sampling error: every clip concerned was rated"
+    effective = _effective_n(value, rate, cells, design)
+    if effective is not None:
+        made_by = f"linearised variance by strata, Wilson on {effective:.4g} effective clips"
+        return *effective_wilson(value, effective, confidence), made_by
+    effective = min(clips, float((design.weight * concerned).sum() / design.weight[unrated].max()))
+    low, high = effective_wilson(value, effective, confidence)
+    if rate.numerator.max() > 1:  # F1 = 2 J / (1 + J), J the share of good or accepted clips that are both
+        low, high = 2 * low / (1 + low), 2 * high / (1 + high)
+    return low, high, f"no variance seen, Wilson on {effective:.4g} effective clips"
+
+
+def _effective_n(value: float, rate: _Rate, cells: Floats, design: Design) -> float | None:
+    """The size of a simple random sample whose proportion has the linearised variance of this ratio.
+
+    None when no stratum shows any variance. A simple random sample of n clips has n effective ones for a
+    proportion, and n (1 + J)^2 / 2 for F1 = 2 J / (1 + J) by the delta method: without finite population
+    correction these are the most that is returned when a stratum has one rated clip.
+    """
     error = rate.numerator - value * rate.denominator
     smooth = _smoothed(cells, error)
     n = cells.sum(axis=(1, 2))
@@ -174,15 +199,22 @@ def _effective_n(value: float, rate: _Rate, cells: Floats, design: Design) -> fl
     spread = (share * error**2).sum(axis=(1, 2)) - mean**2
     spread = np.where(n > 1, spread * n / np.maximum(n - 1, 1), spread)
     total = design.weight * n
-    variance = (total**2 * (1 - n / design.population) * np.maximum(spread, 0) / n).sum()
-    pool = np.einsum("h,hag->ag", total, share)
-    variance /= (np.einsum("h,hag->ag", design.weight, cells) * rate.denominator).sum() ** 2
-    if variance == 0:
-        return float("inf")
+    parts = total**2 * np.maximum(spread, 0) / n
+    parts /= (np.einsum("h,hag->ag", design.weight, cells) * rate.denominator).sum() ** 2
+    variance = float((parts * (1 - n / design.population)).sum())
+    if variance < _NO_VARIANCE:
+        return None
     level = value
     if value in (0.0, 1.0):
+        pool = np.einsum("h,hag->ag", total, share)
         level = float((pool * rate.numerator).sum() / (pool * rate.denominator).sum())
-    return float(level * (1 - level) / variance)
+    effective = float(level * (1 - level) / variance)
+    if not ((n == 1) & (design.population > 1)).any():
+        return effective
+    most = float(cells[:, rate.denominator > 0].sum())
+    if rate.numerator.max() > 1:
+        most *= 2 / (2 - value) ** 2
+    return min(effective, most * float(parts.sum()) / variance)
 
 
 def _smoothed(cells: Floats, error: Floats) -> Floats:

@@ -1,7 +1,8 @@
 """How well a score separates good clips from bad ones at every threshold: the ROC curve and its area."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from typing import Literal
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy.stats import norm, rankdata
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from analysis.design import Design, binary, scored
-from analysis.estimate import Bools, Estimate, Floats, absent, signature
+from analysis.estimate import Bools, Estimate, Floats, Ints, absent, signature
 from analysis.resampling import percentile_interval, within_strata
 
 Direction = Literal["ge", "le"]
@@ -58,7 +59,7 @@ def roc(
     Curve and area come from scikit-learn, weighted to the pool when `weights` differ. The interval is DeLong's
     when all clips weigh the same (on the logit scale where it would leave [0, 1]) and a bootstrap within strata
     when they do not. When the classes separate completely there is no variance to estimate: the result is then a
-    one-sided bound, see `separation_bound`.
+    one-sided bound, see `separation_bound`. The order of the clips changes nothing, seeds included.
 
     >>> curve = roc([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1])
     >>> curve.auc.value, curve.at(0.35)
@@ -67,9 +68,12 @@ def roc(
     is_good = binary(good, "good")
     values = scored(scores, len(is_good)) * (1.0 if direction == "ge" else -1.0)
     design = Design.build(len(is_good), weights, strata)
+    order = canonical_order(design, values, is_good)
+    values, is_good, design = values[order], is_good[order], design.reordered(order)
     clips, positives = len(is_good), int(is_good.sum())
     made = signature(
         "auc",
+        ("scikit-learn", "scipy"),
         direction=direction,
         weights="equal" if design.equal_weights else "inverse-inclusion",
         resamples=None if design.equal_weights else resamples,
@@ -95,10 +99,42 @@ def roc(
         areas = _resampled_areas(values, is_good, design, resamples, seed)
         low, high, lost = percentile_interval(areas, confidence)
         method = f"percentile interval of {resamples} resamples within {len(design.labels)} strata"
+        if low is None:
+            method = f"no interval: the resamples show no spread, {lost} of {resamples} were undefined"
     auc = Estimate("auc", area, low, high, confidence, clips, None, None, method, made, resamples_undefined=lost)
     return Roc(
         thresholds * (1.0 if direction == "ge" else -1.0), tpr, fpr, auc, direction, positives, clips - positives
     )
+
+
+def canonical_order(design: Design, values: Floats, good: Bools) -> Ints:
+    """Positions of the clips by stratum, score and verdict: what is drawn by lot must not depend on their order.
+
+    Weights are equal inside a stratum, so clips that this leaves in the order given are alike in all respects.
+
+    >>> canonical_order(Design.build(3), np.array([2.0, 1.0, 1.0]), np.array([True, True, False])).tolist()
+    [2, 1, 0]
+    """
+    return np.lexsort((good, values, design.of))
+
+
+def short_cut(cut: float, same: Callable[[float], bool], digits: int = 4) -> str:
+    """The shortest decimal for which `same` holds, rounded from `cut` to `digits` significant digits or more.
+
+    `same` says whether a threshold accepts the same clips as the cut. The nearest decimal is tried first, then
+    those just below and above; trailing zeros are dropped. The cut itself is the last resort.
+
+    >>> short_cut(0.123456, lambda threshold: threshold <= 0.123456), short_cut(2.0, lambda threshold: True)
+    ('0.1234', '2')
+    """
+    exact = Decimal(repr(float(cut)))
+    for count in range(digits, 17):
+        unit = Decimal(1).scaleb(exact.adjusted() - count + 1)
+        for rounding in (ROUND_HALF_EVEN, ROUND_FLOOR, ROUND_CEILING):
+            rounded = exact.quantize(unit, rounding)
+            if same(float(rounded)):
+                return f"{rounded.normalize():f}"
+    return f"{exact.normalize():f}"
 
 
 def delong_variance(scores: Floats, good: Bools) -> tuple[float, float]:

@@ -260,11 +260,40 @@ def _by_id(ids: Sequence[str], values: Floats) -> Ints:
 
 
 def _names(bounds: list[float | None]) -> list[str]:
-    """Names of the bands, with as many digits as keep them apart."""
-    inner = [bound for bound in bounds if bound is not None]
-    digits = next(count for count in range(6, 18) if len({f"{bound:.{count}g}" for bound in inner}) == len(inner))
-    words = [None if bound is None else f"{bound:.{digits}g}" for bound in bounds]
-    return [
-        f"{low} to below {high}" if low and high else f"below {high}" if high else f"{low} and above" if low else "all"
-        for low, high in pairwise(words)
-    ]
+    """Names of the bands, in four significant digits or as many more as keep the edges apart."""
+    shown = {bound: _spoken(bound) for bound in bounds if bound is not None}
+    different = len({value for value, _ in shown.values()})
+    for digits in range(4, 18):
+        words = {bound: (_rounded(value, digits), through) for bound, (value, through) in shown.items()}
+        if len({word for word, _ in words.values()}) == different:
+            break
+    ends = [None if bound is None else words[bound] for bound in bounds]
+    return [_name(low, high) for low, high in pairwise(ends)]
+
+
+def _spoken(edge: float) -> tuple[float, bool]:
+    """The number to name an edge by, and whether that number still belongs to the band below the edge.
+
+    An edge that follows next on a far shorter number, as `bands` makes them for "le", is named by that number.
+    """
+    before = float(np.nextafter(edge, -np.inf))
+    through = len(repr(before)) + 3 <= len(repr(edge))
+    return (before if through else edge), through
+
+
+def _rounded(value: float, digits: int) -> str:
+    whole = len(str(int(abs(value))))
+    return f"{value:.{max(digits, min(whole, 15))}g}"  # whole numbers stay whole, very large ones aside
+
+
+def _name(low: tuple[str, bool] | None, high: tuple[str, bool] | None) -> str:
+    """A band in words, each end a number and whether it belongs to the band below it."""
+    if low is not None and high is not None:
+        if low[0] == high[0]:
+            return f"exactly {low[0]}"
+        return f"{'above ' if low[1] else ''}{low[0]} to {'' if high[1] else 'below '}{high[0]}"
+    if high is not None:
+        return f"{high[0]} or below" if high[1] else f"below {high[0]}"
+    if low is not None:
+        return f"above {low[0]}" if low[1] else f"{low[0]} and above"
+    return "all"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import altair as alt
 
 from analysis.figures.rendering import Chart, Table
-from analysis.roc import Roc
+from analysis.roc import Roc, short_cut
 
 _SHAPES = ("circle", "diamond", "square", "triangle-up")
 _MOST_POINTS = 400  # a drawn curve needs no more; the table keeps them all
@@ -14,7 +14,8 @@ _MOST_POINTS = 400  # a drawn curve needs no more; the table keeps them all
 def roc_curve(roc: Roc, *, cuts: Mapping[str, float] | None = None, width: int = 440) -> Chart:
     """The curve, the diagonal of a score that knows nothing, and named cuts such as {"now": 0.85, "best F1": 0.91}.
 
-    The plot is square, `width` pixels wide. Raises ValueError when the curve does not exist (`roc.auc` says why).
+    A cut is labelled with the shortest number that accepts the same clips. The plot is square, `width` pixels
+    wide. Raises ValueError when the curve does not exist (`roc.auc` says why).
     """
     if roc.auc.value is None:
         raise ValueError(f"no curve to draw: {roc.auc.undefined}")
@@ -31,7 +32,7 @@ def roc_curve(roc: Roc, *, cuts: Mapping[str, float] | None = None, width: int =
         alt.Chart(alt.InlineData(values=curve)).mark_line(style="curve").encode(x=x, y=y, order="order:Q"),
     ]
     if cuts:
-        places = [(f"{name}: {cut:.4g}", *roc.at(cut)) for name, cut in cuts.items()]
+        places = [(f"{name}: {_shown(roc, cut)}", *roc.at(cut)) for name, cut in cuts.items()]
         marks = [{"cut": words, "fpr": fpr, "tpr": tpr} for words, fpr, tpr in places]
         points = alt.Chart(alt.InlineData(values=marks)).mark_point(style="cut-point", size=110, filled=True, opacity=1)
         shape = alt.Shape("cut:N", title=None, sort=None, scale=alt.Scale(range=list(_SHAPES)))
@@ -41,8 +42,11 @@ def roc_curve(roc: Roc, *, cuts: Mapping[str, float] | None = None, width: int =
 
 
 def roc_curve_table(roc: Roc, *, cuts: Mapping[str, float] | None = None) -> Table:
-    """One row per threshold (None: nothing accepted) with the shares accepted, and the cut that lies there."""
-    at = {roc.at(cut): name for name, cut in (cuts or {}).items()}
+    """One row per threshold (None: nothing accepted) with the shares accepted, and the cuts that lie there."""
+    at: dict[tuple[float, float], str] = {}
+    for name, cut in (cuts or {}).items():
+        point = roc.at(cut)
+        at[point] = f"{at[point]}, {name}" if point in at else name
     headings = ("threshold", "good clips accepted", "bad clips accepted", "cut")
     points = zip(roc.thresholds.tolist(), roc.tpr.tolist(), roc.fpr.tolist(), strict=True)
     rows = tuple(
@@ -52,12 +56,21 @@ def roc_curve_table(roc: Roc, *, cuts: Mapping[str, float] | None = None) -> Tab
     return Table(headings, rows)
 
 
+def _shown(roc: Roc, cut: float) -> str:
+    return short_cut(cut, lambda threshold: roc.at(threshold) == roc.at(cut))
+
+
 def _finding(roc: Roc, area: float) -> str:
+    if len(roc.thresholds) == 2:  # nothing accepted, everything accepted
+        return "All scores are equal: they cannot tell good clips from bad ones"
     better = "outscores" if roc.direction == "ge" else "scores below"
     return f"A good clip {better} a bad one in {100 * area:.0f} of 100 pairs"
 
 
 def _caption(roc: Roc, area: float) -> list[str]:
-    interval = "" if roc.auc.low is None else f" [{roc.auc.low:.2f}, {roc.auc.high:.2f}]"
     counts = f"n = {roc.good + roc.bad} clips ({roc.good} good, {roc.bad} bad)"
-    return [f"AUC {area:.2f}{interval}, {100 * roc.auc.confidence:g} % interval; {counts}"]
+    if roc.auc.low is None:
+        return [f"AUC {area:.2f}, no interval; {counts}"]
+    kind = "one-sided bound" if roc.auc.method.startswith("one-sided") else "interval"
+    ends = f"[{roc.auc.low:.2f}, {roc.auc.high:.2f}]"
+    return [f"AUC {area:.2f} {ends}, {100 * roc.auc.confidence:g} % {kind}; {counts}"]
