@@ -26,9 +26,7 @@ def install(*what: str) -> None:
     """Install with uv, with pip where uv is not to be had or fails; stop with a plain sentence when both fail."""
     if run(*UV, *what, quiet=True) or run(*PIP, *what):
         return
-    sys.exit(
-        f"Could not install {' '.join(what)}. Is there a connection to a Python package index? Then try again."
-    )
+    sys.exit(f"Could not install {' '.join(what)}. Is there a connection to a Python package index? Then try again.")
 
 
 def fingerprint(lock: Path) -> str:
