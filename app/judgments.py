@@ -51,11 +51,13 @@ def record(db: Session, held: Held, rater: Rater, criteria: list[Criterion], ans
     submission = answer.submission.strip()
     if not SUBMISSION.fullmatch(submission):
         raise AppError("The answer came without its number.", "Reload the page and answer again.", status=422)
-    stored = db.connection().execute(_STORED, {"assignment": assignment.id, "submission": submission}).one()
-    if stored.again:
-        return False
+    revision = 1
+    if assignment.answered_at is not None:  # else there is nothing to look for: both are written together
+        stored = db.connection().execute(_STORED, {"assignment": assignment.id, "submission": submission}).one()
+        if stored.again:
+            return False
+        revision += stored.revision
     values = {item.id: _checked(item, answer.values.get(item.key)) for item in criteria}
-    revision = 1 + stored.revision
     # Whoever corrects an answer after its scores were revealed has seen them.
     arm = "shown" if assignment.arm == "after" and revision > 1 else assignment.arm
     assert arm is not None, "an assignment somebody holds has its arm"
