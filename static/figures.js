@@ -15,7 +15,7 @@ const address = (figure, ending) => `${figure.dataset.figure}.${ending}?theme=${
 function head(figure, title) {
   const [finding, counts] = figure.querySelectorAll("[data-title] > *");
   finding.textContent = [title.text].flat().join(" ");
-  counts.textContent = [title.subtitle ?? []].flat().join(" ");
+  counts.textContent = [title.subtitle ?? []].flat().join("; ");
 }
 
 function loadScript(name) {
