@@ -1,5 +1,6 @@
 """The database: SQLite or PostgreSQL by address, read and write sessions, migrations."""
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -141,22 +142,23 @@ def _begin(connection: Any) -> None:
     # A transaction that reads first and writes later fails with "database is locked" under load: writers
     # take the lock at the start.
     options = connection.get_execution_options()
+    driver = connection.connection.dbapi_connection
     if options.get("clipjury_read_only", False):
-        connection.exec_driver_sql("BEGIN")
+        driver.execute("BEGIN")
         return
     turn = options.get("clipjury_turn")
     if turn is not None:
         turn.take()
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    driver.execute("BEGIN IMMEDIATE")
 
 
 @contextmanager
 def _explained(url: str) -> Iterator[None]:
     try:
         yield
-    except DBAPIError as error:
-        reason = str(error.orig).strip().splitlines()[0]
-        if not isinstance(error, OperationalError) and "not a database" not in reason:
+    except (DBAPIError, sqlite3.Error) as error:
+        reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
+        if not isinstance(error, OperationalError | sqlite3.OperationalError) and "not a database" not in reason:
             raise
         if "locked" in reason:
             raise AppError(

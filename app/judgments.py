@@ -13,7 +13,7 @@ from sqlmodel import Session, col
 
 from app.assignments import Held, settle
 from app.errors import AppError
-from app.models import Criterion, Judgment, Rater
+from app.models import Criterion, Judgment, SomeRater
 
 SCALES: dict[str, tuple[tuple[str, str], ...]] = {
     # ITU-T P.910 category rating; the words are fixed.
@@ -41,7 +41,9 @@ class Answer:
     facts: str = ""
 
 
-def record(db: Session, held: Held, rater: Rater, criteria: list[Criterion], answer: Answer, *, now: datetime) -> bool:
+def record(
+    db: Session, held: Held, rater: SomeRater, criteria: list[Criterion], answer: Answer, *, now: datetime
+) -> bool:
     """Store an answer as new rows and mark its assignment answered.
 
     Returns False when this submission is stored already (a repeated send): nothing changes then. A later answer to

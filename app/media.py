@@ -11,7 +11,7 @@ from av.error import FFmpegError
 from sqlmodel import Session, col, select
 
 from app.errors import AppError, NotAllowed, NotFound
-from app.models import Assignment, Rater, StudyClip
+from app.models import Assignment, SomeRater, StudyClip
 from app.settings import Settings
 
 PLAYABLE_PIXELS = frozenset({"yuv420p", "yuvj420p"})
@@ -27,7 +27,7 @@ def new_key() -> str:
     return secrets.token_urlsafe(12)
 
 
-def file_of(db: Session, settings: Settings, key: str, viewer: Rater | None) -> Path:
+def file_of(db: Session, settings: Settings, key: str, viewer: SomeRater | None) -> Path:
     """The file of a clip this viewer may see; `viewer` None is the researcher.
 
     The key is only ever compared with the database: no part of a request becomes a path.

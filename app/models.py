@@ -1,7 +1,7 @@
 """The tables. Forms are never these classes: table models accept wrong values silently."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import JSON, BigInteger, CheckConstraint, Index, MetaData, UniqueConstraint
 from sqlmodel import Field, SQLModel
@@ -134,6 +134,21 @@ class Rater(SQLModel, table=True):
     """The guidelines this rater has read; None before the first clip."""
     created_at: datetime = Field(default_factory=now, sa_type=UtcTime)
     revoked_at: datetime | None = Field(default=None, sa_type=UtcTime)
+
+
+class SomeRater(Protocol):
+    """What the rating room needs of a rater: the row itself, or the copy that a request read."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def study_id(self) -> int: ...
+    @property
+    def shuffle(self) -> int: ...
+    @property
+    def guidelines_hash(self) -> str | None: ...
+    @property
+    def created_at(self) -> datetime: ...
 
 
 class Assignment(SQLModel, table=True):

@@ -3,12 +3,13 @@
 import secrets
 from datetime import datetime
 
+from sqlalchemy import update
 from sqlmodel import Session, col, select
 
 from app import auth
 from app.assignments import SHUFFLE_PRIME
 from app.errors import AppError, NotFound
-from app.models import Event, Rater, Study
+from app.models import Event, Rater, SomeRater, Study
 from app.settings import Settings
 
 MAX_NAME = 40
@@ -77,11 +78,10 @@ def revoke(db: Session, study: Study, name: str, *, now: datetime) -> None:
     db.add(Event(study_id=study.id, kind="revoked", rater_id=rater.id))
 
 
-def agree(db: Session, rater: Rater, study: Study) -> None:
+def agree(db: Session, rater: SomeRater, study: Study) -> None:
     """Note which guidelines the rater has read."""
     if rater.guidelines_hash != study.guidelines_hash:
-        rater.guidelines_hash = study.guidelines_hash
-        db.add(rater)
+        db.execute(update(Rater).where(col(Rater.id) == rater.id).values(guidelines_hash=study.guidelines_hash))
         db.add(
             Event(
                 study_id=study.id,

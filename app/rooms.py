@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 from app import assignments, judgments
 from app.assignments import Held, Standing
 from app.errors import NotFound
-from app.models import Criterion, Filter, Rater, Study
+from app.models import Criterion, Filter, SomeRater, Study
 from app.room_view import CriterionView, Ended, Option, Progress, Reveal, Room, ScoreView
 from app.web import markdown
 
@@ -49,7 +49,7 @@ def criteria_of(whole: StudyParts, held: Held) -> list[Criterion]:
 
 
 def next_room(
-    db: Session, whole: StudyParts, rater: Rater, have: list[Held], *, now: datetime, lease: timedelta
+    db: Session, whole: StudyParts, rater: SomeRater, have: list[Held], *, now: datetime, lease: timedelta
 ) -> Room | Ended:
     """The clip to rate now, with the next one reserved; `Ended` when nothing is free for this rater."""
     have = assignments.top_up(db, whole.study, rater, have, now=now, lease=lease)
@@ -68,7 +68,7 @@ def next_room(
 def build(
     db: Session,
     whole: StudyParts,
-    rater: Rater,
+    rater: SomeRater,
     held: Held,
     *,
     following: Held | None = None,
@@ -105,7 +105,7 @@ def build(
     )
 
 
-def sender_mark(rater: Rater) -> str:
+def sender_mark(rater: SomeRater) -> str:
     """A mark by which a browser keeps this rater's unsent answers apart from others'."""
     return hashlib.sha256(f"{rater.id}:{rater.shuffle}:{rater.created_at}".encode()).hexdigest()[:12]
 

@@ -15,7 +15,7 @@ from app.auth import RaterId, signed_in_rater
 from app.db import database
 from app.errors import AppError
 from app.judgments import Answer
-from app.models import Rater, now
+from app.models import SomeRater, now
 from app.room_view import Ended, Room
 from app.rooms import StudyParts
 from app.web import is_htmx, markdown, page, see
@@ -110,7 +110,7 @@ def skip(
     return room_page(request, shown)
 
 
-def study_parts(request: Request, db: Session, rater: Rater) -> StudyParts:
+def study_parts(request: Request, db: Session, rater: SomeRater) -> StudyParts:
     """The rater's study; kept in memory, because questions and filters never change once a study is made."""
     kept: dict[int, StudyParts] = request.app.state.study_parts
     if rater.study_id not in kept:
@@ -119,7 +119,7 @@ def study_parts(request: Request, db: Session, rater: Rater) -> StudyParts:
 
 
 def next_room(
-    request: Request, db: Session, whole: StudyParts, rater: Rater, have: list[assignments.Held]
+    request: Request, db: Session, whole: StudyParts, rater: SomeRater, have: list[assignments.Held]
 ) -> Room | Ended:
     """The next clip as the settings' lease allows, or why there is none."""
     return rooms.next_room(db, whole, rater, have, now=now(), lease=request.app.state.settings.lease)
