@@ -144,11 +144,6 @@ def _serializer_of(key: bytes, role: Role) -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(key, salt=f"session-{role}")
 
 
-async def rater_id(request: Request) -> int:
-    """The signed-in rater's number, not yet looked up. (`async`: it waits for nothing and needs no thread.)"""
-    return session_rater(request)
-
-
 def session_rater(request: Request) -> int:
     """The number in the rater's cookie, or a refusal."""
     who = session_of(request, "rater")
@@ -160,9 +155,9 @@ def session_rater(request: Request) -> int:
     return who
 
 
-def signed_in_rater(db: Session, who: int, *, lock: bool = False) -> SignedIn:
-    """The rater a session belongs to, looked up in the caller's own session."""
-    rater = find_rater(db, who, lock=lock)
+def signed_in_rater(request: Request, db: Session, *, lock: bool = False) -> SignedIn:
+    """The rater whose browser asks, looked up in the caller's own session; else a refusal."""
+    rater = find_rater(db, session_rater(request), lock=lock)
     if rater is None:
         raise SignInNeeded("This invitation is not valid any more.", "Ask the person who invited you for a new link.")
     return rater
@@ -181,8 +176,7 @@ def may_see_media(request: Request, db: Reader) -> SignedIn | None:
     """The rater who asks for a clip, or None when it is the researcher, who may see all."""
     if session_of(request, "researcher") is not None:
         return None
-    return signed_in_rater(db, session_rater(request))
+    return signed_in_rater(request, db)
 
 
-RaterId = Annotated[int, Depends(rater_id)]
 MediaViewer = Annotated[SignedIn | None, Depends(may_see_media)]
