@@ -10,10 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from app import __version__
+from app.commands import filter as filters
+from app.commands import weights
+from app.commands.proxies import proxies
+from app.commands.sample import sample
+from app.commands.score import SOME_FAILED, score
+from app.commands.score import run as run_scoring
+from app.commands.segment import segment
 from app.errors import AppError
 from app.settings import Settings, load
 
@@ -32,8 +38,6 @@ cli = typer.Typer(
 out = Console(highlight=False, soft_wrap=True)
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Processes that score side by side.")]
-SOME_FAILED = 3
-"""Exit code when some clips could not be scored and all others were."""
 
 
 @cli.command()
@@ -72,6 +76,8 @@ def init(
 ) -> None:
     """Score a folder of videos, draw a sample, make a study and print its links."""
     from app import pools, server, studies, study_files
+    from scoring.pose import best_pose
+    from scoring.settings import Settings as ScoringSettings
 
     settings = load()
     text, spec = study_files.read(study) if study else _preset(preset)
@@ -79,7 +85,7 @@ def init(
         raise AppError(f"There is no folder {folder}.", "Name the folder that holds your videos.")
     pool_file = settings.home / "pools" / f"{studies.slug_of(folder.resolve().name)}.parquet"
     pool_file.parent.mkdir(parents=True, exist_ok=True)
-    failed = _score([folder], pool_file, jobs)
+    failed = run_scoring([folder], pool_file, jobs=jobs, settings=ScoringSettings(pose=best_pose()))
     database = _database(settings)
     database.migrate()
     slug = studies.free_slug(database, studies.slug_of(folder.resolve().name))
@@ -99,15 +105,13 @@ def init(
         raise typer.Exit(SOME_FAILED)
 
 
-@cli.command()
-def score(
-    paths: Annotated[list[Path], typer.Argument(help="Videos, or folders of videos.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The pool to write (Parquet).")],
-    jobs: Jobs = 1,
-) -> None:
-    """Score clips into a pool. A file that cannot be scored becomes a row with the reason; exit code 3 then."""
-    if _score(paths, output, jobs):
-        raise typer.Exit(SOME_FAILED)
+cli.command()(score)
+cli.add_typer(weights.commands, name="weights")
+cli.command()(segment)
+cli.command()(proxies)
+cli.command()(sample)
+cli.command("filter")(filters.filter_pool)
+cli.command("filters")(filters.convert)
 
 
 @cli.command()
@@ -115,6 +119,9 @@ def create(
     pool: Annotated[Path, typer.Argument(help="The pool (Parquet), made by clipjury score.")],
     study: Annotated[Path, typer.Argument(help="The study file (TOML).")],
     slug: Annotated[str | None, typer.Option(help="The study's name in addresses.")] = None,
+    drawn: Annotated[
+        Path | None, typer.Option("--sample", help="A sample made by clipjury sample, instead of drawing one.")
+    ] = None,
 ) -> None:
     """Draw a sample from a pool and make a study of it."""
     from app import pools, studies, study_files
@@ -124,7 +131,8 @@ def create(
     database = _database(settings)
     database.migrate()
     with _bar("Preparing clips for the browser") as advance:
-        made = studies.create(database, settings, pools.read_pool(pool), spec, text, slug=slug, on_clip=advance)
+        found = pools.read_pool(pool)
+        made = studies.create(database, settings, found, spec, text, slug=slug, sample=drawn, on_clip=advance)
     typer.echo(f"Study {made} is ready. Serve it with: clipjury serve")
 
 
@@ -250,21 +258,6 @@ def _preset(name: str) -> "tuple[str, StudyFile]":
 
     text = study_files.preset(name)
     return text, study_files.parse(text, f"preset {name}")
-
-
-def _score(paths: list[Path], output: Path, jobs: int) -> int:
-    """Score with a progress bar and a summary; returns how many clips failed."""
-    from app import pools
-
-    with _bar("Scoring") as advance:
-        summary = pools.score_to_pool(paths, output, jobs=jobs, on_clip=lambda done, total, _clip: advance(done, total))
-    rate = summary.clips / summary.seconds if summary.seconds else 0.0
-    typer.echo(f"{summary.clips} clips scored in {summary.seconds:.1f} s ({rate:.1f} clips/s): {output}")
-    for clip, reason in summary.failed:
-        out.print(f"  [red]not scored[/red] {escape(clip)}: {escape(reason)}")
-    if summary.failed:
-        out.print(f"{len(summary.failed)} of {summary.clips} clips have no scores; the pool says why in each row.")
-    return len(summary.failed)
 
 
 @contextmanager

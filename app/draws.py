@@ -1,12 +1,23 @@
-"""From a study file's sampling section to drawn clips: the only place where pools meet the sampling library."""
+"""From a design and a pool's rows to drawn clips, and to the clips of a study."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from analysis import sampling
+import numpy as np
+import polars as pl
+
+from analysis.estimate import Ints
+from analysis.sampling.selection import Draw
+from analysis.sampling.selection import draw as draw_plan
+from app import borderline_draws, random_draws
+from app.borderline_draws import BorderlineDraw
+from app.design_files import DesignFile
 from app.errors import AppError
+from app.pool_rows import Rows, columns_for, no_column
 from app.pools import Pool
-from app.study_files import Borderline, FilterSpec, Stratified, StudyFile
+from app.sampling_plans import Borderline, Stratified, TwoPhase
+from app.study_files import FilterSpec, StudyFile
+from scoring.filters import Filter
 
 
 @dataclass(frozen=True)
@@ -30,106 +41,199 @@ class Sample:
     design: dict[str, Any]
 
 
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A sample as a table: one row per clip, by stratum and then by id.
+
+    Columns: `clip`, `stratum`, `inclusion_probability`, `weight`, `probability_estimated`, `phase`, `drawn_for`.
+    `strata` (JSON) and `notes` are stored with it.
+    """
+
+    clips: pl.DataFrame
+    strata: list[dict[str, Any]]
+    notes: tuple[str, ...]
+
+
+def sample(
+    name: str,
+    table: pl.DataFrame,
+    design: DesignFile,
+    *,
+    pilot: pl.DataFrame | None = None,
+    earlier: dict[str, int] | None = None,
+    add: int | None = None,
+) -> Drawn:
+    """Draw from a pool's rows (`table`: `clip` and the columns of `columns_for`) as a design says.
+
+    `pilot` holds judgments (clip, good): shares for Neyman allocation, or the first phase of two. `earlier` is
+    the clips drawn so far in each stratum; `add` more are drawn then, or the second phase. Raises AppError where
+    the design cannot be drawn.
+    """
+    for column in columns_for(design.plan, design.filters):
+        if column not in table.columns:
+            raise no_column(name, column, table.columns)
+    rows = Rows.build(name, table, design.plan, design.filters)
+    if isinstance(design.plan, Borderline):
+        if earlier is not None or pilot is not None:
+            raise AppError(
+                "A borderline draw is not topped up, and has no pilot.",
+                "Draw with a larger each: the clips drawn so far next to the cuts are among the new ones.",
+            )
+        return _of_borderline(borderline_draws.draw(rows, design.plan, design.seed))
+    return _of_draw(rows, _by_lot(rows, design, pilot, earlier, add))
+
+
+def _by_lot(
+    rows: Rows, design: DesignFile, pilot: pl.DataFrame | None, earlier: dict[str, int] | None, add: int | None
+) -> Draw:
+    plan = design.plan
+    assert not isinstance(plan, Borderline)
+    prepared = random_draws.prepare(rows, plan, pilot)
+    before = None if earlier is None else _as_before(prepared.plan.division.labels, earlier)
+    if isinstance(plan, TwoPhase) and pilot is not None:
+        if before is not None and not np.array_equal(before, prepared.plan.shares):
+            raise AppError("The second phase of that sample is drawn already.", "Draw more with --add.")
+        return random_draws.second_phase(rows, plan, prepared, pilot, design.seed)
+    if before is None:
+        return draw_plan(prepared.plan, design.seed)
+    if add is None:
+        raise AppError("How many clips are to be added?", "Say it: --add 100")
+    return random_draws.top_up(prepared, before, add, design.seed)
+
+
+def _as_before(labels: tuple[str, ...], earlier: dict[str, int]) -> Ints:
+    if set(labels) != set(earlier):
+        other = sorted(set(labels) ^ set(earlier))
+        raise AppError(
+            f"The strata are not those of the earlier sample ({other[0]!r} differs).",
+            "Top up with the design file of that sample, on the pool that it was drawn from.",
+        )
+    return np.array([earlier[label] for label in labels], dtype=np.int64)
+
+
+def _of_draw(rows: Rows, found: Draw) -> Drawn:
+    clips = pl.DataFrame(
+        {
+            "clip": rows.table["clip"].gather(found.indices),
+            "stratum": pl.Series(found.stratum, dtype=pl.String),
+            "inclusion_probability": found.inclusion_probability,
+            "weight": found.weight,
+            "probability_estimated": found.estimated,
+            "phase": found.phase,
+            "drawn_for": pl.Series([[]] * len(found.indices), dtype=pl.List(pl.String)),
+        }
+    )
+    strata = [{key: value for key, value in asdict(one).items() if key != "farthest"} for one in found.strata]
+    return Drawn(_in_order(clips, strata), strata, found.notes)
+
+
+def _of_borderline(found: BorderlineDraw) -> Drawn:
+    clips = found.table.select(
+        "clip",
+        "stratum",
+        "inclusion_probability",
+        (1 / pl.col("inclusion_probability")).alias("weight"),
+        pl.lit(value=False).alias("probability_estimated"),
+        pl.lit(1, pl.Int64).alias("phase"),
+        "drawn_for",
+    )
+    strata = found.strata()
+    return Drawn(_in_order(clips, strata), strata, found.notes)
+
+
+def _in_order(clips: pl.DataFrame, strata: list[dict[str, Any]]) -> pl.DataFrame:
+    place = {row["label"]: number for number, row in enumerate(strata)}
+    order = [place.get(label, len(place)) for label in clips["stratum"]]
+    return clips.with_columns(pl.Series("order", order, dtype=pl.Int64)).sort("order", "stratum", "clip").drop("order")
+
+
 def draw(pool: Pool, spec: StudyFile, filters: list[FilterSpec]) -> Sample:
     """Draw as the study file says, among the filters that can be used."""
-    if isinstance(spec.sampling, Stratified):
-        sample = _stratified(pool, spec, spec.sampling, filters)
-    else:
-        sample = _borderline(pool, spec, spec.sampling, filters)
-    broken = pool.frame.height - pool.readable.height
+    rules = tuple(Filter(rule.name, rule.score, rule.min, rule.max) for rule in filters)
+    design = DesignFile("the study file", "", spec.sampling, spec.seed, rules)
+    table, name = pool.readable, pool.path.name
+    found = (
+        _borderline(Rows.build(name, table, spec.sampling, rules), spec, filters)
+        if isinstance(spec.sampling, Borderline)
+        else _random(sample(name, table, design), spec, filters)
+    )
+    broken = pool.frame.height - table.height
     if broken:
-        sample.design["notes"].insert(0, f"{broken} files of the pool cannot be read and are not part of it.")
-    return sample
+        found.design["notes"].insert(0, f"{broken} files of the pool cannot be read and are not part of it.")
+    return found
 
 
-def _stratified(pool: Pool, spec: StudyFile, plan: Stratified, filters: list[FilterSpec]) -> Sample:
-    rule = next((rule for rule in filters if rule.name == plan.by), None)
-    if rule is None:
-        raise AppError(
-            f"The sample is stratified by the filter {plan.by!r}, but the pool lacks its score.",
-            f"Choose another in [sampling] by = ...; possible: {', '.join(rule.name for rule in filters)}.",
-        )
-    ids, scores = _ids(pool), _scores(pool, rule.score)
-    if not any(score is not None for score in scores):
-        raise AppError(
-            f"No clip of the pool has the score {rule.score}, by which the sample is drawn.",
-            "The pool's column `reason` says why; or choose another filter in [sampling] by = ...",
-        )
-    try:
-        drawn = sampling.stratified(
-            ids,
-            scores,
-            edges=_edges(scores, plan.bands, rule),
-            n=plan.clips,
-            allocation=plan.allocation,
-            seed=spec.seed,
-        )
-    except ValueError as error:
-        raise AppError(f"The sample cannot be drawn: {error}.", "Change [sampling] in the study file.") from error
-    design = {
+def _random(drawn: Drawn, spec: StudyFile, filters: list[FilterSpec]) -> Sample:
+    plan = spec.sampling
+    design: dict[str, Any] = {
         "kind": "stratified",
-        "by": rule.name,
-        "score": rule.score,
+        "design": plan.design,
         "seed": spec.seed,
-        "allocation": plan.allocation,
-        "strata": _table(drawn),
+        "strata": drawn.strata,
         "notes": list(drawn.notes),
+        "plan": plan.model_dump(mode="json"),
     }
-    return Sample(_clips(drawn, ids, ""), design)
+    by = plan.by if isinstance(plan, Stratified | TwoPhase) else ""
+    if by:
+        design |= {"by": by, "score": next(rule.score for rule in filters if rule.name == by)}
+    if isinstance(plan, Stratified):
+        design["allocation"] = plan.allocation
+    clips = [
+        DrawnClip(row["clip"], "", row["stratum"], row["inclusion_probability"], row["weight"])
+        for row in drawn.clips.iter_rows(named=True)
+    ]
+    return Sample(clips, design)
 
 
-def _borderline(pool: Pool, spec: StudyFile, plan: Borderline, filters: list[FilterSpec]) -> Sample:
-    ids = _ids(pool)
-    wanted = plan.filters or tuple(rule.name for rule in filters)
-    clips: dict[tuple[str, str], DrawnClip] = {}
-    strata: list[dict[str, Any]] = []
-    said: dict[str, list[str]] = {}
-    for rule in (rule for rule in filters if rule.name in wanted):
-        try:
-            drawn = sampling.borderline(
-                ids, _scores(pool, rule.score), low=rule.min, high=rule.max, n_each=plan.each, seed=spec.seed
+def _borderline(rows: Rows, spec: StudyFile, filters: list[FilterSpec]) -> Sample:
+    plan = spec.sampling
+    assert isinstance(plan, Borderline)
+    found = borderline_draws.draw(rows, plan, spec.seed)
+    truth = {rule.name: spec.truth_of(rule) for rule in filters}
+    ids = rows.table["clip"]
+    clips: list[DrawnClip] = []
+    for criterion in dict.fromkeys(truth[side.filter.name] for side in found.sides):
+        sides = tuple(side for side in found.sides if truth[side.filter.name] == criterion)
+        chance = found.chances(sides)
+        drawn_for: dict[int, list[borderline_draws.Side]] = {}
+        for side in sides:
+            for place in side.clips.tolist():
+                drawn_for.setdefault(place, []).append(side)
+        clips += [
+            DrawnClip(
+                clip=str(ids[place]),
+                criterion=criterion,
+                stratum=own[0].near.label,
+                inclusion_probability=chance[place],
+                weight=1 / chance[place],
+                drawn_for=tuple(side.filter.name for side in own),
             )
-        except ValueError as error:
-            raise AppError(f"No clips can be drawn for {rule.title!r}: {error}.", "Change the filters.") from error
-        criterion = spec.truth_of(rule)
-        for one in _clips(drawn, ids, criterion):
-            before = clips.get((one.clip, criterion), one)
-            clips[one.clip, criterion] = replace(before, drawn_for=(*before.drawn_for, rule.name))
-        strata += [row | {"filter": rule.name, "criterion": criterion} for row in _table(drawn)]
-        for note in drawn.notes:
-            said.setdefault(note, []).append(rule.title)
-    notes = [f"{', '.join(titles)}: {note}" for note, titles in said.items()]
-    design = {"kind": "borderline", "each": plan.each, "seed": spec.seed, "strata": strata, "notes": notes}
-    return Sample(list(clips.values()), design)
-
-
-def _edges(scores: list[float | None], bands: int, rule: FilterSpec) -> tuple[float, ...]:
-    if bands == 1:
-        return ()
-    if rule.min is not None:
-        return sampling.bands(scores, bands, rule.min)
-    return sampling.bands(scores, bands, rule.max, direction="le")
-
-
-def _ids(pool: Pool) -> list[str]:
-    return [str(clip) for clip in pool.readable["clip"]]
-
-
-def _scores(pool: Pool, name: str) -> list[float | None]:
-    return [None if value is None else float(value) for value in pool.readable[name]]
-
-
-def _clips(drawn: sampling.Draw, ids: list[str], criterion: str) -> list[DrawnClip]:
-    return [
-        DrawnClip(ids[index], criterion, stratum, float(probability), float(weight))
-        for index, stratum, probability, weight in zip(
-            drawn.indices, drawn.stratum, drawn.inclusion_probability, drawn.weight, strict=True
-        )
+            for place, own in drawn_for.items()
+        ]
+    near = {one.clip for one in clips}
+    clips += [
+        DrawnClip(row["clip"], "", row["stratum"], row["inclusion_probability"], 1 / row["inclusion_probability"])
+        for row in found.table.iter_rows(named=True)
+        if row["clip"] not in near
     ]
+    design = {
+        "kind": "borderline",
+        "design": "borderline",
+        "each": plan.each,
+        "seed": spec.seed,
+        "strata": found.strata(lambda rule: truth[rule.name]),
+        "notes": _titled(found.notes, filters),
+        "plan": plan.model_dump(mode="json"),
+    }
+    return Sample(clips, design)
 
 
-def _table(drawn: sampling.Draw) -> list[dict[str, Any]]:
-    return [
-        {"label": row.label, "low": row.low, "high": row.high, "population": row.population, "drawn": row.drawn}
-        for row in drawn.strata
-    ]
+def _titled(notes: tuple[str, ...], filters: list[FilterSpec]) -> list[str]:
+    """Notes that begin with filters' names, with their titles instead."""
+    titles = {rule.name: rule.title for rule in filters}
+    words = []
+    for note in notes:
+        names, colon, rest = note.partition(": ")
+        known = [titles.get(name) for name in names.split(", ")]
+        words.append(f"{', '.join(map(str, known))}: {rest}" if colon and all(known) else note)
+    return words

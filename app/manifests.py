@@ -1,13 +1,15 @@
 """Manifests: a file `manifest.jsonl` beside the videos that says where they come from and who is in them."""
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import cache
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.errors import AppError
+from scoring.locations import Place, is_folder, is_remote, read
 
 NAME = "manifest.jsonl"
 
@@ -32,25 +34,55 @@ class _Line(BaseModel):
     info: dict[str, Value] = Field(default_factory=dict)
 
 
-def records_for(videos: Sequence[Path], paths: Sequence[Path]) -> list[Record]:
+def records_for(videos: Sequence[Place], paths: Sequence[Place]) -> list[Record]:
     """The record of each video, from the manifest in its own folder or else in the scored folder above it.
 
     Without `source`, the info's "Video Link" is the source. Raises AppError for a line that cannot be read.
     """
-    folders = dict.fromkeys([*(video.parent for video in videos), *(path for path in paths if path.is_dir())])
-    known: dict[Path, Record] = {}
+    full = _full(videos)
+    folders = dict.fromkeys([*(_folder(video) for video in full), *_full([path for path in paths if is_folder(path)])])
+    known: dict[str, Record] = {}
     for folder in folders:
-        manifest = folder / NAME
-        if manifest.is_file():
-            for path, record in _read(manifest).items():
-                known.setdefault(path, record)
-    return [known.get(video.resolve(), Record()) for video in videos]
+        data = read(f"{folder}/{NAME}")
+        if data is not None:
+            found = _read(data, f"{folder}/{NAME}")
+            for place, record in zip(_full([_beside(folder, path) for path in found]), found.values(), strict=True):
+                known.setdefault(place, record)
+    return [known.get(place, Record()) for place in full]
 
 
-def _read(manifest: Path) -> dict[Path, Record]:
-    records: dict[Path, Record] = {}
+def _full(places: Sequence[Place]) -> list[str]:
+    """One text for one file, however it is written. Folders are looked up once: there may be very many files."""
+    real: dict[str, str] = {}
+    full = []
+    for place in places:
+        if is_remote(place):
+            full.append(str(place).rstrip("/"))
+            continue
+        folder, name = os.path.split(place)
+        if name in ("", ".", ".."):
+            full.append(os.path.realpath(place))
+            continue
+        if folder not in real:
+            real[folder] = os.path.realpath(folder).rstrip("/")
+        full.append(f"{real[folder]}/{name}")
+    return full
+
+
+def _folder(place: str) -> str:
+    return place.rpartition("/")[0]
+
+
+def _beside(folder: str, path: str) -> str:
+    """What a manifest in a folder means by a path."""
+    return path if is_remote(path) or path.startswith("/") else f"{folder}/{path}"
+
+
+def _read(data: bytes, manifest: str) -> dict[str, Record]:
+    """The records of a manifest by the paths in it."""
+    records: dict[str, Record] = {}
     try:
-        lines = manifest.read_text("utf-8").split("\n")
+        lines = data.decode("utf-8").split("\n")
     except UnicodeDecodeError as error:
         raise AppError(f"{manifest} is not UTF-8 text.", "Save it as UTF-8.") from error
     for number, text in enumerate(lines, start=1):
@@ -68,10 +100,11 @@ def _read(manifest: Path) -> dict[Path, Record]:
         link = line.info.get("Video Link")
         source = line.source or (str(link) if link else None)
         info = {column_name(key): value for key, value in line.info.items()}
-        records[(manifest.parent / line.video_path).resolve()] = Record(source, info)
+        records[line.video_path] = Record(source, info)
     return records
 
 
+@cache
 def column_name(key: str) -> str:
     """A key as a column's name.
 

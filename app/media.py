@@ -4,6 +4,7 @@ import os
 import re
 import secrets
 from pathlib import Path
+from typing import Any
 
 import av
 from av.bitstream import BitStreamFilterContext
@@ -15,7 +16,8 @@ from app.models import Assignment, SomeRater, StudyClip
 from app.settings import Settings
 
 PLAYABLE_PIXELS = frozenset({"yuv420p", "yuvj420p"})
-
+SOUNDS_OF_MP4 = frozenset({"aac", "mp3", "opus", "flac"})
+"""Sound that browsers play in an MP4: it is copied, any other encoded anew."""
 
 MADE_AT = 1_700_000_000
 """One time for all: `Last-Modified` must not tell in which order clips were made ready."""
@@ -84,8 +86,11 @@ def _copy_picture(
 ) -> None:
     video = made.add_stream_from_template(picture)
     video.metadata.clear()
-    sound = next((one for one in given.streams.audio if one.codec_context.name == "aac"), None)
-    audio = made.add_stream_from_template(sound) if sound else None
+    sound = next(iter(given.streams.audio), None)
+    copied = sound is not None and sound.codec_context.codec.canonical_name in SOUNDS_OF_MP4
+    audio: Any = None
+    if sound is not None:
+        audio = made.add_stream_from_template(sound) if copied else made.add_stream("aac", rate=sound.rate)
     # Encoders write their settings (x264: even the compression strength) into SEI units; raters need none of it.
     without_notes = BitStreamFilterContext("filter_units=remove_types=6", picture, video)
     for packet in given.demux([one for one in (picture, sound) if one]):
@@ -95,12 +100,17 @@ def _copy_picture(
             for clean in without_notes.filter(packet):
                 clean.stream = video
                 made.mux(clean)
-        elif audio is not None:
+        elif copied:
             packet.stream = audio
             made.mux(packet)
+        else:
+            for frame in packet.decode():
+                made.mux(audio.encode(frame))
     for clean in without_notes.filter(None):
         clean.stream = video
         made.mux(clean)
+    if audio is not None and not copied:
+        made.mux(audio.encode(None))
 
 
 def _encode_picture(

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
+from pathlib import Path
 from typing import TypeVar
 
 import polars as pl
@@ -19,6 +20,7 @@ from app.draws import DrawnClip, draw
 from app.errors import AppError, NotFound
 from app.models import Assignment, Criterion, Event, Filter, Judgment, Rater, Study, StudyClip
 from app.pools import Pool
+from app.sample_files import for_study
 from app.settings import Settings
 from app.study_files import FilterSpec, StudyFile
 
@@ -65,11 +67,13 @@ def create(
     text: str,
     *,
     slug: str | None = None,
+    sample: Path | None = None,
     on_clip: Callable[[int, int], None] | None = None,
 ) -> str:
     """Draw the sample, make the clips ready for browsers, write the study; returns its slug.
 
-    Filters whose score the pool lacks are left out, and the study says so. Raises AppError when none is left, when
+    `sample` is a sample file to take the clips from instead of drawing. Filters whose score the pool lacks are left
+    out, and the study says so. Raises AppError when none is left, when the sample is from another pool, when
     the slug is taken, or when a clip cannot be made ready; nothing is written then.
     """
     slug = slug or slug_of(spec.name)
@@ -81,7 +85,7 @@ def create(
         if db.exec(select(Study.id).where(Study.slug == slug)).first() is not None:
             raise AppError(f"There is a study {slug!r} already.", "Give this one another name.")
     filters, left_out = _usable_filters(pool, spec)
-    drawn = draw(pool, spec, filters)
+    drawn = draw(pool, spec, filters) if sample is None else for_study(sample, pool, spec, filters)
     if not drawn.clips:
         raise AppError("The sample is empty: no clip of the pool has a score to draw by.", "Check the pool.")
     keys = _make_ready(pool, settings, drawn.clips, on_clip)
@@ -111,8 +115,9 @@ def create(
 
 def _usable_filters(pool: Pool, spec: StudyFile) -> tuple[list[FilterSpec], list[str]]:
     """The filters whose score the pool has, and a sentence for each of the others."""
-    usable = [rule for rule in spec.filters if rule.score in pool.frame.columns]
-    missing = [rule for rule in spec.filters if rule.score not in pool.frame.columns]
+    why = {rule.score: pool.why_without(rule.score) for rule in spec.filters}
+    usable = [rule for rule in spec.filters if not why[rule.score]]
+    missing = [rule for rule in spec.filters if why[rule.score]]
     for rule in usable:
         kind = pool.column(rule.score).dtype
         if not (kind.is_numeric() or kind == pl.Boolean):
@@ -122,11 +127,12 @@ def _usable_filters(pool: Pool, spec: StudyFile) -> tuple[list[FilterSpec], list
             )
     if not usable:
         names = ", ".join(sorted({rule.score for rule in missing}))
+        reasons = "; ".join(dict.fromkeys(why.values()))
         raise AppError(
-            f"The pool {pool.path.name} has none of the scores the study's filters need ({names}).",
+            f"The pool {pool.path.name} has none of the scores the study's filters need ({names}): {reasons}.",
             "Score the clips first (clipjury score FOLDER -o pool.parquet), or edit the filters.",
         )
-    return usable, [f"Filter {rule.title!r} is left out: the pool has no score {rule.score}." for rule in missing]
+    return usable, [f"Filter {rule.title!r} is left out: {why[rule.score]}." for rule in missing]
 
 
 def _make_ready(

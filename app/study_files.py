@@ -9,6 +9,9 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from app.errors import AppError
+from app.sampling_plans import DESIGNS, SamplingPlan
+from app.sampling_plans import Borderline as Borderline
+from app.sampling_plans import Stratified as Stratified
 from app.settings import HERE
 
 PRESETS = ("acr", "talkvid")
@@ -50,25 +53,6 @@ class FilterSpec(_Part):
         return self
 
 
-class Stratified(_Part):
-    """Draw within bands of one filter's score, the filter's cut being a band edge."""
-
-    design: Literal["stratified"]
-    by: str
-    bands: int = Field(default=4, ge=1, le=20)
-    clips: int = Field(default=100, ge=1)
-    allocation: Literal["equal", "proportional"] = "equal"
-
-
-class Borderline(_Part):
-    """For each filter the clips nearest its cut: `each` that just pass, `each` that just fail (TalkVid's design)."""
-
-    design: Literal["borderline"]
-    each: int = Field(default=50, ge=1)
-    filters: tuple[str, ...] = ()
-    """Names of the filters to draw for; empty means all."""
-
-
 class StudyFile(_Part):
     """A whole study file, checked."""
 
@@ -79,7 +63,7 @@ class StudyFile(_Part):
     seed: int = Field(default=1, ge=0, le=2**31 - 1)
     criteria: tuple[CriterionSpec, ...] = Field(min_length=1)
     filters: tuple[FilterSpec, ...] = Field(min_length=1)
-    sampling: Annotated[Stratified | Borderline, Field(discriminator="design")]
+    sampling: SamplingPlan
 
     def truth_of(self, rule: FilterSpec) -> str:
         """Key of the criterion that judges this filter."""
@@ -142,10 +126,9 @@ def _contradictions(spec: StudyFile) -> Iterator[tuple[list[int | str], str]]:
             yield ["filters", number, "name"], f"the name {rule.name!r} is used twice"
         if rule.criterion and rule.criterion not in deciding:
             yield ["filters", number, "criterion"], f"{rule.criterion!r} is no accept/reject criterion of this file"
-    plan = spec.sampling
-    place, drawn_by = ("by", (plan.by,)) if isinstance(plan, Stratified) else ("filters", plan.filters)
-    for name in set(drawn_by) - set(names):
-        yield ["sampling", place], f"there is no filter {name!r} in this file"
+    for place, name in spec.sampling.named():
+        if name not in names:
+            yield ["sampling", *place], f"there is no filter {name!r} in this file"
 
 
 def _key(path: list[int | str]) -> str:
@@ -154,7 +137,7 @@ def _key(path: list[int | str]) -> str:
 
 def _problem(text: str, name: str, place: tuple[int | str, ...], message: str, given: object) -> str:
     # pydantic puts the chosen design between "sampling" and the key: it is no key of the file.
-    path = [part for part in place if part not in ("stratified", "borderline")]
+    path = [part for part in place if part not in DESIGNS]
     shown = f" (it is {given!r})" if isinstance(given, str | int | float | bool) else ""
     words = message.removeprefix("Value error, ")
     return f"{name}, line {line_of(text, path)}, {_key(path)}: {words}{shown}."
@@ -166,11 +149,13 @@ def line_of(text: str, path: list[int | str]) -> int:
     >>> line_of('name = "x"\\n[[filters]]\\nname = "a"\\n[[filters]]\\nmin = 3\\n', ["filters", 1, "min"])
     5
     """
+    if len(path) > 2 and isinstance(path[1], str) and isinstance(path[2], int):
+        path = [f"{path[0]}.{path[1]}", *path[2:]]  # a table within a table: [[sampling.strata]]
     start, depth = 0, 0
     lines = text.splitlines()
     if path:
         number = path[1] if len(path) > 1 and isinstance(path[1], int) else 0
-        heads = [at for at, line in enumerate(lines) if re.match(rf"\s*\[+\s*{path[0]}\s*\]+", line)]
+        heads = [at for at, line in enumerate(lines) if re.match(rf"\s*\[+\s*{re.escape(str(path[0]))}\s*\]+", line)]
         if number < len(heads):
             start, depth = heads[number], 1
         if depth and len(path) == 1:

@@ -1,162 +1,103 @@
-"""Head scores by the formulas of TalkVid (arXiv 2508.13618 and its released code), from five points per face.
+"""Head scores by the formulas of TalkVid (`scoring.head_formulas`), at exact times, from five points per face.
 
 Everything is measured on one picture per second. A second counts only if exactly one face is found in it; two seconds
 are neighbours only if they follow each other directly. Nothing is made up for the rest: its entries in the series are
 None, `face_consistency` counts it, and a score with no second to stand on is None with its reason.
+`talkvid_compat` measures as TalkVid's own code does instead: see `scoring.talkvid`.
 """
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import replace
+from functools import partial
 
-import cv2
-import numpy as np
+from scoring import head_formulas as formulas
+from scoring.faces import Face, face_backend
+from scoring.frames import Facts, Frame, Opening
+from scoring.pose import OpenPose, Pose, PoseFinder, pose_backend, pose_opener
+from scoring.scorer import Column, Measured, Scorer, Watch
+from scoring.settings import Settings
+from scoring.talkvid import TalkVidWatch, as_talkvid
 
-from scoring.faces import Face, FaceDetector, Points
-from scoring.scorer import Column, Measured, Scorer
-from scoring.video import Clip
-from scoring.weights import YUNET
-
-FACE_MODEL = np.array(
-    [[-31.5, -35.0, 34.0], [31.5, -35.0, 34.0], [0.0, 0.0, 0.0], [-25.0, 31.0, 28.0], [25.0, 31.0, 28.0]]
-)
-"""The five points on a middling adult head, in mm from the nose tip; x to the right of the picture, y down, z away
-from the camera. Eyes 63 mm apart: Dodgson, SPIE 5291, 2004; mouth width, heights and depths after Farkas,
-Anthropometry of the Head and Face, 1994, rounded; of eight such proportions tried, one that put 24
-frontal talking heads nearest to frontal (mean pitch 6 degrees left): a fit, not a validation. A stranger's own
-proportions turn into some degrees of error."""
-
-POINT_WORTH = (15.0, 15.0, 40.0, 15.0, 15.0)
-"""Completeness: both eyes 30, nose 40, both corners of the mouth 30."""
-
-
-class Pose(NamedTuple):
-    """Turn of the head in degrees, all 0 for a face that looks straight into the camera."""
-
-    pitch: float
-    yaw: float
-    roll: float
+PAIRED = ("movement", "rotation")
+POSED = ("rotation", "orientation")
+"""These need the pose: with five points they are approximate, and they lack where no pose is found."""
+FIVE = {
+    "movement": Column("movement", "how still the head stays from one second to the next", "higher", high=100),
+    "rotation": Column("rotation", "how little the head turns from one second to the next", "higher", high=100),
+    "completeness": Column(
+        "completeness",
+        "how much of the face is inside the picture; blind to what covers it and to a profile's hidden half",
+        "higher",
+        low=0,
+        high=100,
+    ),
+    "resolution": Column("resolution", "how large the face is: 30 x its share of the picture in %", "higher", low=0),
+    "orientation": Column("orientation", "how frontal the face is", "higher", high=100),
+}
+FACES = Column("faces", "faces found", "none", low=0)
 
 
-def movement(before: Points, after: Points, width: int, height: int) -> float:
-    """100 minus the points' mean displacement in percent of the picture's shorter side; 100 is a head at rest.
+class HeadWatch(Watch):
+    """One clip's head scores: `avg_X`, `min_X`, `min_X_at` for five X, `face_consistency`, `doubtful_faces`."""
 
-    >>> round(movement(np.zeros((5, 2)), np.full((5, 2), [3.0, 4.0]), 200, 100), 6)
-    95.0
-    """
-    shift = np.linalg.norm(np.asarray(after) - np.asarray(before), axis=1).mean()
-    return 100 - 100 * float(shift) / min(width, height)
+    def __init__(self, poses: PoseFinder) -> None:
+        self._poses = poses
+        self._times: dict[int, float] = {}
+        self._counts: dict[int, int] = {}
+        self._found: dict[str, dict[int, float]] = {name: {} for name in FIVE}
+        self._alone: dict[int, tuple[Face, Pose | None]] = {}
+        self._doubtful = 0
 
-
-def rotation(before: Pose, after: Pose) -> float:
-    """100 minus the norm of the change in (pitch, yaw, roll) in degrees, each the short way round.
-
-    >>> rotation(Pose(0, 0, 179), Pose(3, 4, 179))
-    95.0
-    """
-    turns = [(b - a + 180) % 360 - 180 for a, b in zip(before, after, strict=True)]
-    return 100 - math.hypot(*turns)
-
-
-def orientation(pose: Pose) -> float:
-    """100 minus the norm of (pitch, yaw, roll) in degrees times 100/180; 100 is a frontal face.
-
-    >>> round(orientation(Pose(0, 18, 0)), 6)
-    90.0
-    """
-    return 100 - math.hypot(*pose) * 100 / 180
-
-
-def resolution(box: tuple[float, float, float, float], width: int, height: int) -> float:
-    """30 times the share of the picture, in percent, that the face box takes; above 100 from a share of 3.3 % on.
-
-    Only the part of the box (x, y, width, height) inside the picture counts.
-
-    >>> resolution((10, 10, 20, 10), 100, 100)
-    60.0
-    """
-    x, y, wide, high = box
-    inside_x = max(0.0, min(x + wide, width) - max(x, 0.0))
-    inside_y = max(0.0, min(y + high, height) - max(y, 0.0))
-    return 30 * 100 * inside_x * inside_y / (width * height)
-
-
-def completeness(points: Points, width: int, height: int) -> float:
-    """The worth of the points inside the picture: 15 an eye, 40 the nose, 15 a corner of the mouth; 100 is all.
-
-    >>> completeness(np.array([[-1, 5], [9, 5], [5, 6], [3, 8], [7, 8]]), 10, 10)
-    85.0
-    """
-    inside = ((points >= 0) & (points < (width, height))).all(axis=1)
-    return float(np.dot(inside, POINT_WORTH))
-
-
-def face_consistency(counts: Sequence[int]) -> float:
-    """100 minus 20 for each picture without exactly one face, not below 0. `counts` are faces per picture.
-
-    >>> face_consistency([1, 1, 2, 1, 0])
-    60.0
-    """
-    return max(0.0, 100.0 - 20 * sum(count != 1 for count in counts))
-
-
-def head_pose(points: Points, width: int, height: int) -> Pose | None:
-    """Pitch, yaw and roll from five points in a picture of that size, or None where no pose fits them.
-
-    Perspective-n-point with FACE_MODEL (SQPnP, Terzakis and Lourakis, ECCV 2020, then Levenberg-Marquardt); the
-    camera's focal length is taken as the picture's longer side. Five points are few: pitch in particular is coarse.
-    """
-    focal = float(max(width, height))
-    camera = np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]])
-    image = np.asarray(points, np.float64)
-    found, turn, shift = cv2.solvePnP(FACE_MODEL, image, camera, None, flags=cv2.SOLVEPNP_SQPNP)
-    if not found:
-        return None
-    turn, shift = cv2.solvePnPRefineLM(FACE_MODEL, image, camera, None, turn, shift)
-    if not np.isfinite(turn).all():
-        return None
-    r = cv2.Rodrigues(turn)[0]
-    pitch = math.atan2(r[2, 1], r[2, 2])
-    yaw = math.asin(max(-1.0, min(1.0, -r[2, 0])))
-    roll = math.atan2(r[1, 0], r[0, 0])
-    return Pose(math.degrees(pitch), math.degrees(yaw), math.degrees(roll))
-
-
-def score(detector: FaceDetector, clip: Clip) -> Measured:
-    """All head scores of one clip: `avg_X`, `min_X`, `min_X_at` for five X, `face_consistency`, `doubtful_faces`."""
-    length = clip.seconds[-1].index + 1
-    counts: list[float | None] = [None] * length
-    series: dict[str, list[float | None]] = {name: [None] * length for name in FIVE}
-    alone: dict[int, tuple[Face, Pose | None]] = {}
-    doubtful = 0
-    for second in clip.seconds:
-        height, width = second.bgr.shape[:2]
-        faces = detector.faces(second.bgr)
-        doubtful += any(face.doubtful for face in faces)
-        certain = [face for face in faces if face.certain]
-        counts[second.index] = len(certain)
+    def see(self, frame: Frame) -> None:
+        """Look at the frame that stands for a second."""
+        second = frame.second
+        if second is None:
+            return
+        height, width = frame.bgr.shape[:2]
+        self._times[second] = frame.time
+        self._doubtful += any(face.doubtful for face in frame.faces)
+        certain = [face for face in frame.faces if face.certain]
+        self._counts[second] = len(certain)
         if len(certain) != 1:
-            continue
-        face, pose = certain[0], head_pose(certain[0].points, width, height)
-        alone[second.index] = face, pose
-        series["resolution"][second.index] = resolution(face.box, width, height)
-        series["completeness"][second.index] = completeness(face.points, width, height)
-        series["orientation"][second.index] = orientation(pose) if pose else None
-        if second.index - 1 in alone:
-            earlier, earlier_pose = alone[second.index - 1]
-            series["movement"][second.index] = movement(earlier.points, face.points, width, height)
-            series["rotation"][second.index] = rotation(earlier_pose, pose) if pose and earlier_pose else None
-    scores: dict[str, float | None] = {
-        "face_consistency": face_consistency([int(count) for count in counts if count is not None]),
-        "doubtful_faces": float(doubtful),
-    }
-    reasons: dict[str, str] = {}
-    times = {second.index: second.time for second in clip.seconds}
-    for name in FIVE:
-        summary = _summary(name, series[name], times)
-        scores |= summary
-        reasons |= dict.fromkeys([column for column, value in summary.items() if value is None], _why(name))
-    return Measured(scores, series | {"faces": counts}, reasons)
+            return
+        face, pose = certain[0], self._poses.pose(frame.bgr, certain[0])
+        self._alone[second] = face, pose
+        self._found["resolution"][second] = formulas.resolution(face.box, width, height)
+        self._found["completeness"][second] = formulas.completeness(face.points, width, height)
+        if pose:
+            self._found["orientation"][second] = formulas.orientation(pose)
+        if second - 1 in self._alone:
+            earlier, earlier_pose = self._alone[second - 1]
+            self._found["movement"][second] = formulas.movement(earlier.points, face.points, width, height)
+            if pose and earlier_pose:
+                self._found["rotation"][second] = formulas.rotation(earlier_pose, pose)
+
+    def result(self, facts: Facts) -> Measured:  # noqa: ARG002 - every watch is given the facts
+        """The summary of what was seen."""
+        self._poses.close()
+        length = max(self._times) + 1
+        scores: dict[str, float | None] = {
+            "face_consistency": formulas.face_consistency(list(self._counts.values())),
+            "doubtful_faces": float(self._doubtful),
+        }
+        series: dict[str, list[float | None]] = {"faces": [self._counts.get(second) for second in range(length)]}
+        reasons: dict[str, str] = {}
+        for name, found in self._found.items():
+            series[name] = [found.get(second) for second in range(length)]
+            summary = _summary(name, series[name], self._times)
+            scores |= summary
+            reasons |= dict.fromkeys([column for column, value in summary.items() if value is None], _why(name))
+        return Measured(scores, series, reasons)
+
+
+def watch(open_pose: OpenPose, opening: Opening) -> HeadWatch:  # noqa: ARG001 - every watch is given the opening
+    """Begin a clip."""
+    return HeadWatch(open_pose())
+
+
+def watch_as_talkvid(open_pose: OpenPose, opening: Opening) -> TalkVidWatch:
+    """Begin a clip that is measured as TalkVid's code would."""
+    return TalkVidWatch(open_pose(), opening)
 
 
 def _summary(name: str, series: list[float | None], times: dict[int, float]) -> dict[str, float | None]:
@@ -170,46 +111,53 @@ def _summary(name: str, series: list[float | None], times: dict[int, float]) -> 
 
 
 def _why(name: str) -> str:
+    posed = " whose turn could be measured" if name in POSED else ""
     if name in PAIRED:
-        return "No two neighbouring seconds show exactly one face."
-    return "No second shows exactly one face."
+        return f"No two neighbouring seconds show exactly one face{posed}."
+    return f"No second shows exactly one face{posed}."
 
 
-PAIRED = ("movement", "rotation")
-FIVE = {
-    "movement": Column("movement", "how still the head stays from one second to the next", "higher", high=100),
-    "rotation": Column(
-        "rotation", "how little the head turns from one second to the next", "higher", high=100, approximate=True
-    ),
-    "completeness": Column("completeness", "how much of the face is inside the picture", "higher", low=0, high=100),
-    "resolution": Column("resolution", "how large the face is: 30 x its share of the picture in %", "higher", low=0),
-    "orientation": Column("orientation", "how frontal the face is", "higher", high=100, approximate=True),
-}
-
-
-def _columns() -> tuple[Column, ...]:
+def _columns(settings: Settings) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
+    """The columns of the clip and of its series."""
     columns: list[Column] = []
-    for c in FIVE.values():
+    series = [replace(c, approximate=settings.pose == "points" and c.name in POSED) for c in FIVE.values()]
+    for c in series:
         kind = (c.direction, c.units, c.low, c.high, c.approximate)
         columns += [
             Column(f"avg_{c.name}", f"{c.meaning}; mean over the clip", *kind),
             Column(f"min_{c.name}", f"{c.meaning}; at the worst second", *kind),
             Column(f"min_{c.name}_at", f"when {c.name} is lowest", "none", "s", low=0, approximate=c.approximate),
         ]
-    return (
-        *columns,
+    columns += [
         Column("face_consistency", "100 minus 20 per second without exactly one face", "higher", low=0, high=100),
         Column("doubtful_faces", "seconds with a face so unsure that the count could be another", "lower", "s", low=0),
+    ]
+    if settings.talkvid_compat:
+        columns, series = [as_talkvid(c) for c in columns], [as_talkvid(c) for c in series]
+    return tuple(columns), (*series, FACES)
+
+
+def head(settings: Settings) -> Scorer:
+    """The head scorer under these settings: face detector, pose, and whose sampling, all named in its backend.
+
+    Raises WeightsError where the pose asks for mediapipe and it is not installed; ValueError for `talkvid_compat`
+    with `skip_nonreference`, for TalkVid counts frames.
+
+    >>> head(Settings(talkvid_compat=True)).backend
+    "YuNet at 640 px, five-point pose, TalkVid's own sampling"
+    """
+    if settings.talkvid_compat and settings.skip_nonreference:
+        raise ValueError("talkvid_compat counts frames, so none may be skipped: leave out skip_nonreference.")
+    finder, models = face_backend(settings)
+    pose, pose_models = pose_backend(settings)
+    columns, series = _columns(settings)
+    return Scorer(
+        name="head",
+        version="3",
+        backend=f"{finder}, {pose}" + (", TalkVid's own sampling" if settings.talkvid_compat else ""),
+        columns=columns,
+        series=series,
+        setup=partial(pose_opener, settings),
+        watch=watch_as_talkvid if settings.talkvid_compat else watch,
+        weights=models + pose_models,
     )
-
-
-HEAD = Scorer(
-    name="head",
-    version="1",
-    backend="YuNet at 640 px, five-point pose",
-    columns=_columns(),
-    series=(*FIVE.values(), Column("faces", "faces found", "none", low=0)),
-    setup=FaceDetector,
-    score=score,
-    weights=(YUNET,),
-)

@@ -1,135 +1,229 @@
-"""What neighbouring frames say: shake, frozen stretches, cuts. Every frame counts, its luma at 480 pixels width."""
+"""What frames say of each other: what can be followed, shake, frozen stretches, cuts. Luma at 480 pixels width."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from scoring.scorer import Column, Measured, Scorer
-from scoring.video import MOTION_WIDTH, Clip, Image
+from scoring.frames import Facts, Frame, Image, Opening, resized
+from scoring.motion_formulas import camera_shake, jitter, likeness, longest_freeze, repeats
+from scoring.scorer import Column, Measured, Scorer, Watch
+from scoring.settings import Settings
+from scoring.tracking import FLOW_WIDTH, flow_finder, for_flow, shift, tracked_ratio
 
-FLOW_WIDTH = 240
-"""Optical flow is computed at this width (pixels) and reported at 480: four times faster, and shake shows as well."""
 LIKENESS_WIDTH = 120
 """Likeness is computed at this width (pixels): so small, a shake leaves it high and only a new picture lowers it."""
-CELL = 16
-"""Pixels at 480 width. A frame repeats the last one if no cell of this size changes by more than STILL on average."""
-STILL = 0.7
-"""Grey levels of 255."""
+TRACKED_PER_SECOND = 2
+SLACK = 1e-3
+"""Seconds by which a time stamp may come early: some containers round to milliseconds."""
+BAND = (0.85, 0.999)
+"""TalkVid's band for the share of points that CoTracker follows: below it is too much motion, above it too little."""
+UNLIKE = 0.85
+"""Neighbouring frames less like each other than this may be a cut ..."""
+LOST = 0.25
+"""... and are one if no larger share of the points can be followed. Uncut clips go down to .4, cuts up to .03."""
 
 
-def jitter(flow: NDArray[np.float64]) -> float:
-    """How unsteadily the whole picture moves: 90th percentile of the second difference of `flow`, as a length.
+class MotionWatch(Watch):
+    """One clip's motion: between any two neighbouring frames, and between pictures half a second apart."""
 
-    `flow` is (n, 2), the picture's shift from each frame to the next in pixels; n must be 3 or more. A steady pan
-    and a steadily quickening one give 0. The percentile lets half a second of shake in five count in full, and one
-    cut not at all.
+    def __init__(self, dis: cv2.DISOpticalFlow, *, skipping: bool) -> None:
+        self._neighbours = None if skipping else Neighbours(dis)
+        self._tracks = Tracks(dis)
 
-    >>> jitter(np.array([[0.0, 0], [1, 0], [2, 0], [3, 0]]))
-    0.0
-    >>> jitter(np.array([[1.0, 0], [-1, 0], [1, 0], [-1, 0]]))
-    4.0
-    """
-    if len(flow) < 3:
-        raise ValueError(f"jitter needs the flow between 4 frames or more, not {len(flow) + 1}")
-    return float(np.percentile(np.linalg.norm(np.diff(flow, n=2, axis=0), axis=1), 90))
+    def see(self, frame: Frame) -> None:
+        """Compare the frame with those before."""
+        due = int((frame.time + SLACK) * TRACKED_PER_SECOND)
+        if self._neighbours:
+            flow = self._neighbours.compare(frame)
+        elif self._tracks.wants(due):
+            flow = for_flow(frame.small)
+        else:
+            return
+        self._tracks.follow(due, frame.time, flow)
+
+    def result(self, facts: Facts) -> Measured:  # noqa: ARG002 - every watch is given the facts
+        """The summary of all pairs."""
+        tracked = self._tracks.result()
+        if self._neighbours:
+            every = self._neighbours.result()
+        else:
+            names = [column.name for column in EVERY_FRAME]
+            every = Measured(dict.fromkeys(names), reasons=dict.fromkeys(names, "Frames were skipped, to save time."))
+        return Measured(
+            tracked.scores | every.scores, tracked.series | every.series, tracked.reasons | every.reasons, every.times
+        )
 
 
-def change(before: Image, after: Image) -> float:
-    """Mean absolute difference of two luma frames in their most changed cell of 16x16 pixels, 0 to 255.
+class Tracks:
+    """Pictures half a second apart, and the share of points that can be followed from one to the next."""
 
-    The most changed cell, for a mouth may move in an otherwise still picture.
-    """
-    difference = cv2.absdiff(before, after).astype(np.float32)
-    cells = (max(1, difference.shape[1] // CELL), max(1, difference.shape[0] // CELL))
-    return float(cv2.resize(difference, cells, interpolation=cv2.INTER_AREA).max())
+    def __init__(self, dis: cv2.DISOpticalFlow) -> None:
+        self._dis = dis
+        self._last: tuple[int, Image] | None = None
+        self._times: list[float] = []
+        self._ratios: list[float | None] = []
+
+    def wants(self, due: int) -> bool:
+        """Whether a frame is the first of its half second."""
+        return self._last is None or due > self._last[0]
+
+    def follow(self, due: int, time: float, flow: Image) -> None:
+        """Follow the points into this frame, at 240 width, if it stands for a half second that is next to the last."""
+        if not self.wants(due):
+            return
+        if self._last and due == self._last[0] + 1 and flow.shape == self._last[1].shape:
+            self._times.append(time)
+            self._ratios.append(tracked_ratio(self._dis, self._last[1], flow))
+        self._last = due, flow
+
+    def result(self) -> Measured:
+        """Mean, minimum and its time; `too_still` is 1 where TalkVid's band ends above."""
+        known = [(ratio, time) for ratio, time in zip(self._ratios, self._times, strict=True) if ratio is not None]
+        mean = math.fsum(ratio for ratio, _ in known) / len(known) if known else None
+        lowest, at = min(known, default=(None, None))
+        scores = {
+            "tracked_ratio": mean,
+            "min_tracked_ratio": lowest,
+            "min_tracked_ratio_at": at,
+            "too_still": None if mean is None else float(mean > BAND[1]),
+        }
+        why = "The pictures are even surfaces." if self._ratios else "No two pictures are half a second apart."
+        series = {"tracked_ratio": _per_second(self._times, self._ratios, _mean)}
+        return Measured(scores, series, {} if known else dict.fromkeys(scores, why))
 
 
-def likeness(before: Image, after: Image) -> float | None:
-    """Pearson's correlation of two luma frames, -1 to 1; None if one of them is an even surface."""
-    spread = float(before.std()) * float(after.std())
-    if spread == 0:
+class Neighbours:
+    """Every frame and the one before it."""
+
+    def __init__(self, dis: cv2.DISOpticalFlow) -> None:
+        self._dis = dis
+        self._before: tuple[Image, Image, Image] | None = None
+        self._times: list[float] = []
+        self._repeats: list[bool] = []
+        self._likenesses: list[float | None] = []
+        self._shifts: list[tuple[float, float]] = []
+        self._cuts: list[float] = []
+
+    def compare(self, frame: Frame) -> Image:
+        """Compare a frame with the one before; gives it at 240 width, for following points."""
+        flow = for_flow(frame.small)
+        now = (frame.small, flow, resized(flow, LIKENESS_WIDTH, flow.shape[0] // 2))
+        before, self._before = self._before, now
+        if before is None or before[0].shape != now[0].shape:  # some streams change their shape midway
+            self._times.append(frame.time)
+            self._repeats.append(False)
+            self._likenesses.append(None)
+            self._shifts.append((0.0, 0.0))
+            return flow
+        alike = likeness(before[2], now[2])
+        cut = alike is not None and alike < UNLIKE and (tracked_ratio(self._dis, before[1], flow) or 0) < LOST
+        self._times.append(frame.time)
+        self._repeats.append(repeats(before[0], now[0]))
+        self._likenesses.append(alike)
+        # Across a cut there is no motion, only another place.
+        right, down = (0.0, 0.0) if cut else shift(self._dis, before[1], flow)
+        self._shifts.append((float(right), float(down)))
+        if cut:
+            self._cuts.append(frame.time)
+        return flow
+
+    def result(self) -> Measured:
+        """The summary of all pairs; the first frame has none before it and counts in no share."""
+        times, flow = self._times[1:], np.array(self._shifts[1:])
+        repeated = [float(again) for again in self._repeats[1:]]
+        alike = self._likenesses[1:]
+        known = [(value, time) for value, time in zip(alike, times, strict=True) if value is not None]
+        lowest, at = min(known, default=(None, None))
+        scores: dict[str, float | None] = {
+            "jitter": jitter(flow) if len(flow) > 2 else None,
+            "camera_shake": _shake(self._shifts, self._times),
+            "repeated_share": _mean(repeated),
+            "longest_freeze": longest_freeze(self._times, self._repeats[1:]),
+            "cuts": float(len(self._cuts)),
+            "lowest_correlation": lowest,
+            "lowest_correlation_at": at,
+        }
+        series = {
+            "repeated_share": _per_second(times, repeated, _mean),
+            "lowest_correlation": _per_second(times, alike, min),
+        }
+        missing = {name: WHY[name] for name, value in scores.items() if value is None}
+        return Measured(scores, series, missing, {"cuts": self._cuts})
+
+
+def watch(dis: cv2.DISOpticalFlow, opening: Opening) -> MotionWatch:
+    """Begin a clip."""
+    return MotionWatch(dis, skipping=opening.skipping)
+
+
+def _shake(shifts: list[tuple[float, float]], times: list[float]) -> float | None:
+    try:
+        return camera_shake(np.array(shifts), times)
+    except ValueError:
         return None
-    a, b = before.astype(np.float64), after.astype(np.float64)
-    return float(((a - a.mean()) * (b - b.mean())).mean()) / spread
 
 
-def setup() -> cv2.DISOpticalFlow:
-    """Dense inverse search flow (Kroeger et al., ECCV 2016), the fastest preset."""
-    return cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+def _mean(values: list[float]) -> float:
+    return math.fsum(values) / len(values)
 
 
-def score(dis: cv2.DISOpticalFlow, clip: Clip) -> Measured:
-    """`jitter`, `repeated_share` and `lowest_correlation` of one clip, with the second of the latter."""
-    repeats = [float(change(a, b) < STILL) for a, b in pairwise(clip.small)]
-    likenesses = [likeness(a, b) for a, b in pairwise(_scaled(clip.small, LIKENESS_WIDTH))]
-    flow = _flow(dis, clip.small)
-    lowest, at = min(
-        ((value, time) for value, time in zip(likenesses, clip.times[1:], strict=True) if value is not None),
-        default=(None, None),
-    )
-    scores = {
-        "jitter": jitter(flow) if len(flow) > 2 else None,
-        "repeated_share": math.fsum(repeats) / len(repeats),
-        "lowest_correlation": lowest,
-        "lowest_correlation_at": at,
-    }
-    even = "The pictures are even surfaces."
-    whys = {
-        "jitter": "The clip has fewer than four frames.",
-        "lowest_correlation": even,
-        "lowest_correlation_at": even,
-    }
-    series = {
-        "repeated_share": _per_second(clip, repeats, lambda values: math.fsum(values) / len(values)),
-        "lowest_correlation": _per_second(clip, likenesses, min),
-    }
-    return Measured(scores, series, {name: why for name, why in whys.items() if scores[name] is None})
-
-
-def _flow(dis: cv2.DISOpticalFlow, frames: Sequence[Image]) -> NDArray[np.float64]:
-    """The picture's shift from each frame to the next: medians of dense flow, (frames - 1, 2), pixels at 480 width."""
-    shifts = []
-    for before, after in pairwise(_scaled(frames, FLOW_WIDTH)):
-        field = np.asarray(dis.calc(before, after, np.zeros((*before.shape, 2), np.float32)))
-        shifts.append(np.median(field.reshape(-1, 2), axis=0))
-    return np.array(shifts, np.float64).reshape(-1, 2) * (MOTION_WIDTH / FLOW_WIDTH)
-
-
-def _scaled(frames: Sequence[Image], width: int) -> Iterator[Image]:
-    for frame in frames:
-        # Flow needs some pixels to stand on, however flat the picture.
-        height = max(16, round(frame.shape[0] * width / frame.shape[1]))
-        yield np.asarray(cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _per_second(clip: Clip, values: Sequence[float | None], join: Callable[[list[float]], float]) -> list[float | None]:
+def _per_second(
+    times: Sequence[float], values: Sequence[float | None], join: Callable[[list[float]], float]
+) -> list[float | None]:
     """Values of frame pairs, joined by the second in which the later frame is shown."""
-    seconds: list[list[float]] = [[] for _ in range(int(clip.times[-1]) + 1)]
-    for time, value in zip(clip.times[1:], values, strict=True):
+    seconds: list[list[float]] = [[] for _ in range(int(times[-1] + SLACK) + 1)] if times else []
+    for time, value in zip(times, values, strict=True):
         if value is not None:
-            seconds[int(time)].append(value)
+            seconds[int(time + SLACK)].append(value)
     return [join(found) if found else None for found in seconds]
 
 
-JITTER = Column("jitter", "shake of the whole picture, per frame and at 480 px width", "lower", "px", low=0)
+EVEN = "The pictures are even surfaces."
+WHY = {
+    "jitter": "The clip has fewer than four frames.",
+    "camera_shake": "The clip is not longer than a second.",
+    "lowest_correlation": EVEN,
+    "lowest_correlation_at": EVEN,
+}
+
+TRACKED = Column(
+    "tracked_ratio",
+    "share of points that can be followed for half a second; TalkVid's band is .85 to .999",
+    "band",
+    low=0,
+    high=1,
+    approximate=True,
+)
 REPEATED = Column("repeated_share", "share of frames that repeat the one before", "lower", low=0, high=1)
 LIKENESS = Column("lowest_correlation", "likeness of the two most unlike neighbouring frames", "higher", low=-1, high=1)
-
-MOTION = Scorer(
-    name="motion",
-    version="1",
-    backend="OpenCV DIS flow at 240 px",
-    columns=(
-        JITTER,
-        REPEATED,
-        LIKENESS,
-        Column("lowest_correlation_at", "when neighbouring frames are most unlike", "none", "s", low=0),
-    ),
-    series=(REPEATED, LIKENESS),
-    setup=setup,
-    score=score,
+HALF_SECONDS = (
+    TRACKED,
+    Column("min_tracked_ratio", "tracked_ratio at the worst half second", "higher", low=0, high=1, approximate=True),
+    Column("min_tracked_ratio_at", "when tracked_ratio is lowest", "none", "s", low=0, approximate=True),
+    Column("too_still", "1 if tracked_ratio is above .999, else 0", "lower", low=0, high=1, approximate=True),
 )
+EVERY_FRAME = (
+    Column("jitter", "shake of the whole picture, per frame and at 480 px width", "lower", "px", low=0),
+    Column("camera_shake", "sway of the whole picture about its one-second mean, at 480 px", "lower", "px", low=0),
+    REPEATED,
+    Column("longest_freeze", "longest stretch without a new picture", "lower", "s", low=0),
+    Column("cuts", "hard cuts; blind to dissolves, and to a zoom by less than about a fifth", "lower", low=0),
+    LIKENESS,
+    Column("lowest_correlation_at", "when neighbouring frames are most unlike", "none", "s", low=0),
+)
+
+
+def motion(_: Settings) -> Scorer:
+    """The motion scorer, whatever the settings; where frames are skipped, it knows only `tracked_ratio`."""
+    return Scorer(
+        name="motion",
+        version="2",
+        backend=f"OpenCV DIS flow at {FLOW_WIDTH} px",
+        columns=(*HALF_SECONDS, *EVERY_FRAME),
+        series=(TRACKED, REPEATED, LIKENESS),
+        times=(Column("cuts", "hard cuts", "none", "s"),),
+        setup=flow_finder,
+        watch=watch,
+    )

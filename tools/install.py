@@ -41,7 +41,7 @@ def main(lock: Path, stamps: list[Path]) -> None:
         began = time.monotonic()
         print(f"Installing from {lock} ...", flush=True)
         run("-m", "pip", "install", "--disable-pip-version-check", "--quiet", "uv", quiet=True)
-        install("--require-hashes", "-r", str(lock))
+        install("--no-deps", "--require-hashes", "-r", str(lock))  # a lock is whole: nothing is left to resolve
         install("--no-deps", "-e", ".")
         print(f"Installed in {time.monotonic() - began:.0f} s.", flush=True)
     stamps[0].write_text(wanted)

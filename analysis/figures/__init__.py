@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from analysis.figures.cascade import Level, retention_cascade, retention_cascade_table
 from analysis.figures.curves import roc_curve, roc_curve_table
 from analysis.figures.forest import agreement_forest, agreement_forest_table
 from analysis.figures.histogram import score_histogram, score_histogram_table
@@ -13,10 +14,13 @@ __all__ = [
     "VERDICT_COLOURS",
     "Chart",
     "Figure",
+    "Level",
     "Table",
     "Theme",
     "agreement_forest",
     "agreement_forest_table",
+    "retention_cascade",
+    "retention_cascade_table",
     "roc_curve",
     "roc_curve_table",
     "score_histogram",
@@ -38,5 +42,6 @@ FIGURES: dict[str, Figure] = {
     "score_histogram": Figure(score_histogram, score_histogram_table),
     "roc_curve": Figure(roc_curve, roc_curve_table),
     "agreement_forest": Figure(agreement_forest, agreement_forest_table),
+    "retention_cascade": Figure(retention_cascade, retention_cascade_table),
 }
 """Every figure by name."""

@@ -15,7 +15,7 @@ from av.codec.context import Flags
 
 from app.demo.faults import FAULTS, Fault, pictures
 from app.demo.footage import HEIGHT, WIDTH, Source, forget_stages
-from scoring.video import Image
+from scoring.frames import Image
 
 VERSION = "1"
 """Raise it when the pictures or the truth change: clips of another version are made anew."""

@@ -2,9 +2,15 @@
 
 import sys
 
-from tests.bench import load, pages, statistics
+from tests.bench import load, pages, sampling, scoring, statistics
 
-BENCHES = {"load": load.run, "pages": pages.run, "statistics": statistics.run}
+BENCHES = {
+    "load": load.run,
+    "pages": pages.run,
+    "statistics": statistics.run,
+    "sampling": sampling.run,
+    "scoring": scoring.run,
+}
 
 
 def main(names: list[str]) -> None:

@@ -1,0 +1,61 @@
+"""`clipjury proxies`: lighter copies of clips for raters' browsers."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from app.proxies import ProxySummary
+
+out = Console(highlight=False, soft_wrap=True)
+SOME_FAILED = 3
+"""Exit code when some clips failed and all others did not."""
+
+
+def proxies(
+    pool: Annotated[Path, typer.Argument(help="The pool (Parquet), made by clipjury score.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for proxies, posters and the new pool.")],
+    megabits: Annotated[
+        float, typer.Option(min=0, help="Mbit/s above which a clip gets a proxy; 0: every clip.")
+    ] = 4.0,
+    jobs: Annotated[int, typer.Option(min=1, help="Clips made side by side.")] = 1,
+) -> None:
+    """Make 720p copies for raters' browsers where a clip needs one, posters, and a pool that points at them.
+
+    A clip needs one if browsers cannot play it, if it is over 1080p or over 4 Mbit/s. Needs ffmpeg: CLIPJURY_FFMPEG,
+    the machine's own, or pip install 'clipjury[ffmpeg]'. Run again, the command makes only what is missing.
+    """
+    from app.pools import read_pool
+    from app.proxies import make_proxies
+
+    given = read_pool(pool)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as progress:
+        line = progress.add_task("Making proxies", total=None)
+        summary = make_proxies(
+            given,
+            output,
+            jobs=jobs,
+            megabits=megabits,
+            on_clip=lambda done, total: progress.update(line, completed=done, total=total),
+        )
+    _print(summary, output)
+    if summary.failed:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _print(summary: "ProxySummary", output: Path) -> None:
+    there = f", {summary.kept} were there" if summary.kept else ""
+    out.print(f"{summary.made} proxies made{there}, for {summary.clips} clips, in {summary.seconds:.1f} s.")
+    for reason, count in summary.why.items():
+        out.print(f"  {reason}: {count}")
+    if summary.bytes_before:
+        size = summary.bytes_after / summary.bytes_before
+        out.print(f"  {summary.bytes_before / 1e6:.1f} MB became {summary.bytes_after / 1e6:.1f} MB ({size:.2f}x)")
+    for clip, reason in summary.failed:
+        out.print(f"  [red]failed[/red] {escape(clip)}: {escape(reason)}")
+    out.print(f"The pool with proxies: {escape(str(output / 'pool.parquet'))}")

@@ -1,0 +1,65 @@
+"""`clipjury segment`: long videos into clips."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+from app.errors import AppError
+
+if TYPE_CHECKING:
+    from app.segmenting import SegmentSummary
+
+out = Console(highlight=False, soft_wrap=True)
+SOME_FAILED = 3
+"""Exit code when some videos could not be cut and all others were."""
+
+
+def segment(
+    paths: Annotated[list[Path], typer.Argument(metavar="VIDEO...", help="Long videos, or folders of videos.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the clips and their manifest.")],
+    content: Annotated[float, typer.Option(help="Threshold of the Content detector, 0-255; 0: without it.")] = 10.0,
+    histogram: Annotated[float, typer.Option(help="Threshold of the Histogram detector, 0-1; 0: without it.")] = 0.085,
+    shortest: Annotated[float, typer.Option(min=0, help="Seconds; shorter scenes are dropped.")] = 5.0,
+    longest: Annotated[float, typer.Option(help="Seconds; longer scenes are divided evenly; 0: no limit.")] = 60.0,
+) -> None:
+    """Cut long videos into clips at scene changes, with a manifest that `clipjury score` reads.
+
+    Thresholds are TalkVid's. A video that cannot be read stops nothing; exit code 3 then. Run again, the command makes
+    only what is missing.
+    """
+    from app import segmenting
+    from scoring.segments import Cutting
+
+    try:
+        cutting = Cutting(content or None, histogram or None, shortest, longest or None)
+    except ValueError as error:
+        raise AppError(str(error), "See: clipjury segment --help") from error
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as progress:
+        line = progress.add_task("", total=1.0)
+        summary = segmenting.segment(
+            paths,
+            output,
+            cutting,
+            lambda what, share: progress.update(line, description=escape(what), completed=share),
+        )
+    _print(summary, output)
+    if summary.failed:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _print(summary: "SegmentSummary", output: Path) -> None:
+    raw = summary.steps[0].seconds
+    for step in summary.steps:
+        share = f"{100 * step.seconds / raw:5.1f} % of raw" if raw else ""
+        out.print(f"{step.name:<8}{step.seconds / 3600:10.3f} h  {share}  {step.count} {step.unit}")
+    there = f", {summary.kept} were there" if summary.kept else ""
+    out.print(f"{summary.made} clips made{there}: {escape(str(output))}")
+    for video, reason in summary.failed:
+        out.print(f"  [red]not cut[/red] {escape(video)}: {escape(reason)}")
+    if not summary.failed:
+        out.print(f"Score them with: clipjury score {escape(str(output))} -o pool.parquet")

@@ -1,0 +1,182 @@
+"""Design files: TOML that says how a sample is drawn; a study file's [sampling] says the same."""
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from app import filter_files
+from app.errors import AppError
+from app.sampling_plans import Borderline, Place, SamplingPlan, Simple, Strata, Stratified, TwoPhase
+from app.study_files import line_of
+from scoring.filters import Filter
+
+START = 'A design file begins with design = "simple", "stratified", "borderline" or "two_phase".'
+MODELS: dict[str, type[BaseModel]] = {
+    "simple": Simple,
+    "stratified": Stratified,
+    "borderline": Borderline,
+    "two_phase": TwoPhase,
+}
+OWN = ("seed", "cascade", "filter", "exclude_file", "include_file")
+"""Keys that a design file has and a study file's [sampling] has not: a study has a seed and filters of its own."""
+PLANS: TypeAdapter[Simple | Stratified | Borderline | TwoPhase] = TypeAdapter(SamplingPlan)
+
+
+@dataclass(frozen=True)
+class DesignFile:
+    """A design file, read and checked: its name for messages, its text, the design, the seed, the cascade.
+
+    `lenient` is true where the cascade is a preset: filters without a score are left out then.
+    """
+
+    name: str
+    text: str
+    plan: Simple | Stratified | Borderline | TwoPhase
+    seed: int = 1
+    filters: tuple[Filter, ...] = ()
+    lenient: bool = False
+
+    def identity(self, pool_fingerprint: str) -> str:
+        """What names the design on a pool: 16 digits of a hash over the design as understood, filters and pool."""
+        rules = [[rule.name, rule.score, rule.minimum, rule.maximum] for rule in self.filters]
+        said = [self.plan.model_dump(mode="json"), rules, pool_fingerprint]
+        return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def read(path: Path) -> DesignFile:
+    """The design file at a path; files that it names lie beside it. Raises AppError naming file, line and remedy."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise AppError(f"The design file {path} cannot be read ({error}).", START) from error
+    return parse(text, str(path), path.parent)
+
+
+def parse(text: str, name: str, folder: Path = Path()) -> DesignFile:
+    """Check a design file's text; `folder` is where files that it names lie.
+
+    Raises: AppError naming all that is wrong, each with file, line and key.
+
+    >>> parse('design = "simple"\\nclips = 20\\nseed = 4', "mine.toml").plan.clips
+    20
+    """
+    try:
+        content = tomllib.loads(text)
+    except RecursionError as error:
+        raise AppError(f"{name} is nested too deeply.", START) from error
+    except tomllib.TOMLDecodeError as error:
+        raise AppError(f"{name} is not TOML: {error}.", "Mend that line and try again.") from error
+    chosen = content.get("design")
+    if not isinstance(chosen, str) or chosen not in MODELS:
+        raise AppError(f"{_at(text, name, ['design'])}: there is no design {chosen!r}.", START)
+    filters, lenient = _cascade(content, text, name, folder)
+    given = {key: value for key, value in content.items() if key not in OWN} | _listed(content, text, name, folder)
+    problems = [f"{_at(text, name, place)}: {words}" for place, words in _seed_problem(content)]
+    try:
+        plan = PLANS.validate_python(given)
+    except ValidationError as error:
+        problems += [_problem(text, name, chosen, **_fields(item)) for item in error.errors()]
+    else:
+        problems += [f"{_at(text, name, place)}: {words}" for place, words in contradictions(plan, filters)]
+    if problems:
+        raise AppError("\n".join(problems), "Mend these lines and try again.")
+    return DesignFile(name, text, plan, content.get("seed", 1), filters, lenient)
+
+
+def contradictions(
+    plan: Simple | Stratified | Borderline | TwoPhase, filters: tuple[Filter, ...]
+) -> Iterator[tuple[Place, str]]:
+    """Where a design and its cascade do not fit each other: the place and what is wrong, in a sentence."""
+    names = [rule.name for rule in filters]
+    for place, name in plan.named():
+        if name not in names:
+            yield place, f"there is no filter {name!r}. {filter_files.nearest(name, names)}".rstrip()
+    if filters:
+        return
+    needs = {"a borderline draw": isinstance(plan, Borderline), "only": getattr(plan, "only", "all") == "passed"}
+    needs["a pattern"] = isinstance(plan, Stratified) and any(one.pattern for one in plan.strata)
+    needs["rejects"] = plan.rejects is not None
+    for what in (what for what, is_asked in needs.items() if is_asked):
+        yield ["design"], f'{what} needs filters: [[filter]] tables, or cascade = "talkvid" or a filter file.'
+
+
+def _seed_problem(content: dict[str, Any]) -> Iterator[tuple[Place, str]]:
+    seed = content.get("seed", 1)
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**31:
+        yield ["seed"], f"a seed is a whole number from 0 to 2147483647 (it is {seed!r})."
+
+
+def _cascade(content: dict[str, Any], text: str, name: str, folder: Path) -> tuple[tuple[Filter, ...], bool]:
+    """The filters: the file's own tables, or those of the preset or file that `cascade` names."""
+    named = content.get("cascade")
+    if "filter" in content:
+        if named is not None:
+            raise AppError(f"{_at(text, name, ['cascade'])}: there are [[filter]] tables too.", "Keep one of them.")
+        return filter_files.parse(_filters_alone(text), name), False
+    if named is None:
+        return (), False
+    if not isinstance(named, str):
+        raise AppError(f"{_at(text, name, ['cascade'])}: a text is needed.", 'Write cascade = "talkvid" or a file.')
+    source = filter_files.find(str(folder / named) if (folder / named).is_file() else named)
+    return source.filters, source.preset
+
+
+def _filters_alone(text: str) -> str:
+    """The text with every line outside of [[filter]] tables blank: line numbers stay."""
+    kept, inside = [], False
+    for line in text.splitlines():
+        if line.lstrip().startswith("["):
+            inside = re.match(r"\s*\[\[\s*filter\s*\]\]", line) is not None
+        kept.append(line if inside else "")
+    return "\n".join(kept)
+
+
+def _listed(content: dict[str, Any], text: str, name: str, folder: Path) -> dict[str, list[str]]:
+    """Ids from the files that include_file and exclude_file name, one a line, behind those in the design itself."""
+    found = {}
+    for key in ("include", "exclude"):
+        if (file := content.get(f"{key}_file")) is None:
+            continue
+        try:
+            lines = (folder / str(file)).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            where = _at(text, name, [f"{key}_file"])
+            raise AppError(f"{where}: {file} cannot be read ({error}).", "Write one clip id a line.") from error
+        found[key] = [*content.get(key, ()), *(line.strip() for line in lines if line.strip())]
+    return found
+
+
+def _fields(error: Any) -> dict[str, Any]:
+    return {"place": error["loc"], "kind": error["type"], "message": error["msg"], "given": error["input"]}
+
+
+def _problem(
+    text: str, name: str, chosen: str, *, place: tuple[int | str, ...], kind: str, message: str, given: object
+) -> str:
+    path = list(place[1:] if place and place[0] == chosen else place)  # pydantic puts the chosen design first
+    where = f"{_at(text, name, path or ['design'])}: "
+    if kind == "extra_forbidden":
+        model = MODELS[chosen] if len(path) == 1 else Strata
+        keys = [*model.model_fields, *(OWN if len(path) == 1 else ())]
+        return f"{where}there is no such key. {filter_files.nearest(str(path[-1]), keys) or 'Keys: ' + ', '.join(keys)}"
+    shown = f" (it is {given!r})" if isinstance(given, str | int | float) else ""
+    return f"{where}{message.removeprefix('Value error, ')}{shown}."
+
+
+def _at(text: str, name: str, path: Place) -> str:
+    return f"{name}, line {_line(text, path)}, {'.'.join(str(part) for part in path)}"
+
+
+def _line(text: str, path: Place) -> int:
+    """The line (from 1) of a key; of its table, or the first, where the key is missing."""
+    if len(path) > 1 and path[0] == "strata" and isinstance(path[1], int):
+        return line_of(text, path)
+    pattern = re.compile(rf"\s*{re.escape(str(path[0]))}\s*=|\s*\[+\s*{re.escape(str(path[0]))}\s*\]")
+    return next((at for at, line in enumerate(text.splitlines(), 1) if pattern.match(line)), 1)

@@ -1,0 +1,189 @@
+"""Filter files: TOML with a `[[filter]]` table per filter, the presets, and TOML text made from filters."""
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from app import head_thresholds
+from app.errors import AppError
+from app.settings import HERE
+from app.study_files import Name, line_of
+from scoring.filters import Filter
+
+PRESETS = ("talkvid",)
+START = "Start from a preset: clipjury filters talkvid -o filters.toml"
+Text = Annotated[str, Field(max_length=80, pattern=r"^\P{Cc}*$")]
+Bound = Annotated[float, Field(strict=True)]
+
+
+@dataclass(frozen=True)
+class FilterFile:
+    """A filter file, read and checked: its `name` for messages, its text, its filters in order.
+
+    `notes` say what the file holds that is no filter; `preset` is true for the files that come with ClipJury.
+    """
+
+    name: str
+    text: str
+    filters: tuple[Filter, ...]
+    preset: bool = False
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of the text, as the filtered pool records it."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+class _Table(BaseModel):
+    """One `[[filter]]`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    score: Annotated[Text, Field(min_length=1)]
+    name: Name | None = None
+    min: Bound | None = None
+    max: Bound | None = None
+    stage: Text = ""
+    rubric: str = ""
+
+    @model_validator(mode="after")
+    def _is_a_filter(self) -> Self:
+        self.filter()  # its own rules: a cut, ends in order, a free name
+        return self
+
+    def filter(self) -> Filter:
+        """The filter it describes; without a name it is called like its score."""
+        return Filter(self.name or self.score, self.score, self.min, self.max, self.stage, self.rubric)
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    filter: tuple[_Table, ...] = ()
+
+
+def find(name: str) -> FilterFile:
+    """The filter file at a path, or the preset of that name; .yml and .yaml are TalkVid's head thresholds.
+
+    Raises: AppError naming file, line and remedy.
+    """
+    path = Path(name)
+    if not path.is_file() and name in PRESETS:
+        text = (HERE / "presets" / "filters" / f"{name}.toml").read_text(encoding="utf-8")
+        return FilterFile(f"preset {name}", text, parse(text, f"preset {name}"), preset=True)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        is_preset = path.stem in PRESETS
+        remedy = f"The preset is called {path.stem}: --filters {path.stem}" if is_preset else START
+        raise AppError(f"The filter file {name} cannot be read ({error}).", remedy) from error
+    if path.suffix.lower() in (".yml", ".yaml"):
+        filters, notes = head_thresholds.parse(text, name)
+        return FilterFile(name, text, filters, notes=notes)
+    return FilterFile(name, text, parse(text, name))
+
+
+def parse(text: str, name: str) -> tuple[Filter, ...]:
+    """The filters of a TOML text; `name` is the file's, for messages.
+
+    Raises: AppError naming all that is wrong, each with its line.
+
+    >>> parse('[[filter]]\\nscore = "dover_scores"\\nmin = 7', "mine.toml")[0].name
+    'dover_scores'
+    """
+    try:
+        content = tomllib.loads(text)
+        filters = tuple(table.filter() for table in _File.model_validate(content).filter)
+    except RecursionError as error:
+        raise AppError(f"{name} is nested too deeply.", START) from error
+    except tomllib.TOMLDecodeError as error:
+        raise AppError(f"{name} is not TOML: {error}.", "Mend that line and try again.") from error
+    except ValidationError as error:
+        problems = [
+            _problem(text, name, item["loc"], item["type"], item["msg"], item["input"]) for item in error.errors()
+        ]
+        raise AppError("\n".join(problems), "Mend these lines and try again.") from error
+    if not filters:
+        raise AppError(f"{name} holds no filter.", "Write a [[filter]] table with score and min, max or both.")
+    names = [rule.name for rule in filters]
+    twice = [
+        f"{name}, line {_line(text, ('filter', place, 'name'))}, filter.{place}: the name {one!r} is used twice."
+        for place, one in enumerate(names)
+        if one in names[:place]
+    ]
+    if twice:
+        raise AppError("\n".join(twice), "Give each filter a name of its own.")
+    return filters
+
+
+def to_toml(filters: Sequence[Filter]) -> str:
+    """A filter file's text; `parse` gives the same filters again.
+
+    >>> print(to_toml([Filter("dover", "dover_scores", minimum=7, stage="quality")]), end="")
+    [[filter]]
+    name = "dover"
+    stage = "quality"
+    score = "dover_scores"
+    min = 7
+    """
+    return "\n".join(_table(rule) for rule in filters)
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The names most like one that does not exist, as a question; "" if none is near."""
+    near = get_close_matches(name, list(names), n=3, cutoff=0.5)
+    return f"Did you mean {', '.join(near)}?" if near else ""
+
+
+def _table(rule: Filter) -> str:
+    lines = ["[[filter]]"]
+    if rule.name != rule.score:
+        lines.append(f"name = {_quoted(rule.name)}")
+    if rule.stage:
+        lines.append(f"stage = {_quoted(rule.stage)}")
+    lines.append(f"score = {_quoted(rule.score)}")
+    ends = (("min", rule.minimum), ("max", rule.maximum))
+    lines += [f"{key} = {number(value)}" for key, value in ends if value is not None]
+    if rule.rubric:
+        lines.append(f"rubric = {_quoted(rule.rubric)}")
+    return "\n".join(lines) + "\n"
+
+
+def number(value: float) -> str:
+    """A number as files write it: whole ones without a point, all others with every digit they need.
+
+    >>> [number(value) for value in (80.0, 0.999, 1e300)]
+    ['80', '0.999', '1e+300']
+    """
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
+
+
+def _quoted(text: str) -> str:
+    # JSON's strings are TOML's basic strings, but for the one control character that JSON leaves as it is.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _problem(text: str, name: str, place: tuple[int | str, ...], kind: str, message: str, given: object) -> str:
+    at = ".".join(str(part) for part in place)
+    where = f"{name}, line {_line(text, place)}, {at}: "
+    if kind == "extra_forbidden":
+        keys = list((_Table if len(place) > 1 else _File).model_fields)
+        return f"{where}there is no such key. {nearest(str(place[-1]), keys) or 'Keys: ' + ', '.join(keys) + '.'}"
+    shown = f" (it is {given!r})" if isinstance(given, str | int | float) else ""
+    return f"{where}{message.removeprefix('Value error, ')}{shown}."
+
+
+def _line(text: str, place: tuple[int | str, ...]) -> int:
+    """The line (from 1) of a key, or of its table where the key is missing."""
+    if place[0] == "filter":
+        return line_of(text, list(place))
+    return next((at for at, line in enumerate(text.splitlines(), 1) if str(place[0]) in line), 1)

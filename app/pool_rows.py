@@ -1,0 +1,119 @@
+"""The columns of a pool that a draw reads, as arrays: whose ids are checked, who may be drawn, who passes."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from analysis.estimate import Bools, Floats, Ints
+from analysis.sampling.ranks import Codes, Keys, codes, digests, twice
+from app.errors import AppError
+from app.filter_files import nearest
+from app.sampling_plans import Borderline, Simple, Stratified, TwoPhase
+from scoring.filters import Filter, chain
+
+_NAMED = 100_000
+"""Ids of larger pools are not searched for like-sounding ones: that would take minutes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """A pool as a draw sees it. Arrays have one entry per clip.
+
+    `table` holds the columns read, `digest` the digests of the ids. `inside` says who may be drawn by lot: clips
+    neither excluded nor `included` (positions of those taken whatever the lot). `passed` says who passes every one
+    of `filters`, an unknown score counting as failed; None without filters.
+    """
+
+    name: str
+    table: pl.DataFrame
+    filters: tuple[Filter, ...]
+    digest: Keys
+    inside: Bools
+    included: Ints
+    excluded: int
+    passed: Bools | None
+
+    @classmethod
+    def build(
+        cls,
+        name: str,
+        table: pl.DataFrame,
+        plan: Simple | Stratified | Borderline | TwoPhase,
+        filters: Sequence[Filter],
+    ) -> "Rows":
+        """Check ids and scores. Raises AppError for a clip that is there twice, or named by the plan and not there."""
+        if table.is_empty():
+            raise AppError(f"The pool {name} has no clips.", "Make one: clipjury score FOLDER -o POOL.parquet")
+        ids = table["clip"]
+        digest = digests(ids)
+        if (again := twice(digest, ids)) is not None:
+            raise AppError(f"{name} has the clip {again!r} more than once.", "Give each clip a name of its own.")
+        included, excluded = _positions(name, ids, plan.include), _positions(name, ids, plan.exclude)
+        inside = np.ones(len(ids), dtype=np.bool_)
+        inside[included] = inside[excluded] = False
+        passed = None
+        if filters:
+            passed = table.select(chain(filters, unknown="fail")).to_series().to_numpy()
+        return cls(name, table, tuple(filters), digest, inside, included, len(excluded), passed)
+
+    @property
+    def rejected(self) -> Bools:
+        """Who fails the cascade among the clips that may be drawn; nobody where there are no filters."""
+        return self.inside & ~self.passed if self.passed is not None else np.zeros(len(self.inside), dtype=np.bool_)
+
+    def scores(self, column: str) -> Floats:
+        """A score, NaN where it is absent or not finite. Raises AppError if it is no number, or nobody has it."""
+        kind = self.column(column).dtype
+        if not (kind.is_numeric() or kind in (pl.Boolean, pl.Null)):
+            raise AppError(f"The column {column!r} of {self.name} holds {kind} and no numbers.", "Name a score column.")
+        values = self.table[column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        finite = np.isfinite(values)
+        if not finite.any():
+            raise AppError(
+                f"No clip of the pool has the score {column}, by which the sample is drawn.",
+                "The pool's column `reason` says why; or draw by another score.",
+            )
+        return values if finite.all() else np.where(finite, values, np.nan)
+
+    def sources(self) -> Codes:
+        """The source of each clip as a number; a clip without one, and every clip to be included, is its own."""
+        column = self.column("source").cast(pl.String)
+        of = codes(pl.select(pl.coalesce(column, self.table["clip"])).to_series())
+        of[self.included] = int(of.max()) + 1 + np.arange(len(self.included))
+        return of
+
+    def column(self, name: str) -> pl.Series:
+        """A column as it stands. Raises AppError, with the nearest names, if there is none of that name."""
+        if name not in self.table.columns:
+            raise no_column(self.name, name, self.table.columns)
+        return self.table[name]
+
+
+def no_column(pool: str, name: str, columns: Iterable[str]) -> AppError:
+    """The refusal of a column that a pool does not have, with the nearest names."""
+    return AppError(f"The pool {pool} has no column {name!r}.", nearest(name, columns), status=404)
+
+
+def columns_for(plan: Simple | Stratified | Borderline | TwoPhase, filters: Iterable[Filter]) -> list[str]:
+    """The columns that a draw reads beside `clip`, in no particular order, each once."""
+    wanted = [rule.score for rule in filters]
+    if plan.per_source is not None:
+        wanted.append("source")
+    if isinstance(plan, Stratified):
+        wanted += [name for one in plan.strata for name in (one.score, one.column) if name]
+    return list(dict.fromkeys(wanted))
+
+
+def _positions(pool: str, ids: pl.Series, wanted: Sequence[str]) -> Ints:
+    """Where the wanted ids stand."""
+    if not wanted:
+        return np.empty(0, dtype=np.int64)
+    places = ids.is_in(pl.Series(wanted, dtype=pl.String).implode()).arg_true()
+    there = set(ids.gather(places))
+    for name in wanted:
+        if name not in there:
+            near = nearest(name, ids.to_list()) if len(ids) <= _NAMED else ""
+            raise AppError(f"The design names the clip {name!r}, which the pool {pool} does not have.", near)
+    return places.to_numpy().astype(np.int64)

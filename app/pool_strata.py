@@ -1,0 +1,100 @@
+"""Strata of a pool as a design names them: bands of a score, values of a column, patterns of the filters' verdicts."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from analysis.sampling.strata import Division, bands, by_edges, by_values, crossed
+from app.errors import AppError
+from app.pool_rows import Rows
+from app.sampling_plans import Strata
+from scoring.filters import Filter
+
+MANY = 1000
+"""Different values a metadata column may have to be divided by; more are hardly categories."""
+
+
+def division_of(rows: Rows, parts: Sequence[Strata]) -> Division:
+    """The pool divided in every one of these ways, crossed. Raises AppError for what the pool cannot be divided by."""
+    made = [_part(rows, one, alone=len(parts) == 1) for one in parts]
+    return crossed(made)
+
+
+def _part(rows: Rows, one: Strata, *, alone: bool) -> Division:
+    if one.column:
+        return _values(rows, one.column, one.most)
+    if one.pattern:
+        return _patterns(rows, one.most)
+    rule = rule_of(rows, one.filter) if one.filter else None
+    column = rule.score if rule else one.score
+    values = rows.scores(column)
+    edges: Sequence[float] = one.edges
+    wanted = 0
+    if not edges and one.quantiles:
+        edges, wanted = bands(values, one.quantiles), one.quantiles
+    elif not edges and rule:
+        wanted = 4 if one.bands is None else one.bands
+        edges = edges_of(rows, rule, wanted)
+    division = by_edges(values, edges)
+    notes = list(division.notes)
+    if len(edges) + 1 < wanted:
+        notes.append(f"Equal values of {column} leave {len(edges) + 1} bands of the {wanted} asked for.")
+    labels = division.labels if alone else tuple(f"{column} {label}" for label in division.labels)
+    return replace(division, labels=labels, notes=tuple(notes))
+
+
+def edges_of(rows: Rows, rule: Filter, count: int) -> tuple[float, ...]:
+    """Inner edges of so many bands, the filter's cuts among them."""
+    if count == 1:
+        return ()
+    scores = rows.scores(rule.score)
+    if rule.minimum is None:
+        return bands(scores, count, rule.maximum, direction="le")
+    return bands(scores, count, rule.minimum, upper=rule.maximum)
+
+
+def rule_of(rows: Rows, name: str) -> Filter:
+    for rule in rows.filters:
+        if rule.name == name:
+            return rule
+    raise AppError(
+        f"The sample is stratified by the filter {name!r}, but the pool lacks its score.",
+        f"Choose another in by = ...; possible: {', '.join(rule.name for rule in rows.filters)}.",
+    )
+
+
+def _values(rows: Rows, column: str, most: int | None) -> Division:
+    """A division by the values of a metadata column. Raises AppError for lists, or too many different values."""
+    given = rows.column(column)
+    if given.dtype.is_nested():
+        raise AppError(f"The column {column!r} of {rows.name} holds lists.", "Name a column of plain values.")
+    words = given.cast(pl.String).fill_null("unknown")
+    names = words.unique().sort().to_list()
+    if len(names) > MANY:
+        raise AppError(
+            f"The column {column!r} has {len(names)} different values, which are no strata.",
+            "Divide a score by edges or quantiles: score = ..., quantiles = 4.",
+        )
+    labels = [f"{column} {one}" for one in names]
+    return by_values(words.cast(pl.Enum(names)).to_physical().to_numpy().astype(np.int32), labels, most=most)
+
+
+def _patterns(rows: Rows, most: int | None) -> Division:
+    """A division by which filters of the cascade each clip passes, fails, or lacks the score of."""
+    code = pl.lit(0, pl.Int64)
+    for place, rule in enumerate(rows.filters):
+        code = code + rule.passes().cast(pl.Int64).fill_null(2) * 3**place
+    found = rows.table.select(code).to_series()
+    kinds = found.unique().sort().to_numpy()
+    of = np.searchsorted(kinds, found.to_numpy()).astype(np.int32)
+    return by_values(of, [_pattern(rows.filters, kind) for kind in kinds.tolist()], most=most, rest="other patterns")
+
+
+def _pattern(filters: Sequence[Filter], kind: int) -> str:
+    verdicts = {rule.name: kind // 3**place % 3 for place, rule in enumerate(filters)}
+    fails = ", ".join(name for name, verdict in verdicts.items() if verdict == 0)
+    unknown = ", ".join(name for name, verdict in verdicts.items() if verdict == 2)
+    words = [f"fails {fails}" if fails else "", f"{unknown} unknown" if unknown else ""]
+    return "; ".join(word for word in words if word) or "passes all"

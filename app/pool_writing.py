@@ -1,0 +1,262 @@
+"""Scoring into a pool: what is finished already is kept, what a killed run left behind is taken up."""
+
+import io
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from polars.exceptions import PolarsError
+
+from app.clip_names import clip_names
+from app.errors import AppError
+from app.manifests import records_for
+from app.pool_lock import PoolLock
+from app.pool_table import KEY, ROWS_PER_GROUP, Earlier, Making, compose, foreign, listed, record_of
+from scoring import scorers
+from scoring.crew import ClipScores
+from scoring.locations import (
+    LocationError,
+    Place,
+    VideoFile,
+    find_files,
+    is_folder,
+    is_remote,
+    name_of,
+    names_in,
+    plain,
+    read,
+    remove,
+    tidy,
+    written,
+)
+from scoring.parts import SUFFIX, frame_of, identity_of, read_parts, row_of, schema_of, signature_of
+from scoring.runners import Clip, Runner, Team, Work, local
+from scoring.runners.dask_cluster import ClusterError
+from scoring.settings import Settings
+from scoring.weights import WeightsError
+
+MERGE_ROWS = 200
+MERGE_SHARE = 0.25
+"""New rows go into the pool when there are so many, or so large a share of those in it, whichever is more: each row
+is written only a few times in all."""
+
+
+@dataclass(frozen=True)
+class ScoreSummary:
+    """What scoring did: clips in all, those that could not be read with the reason for each, seconds it took, and
+    how many of the clips were scored by this run, the others having been finished before.
+    """
+
+    clips: int
+    failed: tuple[tuple[str, str], ...]
+    seconds: float
+    scored: int
+
+
+def score_to_pool(
+    paths: Sequence[Place],
+    output: Place,
+    *,
+    jobs: int = 1,
+    runner: Runner | None = None,
+    settings: Settings = Settings(),  # noqa: B008 - frozen
+    team: Team = scorers,
+    retry_failed: bool = False,
+    prune: bool = False,
+    on_clip: Callable[[int, int, ClipScores], None] | None = None,
+) -> ScoreSummary:
+    """Score video files, and those in folders, into a pool at `output`; local paths, or addresses fsspec knows.
+
+    Clips whose file and scorers have not changed since they came into the pool are not scored again, and a run that
+    was killed is taken up where it was. A clip that cannot be read becomes a row without scores and with a reason; it
+    is tried again with `retry_failed`. The pool's rows of clips that are not among `paths` stay unless `prune`. The
+    file is complete at any moment. `on_clip(done, total, scores)` is called after each clip, in the order they come.
+    Raises AppError if there is nothing to score, a manifest or model file is faulty, another run writes the pool, or
+    what is at `output` was not written by scoring.
+    """
+    began = time.monotonic()
+    place = plain(output)
+    if is_folder(place):
+        raise AppError(f"{output} is a folder.", "Name a file to write, such as pool.parquet.")
+    with _in_words():
+        files = find_files(paths)
+        if not files:
+            where = ", ".join(str(path) for path in paths) or "the given paths"
+            raise AppError(
+                f"There are no videos in {where}.", "Name a folder with .mp4 files, or the files themselves."
+            )
+        with PoolLock(place).held() as lock:
+            pool = _Pool(place, lock, settings, team, prune=prune)
+            pool.plan(files, paths)
+            waiting = pool.take_up(retry_failed=retry_failed)
+            scored = pool.fill(waiting, runner or local(jobs), on_clip)
+            pool.tidy()
+            return ScoreSummary(len(files), pool.failed(), time.monotonic() - began, scored)
+
+
+class _Pool:
+    """A pool while it is being written: the clips of this run and, in the columns of parts, what is known of them.
+
+    `rows` are in the file, `found` were left in parts by another run, `fresh` come from this one.
+    """
+
+    def __init__(self, output: str, lock: PoolLock, settings: Settings, team: Team, *, prune: bool) -> None:
+        made = team(settings)
+        self.output, self.lock, self.prune = output, lock, prune
+        self.settings = settings
+        self.making = Making(made, signature_of(made, settings))
+        self.parts = f"{output if is_remote(output) else Path(output).absolute()}.parts"
+        self.work = Work(settings, self.parts, team, self.making.signature)
+        self.earlier = _earlier(output)
+        self.frame = self.earlier.frame
+        self.clips: list[Clip] = []
+        self.table = pl.DataFrame()
+        self.rows = pl.DataFrame(schema=schema_of(made))
+        self.found: list[pl.DataFrame] = []
+        self.fresh: list[tuple[Any, ...]] = []
+
+    def plan(self, files: Sequence[VideoFile], paths: Sequence[Place]) -> None:
+        """Give each clip its name, its identity and what manifests say of it."""
+        media = _media(files, self.output)
+        known, taken = self._names(media)
+        names = clip_names([file.place for file in files], paths, known, taken)
+        beside = _transcripts(self.settings.transcripts)
+        for file, medium in zip(files, media, strict=True):
+            place = file.place if is_remote(file.place) else os.path.abspath(file.place)  # noqa: PTH100 - many
+            near = beside.get(name_of(file.place).rpartition(".")[0], ())
+            self.clips.append(Clip(place, medium, identity_of(medium, file, self.making.signature, near)))
+        records = records_for([file.place for file in files], paths)
+        self.table = listed(names, media, [clip.identity for clip in self.clips], records, self.making)
+
+    def take_up(self, *, retry_failed: bool) -> list[Clip]:
+        """Find what is finished, in the pool and in parts that a killed run left; gives the clips that are not."""
+        tidy(self.parts)
+        if "identity" in self.frame.columns:
+            finished = self.frame.filter(pl.col("identity").is_in(self.table["identity"].implode()))
+            if finished.height:  # its scorers are those of this run, and so are its columns
+                self.rows = finished.select(self.rows.columns)
+        there = set(names_in(self.parts))
+        left = [clip.identity for clip in self.clips if clip.identity + SUFFIX in there]
+        self.found += [row for row in read_parts(self.parts, left) if row.schema == self.rows.schema]
+        if retry_failed:
+            self.rows = self.rows.filter(pl.col("duration").is_not_null())
+            self.found = [row for row in self.found if row["duration"].count()]
+        done = {*self.rows["identity"], *(row["identity"][0] for row in self.found)}
+        return [clip for clip in self.clips if clip.identity not in done]
+
+    def fill(
+        self, waiting: Sequence[Clip], runner: Runner, on_clip: Callable[[int, int, ClipScores], None] | None
+    ) -> int:
+        """Score what is waiting, and write the pool now and then and at the end; gives the number of clips scored."""
+        done = len(self.clips) - len(waiting)
+        for clip, result in runner.map(waiting, self.work) if waiting else ():
+            self.fresh.append(row_of(clip.identity, clip.media, result, self.making.scorers))
+            done += 1
+            if len(self.fresh) >= max(MERGE_ROWS, MERGE_SHARE * self.rows.height):
+                self.merge()
+            if on_clip:
+                on_clip(done, len(self.clips), result)
+        self.merge()
+        return len(waiting)
+
+    def merge(self) -> None:
+        """Write the pool anew, if anything changed, with all rows that are finished, then remove their parts."""
+        new = pl.concat([*self.found, frame_of(self.fresh, self.making.scorers)])
+        self.rows = pl.concat([self.rows.join(new, on="identity", how="anti"), new])
+        self.found, self.fresh = [], []
+        frame = compose(self.table, self.rows, self.earlier, self.making, prune=self.prune)
+        if not frame.equals(self.frame):
+            self.lock.check()
+            made = record_of(frame, self.table, self.earlier, self.making)
+            with written(self.output) as path:
+                frame.write_parquet(path, metadata={KEY: json.dumps(made)}, row_group_size=ROWS_PER_GROUP)
+            self.frame = frame
+        remove(f"{self.parts}/{identity}{SUFFIX}" for identity in new["identity"])
+
+    def tidy(self) -> None:
+        """Remove parts of clips whose file or scorers have changed since. Those of clips of other runs stay."""
+        left = [name.removesuffix(SUFFIX) for name in names_in(self.parts) if name.endswith(SUFFIX)]
+        media = set(self.table["media"])
+        old = [row["identity"][0] for row in read_parts(self.parts, left) if row["media"][0] in media]
+        remove(f"{self.parts}/{identity}{SUFFIX}" for identity in old)
+        tidy(self.parts)
+
+    def failed(self) -> tuple[tuple[str, str], ...]:
+        """The clips of this run that could not be read, with the reasons."""
+        rows = self.table.join(self.frame, on="identity", how="inner", maintain_order="left")
+        broken = rows.filter(pl.col("duration").is_null())
+        return tuple(zip(broken["clip"], broken["reason"], strict=True))
+
+    def _names(self, media: Sequence[str]) -> tuple[dict[int, str], list[str]]:
+        """Names that clips have in the pool already, by their place in the list, and the names of all others in it."""
+        if not self.frame.height:
+            return {}, []
+        by_media = dict(zip(self.frame["media"], self.frame["clip"], strict=True))
+        known = {place: by_media.pop(medium) for place, medium in enumerate(media) if medium in by_media}
+        return known, [] if self.prune else list(by_media.values())
+
+
+def _earlier(output: str) -> Earlier:
+    """The pool that is at `output`, if there is one. Raises AppError if it was not written by scoring."""
+    data = read(output)
+    if data is None:
+        return Earlier()
+    remedy = "Name another file with -o, or remove this one."
+    try:
+        earlier = Earlier(
+            pl.read_parquet(io.BytesIO(data)), json.loads(pl.read_parquet_metadata(io.BytesIO(data)).get(KEY, "{}"))
+        )
+    except (PolarsError, json.JSONDecodeError) as error:
+        raise AppError(f"{output} is there, and is not a pool.", remedy) from error
+    if not {"identity", "signature", "clip", "media"} <= set(earlier.frame.columns):
+        raise AppError(f"{output} is there, and does not say how its clips were scored.", remedy)
+    others = foreign(earlier)
+    if others:
+        raise AppError(f"{output} has columns that scoring did not write: {', '.join(others)}.", remedy)
+    return earlier
+
+
+def _media(files: Sequence[VideoFile], output: str) -> list[str]:
+    """Relative where the file lies below the pool, so that the folder can be moved as a whole; else absolute."""
+    home = None if is_remote(output) else os.path.realpath(Path(output).parent).rstrip("/") + "/"
+    real: dict[str, str] = {}
+    media = []
+    for file in files:
+        if is_remote(file.place):
+            media.append(file.place)
+            continue
+        # Folders are looked up once, not for each of very many files.
+        folder, name = os.path.split(file.place)
+        if folder not in real:
+            real[folder] = os.path.realpath(folder).rstrip("/")
+        full = f"{real[folder]}/{name}"
+        media.append(full.removeprefix(home) if home else full)
+    return media
+
+
+def _transcripts(folder: Path | None) -> dict[str, list[str]]:
+    """By the clip's name without its suffix: what its transcripts are called, their size and time."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(folder.iterdir()) if folder and folder.is_dir() else ():
+        if path.suffix.lower() in (".vtt", ".srt"):
+            status = path.stat()
+            # a.en.vtt belongs to a.mp4, and to a.en.mp4 if there is one.
+            for stem in {path.stem, path.stem.rpartition(".")[0]}:
+                found.setdefault(stem, []).append(f"{path.name} {status.st_size} {status.st_mtime_ns}")
+    return found
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    try:
+        yield
+    except (WeightsError, ClusterError) as error:
+        raise AppError(str(error), status=500) from error
+    except LocationError as error:
+        raise AppError(str(error), "Check the address, and that this machine may use it.") from error

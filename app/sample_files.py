@@ -1,0 +1,238 @@
+"""Sample files: Parquet, a row per drawn clip, with how and from which pool it was drawn in the file's metadata."""
+
+import hashlib
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from polars.exceptions import PolarsError
+
+from app import __version__, draws
+from app.design_files import PLANS, DesignFile
+from app.draws import Drawn, DrawnClip, Sample
+from app.errors import AppError
+from app.pool_rows import columns_for, no_column
+from app.pools import Pool
+from app.sampling_plans import Borderline
+from app.study_files import FilterSpec, StudyFile
+from scoring.filters import Filter
+
+KEY = "clipjury"
+"""The key of the Parquet file's metadata under which the record lies, as JSON with the one key `sample`."""
+SHOWN = 12
+"""Digits of a hash that people are shown."""
+
+
+@dataclass(frozen=True, eq=False)
+class SampleFile:
+    """A sample as its file has it: a row of `clips` per drawn clip, and the record of how it was drawn (JSON)."""
+
+    clips: pl.DataFrame
+    record: dict[str, Any]
+
+    @property
+    def design(self) -> DesignFile:
+        """The design that the sample was drawn by."""
+        filters = tuple(Filter(*rule) for rule in self.record["filters"])
+        plan = PLANS.validate_python(self.record["plan"])
+        return DesignFile(self.record["design_file"], self.record["design_text"], plan, self.record["seed"], filters)
+
+
+def make(
+    pool: Path,
+    design: DesignFile,
+    output: Path,
+    *,
+    pilot: pl.DataFrame | None = None,
+    earlier: SampleFile | None = None,
+    add: int | None = None,
+) -> SampleFile:
+    """Draw from the pool at a path and write the sample; only the columns needed are read.
+
+    `pilot` holds judgments (clip, good) and `earlier` a sample to be topped up by `add` clips, or by the second
+    phase. The file appears complete or not at all. Raises AppError where the design cannot be drawn, or the pool
+    has changed since the earlier sample was drawn.
+    """
+    if output.is_dir() or output.resolve() == pool.resolve():
+        raise AppError(f"{output} cannot be written: it is the pool itself or a folder.", "Name another file with -o.")
+    with ThreadPoolExecutor(1) as other:  # the hash takes as long as reading: both at once
+        hashing = other.submit(fingerprint, pool)
+        table, design, notes = _read(pool, design)
+        found = hashing.result()
+    if earlier is not None:
+        same_pool(pool.name, found, earlier.record["pool_fingerprint"], "the earlier sample was drawn")
+    before = None if earlier is None else {row["label"]: row["drawn"] for row in earlier.record["strata"]}
+    drawn = draws.sample(pool.name, table, design, pilot=pilot, earlier=before, add=add)
+    made = SampleFile(
+        _rows(pool, drawn, design, found, earlier),
+        {
+            "made_by": f"clipjury {__version__}",
+            "design_id": design.identity(found),
+            "design_file": Path(design.name).name,
+            "design_text": design.text,
+            "plan": design.plan.model_dump(mode="json", exclude_unset=True),
+            "filters": [[rule.name, rule.score, rule.minimum, rule.maximum] for rule in design.filters],
+            "seed": design.seed,
+            "strata": drawn.strata,
+            "notes": [*notes, *drawn.notes],
+            "pool": pool.name,
+            "pool_fingerprint": found,
+            "pool_clips": table.height,
+        },
+    )
+    _write(made, output)
+    return made
+
+
+def read(path: Path) -> SampleFile:
+    """A sample file. Raises AppError for what is none."""
+    try:
+        clips = pl.read_parquet(path, glob=False)
+        record = json.loads(pl.read_parquet_metadata(path).get(KEY, "{}")).get("sample")
+    except (OSError, PolarsError, json.JSONDecodeError, AttributeError) as error:
+        raise AppError(
+            f"{path} is not a sample ({error}).", "Make one: clipjury sample POOL --design FILE -o FILE"
+        ) from error
+    if not isinstance(record, dict):
+        raise AppError(f"{path} is not a sample.", "Make one: clipjury sample POOL --design FILE -o FILE")
+    return SampleFile(clips, record)
+
+
+def fingerprint(pool: Path) -> str:
+    """The sha256 of the pool's file, as studies keep it."""
+    try:
+        with pool.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError as error:
+        remedy = "Make one: clipjury score FOLDER -o POOL.parquet"
+        raise AppError(f"There is no pool at {pool}.", remedy, status=404) from error
+
+
+def same_pool(name: str, now: str, then: str, since: str) -> None:
+    """Refuse a pool that is not, byte for byte, the one a sample came from: its probabilities would be wrong.
+
+    >>> same_pool("pool.parquet", "ab12", "cd34", "the study was made")
+    Traceback (most recent call last):
+    app.errors.AppError: The pool pool.parquet has changed since the study was made (sha256 ab12..., then cd34...). ...
+    """
+    if now != then:
+        raise AppError(
+            f"The pool {name} has changed since {since} (sha256 {now[:SHOWN]}..., then {then[:SHOWN]}...).",
+            "Bring back the file it was, or draw a new sample from this one; judgments made so far stay as they are.",
+        )
+
+
+def for_study(path: Path, pool: Pool, spec: StudyFile, filters: list[FilterSpec]) -> Sample:
+    """The clips of a sample file as those of a study on the same pool.
+
+    A clip that was drawn next to filters' cuts is asked about those filters' criteria, every other about all.
+    Raises AppError when the sample is from another pool, or names clips or filters that are not there.
+    """
+    made = read(path)
+    same_pool(pool.path.name, pool.fingerprint, made.record["pool_fingerprint"], f"the sample {path.name} was drawn")
+    truth = {rule.name: spec.truth_of(rule) for rule in filters}
+    clips = []
+    for row in made.clips.iter_rows(named=True):
+        known = [name for name in row["drawn_for"] if name in truth]
+        if row["drawn_for"] and not known:
+            raise AppError(
+                f"{path} was drawn for filters that the study does not have ({', '.join(row['drawn_for'])}).",
+                "Use the same names in the study file.",
+            )
+        for criterion in dict.fromkeys(truth[name] for name in known) or [""]:
+            own = tuple(name for name in known if truth[name] == criterion)
+            chance = (row["inclusion_probability"], row["weight"])
+            clips.append(DrawnClip(row["clip"], criterion, row["stratum"], *chance, own))
+    borderline = isinstance(made.design.plan, Borderline)
+    kept = ("seed", "strata", "notes", "plan", "design_id", "design_text", "pool_fingerprint")
+    kind = {"kind": "borderline" if borderline else "stratified", "design": made.design.plan.design}
+    return Sample(clips, kind | {key: made.record[key] for key in kept})
+
+
+def _read(pool: Path, design: DesignFile) -> tuple[pl.DataFrame, DesignFile, list[str]]:
+    """The clips and columns that the design reads, the design without filters that nothing can be said by, notes."""
+    try:
+        rows = pl.scan_parquet(pool, glob=False)
+        schema = rows.collect_schema()
+        if schema.get("clip") != pl.String:
+            raise no_column(pool.name, "clip", schema)
+        if "source" not in schema:
+            rows = rows.with_columns(source=pl.col("clip"))
+        missing = [rule for rule in design.filters if rule.score not in schema]
+        if missing and not design.lenient:
+            raise no_column(pool.name, missing[0].score, schema)
+        usable = tuple(rule for rule in design.filters if rule not in missing)
+        wanted = columns_for(design.plan, usable)
+        for name in wanted:
+            if name not in schema and name != "source":
+                raise no_column(pool.name, name, schema)
+        broken = 0
+        if {"duration", "reason"} <= set(schema):
+            unwatchable = pl.col("duration").is_null() & pl.col("reason").is_not_null()
+            broken = rows.select(unwatchable.sum()).collect().item()
+            rows = rows.filter(~unwatchable) if broken else rows
+        table = rows.select(list(dict.fromkeys(["clip", *wanted]))).collect()
+    except FileNotFoundError as error:
+        remedy = "Make one: clipjury score FOLDER -o POOL.parquet"
+        raise AppError(f"There is no pool at {pool}.", remedy, status=404) from error
+    except PolarsError as error:
+        raise AppError(f"{pool} is not a pool ({error}).", "Make one: clipjury score FOLDER -o POOL.parquet") from error
+    valued = tuple(rule for rule in usable if _has_values(table[rule.score]))
+    notes = [f"Filter {rule.name} is left out: the pool has no score {rule.score}." for rule in missing]
+    notes += [f"Filter {rule.name} is left out: {rule.score} has no value." for rule in usable if rule not in valued]
+    if broken:
+        notes.append(f"{broken} files of the pool cannot be read and are not part of it.")
+    return table, replace(design, filters=valued), notes
+
+
+def _has_values(scores: pl.Series) -> bool:
+    kind = scores.dtype
+    return not (kind == pl.Null or (kind.is_numeric() and not scores.cast(pl.Float64).is_finite().any()))
+
+
+def _rows(pool: Path, drawn: Drawn, design: DesignFile, found: str, earlier: SampleFile | None) -> pl.DataFrame:
+    """The drawn clips with their media and source, and what names the draw; phases count on from an earlier file's."""
+    scan = pl.scan_parquet(pool, glob=False)
+    there = scan.collect_schema()
+    facts = ["clip", *(name for name in ("media", "source") if name in there)]
+    clips = drawn.clips.join(
+        scan.filter(pl.col("clip").is_in(drawn.clips["clip"].implode())).select(facts).collect(),
+        on="clip",
+        how="left",
+        maintain_order="left",
+    )
+    lacking = [pl.lit(None, pl.String).alias(name) for name in ("media", "source") if name not in there]
+    clips = clips.with_columns(lacking).with_columns(source=pl.coalesce(pl.col("source").cast(pl.String), "clip"))
+    if earlier is not None:
+        before = earlier.clips.select("clip", pl.col("phase").alias("before"))
+        last = int(str(before["before"].max()))
+        clips = clips.join(before, on="clip", how="left", maintain_order="left")
+        clips = clips.with_columns(phase=pl.coalesce("before", pl.lit(last + 1))).drop("before")
+    named = (pl.lit(design.identity(found)).alias("design_id"), pl.lit(design.seed).alias("seed"))
+    return clips.with_columns(named).select(
+        "clip",
+        "media",
+        "source",
+        "stratum",
+        "inclusion_probability",
+        "weight",
+        "probability_estimated",
+        "design_id",
+        "seed",
+        "phase",
+        "drawn_for",
+    )
+
+
+def _write(made: SampleFile, output: Path) -> None:
+    output.parent.mkdir(parents=True, exist_ok=True)
+    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
+    try:
+        made.clips.write_parquet(partial, metadata={KEY: json.dumps({"sample": made.record})})
+        partial.replace(output)
+    finally:
+        partial.unlink(missing_ok=True)

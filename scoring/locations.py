@@ -1,0 +1,297 @@
+"""Where files lie: local paths, which stay plain, or any address that fsspec knows, such as s3://bucket/folder.
+
+Whatever is written appears complete or not at all: local files by a rename, objects because a put is atomic.
+"""
+
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+VIDEOS = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"})
+PARTIAL = ".partial"
+"""Ends the names of local files that are being written."""
+CHANGE = ("ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified", "created")
+"""What stores call the mark that changes with a file's content, the best first."""
+
+Place = str | Path
+"""A local path, or an address with a scheme."""
+
+
+class LocationError(Exception):
+    """A file or store cannot be reached; the message says which and why."""
+
+
+@dataclass(frozen=True)
+class VideoFile:
+    """A video file found: its path or address as written, its size in bytes, and a mark that changes when the file
+    does (time of modification in ns, or the store's ETag). Size and mark are None where there is no such file.
+    """
+
+    place: str
+    bytes: int | None = None
+    modified: str | None = None
+
+
+def is_remote(place: Place) -> bool:
+    """It has a scheme: not a path on this machine.
+
+    >>> is_remote("s3://bucket/a.mp4"), is_remote("C:/a.mp4"), is_remote(Path("a.mp4"))
+    (True, False, False)
+    """
+    return isinstance(place, str) and "://" in place and re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", place) is not None
+
+
+def plain(place: Place) -> str:
+    """The place as text, one text for one path; `file://` addresses become the paths they are.
+
+    >>> plain("file:///tmp/a.mp4"), plain("./b.mp4"), plain("s3://bucket/c.mp4")
+    ('/tmp/a.mp4', 'b.mp4', 's3://bucket/c.mp4')
+    """
+    text = str(place).removeprefix("file://")
+    return text if is_remote(place) and text == place else str(Path(text))
+
+
+def name_of(place: Place) -> str:
+    """The last part of a path or address.
+
+    >>> name_of("s3://bucket/day/a.mp4"), name_of("https://example.org/b.mp4?v=1"), name_of(Path("day/c.mp4"))
+    ('a.mp4', 'b.mp4', 'c.mp4')
+    """
+    text = str(place)
+    if text.startswith(("http://", "https://")):
+        text = urlsplit(text).path
+    return text.rstrip("/").rsplit("/", 1)[-1]
+
+
+def find_files(places: Iterable[Place]) -> list[VideoFile]:
+    """The videos to score: a folder gives those in it and below it, sorted; a file is taken whatever its name.
+
+    Hidden files are left out of folders, links to folders are not followed, and a file that is met twice is taken
+    once. Raises LocationError for a store that cannot be reached.
+    """
+    found: dict[str, VideoFile] = {}
+    for place in places:
+        text = plain(place)
+        for key, file in _remote_files(text) if is_remote(text) else _local_files(text):
+            found.setdefault(key, file)
+    return list(found.values())
+
+
+def find_videos(paths: Iterable[Path]) -> list[Path]:
+    """`find_files` for local paths, as paths."""
+    return [Path(file.place) for file in find_files(paths)]
+
+
+def is_folder(place: Place) -> bool:
+    """There is a folder of this name; for an address: something lies below it."""
+    if not is_remote(place):
+        return Path(place).is_dir()
+    fs, path = _opened(str(place))
+    with _said(str(place)):
+        return bool(fs.isdir(path))
+
+
+def read(place: str) -> bytes | None:
+    """The bytes of a file, or None if there is none."""
+    if not is_remote(place):
+        try:
+            return Path(place).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+    fs, path = _opened(place)
+    with _said(place):
+        try:
+            fs.invalidate_cache()
+            return bytes(fs.cat_file(path))
+        except FileNotFoundError:
+            return None
+
+
+@contextmanager
+def fetched(place: str) -> Iterator[Path]:
+    """A local path to the file for the length of a block: itself, or a copy with the same name that is removed.
+
+    Raises LocationError if the copy cannot be made.
+    """
+    if not is_remote(place):
+        yield Path(place)
+        return
+    with tempfile.TemporaryDirectory(prefix="clipjury-") as folder:
+        target = Path(folder) / name_of(place)
+        fs, path = _opened(place)
+        with _said(place):
+            fs.get_file(path, str(target))
+        yield target
+
+
+@contextmanager
+def written(place: str) -> Iterator[Path]:
+    """A local path to write to; when the block ends well, the file stands at `place`, complete."""
+    if is_remote(place):
+        with tempfile.TemporaryDirectory(prefix="clipjury-") as folder:
+            target = Path(folder) / name_of(place)
+            yield target
+            fs, path = _opened(place)
+            with _said(place):
+                fs.put_file(str(target), path)
+        return
+    output = Path(place)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    # Random, not the process number: workers on two machines may write the same file at once.
+    partial = output.with_name(f".{output.name}.{uuid4().hex[:12]}{PARTIAL}")
+    try:
+        yield partial
+        partial.replace(output)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def names_in(folder: str) -> list[str]:
+    """The names of the files right in a folder, without those half written; none if there is no such folder."""
+    if not is_remote(folder):
+        try:
+            with os.scandir(folder) as entries:
+                return [entry.name for entry in entries if not entry.name.endswith(PARTIAL)]
+        except FileNotFoundError:
+            return []
+    fs, path = _opened(folder)
+    with _said(folder):
+        fs.invalidate_cache()
+        try:
+            return [str(name).rsplit("/", 1)[-1] for name in fs.ls(path, detail=False)]
+        except FileNotFoundError:
+            return []
+
+
+def read_all(folder: str, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """Names and bytes of files in a folder; one that has gone is left out."""
+    if not is_remote(folder):
+        for name in names:
+            data = read(f"{folder}/{name}")
+            if data is not None:
+                yield name, data
+        return
+    if not names:
+        return
+    fs, path = _opened(folder)
+    with _said(folder):
+        # One call for all: the store is asked for many at once.
+        found = fs.cat([f"{path}/{name}" for name in names], on_error="omit")
+    yield from ((str(key).rsplit("/", 1)[-1], bytes(data)) for key, data in found.items())
+
+
+def remove(places: Iterable[str]) -> None:
+    """Remove files that lie together, in one folder or store; one that is not there is no error."""
+    far = []
+    for place in places:
+        if is_remote(place):
+            far.append(place)
+        else:
+            Path(place).unlink(missing_ok=True)
+    if far:
+        opened = [_opened(place) for place in far]
+        with _said(far[0]), suppress(FileNotFoundError):
+            opened[0][0].rm([path for _, path in opened])  # all in one call
+
+
+def tidy(folder: str) -> None:
+    """Remove what killed processes left half written in a local folder, and the folder if it is empty then."""
+    if is_remote(folder) or not Path(folder).is_dir():
+        return
+    for half in Path(folder).glob(f".*{PARTIAL}"):
+        half.unlink(missing_ok=True)
+    with suppress(OSError):  # not empty
+        Path(folder).rmdir()
+
+
+def _local_files(text: str) -> Iterator[tuple[str, VideoFile]]:
+    """Real path and file of each video at a local path."""
+    if not Path(text).is_dir():
+        yield os.path.realpath(text), _with_facts(text)
+        return
+    real = os.path.realpath(text)
+    found: list[tuple[list[str], str, VideoFile]] = []
+    folders = [""]
+    while folders:
+        below = folders.pop()
+        with os.scandir(Path(text, below)) as entries:
+            for entry in entries:
+                inside = f"{below}/{entry.name}" if below else entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(inside)
+                elif is_video(entry.name) and not entry.is_dir():
+                    key = os.path.realpath(entry.path) if entry.is_symlink() else f"{real}/{inside}"
+                    place = inside if text == "." else f"{text.rstrip('/')}/{inside}"
+                    found.append((inside.split("/"), key, _with_facts(place)))
+    yield from ((key, file) for _, key, file in sorted(found, key=lambda one: one[0]))
+
+
+def is_video(name: str) -> bool:
+    """By its name it is a video, and not hidden.
+
+    >>> is_video("A.MOV"), is_video(".a.mov"), is_video("a.txt")
+    (True, False, False)
+    """
+    return os.path.splitext(name)[1].lower() in VIDEOS and not name.startswith(".")  # noqa: PTH122 - ten times quicker
+
+
+def _with_facts(place: str) -> VideoFile:
+    try:
+        status = os.stat(place)  # noqa: PTH116 - called for each of very many files
+    except (OSError, ValueError):
+        return VideoFile(place)
+    return VideoFile(place, status.st_size, str(status.st_mtime_ns))
+
+
+def _remote_files(text: str) -> Iterator[tuple[str, VideoFile]]:
+    """Full address and file of each video at an address."""
+    fs, path = _opened(text)
+    root = path.rstrip("/")
+    with _said(text):
+        fs.invalidate_cache()
+        try:
+            info = fs.info(path)
+        except FileNotFoundError:
+            yield text, VideoFile(text)
+            return
+        found = {root: info} if info["type"] == "file" else fs.find(path, detail=True)
+        for key in sorted(found, key=lambda key: key.split("/")):
+            if key == root or is_video(name_of(key)):
+                # What stands before the path in the address as written stays: scheme, host, user.
+                place = text.rstrip("/") + key[len(root) :]
+                mark = next((str(found[key][name]) for name in CHANGE if found[key].get(name)), None)
+                yield str(fs.unstrip_protocol(key)), VideoFile(place, found[key].get("size"), mark)
+
+
+def _opened(place: str) -> tuple[Any, str]:
+    """The file system of an address, and the path in it."""
+    try:
+        fsspec: Any = import_module("fsspec")  # an extra, and without types
+    except ImportError as error:
+        raise LocationError(
+            f"{place} needs fsspec: pip install 'clipjury[dask]' and the store's own package."
+        ) from error
+    with _said(place):
+        fs, path = fsspec.core.url_to_fs(place)
+    return fs, str(path)
+
+
+@contextmanager
+def _said(place: str) -> Iterator[None]:
+    """Whatever a store complains of as LocationError; a file that is not there stays FileNotFoundError inside."""
+    try:
+        yield
+    # Stores raise errors of their own libraries; nothing more is known of them here than their words.
+    except LocationError:
+        raise
+    except Exception as error:
+        words = str(error).strip() or type(error).__name__
+        raise LocationError(f"{place} cannot be reached: {words.rstrip('.')}.") from error

@@ -1,0 +1,93 @@
+"""Scoring on a Dask cluster: the same scorers, unchanged, on machines that see the same files."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+from scoring.crew import ClipScores
+from scoring.runners.work import Clip, Work, crashed, score_clip
+
+AHEAD = 5_000
+"""Clips the scheduler holds at once: enough for any cluster, however long the list."""
+PATIENCE = 20
+"""Seconds to wait for a scheduler to answer."""
+RETRIES = 2
+"""Further tries of a clip whose part could not be written."""
+NO_DASK = "Scoring on a cluster needs Dask: pip install 'clipjury[dask]'"
+
+
+class ClusterError(Exception):
+    """There is no cluster to score on; the message says why."""
+
+
+class DaskCluster:
+    """A cluster by the address of its scheduler; without one, `jobs` worker processes on this machine.
+
+    A worker that dies costs its clips another try elsewhere. Raises ClusterError without Dask, or when nobody answers.
+    """
+
+    def __init__(self, scheduler: str | None = None, *, jobs: int = 1, patience: float = PATIENCE) -> None:
+        self.scheduler = scheduler
+        self.jobs = jobs
+        self.patience = patience
+
+    def map(self, clips: Sequence[Clip], work: Work) -> Iterator[tuple[Clip, ClipScores]]:
+        """See Runner."""
+        with self._client() as client:
+            yield from _results(client, deque(clips), work)
+
+    @contextmanager
+    def _client(self) -> Iterator[Any]:
+        distributed = _distributed()
+        if self.scheduler is None:
+            here = {"host": "127.0.0.1", "dashboard_address": None, "threads_per_worker": 1, "processes": True}
+            with (
+                distributed.LocalCluster(n_workers=self.jobs, **here) as cluster,
+                distributed.Client(cluster) as client,
+            ):
+                yield client
+            return
+        try:
+            client = distributed.Client(self.scheduler, timeout=self.patience)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise ClusterError(f"No Dask scheduler answers at {self.scheduler} ({error}).") from error
+        with client:
+            yield client
+
+
+def _distributed() -> Any:
+    """Dask's library: an extra, and mostly without types."""
+    try:
+        return import_module("distributed")
+    except ImportError as error:
+        raise ClusterError(NO_DASK) from error
+
+
+def _results(client: Any, waiting: deque[Clip], work: Work) -> Iterator[tuple[Clip, ClipScores]]:
+    distributed = _distributed()
+    running: dict[str, Clip] = {}
+    done = distributed.as_completed()
+
+    def hand_out() -> None:
+        while waiting and len(running) < AHEAD:
+            clip = waiting.popleft()
+            # Keys say what is made: a run that is taken up again finds what the cluster is still at.
+            key = f"clipjury-{clip.identity}-{work.parts}"
+            future = client.submit(score_clip, clip, work, key=key, retries=RETRIES)
+            running[future.key] = clip
+            done.add(future)
+
+    hand_out()
+    for future in done:
+        clip = running.pop(future.key)
+        error = future.exception()
+        if isinstance(error, distributed.KilledWorker):
+            yield clip, crashed(clip, work)
+        elif error is not None:
+            raise error
+        else:
+            yield clip, future.result()
+        future.release()
+        hand_out()

@@ -1,0 +1,127 @@
+"""Head scores as TalkVid's released code computes them, quirks and all, for comparing with its data.
+
+After github.com/FreedomIntelligence/TalkVid, data_pipeline/3_head_detail_filtering/src (`VideoFaceProcessor` and
+pic_head_base_fun.py), with our face detector and pose in place of InsightFace's. What differs from exact times:
+
+- sampled are the frames 0, n, 2n ... with n the whole part of the frames per second, and only for the whole part of
+  (frames / n) seconds: at 29.97 frames per second the samples drift, and a 5.04 s clip has five, not six;
+- movement and rotation compare successive samples with exactly one face, however long nothing or two faces lie between;
+- with a single such sample there is no pair, and movement and rotation are 100, their `_at` 0;
+- with none, there are no scores at all, not even `face_consistency`;
+- the change of an angle from 179 to -179 degrees is 358; the part of a face box outside the picture counts;
+- `min_X_at` is the original's `min_X_id`: not a time, but which of the samples with exactly one face is the worst,
+  counted from 0; for movement and rotation the earlier one of the pair. There is no rounding.
+"""
+
+import math
+from dataclasses import replace
+from itertools import pairwise
+from typing import NamedTuple
+
+from scoring import head_formulas as formulas
+from scoring.faces import Face
+from scoring.frames import Facts, Frame, Opening
+from scoring.pose import Pose, PoseFinder
+from scoring.scorer import Column, Measured, Watch
+
+PAIRS = {"movement": "completeness", "rotation": "orientation"}
+"""Scores of pairs, and the score that exists wherever one of the two samples does."""
+NO_RATE = "The file does not state its frames per second, from which TalkVid's sampling counts."
+NO_FACE = "No sampled frame shows exactly one face; TalkVid's code gives no scores then."
+NO_POSE = "On no sampled frame with exactly one face could the turn of the head be measured."
+
+
+class Sample(NamedTuple):
+    """A sampled frame with exactly one face."""
+
+    place: int
+    face: Face
+    pose: Pose | None
+
+
+def step(opening: Opening) -> int:
+    """TalkVid samples every this many frames: the stated frames per second without what follows the point.
+
+    0 where the file states less than one.
+    """
+    return int(opening.fps or 0)
+
+
+class TalkVidWatch(Watch):
+    """One clip's head scores under the names of `scoring.head`; series have an entry per sampled frame."""
+
+    def __init__(self, poses: PoseFinder, opening: Opening) -> None:
+        self._poses = poses
+        self._step = step(opening)
+        self._counts: list[int] = []
+        self._doubtful: list[bool] = []
+        self._samples: list[Sample] = []
+        self._size = (1, 1)
+
+    def see(self, frame: Frame) -> None:
+        """Look at every n-th frame."""
+        if not self._step or frame.index % self._step:
+            return
+        self._size = frame.bgr.shape[1], frame.bgr.shape[0]
+        certain = [face for face in frame.faces if face.certain]
+        self._counts.append(len(certain))
+        self._doubtful.append(any(face.doubtful for face in frame.faces))
+        if len(certain) == 1:
+            self._samples.append(Sample(len(self._counts) - 1, certain[0], self._poses.pose(frame.bgr, certain[0])))
+
+    def result(self, facts: Facts) -> Measured:
+        """The summary, as the original's `evaluate_faces` makes it."""
+        self._poses.close()
+        length = facts.frames // self._step if self._step else 0
+        counts, samples = self._counts[:length], [sample for sample in self._samples if sample.place < length]
+        scores: dict[str, float | None] = {
+            "face_consistency": formulas.face_consistency(counts) if samples else None,
+            "doubtful_faces": float(sum(self._doubtful[:length])),
+        }
+        why = NO_FACE if self._step else NO_RATE
+        reasons: dict[str, str] = {}
+        series: dict[str, list[float | None]] = {"faces": [float(count) for count in counts]}
+        found = self._found(samples)
+        for name, values in found.items():
+            # The original has no pair of a single sample, takes the mean change for 0, and so gives 100.
+            single = name in PAIRS and len(found[PAIRS[name]]) == 1
+            _enter(scores, name, [100.0] if single else [value for _, value in values])
+            places = dict(values)
+            series[name] = [places.get(place) for place in range(length)]
+        for column, value in scores.items():
+            if value is None:
+                reasons[column] = NO_POSE if samples else why
+        return Measured(scores, series, reasons)
+
+    def _found(self, samples: list[Sample]) -> dict[str, list[tuple[int, float]]]:
+        """Per score, the samples' places and values; a pair's value stands at the later sample."""
+        width, height = self._size
+        posed = [(sample.place, sample.pose) for sample in samples if sample.pose]
+        return {
+            "movement": [
+                (b.place, formulas.movement(a.face.points, b.face.points, width, height)) for a, b in pairwise(samples)
+            ],
+            "rotation": [(place, 100 - math.dist(before, after)) for (_, before), (place, after) in pairwise(posed)],
+            "completeness": [(s.place, formulas.completeness(s.face.points, width, height)) for s in samples],
+            "resolution": [(s.place, 3000 * s.face.box[2] * s.face.box[3] / (width * height)) for s in samples],
+            "orientation": [(place, formulas.orientation(pose)) for place, pose in posed],
+        }
+
+
+def as_talkvid(column: Column) -> Column:
+    """A head column with what it means under TalkVid's sampling.
+
+    >>> as_talkvid(Column("avg_movement", "from one second to the next", "higher")).meaning
+    'from one sampled frame to the next'
+    """
+    if column.name.endswith("_at"):
+        name = f"{column.name.removesuffix('_at')}_id"
+        return replace(column, meaning=f"TalkVid's {name}: which frame with exactly one face, from 0", units="")
+    return replace(column, meaning=column.meaning.replace("second", "sampled frame"), units="")
+
+
+def _enter(scores: dict[str, float | None], name: str, values: list[float]) -> None:
+    lowest = min(values, default=None)
+    scores[f"avg_{name}"] = math.fsum(values) / len(values) if values else None
+    scores[f"min_{name}"] = lowest
+    scores[f"min_{name}_at"] = None if lowest is None else float(values.index(lowest))

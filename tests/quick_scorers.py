@@ -1,0 +1,142 @@
+"""Scorers that cost nothing, fail or crash, for tests of what runs scorers; and a runner that makes results up."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from scoring.crew import ClipScores, failed
+from scoring.frames import Facts, Opening
+from scoring.runners import Clip, Work
+from scoring.runners.work import kept
+from scoring.scorer import Column, Measured, Scorer, Watch
+from scoring.settings import Settings
+
+Team = tuple[Scorer, ...]
+
+
+class _Note(Watch):
+    """Writes down beside the clip that a process scores it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def log(self) -> Path:
+        """One line for each time the clip was scored: which process did it."""
+        return self.path.with_suffix(".log")
+
+    def note(self) -> int:
+        """Write a line; how many there are now."""
+        with self.log.open("a") as file:
+            file.write(f"{os.getpid()}\n")
+        return len(self.log.read_text().splitlines())
+
+    def result(self, facts: Facts) -> Measured:
+        """The number of frames."""
+        self.note()
+        return Measured({"frames": facts.frames})
+
+
+class _Slow(_Note):
+    def result(self, facts: Facts) -> Measured:
+        time.sleep(0.3)
+        return super().result(facts)
+
+
+class _Dies(_Note):
+    """Kills its process on the clip `b`, the first `times` times."""
+
+    def __init__(self, path: Path, times: int) -> None:
+        super().__init__(path)
+        self.times = times
+
+    def result(self, facts: Facts) -> Measured:
+        if self.note() <= self.times and self.path.stem == "b":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Measured({"frames": facts.frames})
+
+
+class _Fails(Watch):
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def result(self, facts: Facts) -> Measured:
+        if self.path.stem == "b":
+            raise ZeroDivisionError("no frames left")
+        return Measured({"fail": float(facts.frames > 0)})
+
+
+def _note(_: Any, opening: Opening) -> Watch:
+    return _Note(opening.path)
+
+
+def _slow(_: Any, opening: Opening) -> Watch:
+    return _Slow(opening.path)
+
+
+def _fails(_: Any, opening: Opening) -> Watch:
+    return _Fails(opening.path)
+
+
+def _dies(times: int, _: Any, opening: Opening) -> Watch:
+    return _Dies(opening.path, times)
+
+
+def _nothing() -> None:
+    pass
+
+
+FRAMES = Column("frames", "how many", "higher", low=0, ranked=True)
+
+
+def counting(_: Settings) -> Team:
+    """Counts frames."""
+    return (Scorer("counting", "1", "", (FRAMES,), _nothing, _note),)
+
+
+def counting_anew(_: Settings) -> Team:
+    """The same in another version."""
+    return (Scorer("counting", "2", "", (FRAMES,), _nothing, _note),)
+
+
+def slow(_: Settings) -> Team:
+    """Counts frames, and takes its time."""
+    return (Scorer("counting", "1", "", (FRAMES,), _nothing, _slow),)
+
+
+def dies_once(_: Settings) -> Team:
+    """Its process dies at the first try on the clip `b`."""
+    return (Scorer("counting", "1", "", (FRAMES,), _nothing, partial(_dies, 1)),)
+
+
+def dies(_: Settings) -> Team:
+    """Its process dies at every try on the clip `b`."""
+    return (Scorer("counting", "1", "", (FRAMES,), _nothing, partial(_dies, 99)),)
+
+
+def fails(_: Settings) -> Team:
+    """It fails on the clip `b`."""
+    return (Scorer("fail", "1", "", (Column("fail", "", "higher"),), _nothing, _fails),)
+
+
+class MadeUp:
+    """A runner without videos: the clip's number is its score. It stops, as if interrupted, after `stop` clips."""
+
+    def __init__(self, stop: int | None = None) -> None:
+        self.stop = stop
+
+    def map(self, clips: Sequence[Clip], work: Work) -> Iterator[tuple[Clip, ClipScores]]:
+        """Results in reverse order: none may count on another."""
+        for done, clip in enumerate(reversed(clips)):
+            if done == self.stop:
+                raise KeyboardInterrupt
+            path = Path(clip.place)
+            if path.stem.startswith("broken"):
+                yield clip, kept(clip, work, failed(path, "It is broken.", work.team(work.settings)))
+                continue
+            facts = Facts(2.0, 64, 64, 25.0, "h264", 50)
+            yield clip, kept(clip, work, ClipScores(path, facts, {"frames": float(path.stem[1:])}))

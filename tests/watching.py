@@ -1,0 +1,38 @@
+"""Pictures passed before one scorer, without a file: what tests of a scorer's arithmetic need."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import av
+
+from scoring.faces import Face, FindFaces
+from scoring.frames import Facts, Frame, Image, Opening
+from scoring.scorer import Measured, Scorer
+from scoring.video import no_faces
+
+
+def frames_of(pictures: Sequence[Image], fps: float = 25, find: FindFaces = no_faces) -> list[Frame]:
+    """Pictures (height, width, 3) as a reader would pass them on."""
+    frames = []
+    last = -1
+    for index, picture in enumerate(pictures):
+        due = int(index / fps + 1e-3)
+        raw = av.VideoFrame.from_ndarray(picture, format="bgr24")
+        frames.append(Frame(raw, index, index / fps, due if due > last else None, find))
+        last = due
+    return frames
+
+
+def finding(per_call: Sequence[tuple[Face, ...]]) -> FindFaces:
+    """A face finder that gives these faces, one entry per picture it is asked about."""
+    answers = iter(per_call)
+    return lambda _: next(answers)
+
+
+def measured(scorer: Scorer, pictures: Sequence[Image], fps: float = 25, find: FindFaces = no_faces) -> Measured:
+    """What a scorer says of these pictures."""
+    watch = scorer.watch(scorer.setup(), Opening(Path("made.mp4"), fps=fps, frames=len(pictures)))
+    for frame in frames_of(pictures, fps, find):
+        watch.see(frame)
+    height, width = pictures[0].shape[:2]
+    return watch.result(Facts(len(pictures) / fps, width, height, fps, "h264", len(pictures)))
