@@ -77,15 +77,16 @@ def init(
     """Score a folder of videos, draw a sample, make a study and print its links."""
     from app import pools, server, studies, study_files
     from scoring.pose import best_pose
+    from scoring.runners import Processes
     from scoring.settings import Settings as ScoringSettings
 
-    settings = load()
+    settings, how = load(), ScoringSettings(pose=best_pose())
     text, spec = study_files.read(study) if study else _preset(preset)
     if not folder.is_dir():
         raise AppError(f"There is no folder {folder}.", "Name the folder that holds your videos.")
     pool_file = settings.home / "pools" / f"{studies.slug_of(folder.resolve().name)}.parquet"
     pool_file.parent.mkdir(parents=True, exist_ok=True)
-    failed = run_scoring([folder], pool_file, jobs=jobs, settings=ScoringSettings(pose=best_pose()))
+    failed = run_scoring([folder], pool_file, runner=Processes(jobs), settings=how, prune=True)
     database = _database(settings)
     database.migrate()
     slug = studies.free_slug(database, studies.slug_of(folder.resolve().name))

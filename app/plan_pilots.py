@@ -38,8 +38,9 @@ class Pilot:
         rows = shares.join(
             self.table.select("clip", *extra).unique("clip", keep="first", maintain_order=True), on="clip"
         )
-        notes = [f"{ties} clips of the pilot are tied and left out." for ties in [(rows["good"] == 0.5).sum()] if ties]
-        rows = rows.filter(pl.col("good") != 0.5)
+        tied = rows["good"] == 0.5
+        notes = [f"{tied.sum()} clips of the pilot are tied and left out."] if tied.any() else []
+        rows = rows.filter(~tied)
         good = (rows["good"] > 0.5).to_numpy().astype(np.float64)
         whole = np.ones(len(good))
         accepted = self._truth(rows, "accepted") if "accepted" in extra else None

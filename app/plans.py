@@ -286,7 +286,8 @@ def _answered(
     rows = [_trade(size, count, guesses, found(size, count)) for count in sorted({*panels, raters}) for size in sizes]
     chosen = next(row for row in rows if (row.clips, row.raters) == (clips, raters))
     name = {"mean_mos": "the mean opinion score of all clips"}.get(target, target)
-    answer = f"Rate {clips} {kind} with {raters} rater{'s'[: raters > 1]} each for {name} within ±{wanted:g}; {_effort(chosen)}."
+    panel = "1 rater" if raters == 1 else f"{raters} raters"
+    answer = f"Rate {clips} {kind} with {panel} each for {name} within ±{wanted:g}; {_effort(chosen)}."
     return Plan(target, wanted, answer, chosen, rows, notes)
 
 

@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import sosfilt
 
 Powers = NDArray[np.float64]
 Pieces = NDArray[np.float32]
@@ -77,6 +76,8 @@ class Meter:
 
     def powers(self, tenths: Pieces) -> Powers:
         """(channels, n, samples per tenth) to n powers: the channels' weighted mean squares, added up."""
+        from scipy.signal import sosfilt  # here: it takes a second to import, and not every command hears
+
         channels, count, each = tenths.shape
         flat = np.asarray(tenths, np.float64).reshape(channels, -1)
         filtered, self._state = sosfilt(self._filter, flat, zi=self._state)

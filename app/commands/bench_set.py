@@ -25,7 +25,7 @@ QUOTA = re.compile(r"([^=/]+)=(\d+)")
 
 def bench_set(
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="POOL [NAME=NUMBER]...", help="The pool (Parquet), and more quotas.")
+        list[str] | None, typer.Argument(metavar="POOL [NAME=NUMBER]", help="The pool (Parquet), and more quotas.")
     ] = None,
     quota: Annotated[
         list[str] | None,

@@ -26,7 +26,7 @@ def ensure(settings: Settings, database: Database, say: Say) -> Database:
     clips = make_demo_clips(folder)
     say("Scoring them ...")
     pool_file = settings.home / "pool.parquet"
-    failed = pools.score_to_pool([folder], pool_file, jobs=2).failed
+    failed = pools.score_to_pool([folder], pool_file, jobs=2, prune=True).failed
     if failed:
         clip, reason = failed[0]
         raise AppError(f"The demo's clip {clip} could not be scored: {reason}", "Run clipjury demo --reset; try again.")

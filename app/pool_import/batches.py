@@ -76,7 +76,10 @@ class Gatherer:
         kinds: dict[str, pl.DataType | type[pl.DataType]] = dict(RAW)
         for name in (f"f{number}" for number in range(len(self._index))):
             kinds[name] = _common([schema[name] for schema in schemas if name in schema])
-        whole = [part.select(_as(schema, name, kind) for name, kind in kinds.items()) for part, schema in _two(parts, schemas)]
+        whole = [
+            part.select(_as(schema, name, kind) for name, kind in kinds.items())
+            for part, schema in _two(parts, schemas)
+        ]
         return pl.concat(whole) if whole else pl.LazyFrame(schema=kinds)
 
     def _name(self, path: Path_) -> str:
@@ -192,6 +195,3 @@ def _as(schema: pl.Schema, name: str, kind: pl.DataType | type[pl.DataType]) -> 
         return pl.format("[{}]", inside).alias(name)
     return column.cast(kind)
 
-
-def _two(parts: Sequence[pl.LazyFrame], schemas: Sequence[pl.Schema]) -> Iterable[tuple[pl.LazyFrame, pl.Schema]]:
-    return zip(parts, schemas, strict=True)

@@ -23,6 +23,7 @@ _BOUNDARY = re.compile(rb"\}\s*,\s*(?=\{)")
 # A whole string, or a quote that nothing closes, or a bracket or comma.
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["\[\]{},]', re.DOTALL)
 _TAIL = 100_000
+SHORT = 1000
 Fault = tuple[int, str, str]
 
 
@@ -72,7 +73,8 @@ def lines(file: IO[bytes]) -> Iterator[Batch]:
         texts_there = [text for text in texts if not text.isspace()]
         place += len(texts)
         try:
-            values = _parsed(b"[" + b",".join(texts_there) + b"]")
+            short = max(map(len, texts_there), default=0) <= LONGEST
+            values = _parsed(b"[" + b",".join(texts_there) + b"]") if short else []
         except ValueError:
             values = []
         if len(values) == len(texts_there):
@@ -101,8 +103,10 @@ def array(file: IO[bytes]) -> Iterator[Batch]:
         else:
             for number, value in enumerate(values, place + 1):
                 batch.take(value, number)
-            ended = not piece
+            ended, buffer = not piece, b"" if not piece else buffer
         place += len(batch.records) + len(batch.faults)
+        if ended and (rest := (buffer + file.read(SHORT)).strip()):
+            batch.faults.append((place + 1, "The list ends before this: nothing after it was read.", _words(rest)))
         yield batch
 
 
@@ -114,12 +118,13 @@ def document(data: bytes, name: str) -> tuple[Batch, str]:
     try:
         value = _parsed(data)
     except ValueError as error:
-        raise AppError(f"{name} cannot be read as JSON: {_reason(error)}", "Mend it, or write one record a line.") from error
+        remedy = "Mend it, or write one record a line."
+        raise AppError(f"{name} cannot be read as JSON: {_reason(error)}", remedy) from error
     batch = Batch()
-    found = next(((key, value[key]) for key in INSIDE if _is_records(value.get(key))), None) if type(value) is dict else None
-    for number, one in enumerate(found[1] if found else [value], 1):
+    inside = next((key for key in INSIDE if type(value) is dict and _is_records(value.get(key))), "")
+    for number, one in enumerate(value[inside] if inside else [value], 1):
         batch.take(one, number)
-    return batch, found[0] if found else ""
+    return batch, inside
 
 
 def _is_records(value: Any) -> bool:
@@ -164,11 +169,7 @@ def _carefully(buffer: bytes, batch: Batch, place: int, *, last: bool) -> tuple[
                 place += 1
                 _one(batch, text, place)
         if depth < 0:
-            if sign != b"]" or buffer[start:].strip() or not last:
-                rest = buffer[start:].strip()
-                if sign != b"]" or rest:
-                    batch.faults.append((place + 1, "The list ends before this: what follows was not read.", _words(rest)))
-            return b"", True
+            return buffer[start:], True
     if last or len(buffer) - start > LONGEST:
         reason = "The list is broken from here to its end: nothing after this was read."
         batch.faults.append((place + 1, reason, _words(buffer[start:].strip())))
