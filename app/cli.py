@@ -15,6 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from app import __version__
 from app.commands import filter as filters
 from app.commands import weights
+from app.commands.bench_set import bench_set
+from app.commands.plan import plan
 from app.commands.proxies import proxies
 from app.commands.sample import sample
 from app.commands.score import SOME_FAILED, score
@@ -111,6 +113,8 @@ cli.add_typer(weights.commands, name="weights")
 cli.command()(segment)
 cli.command()(proxies)
 cli.command()(sample)
+cli.command()(plan)
+cli.command("bench-set")(bench_set)
 cli.command("filter")(filters.filter_pool)
 cli.command("filters")(filters.convert)
 

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from app.pool_writing import ScoreSummary, score_to_pool
 from scoring.crew import ClipScores, failed
 from scoring.frames import Facts, Opening
 from scoring.runners import Clip, Work
@@ -140,3 +141,23 @@ class MadeUp:
                 continue
             facts = Facts(2.0, 64, 64, 25.0, "h264", 50)
             yield clip, kept(clip, work, ClipScores(path, facts, {"frames": float(path.stem[1:])}))
+
+
+def names(folder: Path, count: int, *others: str) -> None:
+    """Files that are clips by their name alone, for made-up results."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (*(f"c{number:04}" for number in range(count)), *others):
+        (folder / f"{name}.mp4").write_bytes(b"x")
+
+
+def made_up(
+    folder: Path, output: Path, stop: int | None = None, *, retry_failed: bool = False, prune: bool = False
+) -> ScoreSummary:
+    """Score with made-up results."""
+    runner = MadeUp(stop)
+    return score_to_pool([folder], output, runner=runner, team=counting, retry_failed=retry_failed, prune=prune)
+
+
+def parts(output: Path) -> list[Path]:
+    """The finished parts beside a pool."""
+    return list(Path(f"{output}.parts").glob("*.parquet"))

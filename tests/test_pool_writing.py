@@ -6,26 +6,22 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from app import pool_lock
 from app.errors import AppError
-from app.pool_lock import PoolLock
-from app.pool_writing import ScoreSummary, score_to_pool
+from app.pool_writing import score_to_pool
 from app.pools import read_pool
 from scoring.crew import ClipScores
 from scoring.locations import find_files
 from scoring.parts import write_part
-from scoring.runners import Clip, Work, local
+from scoring.runners import local
 from scoring.settings import Settings
 from tests import quick_scorers, stores
-from tests.quick_scorers import MadeUp, counting, counting_anew
+from tests.quick_scorers import MadeUp, counting, counting_anew, made_up, names, parts
 from tests.videos import moving, write_video
 
 SCORE = "import typer; from app.commands.score import score; typer.run(score)"
@@ -40,26 +36,6 @@ def clips(folder: Path, numbers: range) -> None:
         (folder / f"c{number:04}.mp4").write_bytes(first.read_bytes())
 
 
-def names(folder: Path, count: int, *others: str) -> None:
-    """Files that are clips by their name alone, for made-up results."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in (*(f"c{number:04}" for number in range(count)), *others):
-        (folder / f"{name}.mp4").write_bytes(b"x")
-
-
-def made_up(
-    folder: Path, output: Path, stop: int | None = None, *, retry_failed: bool = False, prune: bool = False
-) -> ScoreSummary:
-    """Score with made-up results."""
-    runner = MadeUp(stop)
-    return score_to_pool([folder], output, runner=runner, team=counting, retry_failed=retry_failed, prune=prune)
-
-
-def parts(output: Path) -> list[Path]:
-    """The finished parts beside a pool."""
-    return list(Path(f"{output}.parts").glob("*.parquet"))
-
-
 def test_a_finished_pool_is_not_touched_again(tmp_path: Path) -> None:
     """The second run scores nothing and writes nothing; the summary says so."""
     names(tmp_path, 3)
@@ -71,25 +47,6 @@ def test_a_finished_pool_is_not_touched_again(tmp_path: Path) -> None:
     assert output.stat().st_mtime_ns == before.st_mtime_ns
     assert output.stat().st_ino == before.st_ino
     assert sorted(path.name for path in tmp_path.iterdir()) == ["c0000.mp4", "c0001.mp4", "c0002.mp4", "pool.parquet"]
-
-
-def test_ten_thousand_finished_clips_take_under_two_seconds(tmp_path: Path) -> None:
-    """Size and time of every file, its manifest line and its row are looked at, and no file is opened."""
-    names(tmp_path, 10_000)
-    lines = [{"id": str(n), "video-path": f"c{n:04}.mp4", "source": f"film {n % 100}"} for n in range(10_000)]
-    (tmp_path / "manifest.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
-    output = tmp_path / "pool.parquet"
-
-    class Quick(MadeUp):
-        """Without parts, which are not what is tested."""
-
-        def map(self, clips: Sequence[Clip], work: Work) -> Iterator[tuple[Clip, ClipScores]]:
-            return super().map(clips, replace(work, parts=None))
-
-    score_to_pool([tmp_path], output, runner=Quick(), team=counting)
-    began = time.perf_counter()
-    assert score_to_pool([tmp_path], output, team=counting).scored == 0
-    assert time.perf_counter() - began < 2
 
 
 def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path) -> None:
@@ -319,58 +276,6 @@ def test_what_scoring_did_not_write_is_not_written_over(tmp_path: Path) -> None:
     pl.read_parquet(output).with_columns(mine=1).write_parquet(output, metadata=pl.read_parquet_metadata(output))
     with pytest.raises(AppError, match="columns that scoring did not write: mine"):
         made_up(tmp_path, output)
-
-
-def test_two_runs_at_once_into_one_pool_are_one_too_many(tmp_path: Path) -> None:
-    """The second is refused with the first one's process and machine, and may run when it has ended."""
-    names(tmp_path, 1)
-    output = tmp_path / "pool.parquet"
-    with PoolLock(str(output)).held():
-        with pytest.raises(AppError, match=rf"Another run is writing .*: process {os.getpid()} on "):
-            made_up(tmp_path, output)
-        assert not output.exists()
-    assert made_up(tmp_path, output).scored == 1
-    assert not Path(f"{output}.lock").exists()
-
-
-@pytest.fixture
-def lock_of_another(tmp_path: Path) -> Iterator[dict[str, object]]:
-    """What a lock says, to be changed."""
-    with PoolLock(str(tmp_path / "other.parquet")).held():
-        said = json.loads((tmp_path / "other.parquet.lock").read_text())
-        assert isinstance(said, dict)
-        yield said
-
-
-def test_the_lock_of_a_dead_run_is_taken_over(tmp_path: Path, lock_of_another: dict[str, object]) -> None:
-    """Dead is a process that is gone from this machine, one elsewhere that was silent for minutes, an empty lock."""
-    names(tmp_path, 1)
-    output = tmp_path / "pool.parquet"
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    alive = lock_of_another | {"host": "elsewhere"}
-    Path(f"{output}.lock").write_text(json.dumps(alive))
-    with pytest.raises(AppError, match=r"on elsewhere\."):
-        made_up(tmp_path, output)
-    for dead in (alive | {"beat": time.time() - pool_lock.STALE - 1}, lock_of_another | {"pid": ended.pid}, None):
-        Path(f"{output}.lock").write_text("" if dead is None else json.dumps(dead))
-        made_up(tmp_path, output)
-        assert not Path(f"{output}.lock").exists()
-
-
-def test_a_run_that_lost_its_lock_writes_no_more(tmp_path: Path, lock_of_another: dict[str, object]) -> None:
-    """Asleep for an hour, it wakes up when another run has the pool: it stops, and its clips lie in parts."""
-    names(tmp_path, 2)
-    output = tmp_path / "pool.parquet"
-
-    def take(_done: int, _total: int, _result: ClipScores) -> None:
-        Path(f"{output}.lock").write_text(json.dumps(lock_of_another))
-
-    with pytest.raises(AppError, match="Another run took over"):
-        score_to_pool([tmp_path], output, runner=MadeUp(), team=counting, on_clip=take)
-    assert not output.exists()
-    assert len(parts(output)) == 2
-    assert Path(f"{output}.lock").exists()
 
 
 def test_parts_of_clips_that_have_changed_since_are_cleared_away(tmp_path: Path) -> None:
