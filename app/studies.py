@@ -16,7 +16,7 @@ from sqlmodel import Session, col, select
 
 from app import auth, media
 from app.db import Database
-from app.draws import DrawnClip, draw
+from app.draws import DrawnClip, Sample, draw
 from app.errors import AppError, NotFound
 from app.models import Assignment, Criterion, Event, Filter, Judgment, Rater, Study, StudyClip
 from app.pools import Pool
@@ -88,6 +88,7 @@ def create(
     drawn = draw(pool, spec, filters) if sample is None else for_study(sample, pool, spec, filters)
     if not drawn.clips:
         raise AppError("The sample is empty: no clip of the pool has a score to draw by.", "Check the pool.")
+    _refuse_uneven_weights(drawn)
     keys = _make_ready(pool, settings, drawn.clips, on_clip)
     with database.writer() as db:
         study = Study(
@@ -111,6 +112,19 @@ def create(
         _write_clips(db, study, pool, drawn.clips, keys, {rule.score for rule in filters})
         db.add(Event(study_id=study.id, kind="created"))
     return slug
+
+
+def _refuse_uneven_weights(drawn: Sample) -> None:
+    """Results weigh a clip by its stratum: they would count a sample wrongly whose clips differ inside one."""
+    if drawn.design["kind"] == "borderline":
+        return  # its figures speak of the boundary and use no weights
+    first: dict[str, float] = {}
+    for one in drawn.clips:
+        if abs(first.setdefault(one.stratum, one.weight) - one.weight) > 1e-9 * one.weight:
+            raise AppError(
+                f"Clips of the stratum {one.stratum!r} have different weights, as a limit per source makes them.",
+                "A study cannot weigh such a sample yet: leave per_source out of the design.",
+            )
 
 
 def _usable_filters(pool: Pool, spec: StudyFile) -> tuple[list[FilterSpec], list[str]]:

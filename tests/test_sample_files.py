@@ -184,3 +184,14 @@ def test_the_command_draws_tells_and_tops_up(pool: Path) -> None:
             run("-o", str(output), *words)
     with pytest.raises(AppError, match="it is the pool itself"):
         run("-o", str(pool), "--design", str(pool.parent / "design.toml"))
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_sample_that_a_study_would_weigh_wrongly_is_refused(
+    pool: Path, database: Database, settings: Settings
+) -> None:
+    """A limit per source makes weights differ inside a stratum, by which results weigh: said before anybody rates."""
+    made(pool, DESIGNS["limited"])
+    spec, path = parse_study(STUDY, "study.toml"), pool.with_name("sample.parquet")
+    with pytest.raises(AppError, match="different weights, as a limit per source makes them"):
+        studies.create(database, settings, read_pool(pool), spec, STUDY, sample=path)
