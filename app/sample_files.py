@@ -115,7 +115,7 @@ def fingerprint(pool: Path) -> str:
 def same_pool(name: str, now: str, then: str, since: str) -> None:
     """Refuse a pool that is not, byte for byte, the one a sample came from: its probabilities would be wrong.
 
-    >>> same_pool("pool.parquet", "ab12", "cd34", "the study was made")
+    >>> same_pool("pool.parquet", "ab12", "cd34", "the study was made")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     app.errors.AppError: The pool pool.parquet has changed since the study was made (sha256 ab12..., then cd34...). ...
     """
