@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from app import __version__
 from app.commands import filter as filters
+from app.commands import pool as pools_command
 from app.commands import weights
 from app.commands.bench_set import bench_set
 from app.commands.plan import plan
@@ -110,6 +111,7 @@ def init(
 
 cli.command()(score)
 cli.add_typer(weights.commands, name="weights")
+cli.add_typer(pools_command.commands, name="pool")
 cli.command()(segment)
 cli.command()(proxies)
 cli.command()(sample)

@@ -2,11 +2,12 @@
 
 import sys
 
-from tests.bench import load, pages, resume, sampling, scoring, statistics
+from tests.bench import load, pages, pools, resume, sampling, scoring, statistics
 
 BENCHES = {
     "load": load.run,
     "pages": pages.run,
+    "pools": pools.run,
     "resume": resume.run,
     "statistics": statistics.run,
     "sampling": sampling.run,

@@ -1,0 +1,121 @@
+"""Pools from what others made: TalkVid's records, tables, lists of tasks, folders of videos."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import polars as pl
+
+from app.pool_import import reading
+from app.pool_import.checks import refuse_output, refuse_records, refuse_twice
+from app.pool_import.mapping import mapping_of, parsed
+from app.pool_import.output import Field, ImportedSource, kinds_of, near, record_for, rejects_of, write_rejects
+from app.pool_import.plans import Plan, plan_of
+from app.pool_scan import said
+from app.pool_table import KEY
+from scoring.locations import plain, remove, written
+
+ROWS_PER_GROUP = 100_000
+"""Rows of a Parquet row group: imported pools have no series and may be large."""
+
+
+ALWAYS = ("clip", "media", "source")
+"""Columns without which there is no clip."""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import did. `rejects` is the file with the bad records; "" if there were none."""
+
+    output: str
+    sources: tuple[ImportedSource, ...]
+    rejects: str
+
+    @property
+    def clips(self) -> int:
+        """Clips in the pool."""
+        return sum(source.records - source.rejected for source in self.sources)
+
+    @property
+    def rejected(self) -> int:
+        """Records left out."""
+        return sum(source.rejected for source in self.sources)
+
+
+def import_pool(
+    sources: Sequence[str],
+    output: str,
+    *,
+    maps: Sequence[str] = (),
+    strict: bool = False,
+    force: bool = False,
+) -> Imported:
+    """Write a pool from files, addresses or folders; rows are never all in memory.
+
+    `maps` are `COLUMN=FIELD` words that overrule the guesses. Records that cannot be used (not an object, no id, a
+    length or score that is none) go to `<output>.rejects.jsonl` with their place and the reason; with `strict` they
+    make the whole an error. NaN and endless numbers become null and are counted. The pool appears complete or not at
+    all. Raises AppError where nothing can be read, a mapping does not fit, a clip is there twice, no record is
+    usable, or `output` is a pool that was not imported (unless `force`).
+    """
+    place = plain(output)
+    refuse_output(place, sources, force=force)
+    with TemporaryDirectory(prefix="clipjury-") as folder:
+        plans = _plans(sources, Path(folder), parsed(maps))
+        with said(", ".join(sources)):
+            done = tuple(_counted(plan) for plan in plans)
+            plans = [replace(plan, clean=not one.rejected) for plan, one in zip(plans, done, strict=True)]
+            rejects = rejects_of(place)
+            made = Imported(place, done, rejects if any(one.rejected for one in done) else "")
+            refuse_records(made.clips, made.rejected, plans, strict=strict)
+            refuse_twice(plans)
+            kinds = kinds_of(plans)
+            rows = pl.concat([plan.rows(kinds) for plan in plans])
+            with written(place) as path:
+                rows = near(rows, plans, place)
+                record = json.dumps(record_for(plans, done), ensure_ascii=False)
+                rows.sink_parquet(
+                    path,
+                    metadata={KEY: record},
+                    row_group_size=ROWS_PER_GROUP,
+                    compression_level=1,
+                    maintain_order=True,
+                )
+            remove([rejects])
+            if made.rejects:
+                with written(rejects) as path:
+                    write_rejects(plans, path)
+    return made
+
+
+def _plans(sources: Sequence[str], folder: Path, given: dict[str, str]) -> list[Plan]:
+    plans = []
+    for number, source in enumerate(sources):
+        spill = folder / str(number)
+        spill.mkdir()
+        with said(source):
+            raw = reading.read(source, spill)
+            plans.append(plan_of(raw, mapping_of(raw, given)))
+    return plans
+
+
+def _counted(plan: Plan) -> ImportedSource:
+    """One pass over the rows: records, bad ones, and per column its values and what was lost."""
+    good = pl.col("good")
+    counts = [pl.len().alias("records"), (~good).sum().alias("rejected")]
+    for number, one in enumerate(plan.columns):
+        there = good if one.name in ALWAYS else good & one.value.is_not_null()
+        counts.append(there.sum().alias(f"{number} clips"))
+        if one.lost is not None:
+            counts.append((good & one.lost).sum().alias(f"{number} lost"))
+    # The fault is found once for a row, and not anew for each column.
+    judged = plan.raw.table.with_columns(good=plan.fault.is_null())
+    row = judged.select(counts).collect(engine="streaming").row(0, named=True)
+    fields = [
+        Field(one.name, one.path, one.role, row[f"{number} clips"], row.get(f"{number} lost", 0))
+        for number, one in enumerate(plan.columns)
+        if one.path
+    ]
+    return ImportedSource(plan.raw.name, plan.raw.kind, row["records"], row["rejected"], tuple(fields))

@@ -1,0 +1,74 @@
+"""What a source holds before it is mapped: a lazy table, its fields by their dotted paths, what is wrong with rows."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from app.pool_import.batches import DEEPEST, FAULT, PLACE, TEXT, Gatherer, told_apart
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A source as it is read: the table has `place`, `fault`, `text` (see batches) and a column for each field.
+
+    `fields` gives each field's column by its path. `counted` says what `place` counts: line or record. In an `untyped`
+    source every value is text. `record` is the pool's record where the source is a pool already.
+    """
+
+    name: str
+    kind: str
+    table: pl.LazyFrame
+    fields: dict[str, str]
+    schema: pl.Schema
+    counted: str = "record"
+    untyped: bool = False
+    record: dict[str, Any] = field(default_factory=dict)
+
+    def type_of(self, path: str) -> pl.DataType:
+        """The kind of values under a path."""
+        return self.schema[self.fields[path]]
+
+
+def gathered_raw(name: str, kind: str, gathered: Gatherer, counted: str, *, untyped: bool = False) -> Raw:
+    """What was gathered, as a source."""
+    table = gathered.table()
+    schema = table.collect_schema()
+    fields = {path: f"f{number}" for number, path in enumerate(gathered.fields)}
+    # An object that is null here and there is no field of its own beside its parts.
+    above = {path[:place] for path in fields for place, sign in enumerate(path) if sign == "."}
+    fields = {path: column for path, column in fields.items() if schema[column] != pl.Null or path not in above}
+    return Raw(name, kind, table, fields, schema, counted, untyped)
+
+
+def flattened(table: pl.LazyFrame) -> tuple[pl.LazyFrame, dict[str, str]]:
+    """A table of any columns as one of numbered columns, those of nested records among them, and their paths.
+
+    >>> table, fields = flattened(pl.LazyFrame({"id": ["a"], "info": [{"Language": "en"}]}))
+    >>> list(fields), table.drop("place", "fault", "text").collect().row(0)
+    (['id', 'info.Language'], ('a', 'en'))
+    """
+    schema = table.collect_schema()
+    # Names may be anything; renamed to numbers, none of them is taken for a pattern.
+    names = {name: f"c{number}" for number, name in enumerate(schema)}
+    leaves: list[tuple[str, pl.Expr]] = []
+    for name, kind in schema.items():
+        leaves += _leaves(name, pl.col(names[name]), kind, 1)
+    paths = told_apart([path for path, _ in leaves])
+    columns = [leaf.alias(f"f{number}") for number, (_, leaf) in enumerate(leaves)]
+    raw = [pl.lit(None, pl.String).alias(FAULT), pl.lit(None, pl.String).alias(TEXT)]
+    numbered = table.rename(names).with_row_index(PLACE, offset=1)
+    flat = numbered.select(pl.col(PLACE).cast(pl.Int64), *raw, *columns)
+    return flat, {path: f"f{number}" for number, path in enumerate(paths)}
+
+
+def _leaves(path: str, value: pl.Expr, kind: pl.DataType, depth: int) -> list[tuple[str, pl.Expr]]:
+    if not isinstance(kind, pl.Struct) or depth >= DEEPEST:
+        return [(path, value.struct.json_encode() if isinstance(kind, pl.Struct) else value)]
+    inside = value.struct.rename_fields([f"s{number}" for number in range(len(kind.fields))])
+    found = []
+    for number, one in enumerate(kind.fields):
+        below = f"{path}.{one.name}"
+        kind_inside = one.dtype if isinstance(one.dtype, pl.DataType) else one.dtype()
+        found += _leaves(below, inside.struct.field(f"s{number}"), kind_inside, depth + 1)
+    return found

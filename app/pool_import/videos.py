@@ -1,0 +1,67 @@
+"""A folder of videos as raw rows: what the containers say of them, and what a manifest beside them says."""
+
+from pathlib import Path
+from typing import Any
+
+import av
+from av.error import FFmpegError
+
+from app.clip_names import clip_names
+from app.errors import AppError
+from app.manifests import records_for
+from app.pool_import.batches import Gatherer
+from app.pool_import.fields import Raw, gathered_raw
+from scoring.locations import find_files
+
+BATCH = 2000
+"""Videos whose facts are kept as Python objects at a time."""
+
+
+def holds_parquet(source: str) -> bool:
+    """A folder of Parquet files, which together are one table."""
+    folder = Path(source)
+    return folder.is_dir() and next(folder.glob("*.parquet"), None) is not None
+
+
+def read(folder: str, spill: Path) -> Raw:
+    """A row per video in a folder and below it: clip, media (its full path), what the container says, the manifest's
+    source and columns. Nothing is decoded. A file that is no video is a fault. Raises AppError for a folder without.
+    """
+    files = find_files([folder])
+    if not files:
+        raise AppError(f"There are no videos in {folder}.", "Name a folder with .mp4 files, or a file of records.")
+    places = [file.place for file in files]
+    named = zip(places, clip_names(places, [folder]), records_for(places, [folder]), strict=True)
+    gathered = Gatherer(spill)
+    rows: list[dict[str, Any]] = []
+    numbers: list[int] = []
+    for number, (place, name, record) in enumerate(named, 1):
+        try:
+            facts = _facts(Path(place))
+        except (FFmpegError, OSError, ValueError) as error:
+            gathered.reject([(number, f"It is no video that can be read: {error}.", place)])
+            continue
+        source = {"source": record.source} if record.source else {}
+        rows.append({"clip": name, "media": str(Path(place).resolve()), **facts, **source, "info": record.info})
+        numbers.append(number)
+        if len(rows) == BATCH:
+            gathered.add(rows, numbers)
+            rows, numbers = [], []
+    if rows:
+        gathered.add(rows, numbers)
+    return gathered_raw(Path(folder).resolve().name, "videos", gathered, "video")
+
+
+def _facts(path: Path) -> dict[str, float | int | None]:
+    """What the container says: seconds, pixels, frames per second; None where it does not."""
+    with av.open(str(path)) as container:
+        if not container.streams.video:
+            raise ValueError("it has no picture")
+        stream = container.streams.video[0]
+        seconds = None
+        if stream.duration is not None and stream.time_base is not None:
+            seconds = float(stream.duration * stream.time_base)
+        elif container.duration is not None:
+            seconds = container.duration / 1_000_000  # FFmpeg's AV_TIME_BASE: microseconds
+        rate = None if stream.average_rate is None else float(stream.average_rate)
+        return {"duration": seconds, "width": stream.width, "height": stream.height, "fps": rate}

@@ -1,0 +1,102 @@
+"""Score columns from another file, added to a pool by the clips' ids."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import polars as pl
+
+from app.errors import AppError
+from app.pool_import.checks import refuse_bad, refuse_twice
+from app.pool_import.mapping import FACTS, mapping_of, parsed
+from app.pool_import.plans import Plan, plan_of
+from app.pool_import.reading import read
+from app.pool_scan import metadata, record_of, said, scan_pool
+from app.pool_table import KEY
+from scoring.locations import name_of, plain, written
+
+
+@dataclass(frozen=True)
+class Joined:
+    """What a join did: the columns added, the pool's clips with and without a match, and the file's without one."""
+
+    output: str
+    columns: tuple[str, ...]
+    matched: int
+    unmatched: int
+    strangers: int
+
+
+def join(pool: str, other: str, output: str, *, maps: tuple[str, ...] = (), replace: bool = False) -> Joined:
+    """Write the pool with every column of another file that is no fact of a clip (media, length, source ...).
+
+    The pool's rows and their order stay; clips that the file does not have get null. With `replace`, columns that
+    the pool has already are taken from the file. Raises AppError for a bad record in the file, a clip that it has
+    twice, a column in the way, or where no clip of one is in the other.
+    """
+    if plain(output) in (plain(pool), plain(other)):
+        raise AppError(f"{output} is the pool or the file itself.", "Name another file with -o.")
+    rows = scan_pool(pool)
+    there = rows.collect_schema()
+    with TemporaryDirectory(prefix="clipjury-") as folder, said(f"{pool} or {other}"):
+        raw = read(other, Path(folder))
+        plan = plan_of(raw, mapping_of(raw, parsed(maps)))
+        refuse_bad(plan)
+        refuse_twice([plan])
+        kinds = {one.name: one.kind for one in plan.columns if one.name not in FACTS}
+        if not kinds:
+            raise AppError(f"{other} has no column to add.", "Name one: --map COLUMN=FIELD.")
+        in_the_way = [name for name in kinds if name in there]
+        if in_the_way and not replace:
+            names = ", ".join(repr(name) for name in in_the_way[:5])
+            raise AppError(
+                f"The pool has {names} already.", "Add --replace, or another name: --map new_name=FIELD --map old="
+            )
+        new = plan.rows({"clip": pl.String(), **kinds})
+        counts = _matches(rows, new, pool, other)
+        whole = rows.drop(in_the_way).join(new, on="clip", how="left", maintain_order="left")
+        kept = metadata(pool)
+        record = _record(record_of(kept), plan, counts[0])
+        with written(plain(output)) as path:
+            whole.sink_parquet(path, metadata=kept | {KEY: json.dumps(record, ensure_ascii=False)})
+    return Joined(output, tuple(kinds), *counts)
+
+
+def _matches(rows: pl.LazyFrame, new: pl.LazyFrame, pool: str, other: str) -> tuple[int, int, int]:
+    """Clips of the pool that the file has and has not, and clips of the file that the pool has not."""
+    own, theirs = pl.collect_all([rows.select("clip"), new.select("clip")])
+    matched = own.join(theirs, on="clip", how="semi").height
+    if not matched:
+        one, another = (frame["clip"][0] if frame.height else "none" for frame in (own, theirs))
+        raise AppError(
+            f"No clip of {name_of(other)} is in {name_of(pool)} (there {another!r}, in the pool {one!r}).",
+            "Name the field with the pool's ids: --map clip=FIELD.",
+        )
+    return matched, own.height - matched, theirs.height - matched
+
+
+def _record(made: dict[str, Any], plan: Plan, matched: int) -> dict[str, Any]:
+    new = [one for one in plan.columns if one.name not in FACTS]
+    names = {one.name for one in new}
+    scores = [one.name for one in new if one.role == "score"]
+    scorers = [
+        scorer | {"columns": [column for column in scorer["columns"] if column["name"] not in names]}
+        for scorer in made.get("scorers", ())
+    ]
+    columns = [{"name": name, "meaning": "joined", "direction": "none", "units": ""} for name in scores]
+    # Without a list of scores every number is one; a list that named the joined ones alone would hide the others.
+    listed = [*scorers, {"scorer": "joined", "version": "", "backend": plan.raw.name, "models": [], "columns": columns}]
+    joined = {
+        "source": plan.raw.name,
+        "kind": plan.raw.kind,
+        "matched": matched,
+        "mapping": {one.name: one.path for one in new},
+    }
+    info = [name for name in made.get("info", ()) if name not in names]
+    return made | {
+        **({"scorers": listed} if scorers else {}),
+        "info": [*info, *(one.name for one in new if one.role == "metadata")],
+        "joined": [*made.get("joined", ()), joined],
+    }

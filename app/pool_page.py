@@ -1,0 +1,110 @@
+"""A look at a pool as one HTML file: no script, nothing fetched, the application's own look in light and dark."""
+
+from dataclasses import dataclass
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from app.pool_terminal import count, headline, hours
+from app.pool_views import Histogram, PoolView
+from app.rooms import cut_text, short
+from app.settings import data_folder
+
+WIDTH, HEIGHT = 480, 96
+"""A histogram's drawing, in units of its own."""
+_ROOM = 14
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A bar of a histogram, and whether the cuts accept its middle (None without cuts)."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    verdict: str
+    clips: int
+    low: str
+    high: str
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A cut's line and its words; `anchor` keeps them inside the drawing."""
+
+    x: float
+    text: str
+    anchor: str
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A histogram as the template draws it, with its caption."""
+
+    one: Histogram
+    bars: tuple[Bar, ...]
+    cuts: tuple[Cut, ...]
+    accepts: str
+    low: str
+    high: str
+
+
+def render(view: PoolView) -> str:
+    """The page as text."""
+    environment = Environment(
+        loader=FileSystemLoader(data_folder("templates")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"count": count, "hours": hours, "short": short}
+    style = (data_folder("static") / "app.css").read_text(encoding="utf-8")
+    return environment.get_template("pools/show.html").render(
+        view=view,
+        size=headline(view),
+        drawings=[drawing(one) for one in view.histograms],
+        # The application's own stylesheet, not a user's text.
+        style=Markup(style),  # noqa: S704 - a file of this package
+        width=WIDTH,
+        height=HEIGHT,
+        room=_ROOM,
+    )
+
+
+def drawing(one: Histogram) -> Drawing:
+    """A histogram's bars and cuts in units of the drawing.
+
+    >>> made = drawing(Histogram("x", 0, 2, (1, 3), 0, 4, 0.0, 1.0, 1.0))
+    >>> [(bar.x, bar.height) for bar in made.bars]
+    [(0.0, 32.0), (240.0, 96.0)]
+    """
+    most = max(one.counts) or 1
+    wide = WIDTH / len(one.counts)
+    step = (one.high - one.low) / len(one.counts)
+    bars = []
+    for place, clips in enumerate(one.counts):
+        tall = max(1.0, round(HEIGHT * clips / most, 2)) if clips else 0.0
+        low = one.low + place * step
+        accepted = one.accepts(low + step / 2)
+        verdict = "plain" if not one.filters else "accept" if accepted else "reject"
+        bars.append(
+            Bar(
+                round(place * wide, 2),
+                HEIGHT - tall,
+                round(wide, 2),
+                tall,
+                verdict,
+                clips,
+                short(low),
+                short(low + step),
+            )
+        )
+    cuts = []
+    for value, sign in one.cuts:
+        x = round((value - one.low) / (one.high - one.low) * WIDTH, 2)
+        anchor = "start" if x < WIDTH / 8 else "end" if x > 7 * WIDTH / 8 else "middle"
+        cuts.append(Cut(x, f"{sign} {value:g}", anchor))
+    accepts = ", ".join(cut_text(rule.minimum, rule.maximum) for rule in one.filters)
+    return Drawing(one, tuple(bars), tuple(cuts), accepts, short(one.low), short(one.high))

@@ -1,0 +1,128 @@
+"""Pools that are never read as a whole: a file, a folder of files or a store's address as a lazy table."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from polars.exceptions import ComputeError, SchemaError
+
+from app.errors import AppError
+from app.filter_files import nearest
+from app.pool_table import KEY
+from scoring.locations import LocationError, is_remote, plain
+
+NATIVE = ("s3://", "s3a://", "gs://", "gcs://", "az://", "azure://", "abfs://", "abfss://", "hf://")
+"""Addresses that Polars reads itself, only the parts that are needed."""
+MAKE = "Make one: clipjury pool import SOURCE -o POOL.parquet"
+
+
+def scan(path: str) -> pl.LazyFrame:
+    """The Parquet file, folder of Parquet files or address at `path` as a lazy table; only what a query needs is read.
+
+    Stores are opened with what the environment says (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL and so on); an address that
+    Polars does not know goes through fsspec. Raises AppError where there is nothing.
+    """
+    place = plain(path)
+    if is_remote(place):
+        return _far(place)
+    folder = Path(place)
+    if folder.is_dir():
+        files = sorted(file for file in folder.rglob("*.parquet") if not file.name.startswith("."))
+        if not files:
+            raise AppError(f"There is no Parquet file in {path}.", MAKE, status=404)
+        return pl.scan_parquet(files, glob=False, missing_columns="insert", extra_columns="ignore")
+    if not folder.is_file():
+        raise AppError(f"There is no pool at {path}.", MAKE, status=404)
+    return pl.scan_parquet(folder, glob=False)
+
+
+def scan_pool(path: str) -> pl.LazyFrame:
+    """`scan`, and the text columns `clip` and `media` that make a pool; a missing `source` is the clip.
+
+    Raises AppError for what is no pool.
+    """
+    with said(path):
+        rows = scan(path)
+        schema = rows.collect_schema()
+    for name in ("clip", "media"):
+        if schema.get(name) != pl.String:
+            raise AppError(f"{path} is not a pool: it has no text column {name!r}.", nearest(name, schema) or MAKE)
+    return rows if "source" in schema else rows.with_columns(source=pl.col("clip"))
+
+
+@contextmanager
+def said(path: str) -> Iterator[None]:
+    """What Polars or a store complains of while a pool is read, as AppError."""
+    try:
+        yield
+    except (ComputeError, SchemaError, LocationError, OSError) as error:
+        words = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise AppError(f"{path} cannot be read as a pool ({words}).", MAKE) from error
+
+
+def metadata(path: str) -> dict[str, str]:
+    """The text that the Parquet file keeps beside its rows; {} for a folder, which has none of its own.
+
+    ARROW:schema is left out: it describes the columns as they were, and a file that is written gets its own.
+    """
+    place = plain(path)
+    if is_remote(place):
+        if not place.startswith(NATIVE):
+            return {}
+        kept = pl.read_parquet_metadata(place, storage_options=storage_options(place))
+    elif Path(place).is_dir():
+        return {}
+    else:
+        kept = pl.read_parquet_metadata(place)
+    return {key: value for key, value in kept.items() if key != "ARROW:schema"}
+
+
+def record_of(kept: dict[str, str]) -> dict[str, Any]:
+    """How the pool was made, from its file's metadata; {} if unknown."""
+    try:
+        made = json.loads(kept.get(KEY, "{}"))
+    except json.JSONDecodeError:
+        return {}
+    return made if isinstance(made, dict) else {}
+
+
+def storage_options(place: str) -> dict[str, str]:
+    """What a store needs to be opened, from the environment; a plain http endpoint is allowed if it is named there."""
+    if not place.startswith(("s3://", "s3a://")):
+        return {}
+    names = {
+        "aws_access_key_id": "AWS_ACCESS_KEY_ID",
+        "aws_secret_access_key": "AWS_SECRET_ACCESS_KEY",
+        "aws_session_token": "AWS_SESSION_TOKEN",
+        "aws_region": "AWS_REGION",
+        "aws_endpoint_url": "AWS_ENDPOINT_URL_S3",
+    }
+    options = {key: os.environ[name] for key, name in names.items() if os.environ.get(name)}
+    for key, name in (("aws_region", "AWS_DEFAULT_REGION"), ("aws_endpoint_url", "AWS_ENDPOINT_URL")):
+        if os.environ.get(name):
+            options.setdefault(key, os.environ[name])
+    if options.get("aws_endpoint_url", "").startswith("http://"):
+        options["aws_allow_http"] = "true"
+    return options
+
+
+def _far(place: str) -> pl.LazyFrame:
+    if place.startswith(NATIVE):
+        whole = place if place.lower().endswith(".parquet") else f"{place.rstrip('/')}/**/*.parquet"
+        return pl.scan_parquet(whole, storage_options=storage_options(place) or None)
+    # Another store: fsspec hands over an open file, of which Polars reads the parts it needs.
+    try:
+        fsspec: Any = import_module("fsspec")  # an extra, and without types
+    except ImportError as error:
+        raise AppError(f"{place} needs fsspec.", "pip install 'clipjury[dask]' and the store's own package.") from error
+    try:
+        return pl.scan_parquet(fsspec.open(place).open())
+    # Stores raise errors of their own libraries; nothing more is known of them here than their words.
+    except Exception as error:
+        words = str(error).strip() or type(error).__name__
+        raise AppError(f"{place} cannot be read: {words.rstrip('.')}.", "Name one Parquet file.") from error
