@@ -12,7 +12,7 @@ from av.filter import Graph
 from numpy.typing import NDArray
 
 from scoring.segments import Footage, Part, plain_words
-from scoring.video import Unreadable
+from scoring.video import OPENING, Unreadable
 
 Way = Literal["copy", "encode"]
 
@@ -56,7 +56,7 @@ def cut(footage: Footage, part: Part, target: Path) -> Way:
     try:
         with (
             plain_words(),
-            av.open(source, options={"protocol_whitelist": "file"}) as given,
+            av.open(source, options=OPENING) as given,
             av.open(str(half), "w", format="mp4", options={"movflags": "+faststart"}) as made,
         ):
             written = _transfer(given, made, footage, part, chosen)

@@ -2,15 +2,15 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from scoring.frames import Facts, Frame, Image, Opening, resized
 from scoring.motion_formulas import camera_shake, jitter, likeness, longest_freeze, repeats
 from scoring.scorer import Column, Measured, Scorer, Watch
 from scoring.settings import Settings
-from scoring.tracking import FLOW_WIDTH, flow_finder, for_flow, shift, tracked_ratio
+from scoring.tracking import FLOW_WIDTH, SHIFT_WIDTH, Flow, for_points, for_shift, tracked_ratio
 
 LIKENESS_WIDTH = 120
 """Likeness is computed at this width (pixels): so small, a shake leaves it high and only a new picture lowers it."""
@@ -28,20 +28,20 @@ LOST = 0.25
 class MotionWatch(Watch):
     """One clip's motion: between any two neighbouring frames, and between pictures half a second apart."""
 
-    def __init__(self, dis: cv2.DISOpticalFlow, *, skipping: bool) -> None:
-        self._neighbours = None if skipping else Neighbours(dis)
-        self._tracks = Tracks(dis)
+    def __init__(self, flow: Flow, *, skipping: bool) -> None:
+        self._neighbours = None if skipping else Neighbours(flow)
+        self._tracks = Tracks(flow)
 
     def see(self, frame: Frame) -> None:
         """Compare the frame with those before."""
         due = int((frame.time + SLACK) * TRACKED_PER_SECOND)
         if self._neighbours:
-            flow = self._neighbours.compare(frame)
+            points = self._neighbours.compare(frame)
         elif self._tracks.wants(due):
-            flow = for_flow(frame.small)
+            points = for_points(frame.small)
         else:
             return
-        self._tracks.follow(due, frame.time, flow)
+        self._tracks.follow(due, frame.time, points)
 
     def result(self, facts: Facts) -> Measured:  # noqa: ARG002 - every watch is given the facts
         """The summary of all pairs."""
@@ -59,8 +59,8 @@ class MotionWatch(Watch):
 class Tracks:
     """Pictures half a second apart, and the share of points that can be followed from one to the next."""
 
-    def __init__(self, dis: cv2.DISOpticalFlow) -> None:
-        self._dis = dis
+    def __init__(self, flow: Flow) -> None:
+        self._flow = flow
         self._last: tuple[int, Image] | None = None
         self._times: list[float] = []
         self._ratios: list[float | None] = []
@@ -69,14 +69,14 @@ class Tracks:
         """Whether a frame is the first of its half second."""
         return self._last is None or due > self._last[0]
 
-    def follow(self, due: int, time: float, flow: Image) -> None:
+    def follow(self, due: int, time: float, points: Image) -> None:
         """Follow the points into this frame, at 240 width, if it stands for a half second that is next to the last."""
         if not self.wants(due):
             return
-        if self._last and due == self._last[0] + 1 and flow.shape == self._last[1].shape:
+        if self._last and due == self._last[0] + 1 and points.shape == self._last[1].shape:
             self._times.append(time)
-            self._ratios.append(tracked_ratio(self._dis, self._last[1], flow))
-        self._last = due, flow
+            self._ratios.append(tracked_ratio(self._flow, self._last[1], points))
+        self._last = due, points
 
     def result(self) -> Measured:
         """Mean, minimum and its time; `too_still` is 1 where TalkVid's band ends above."""
@@ -94,12 +94,21 @@ class Tracks:
         return Measured(scores, series, {} if known else dict.fromkeys(scores, why))
 
 
+class Seen(NamedTuple):
+    """A frame's luma at 480, 240, 120 and 60 pixels width: for repeats, points, likeness and the shift of the whole."""
+
+    small: Image
+    points: Image
+    alike: Image
+    whole: Image
+
+
 class Neighbours:
     """Every frame and the one before it."""
 
-    def __init__(self, dis: cv2.DISOpticalFlow) -> None:
-        self._dis = dis
-        self._before: tuple[Image, Image, Image] | None = None
+    def __init__(self, flow: Flow) -> None:
+        self._flow = flow
+        self._before: Seen | None = None
         self._times: list[float] = []
         self._repeats: list[bool] = []
         self._likenesses: list[float | None] = []
@@ -108,26 +117,27 @@ class Neighbours:
 
     def compare(self, frame: Frame) -> Image:
         """Compare a frame with the one before; gives it at 240 width, for following points."""
-        flow = for_flow(frame.small)
-        now = (frame.small, flow, resized(flow, LIKENESS_WIDTH, flow.shape[0] // 2))
+        now = _seen(frame.small)
         before, self._before = self._before, now
-        if before is None or before[0].shape != now[0].shape:  # some streams change their shape midway
-            self._times.append(frame.time)
-            self._repeats.append(False)
-            self._likenesses.append(None)
-            self._shifts.append((0.0, 0.0))
-            return flow
-        alike = likeness(before[2], now[2])
-        cut = alike is not None and alike < UNLIKE and (tracked_ratio(self._dis, before[1], flow) or 0) < LOST
+        alike, cut, again, shift = None, False, False, (0.0, 0.0)
+        if before is not None and before.small.shape == now.small.shape:  # some streams change their shape midway
+            alike = likeness(before.alike, now.alike)
+            again = repeats(before.small, now.small)
+            cut = alike is not None and alike < UNLIKE and self._lost(before, now)
+            if not cut:  # across a cut there is no motion, only another place
+                right, down = self._flow.shift(before.whole, now.whole)
+                shift = float(right), float(down)
         self._times.append(frame.time)
-        self._repeats.append(repeats(before[0], now[0]))
         self._likenesses.append(alike)
-        # Across a cut there is no motion, only another place.
-        right, down = (0.0, 0.0) if cut else shift(self._dis, before[1], flow)
-        self._shifts.append((float(right), float(down)))
+        self._repeats.append(again)
+        self._shifts.append(shift)
         if cut:
             self._cuts.append(frame.time)
-        return flow
+        return now.points
+
+    def _lost(self, before: Seen, now: Seen) -> bool:
+        ratio = tracked_ratio(self._flow, before.points, now.points)
+        return ratio is not None and ratio < LOST
 
     def result(self) -> Measured:
         """The summary of all pairs; the first frame has none before it and counts in no share."""
@@ -153,9 +163,15 @@ class Neighbours:
         return Measured(scores, series, missing, {"cuts": self._cuts})
 
 
-def watch(dis: cv2.DISOpticalFlow, opening: Opening) -> MotionWatch:
+def _seen(small: Image) -> Seen:
+    points = for_points(small)
+    alike = resized(points, LIKENESS_WIDTH, points.shape[0] // 2)
+    return Seen(small, points, alike, for_shift(alike))
+
+
+def watch(flow: Flow, opening: Opening) -> MotionWatch:
     """Begin a clip."""
-    return MotionWatch(dis, skipping=opening.skipping)
+    return MotionWatch(flow, skipping=opening.skipping)
 
 
 def _shake(shifts: list[tuple[float, float]], times: list[float]) -> float | None:
@@ -220,10 +236,10 @@ def motion(_: Settings) -> Scorer:
     return Scorer(
         name="motion",
         version="2",
-        backend=f"OpenCV DIS flow at {FLOW_WIDTH} px",
+        backend=f"OpenCV DIS flow at {FLOW_WIDTH} and {SHIFT_WIDTH} px",
         columns=(*HALF_SECONDS, *EVERY_FRAME),
         series=(TRACKED, REPEATED, LIKENESS),
         times=(Column("cuts", "hard cuts", "none", "s"),),
-        setup=flow_finder,
+        setup=Flow,
         watch=watch,
     )

@@ -4,6 +4,7 @@ import av
 import av.error
 
 from scoring.frames import Opening
+from scoring.video import OPENING
 
 SKIPPED = "Frames were skipped, to save time."
 UNCOUNTED = "The number of frames cannot be found out beforehand."
@@ -18,7 +19,7 @@ def frame_count(opening: Opening) -> int | None:
         return opening.frames
     try:
         # Only local files, as in `scoring.video`.
-        with av.open(str(opening.path.absolute()), options={"protocol_whitelist": "file"}) as container:
+        with av.open(str(opening.path.absolute()), options=OPENING) as container:
             return sum(packet.size > 0 for packet in container.demux(container.streams.video[0])) or None
     except (av.error.FFmpegError, OSError, IndexError):
         return None

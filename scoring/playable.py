@@ -5,6 +5,8 @@ from pathlib import Path
 
 import av
 
+from scoring.video import OPENING
+
 CODECS = frozenset({"h264", "vp8", "vp9", "av1"})
 """What browsers play; of these, 8 bits in 4:2:0."""
 PIXELS = frozenset({"yuv420p", "yuvj420p"})
@@ -38,7 +40,7 @@ class Container:
 
 def inspect(path: Path) -> Container:
     """What a file's container says, and its first frame where only that tells. Raises FFmpegError or OSError."""
-    with av.open(str(path.absolute()), options={"protocol_whitelist": "file"}) as container:
+    with av.open(str(path.absolute()), options=OPENING) as container:
         video = container.streams.video[0]
         sound = next(iter(container.streams.audio), None)
         first = next(container.decode(video))

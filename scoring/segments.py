@@ -17,7 +17,7 @@ from scenedetect.common import FrameTimecode  # type: ignore[import-untyped]  # 
 from scenedetect.detectors import ContentDetector, HistogramDetector  # type: ignore[import-untyped]  # the same
 
 from scoring.frames import Image
-from scoring.video import Unreadable, refuse_by_name
+from scoring.video import OPENING, Unreadable, refuse_by_name
 
 CONTENT = 10.0
 """TalkVid's threshold for scenedetect's ContentDetector, whose own default is 27: mean change of hue, saturation and
@@ -120,7 +120,7 @@ def watch(path: Path, cutting: Cutting, on_share: Callable[[float], None] | None
     scoring.video.Unreadable: There is no such file.
     """
     refuse_by_name(path)
-    with plain_words(), av.open(str(path.absolute()), options={"protocol_whitelist": "file"}) as container:
+    with plain_words(), av.open(str(path.absolute()), options=OPENING) as container:
         if not container.streams.video:
             raise Unreadable("There is no picture in this file, only sound or text.")
         video = container.streams.video[0]

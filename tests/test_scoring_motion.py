@@ -15,7 +15,7 @@ from scoring.motion import EVERY_FRAME, HALF_SECONDS, MotionWatch, motion
 from scoring.motion_formulas import camera_shake, change, jitter, likeness, longest_freeze, repeats
 from scoring.scorer import Measured
 from scoring.settings import Settings
-from scoring.tracking import flow_finder, for_flow, shift, tracked_ratio
+from scoring.tracking import Flow, for_points, for_shift, tracked_ratio
 from tests.videos import moving, texture
 from tests.watching import frames_of
 from tests.watching import measured as measured_by
@@ -111,29 +111,29 @@ def test_likeness_is_pearsons_correlation() -> None:
 
 def test_the_median_flow_is_the_cameras_shift() -> None:
     """The ground moves left by what the camera moves right, in pixels at 480 width."""
-    dis = flow_finder()
-    before, after = (for_flow(picture[..., 0]) for picture in moving([(0, 0), (6, -2)], 480, 270))
-    assert shift(dis, before, after) == pytest.approx([-6, 2], abs=0.3)
+    for x, y in ((6, -2), (0.5, 1), (-20, 12)):
+        before, after = (for_shift(picture[..., 0]) for picture in moving([(0, 0), (x, y)], 480, 270))
+        assert Flow().shift(before, after) == pytest.approx([-x, -y], rel=0.15, abs=0.3)
 
 
 def test_tracked_ratio_is_one_at_rest_nothing_across_a_cut_and_undefined_on_even_surfaces() -> None:
     """The same picture, another, a half that is another, and two grey surfaces."""
-    dis, here, there = flow_finder(), for_flow(gray(1)), for_flow(gray(7))
-    assert tracked_ratio(dis, here, here) == 1
-    cut = tracked_ratio(dis, here, there)
+    flow, here, there = Flow(), for_points(gray(1)), for_points(gray(7))
+    assert tracked_ratio(flow, here, here) == 1
+    cut = tracked_ratio(flow, here, there)
     assert cut is not None
     assert cut < 0.1
     half = here.copy()
     half[:, 120:] = there[:, 120:]
-    half_cut = tracked_ratio(dis, here, half)
+    half_cut = tracked_ratio(flow, here, half)
     assert half_cut == pytest.approx(0.5, abs=0.12)
-    assert tracked_ratio(dis, np.full_like(here, 9), np.full_like(here, 9)) is None
+    assert tracked_ratio(flow, np.full_like(here, 9), np.full_like(here, 9)) is None
 
 
 def test_tracked_ratio_loses_what_leaves_the_picture() -> None:
     """A pan by a thirtieth of the width takes two columns of points out, and little beside them."""
-    before, after = (for_flow(picture[..., 0]) for picture in moving([(0, 0), (16, 0)], 480, 270))
-    found = tracked_ratio(flow_finder(), before, after)
+    before, after = (for_points(picture[..., 0]) for picture in moving([(0, 0), (16, 0)], 480, 270))
+    found = tracked_ratio(Flow(), before, after)
     assert found is not None
     assert 0.9 < found <= 0.96
 

@@ -1,0 +1,64 @@
+"""The readers under an import: records cut anywhere, bytes of any kind, batches in memory or on disk."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as some
+
+from app.pool_import.batches import Gatherer
+from app.pool_import.records import array, lines
+
+JSON = some.recursive(
+    some.none()
+    | some.booleans()
+    | some.integers(-9, 9)
+    | some.text(some.characters(exclude_categories=["Cs"]), max_size=6),
+    lambda inner: (
+        some.lists(inner, max_size=3) | some.dictionaries(some.text('ab{}[],"\\', max_size=3), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+RECORDS = some.lists(some.dictionaries(some.text("ab}{", max_size=3), JSON, max_size=4), max_size=12)
+
+
+@given(records=RECORDS, indent=some.sampled_from([None, 1]), piece=some.integers(1, 60))
+def test_a_list_is_read_whole_however_it_is_cut(records: list[dict[str, Any]], indent: int | None, piece: int) -> None:
+    """Braces in texts, nested objects, any piece of any size: the same records, in order."""
+    text = json.dumps(records, indent=indent).encode()
+    batches = list(array(io.BytesIO(text[1:]), piece))
+    assert [one for batch in batches for one in batch.records] == records
+    assert [one for batch in batches for one in batch.places] == list(range(1, len(records) + 1))
+    assert not any(batch.faults for batch in batches)
+    told = b"".join(json.dumps(one).encode() + b"\r\n" for one in records)
+    assert [one for batch in lines(io.BytesIO(told), piece) for one in batch.records] == records
+
+
+@given(
+    text=some.binary(max_size=60) | some.text('{}[],:"\\ab1 \n', max_size=80).map(str.encode),
+    piece=some.integers(1, 90),
+)
+def test_no_bytes_whatever_break_the_readers(text: bytes, piece: int) -> None:
+    """Whatever a file holds, every batch is records and faults with places that go up."""
+    for batches in (array(io.BytesIO(text), piece), lines(io.BytesIO(text), piece)):
+        places = [place for batch in batches for place in sorted([*batch.places, *(one[0] for one in batch.faults)])]
+        assert places == sorted(places)
+
+
+def test_what_is_spilled_is_what_would_have_been_kept(tmp_path: Path) -> None:
+    """Batches of different kinds, in memory and on disk, give one table."""
+    tables = []
+    for most in (0, 10**9):
+        (tmp_path / str(most)).mkdir()
+        gathered = Gatherer(tmp_path / str(most), most)
+        gathered.add([{"id": 1, "x": 1}, {"id": 2, "x": 2.5}], [1, 2])
+        gathered.reject([(3, "broken", "...")])
+        gathered.add([{"id": "c", "x": None, "y": [1.5]}], [4])
+        gathered.add([{"id": "d", "y": "none"}], [5])
+        tables.append(gathered.table().collect())
+    assert tables[0].equals(tables[1])
+    assert tables[0]["f0"].to_list() == ["1", "2", None, "c", "d"]
+    assert tables[0]["place"].to_list() == [1, 2, 3, 4, 5]
+    assert len(list((tmp_path / "0").iterdir())) == 4
