@@ -17,7 +17,7 @@ demo-reset: .venv/installed ## throw the demo's judgments away; the next `make d
 	@$(BIN)/clipjury demo --reset
 
 test: check ## lint, types and every test, in SQLite, PostgreSQL and Chromium
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: .venv/installed-dev ## lint and types
 	@$(BIN)/ruff check .

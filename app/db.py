@@ -92,10 +92,17 @@ class Database:
 
     def migrate(self) -> None:
         """Bring the tables to this version of ClipJury; does nothing when they are there already."""
-        with _explained(self.url), self.engine.begin() as connection:
-            config = migration_config()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+        with _explained(self.url), self.engine.connect() as connection:
+            driver = connection.connection.dbapi_connection
+            if self.is_sqlite:
+                # SQLite changes a table by making it anew; rows that refer to the old one must bear that.
+                driver.execute("PRAGMA foreign_keys=OFF")  # type: ignore[union-attr]  # it is connected
+            with connection.begin():
+                config = migration_config()
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+            if self.is_sqlite:
+                driver.execute("PRAGMA foreign_keys=ON")  # type: ignore[union-attr]
 
     def has_tables(self) -> bool:
         """Whether `migrate` has ever run here."""

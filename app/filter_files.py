@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from app import head_thresholds
 from app.errors import AppError
 from app.settings import HERE
-from app.study_files import Name, line_of
+from app.study_files import line_of
+from app.study_rules import Name
 from scoring.filters import Filter
 
 PRESETS = ("talkvid",)

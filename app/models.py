@@ -19,6 +19,9 @@ SQLModel.metadata.naming_convention = {
 metadata: MetaData = SQLModel.metadata
 
 
+SCALES = ("acr5", "likert", "verdict", "acceptable", "slider", "tags", "text")
+
+
 def now() -> datetime:
     """This moment, with its zone."""
     return datetime.now(UTC)
@@ -31,7 +34,10 @@ def _one_of(column: str, *values: str) -> CheckConstraint:
 class Study(SQLModel, table=True):
     """One question put to people about one drawn sample."""
 
-    __table_args__ = (_one_of("score_visibility", "shown", "hidden", "after", "randomised"),)
+    __table_args__ = (
+        _one_of("score_visibility", "shown", "hidden", "after", "randomised"),
+        _one_of("state", "open", "paused", "closed", "archived"),
+    )
 
     id: int = Field(default=None, primary_key=True)
     slug: str = Field(unique=True)
@@ -48,6 +54,12 @@ class Study(SQLModel, table=True):
     pool_clips: int
     design: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
     """The draw as it was made: kind, seed, strata with population and drawn, notes."""
+    rules: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    """The study file's rules for raters (`study_rules.Rules`); empty for none."""
+    state: str = "open"
+    """open: raters may work; paused and closed: they may not; archived: closed, and out of the list."""
+    version: int = 1
+    """Counts every change to what raters see or may do: copies of the study kept in memory are renewed by it."""
     has_simulated: bool = False
     show_simulated: bool = False
     """Whether the results pages use the simulated panel. Never both kinds at once."""
@@ -79,7 +91,7 @@ class Filter(SQLModel, table=True):
 class Criterion(SQLModel, table=True):
     """A question put to raters about a clip, and its scale."""
 
-    __table_args__ = (UniqueConstraint("study_id", "key"), _one_of("scale", "acr5", "verdict", "acceptable"))
+    __table_args__ = (UniqueConstraint("study_id", "key"), _one_of("scale", *SCALES))
 
     id: int = Field(default=None, primary_key=True)
     study_id: int = Field(foreign_key="study.id", index=True)
@@ -88,17 +100,51 @@ class Criterion(SQLModel, table=True):
     label: str
     question: str
     scale: str
+    required: bool = True
+    options: list[str] = Field(default_factory=list, sa_type=JSON)
+    """The words of a Likert scale from worst to best, the two ends of a slider, or the tags to choose from."""
+    rubric: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    """What good, fair and poor mean, in words, and the clips that show them (`good`, `good_clip`, ...)."""
+
+
+class Document(SQLModel, table=True):
+    """A version of the text raters agreed to. The newest of a kind is in force; judgments name theirs by its hash."""
+
+    __table_args__ = (UniqueConstraint("study_id", "kind", "hash"), _one_of("kind", "guidelines", "consent"))
+
+    id: int = Field(default=None, primary_key=True)
+    study_id: int = Field(foreign_key="study.id", index=True)
+    kind: str
+    hash: str
+    text: str
+    created_at: datetime = Field(default_factory=now, sa_type=UtcTime)
 
 
 class StudyClip(SQLModel, table=True):
-    """A clip drawn from the pool, with the probability that it had of being drawn and a snapshot of its scores."""
+    """A clip drawn from the pool, with the probability that it had of being drawn and a snapshot of its scores.
 
-    __table_args__ = (UniqueConstraint("study_id", "clip", "criterion"),)
+    `role` "sample": drawn, and what every result speaks of. The others serve the raters' side and no result: training,
+    qualification and gold clips with known `answers`, attention clips with an instruction burnt in, example clips
+    of the rubric. They have no stratum and weight 0.
+    """
+
+    __table_args__ = (
+        UniqueConstraint("study_id", "clip", "criterion", "role"),
+        _one_of("role", "sample", "training", "qualification", "gold", "attention", "example"),
+    )
 
     id: int = Field(default=None, primary_key=True)
     study_id: int = Field(foreign_key="study.id", index=True)
     position: int
     clip: str
+    role: str = "sample"
+    block: int = 0
+    """Blocks are worked off one after the other; each holds its share of every stratum, so that stopping early
+    leaves a balanced study."""
+    answers: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    """The known right answers by criterion key; empty for clips of the sample."""
+    reason: str = ""
+    """Why they are right, told after a training clip."""
     criterion: str = ""
     """The one criterion this clip was drawn for; empty means all of the study's."""
     drawn_for: list[str] = Field(default_factory=list, sa_type=JSON)
@@ -117,10 +163,27 @@ class StudyClip(SQLModel, table=True):
     scores: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
 
 
+class Invite(SQLModel, table=True):
+    """An open invite link: everybody who opens it becomes a rater, up to `cap` of them, until it expires."""
+
+    id: int = Field(default=None, primary_key=True)
+    study_id: int = Field(foreign_key="study.id", index=True)
+    label: str = ""
+    token_hash: str = Field(unique=True)
+    cap: int | None = None
+    expires_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    revoked_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    created_at: datetime = Field(default_factory=now, sa_type=UtcTime)
+
+
 class Rater(SQLModel, table=True):
     """Somebody who judges clips in one study: a person, or a simulated panel member of the demo."""
 
-    __table_args__ = (_one_of("kind", "person", "simulated"), UniqueConstraint("study_id", "name"))
+    __table_args__ = (
+        _one_of("kind", "person", "simulated"),
+        _one_of("ended", "", "completed", "screened_out", "returned"),
+        UniqueConstraint("study_id", "name"),
+    )
 
     id: int = Field(default=None, primary_key=True)
     study_id: int = Field(foreign_key="study.id", index=True)
@@ -132,7 +195,27 @@ class Rater(SQLModel, table=True):
     """Multiplier of this rater's own random order over clips."""
     guidelines_hash: str | None = None
     """The guidelines this rater has read; None before the first clip."""
+    consent_hash: str | None = None
+    """The consent text this rater agreed to."""
+    device: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    """What the device check found, with `passed`; empty before it."""
+    tries: int = 0
+    """Qualification tries used up."""
+    qualified: bool | None = None
+    """Whether the qualification was passed; None before it is over."""
+    ended: str = ""
+    """How the rater's work ended: completed, screened_out, returned; empty while it goes on."""
+    taken: int = 0
+    """Clips taken so far in the work itself: the position in the rater's own sequence."""
+    language: str = ""
+    """The language this rater chose; empty for the study's."""
+    invite_id: int | None = Field(default=None, foreign_key="invite.id")
+    """The open link this rater came by; None for a personal one and for the study's first."""
+    platform_ids: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    """What the recruitment platform calls this rater, study and session."""
     created_at: datetime = Field(default_factory=now, sa_type=UtcTime)
+    expires_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    """When a personal link ends; None for never."""
     revoked_at: datetime | None = Field(default=None, sa_type=UtcTime)
 
 
@@ -157,10 +240,15 @@ class Assignment(SQLModel, table=True):
     open: free; held: reserved for a rater until `lease_until`; done: answered; expired: the rater went silent and
     the place was given away; skipped: the rater said why not; surplus: answered after the place had gone to
     somebody else, kept but not counted towards the clip's raters.
+
+    Only those with `purpose` "sample" are places. The others belong to one rater from the start, are never opened
+    for somebody else and enter no result of the sample: repeats (the same rater and clip, `occasion` 1, 2, ...), gold
+    and attention clips, stabilisers, training, qualification.
     """
 
     __table_args__ = (
-        UniqueConstraint("study_clip_id", "rater_id"),
+        UniqueConstraint("study_clip_id", "rater_id", "occasion"),
+        _one_of("purpose", "sample", "repeat", "gold", "attention", "stabiliser", "training", "qualification"),
         _one_of("status", "open", "held", "done", "expired", "skipped", "surplus"),
         _one_of("arm", "shown", "hidden", "after"),
         Index(None, "study_id", "status", "study_clip_id"),
@@ -171,7 +259,9 @@ class Assignment(SQLModel, table=True):
     study_id: int = Field(foreign_key="study.id")
     study_clip_id: int = Field(foreign_key="studyclip.id", index=True)
     place: int
-    """0 for a clip's first rater, 1 for its second, ..."""
+    """0 for a clip's first rater, 1 for its second, ...; -1 for what is no place."""
+    purpose: str = "sample"
+    occasion: int = 0
     status: str = "open"
     rater_id: int | None = Field(default=None, foreign_key="rater.id")
     arm: str | None = None

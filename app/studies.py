@@ -104,6 +104,7 @@ def create(
             pool_fingerprint=pool.fingerprint,
             pool_clips=pool.readable.height,
             design=drawn.design | {"left_out": left_out},
+            rules=spec.rules().model_dump(mode="json", exclude_defaults=True),
             invite_hash=auth.token_hash(auth.token(settings, f"join:{slug}")),
         )
         db.add(study)

@@ -6,32 +6,59 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from app.errors import AppError
 from app.sampling_plans import DESIGNS, SamplingPlan
 from app.sampling_plans import Borderline as Borderline
 from app.sampling_plans import Stratified as Stratified
 from app.settings import HERE
+from app.study_rules import Name, Part, Rules
 
 PRESETS = ("acr", "talkvid")
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
+DECIDING = ("verdict", "acceptable")
+"""Scales whose answers accept or reject a clip: a filter's truth."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+class Rubric(Part):
+    """What good, fair and poor mean for a criterion, and clips of the pool that show it."""
+
+    good: str = ""
+    fair: str = ""
+    poor: str = ""
+    good_clip: str = ""
+    fair_clip: str = ""
+    poor_clip: str = ""
 
 
-class CriterionSpec(_Part):
-    """A question to raters. Scales: acr5 (1 Bad to 5 Excellent), verdict (accept, reject, unsure), acceptable (two)."""
+class CriterionSpec(Part):
+    """A question to raters.
+
+    Scales: acr5 (1 Bad to 5 Excellent), likert (`options`: its words from worst to best), verdict (accept, reject,
+    unsure), acceptable (two), slider (0 to 100, `options`: words for its two ends), tags (`options`: any number of
+    them may be chosen), text.
+    """
 
     key: Name
     label: str
     question: str
-    scale: Literal["acr5", "verdict", "acceptable"]
+    scale: Literal["acr5", "likert", "verdict", "acceptable", "slider", "tags", "text"]
+    required: bool = True
+    options: tuple[Annotated[str, Field(min_length=1, max_length=60)], ...] = ()
+    rubric: Rubric = Rubric()
+
+    @model_validator(mode="after")
+    def _options_fit(self) -> Self:
+        least, most = {"likert": (2, 11), "slider": (0, 2), "tags": (1, 30)}.get(self.scale, (0, 0))
+        if not least <= len(self.options) <= most or (self.scale == "slider" and len(self.options) == 1):
+            wanted = "no options" if most == 0 else "none or 2 options" if least == 0 else f"{least} to {most} options"
+            raise ValueError(f"the scale {self.scale} takes {wanted}, and {len(self.options)} are given")
+        if len(set(self.options)) < len(self.options):
+            raise ValueError("two options are the same")
+        return self
 
 
-class FilterSpec(_Part):
+class FilterSpec(Part):
     """An automated filter: it accepts a clip when `min <= score <= max` (either may be missing)."""
 
     name: Name
@@ -53,8 +80,8 @@ class FilterSpec(_Part):
         return self
 
 
-class StudyFile(_Part):
-    """A whole study file, checked."""
+class StudyFile(Rules):
+    """A whole study file, checked: the study itself, and the rules for raters (`study_rules`)."""
 
     name: str = Field(min_length=1, max_length=120)
     guidelines: str = Field(min_length=1)
@@ -67,7 +94,11 @@ class StudyFile(_Part):
 
     def truth_of(self, rule: FilterSpec) -> str:
         """Key of the criterion that judges this filter."""
-        return rule.criterion or next(item.key for item in self.criteria if item.scale != "acr5")
+        return rule.criterion or next(item.key for item in self.criteria if item.scale in DECIDING)
+
+    def rules(self) -> Rules:
+        """The rules for raters alone, as the study keeps them."""
+        return Rules(**{name: getattr(self, name) for name in Rules.model_fields})
 
 
 def preset(name: str) -> str:
@@ -113,14 +144,25 @@ def parse(text: str, name: str) -> StudyFile:
 
 def _contradictions(spec: StudyFile) -> Iterator[tuple[list[int | str], str]]:
     """Where parts of a study file do not fit each other: the place and what is wrong."""
+    yield from _wrong_questions(spec)
+    yield from _wrong_filters(spec)
+
+
+def _wrong_questions(spec: StudyFile) -> Iterator[tuple[list[int | str], str]]:
     keys = [criterion.key for criterion in spec.criteria]
-    names = [rule.name for rule in spec.filters]
-    deciding = [criterion.key for criterion in spec.criteria if criterion.scale != "acr5"]
     for number, key in enumerate(keys):
         if key in keys[:number]:
             yield ["criteria", number, "key"], f"the key {key!r} is used twice"
-    if not deciding:
+    if not any(criterion.scale in DECIDING for criterion in spec.criteria):
         yield ["criteria", 0, "scale"], "one criterion must be an accept/reject question (verdict or acceptable)"
+    for clip, (role, known) in spec.known_clips().items():
+        for key in known.answers.keys() - set(keys):
+            yield [role], f"the answers of {clip} name {key!r}, which is no criterion of this file"
+
+
+def _wrong_filters(spec: StudyFile) -> Iterator[tuple[list[int | str], str]]:
+    names = [rule.name for rule in spec.filters]
+    deciding = [criterion.key for criterion in spec.criteria if criterion.scale in DECIDING]
     for number, rule in enumerate(spec.filters):
         if rule.name in names[:number]:
             yield ["filters", number, "name"], f"the name {rule.name!r} is used twice"
