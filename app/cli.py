@@ -23,6 +23,7 @@ from app.commands.sample import sample
 from app.commands.score import SOME_FAILED, score
 from app.commands.score import run as run_scoring
 from app.commands.segment import segment
+from app.commands.stats import commands as stats_commands
 from app.errors import AppError
 from app.settings import Settings, load
 
@@ -112,6 +113,7 @@ def init(
 cli.command()(score)
 cli.add_typer(weights.commands, name="weights")
 cli.add_typer(pools_command.commands, name="pool")
+cli.add_typer(stats_commands, name="stats")
 cli.command()(segment)
 cli.command()(proxies)
 cli.command()(sample)

@@ -1,0 +1,216 @@
+"""TalkVid's table of human validation from votes and filter verdicts, what it hides, and figures that cannot be.
+
+The table (arXiv 2508.13618, section on human validation): per filter two raters, raw agreement and Cohen's kappa over
+all clips; accuracy, precision, recall and F1 of the filter on the clips on which both raters agree, the split
+ones dropped.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.estimate import Estimate, absent, signature
+from analysis.rates import Confusion, confusion, wilson
+
+COLUMNS = ("agreement", "kappa", "accuracy", "precision", "recall", "f1")
+"""The printed columns; kappa as a coefficient, the others in percent."""
+MEAN_ROWS = ("mean", "average", "avg", "overall", "all")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One filter. Shares lie between 0 and 1.
+
+    `tp` ... `tn` count the clips on which both raters agree, by the filter's verdict; `split` the others.
+    `published` are the six printed columns; `table` the same figures with intervals; `kappa_high` is the largest kappa
+    that so much agreement on so many clips allows. `accuracy_split_wrong` counts every split clip as an error of
+    the filter, `accuracy_split_half` as half of one: the two other rules a reader may have in mind.
+    """
+
+    name: str
+    clips: int
+    split: int
+    published: dict[str, float | None]
+    table: Confusion
+    agreement: Estimate
+    kappa: Estimate
+    kappa_high: float
+    accuracy_split_wrong: Estimate
+    accuracy_split_half: float
+
+    @property
+    def cells(self) -> tuple[int, int, int, int]:
+        """tp, fp, fn, tn."""
+        return self.table.tp, self.table.fp, self.table.fn, self.table.tn
+
+
+def row(
+    name: str,
+    accepted: Sequence[bool],
+    first: Sequence[bool],
+    second: Sequence[bool],
+    *,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Row:
+    """One filter's row from one entry per clip: the filter's verdict and the two raters' (True accepts).
+
+    Raises ValueError when lengths differ or there is no clip. Kappa's interval resamples clips.
+
+    >>> made = row("sharp", [1, 1, 0, 0], [1, 1, 0, 1], [1, 0, 0, 1])
+    >>> made.cells, made.split, round(made.published["precision"], 2), made.accuracy_split_half
+    ((1, 0, 1, 1), 1, 100.0, 0.625)
+    """
+    verdict, one, two = (np.asarray(votes, dtype=np.bool_) for votes in (accepted, first, second))
+    if not len(verdict) == len(one) == len(two) or not len(verdict):
+        raise ValueError(f"{name}: {len(verdict)} verdicts and {len(one)} and {len(two)} votes are not one per clip")
+    same = one == two
+    n, agreed = len(same), int(same.sum())
+    table = confusion(verdict[same], one[same], confidence=confidence)
+    right = table.tp + table.tn
+    agreement = _share("percent_agreement", agreed, n, confidence)
+    kappa = _kappa(one, two, confidence, resamples, seed)
+    printed = {
+        "agreement": 100 * agreed / n,
+        "kappa": kappa.value,
+        **{
+            column: None if (found := getattr(table, column).value) is None else 100 * found
+            for column in ("accuracy", "precision", "recall", "f1")
+        },
+    }
+    return Row(
+        name=name,
+        clips=n,
+        split=n - agreed,
+        published=printed,
+        table=table,
+        agreement=agreement,
+        kappa=kappa,
+        kappa_high=highest_kappa(agreed, n),
+        accuracy_split_wrong=_share("accuracy_split_wrong", right, n, confidence),
+        accuracy_split_half=(right + (n - agreed) / 2) / n,
+    )
+
+
+def highest_kappa(agreed: int, clips: int) -> float:
+    """The largest Cohen's kappa that two raters can have who agree on `agreed` of `clips` clips with two answers.
+
+    Chance agreement is least when the agreed clips are halved between the answers and every split goes one way.
+
+    >>> round(highest_kappa(94, 100), 4)
+    0.8804
+    """
+    split, half = clips - agreed, agreed // 2
+    yes = (half + split) / clips, half / clips
+    chance = yes[0] * yes[1] + (1 - yes[0]) * (1 - yes[1])
+    return (agreed / clips - chance) / (1 - chance)
+
+
+def contradictions(rows: Sequence[Row], published: Mapping[str, Mapping[str, float]], decimals: int = 2) -> list[str]:
+    """Printed figures that no data could give, a sentence for each.
+
+    `published` maps a filter's name (or `mean`) to its printed columns, as `COLUMNS` names them. A kappa is impossible
+    when it exceeds what the printed agreement allows; a figure of a row when no whole table of counts gives all of
+    them together, rounded as printed; a mean when it is not the mean of the printed rows, up to their rounding.
+    `decimals`: of the percentages in the rows.
+    """
+    found = []
+    by_name = {one.name: one for one in rows}
+    for name, printed in published.items():
+        if name.lower() in MEAN_ROWS:
+            found += _wrong_means(
+                name, printed, [row for key, row in published.items() if key.lower() not in MEAN_ROWS]
+            )
+        elif name in by_name:
+            found += _wrong_row(by_name[name], printed, decimals)
+        else:
+            found.append(f"{name}: printed, but the votes have no such filter")
+    return found
+
+
+def _wrong_row(one: Row, printed: Mapping[str, float], decimals: int) -> list[str]:
+    said = []
+    if "agreement" in printed and "kappa" in printed:
+        agreed = round(printed["agreement"] * one.clips / 100)
+        most = highest_kappa(agreed, one.clips)
+        if printed["kappa"] > most + 0.005:
+            said.append(
+                f"{one.name}: a kappa of {printed['kappa']:g} is impossible at {printed['agreement']:g} % agreement on "
+                f"{one.clips} clips; the highest is {most:.4f}"
+            )
+    rates = {column: printed[column] for column in ("accuracy", "precision", "recall", "f1") if column in printed}
+    agreed = one.clips - one.split
+    if rates and not _some_table(rates, agreed, decimals):
+        shown = ", ".join(f"{column} {value:g} %" for column, value in rates.items())
+        said.append(f"{one.name}: no whole counts of {agreed} agreed clips give {shown} together")
+    return said
+
+
+def _some_table(rates: Mapping[str, float], clips: int, decimals: int) -> bool:
+    """Whether whole counts tp, fp, fn, tn of so many clips give all these rates, rounded."""
+    tp, fp, fn = np.meshgrid(*[np.arange(clips + 1)] * 3, indexing="ij", sparse=True)
+    tn = clips - tp - fp - fn
+    fits = tn >= 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = {
+            "accuracy": (tp + tn) / clips + 0 * fn,
+            "precision": tp / (tp + fp) + 0 * fn,
+            "recall": tp / (tp + fn) + 0 * fp,
+            "f1": 2 * tp / (2 * tp + fp + fn),
+        }
+    slack = 0.5 * 10**-decimals + 1e-9
+    for column, value in rates.items():
+        fits = fits & (np.abs(100 * values[column] - value) <= slack)
+    return bool(fits.any())
+
+
+def _wrong_means(name: str, printed: Mapping[str, float], rows: Sequence[Mapping[str, float]]) -> list[str]:
+    said = []
+    for column, value in printed.items():
+        numbers = [row[column] for row in rows if column in row]
+        if not numbers:
+            continue
+        mean = float(np.mean(numbers))
+        slack = 0.5 * 10.0 ** -_decimals(value) + 0.5 * 10.0 ** -max(_decimals(number) for number in numbers)
+        if abs(mean - value) > slack + 1e-9:
+            unit = "" if column == "kappa" else " %"
+            said.append(
+                f"{name}: {column} {value:g}{unit} is not the mean of the {len(numbers)} printed rows, {mean:.2f}{unit}"
+            )
+    return said
+
+
+def _decimals(value: float) -> int:
+    text = f"{value:.6f}".rstrip("0")
+    return max(1, len(text.partition(".")[2]))
+
+
+def _share(name: str, count: int, n: int, confidence: float) -> Estimate:
+    low, high = wilson(count, n, confidence)
+    made = signature(name, ("scipy",), confidence=confidence)
+    return Estimate(name, count / n, low, high, confidence, n, 2, 2 * n, "Wilson", made)
+
+
+def _kappa(one: np.ndarray, two: np.ndarray, confidence: float, resamples: int, seed: int) -> Estimate:
+    counts = np.array([(one & two).sum(), (one & ~two).sum(), (~one & two).sum(), (~one & ~two).sum()])
+    n = int(counts.sum())
+    made = signature("cohen_kappa", (), resamples=resamples, seed=seed, confidence=confidence)
+    value = float(_kappas(counts[None])[0])
+    if np.isnan(value):
+        reason = "both raters gave one answer only: agreement cannot be told from chance"
+        return absent("cohen_kappa", reason, signature=made, confidence=confidence, clips=n, raters=2)
+    drawn = _kappas(np.random.default_rng(seed).multinomial(n, counts / n, size=resamples))
+    exist = drawn[~np.isnan(drawn)]
+    low, high = (float(end) for end in np.quantile(exist, [(1 - confidence) / 2, (1 + confidence) / 2]))
+    method = f"percentile interval of {resamples} resamples of {n} clips"
+    lost = len(drawn) - len(exist)
+    return Estimate("cohen_kappa", value, low, high, confidence, n, 2, 2 * n, method, made, resamples_undefined=lost)
+
+
+def _kappas(counts: np.ndarray) -> np.ndarray:
+    both, first, second, none = (counts[:, column] / counts.sum(axis=1) for column in range(4))
+    chance = (both + first) * (both + second) + (none + second) * (none + first)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(chance < 1, (both + none - chance) / (1 - chance), np.nan)

@@ -1,0 +1,12 @@
+"""`clipjury stats`: the statistics on plain files, without a study or a server. One module per command."""
+
+import typer
+
+from app.commands.stats.anchoring import anchoring
+from app.commands.stats.fairness import fairness
+from app.commands.stats.ppi import ppi
+from app.commands.stats.talkvid import talkvid
+
+commands = typer.Typer(no_args_is_help=True, help="Agreement, truth, thresholds and audits on plain files.")
+for command in (fairness, anchoring, ppi, talkvid):
+    commands.command()(command)

@@ -1,0 +1,106 @@
+"""`clipjury stats talkvid`: TalkVid's table of human validation from votes, and beside it what it hides."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.commands.stats import tables
+
+if TYPE_CHECKING:
+    from analysis.talkvid_table import Row
+
+RATES = ("accuracy", "precision", "recall", "f1")
+
+
+def talkvid(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="Votes: clip, rater, criterion, value, pass; or filter, item, filter_pass, rater1, rater2."
+        ),
+    ],
+    published: Annotated[Path | None, typer.Option(help="Printed figures to check: filter, accuracy, ...")] = None,
+    confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Of the intervals.")] = 0.95,
+    resamples: Annotated[int, typer.Option(min=100, max=100_000, help="For the interval of kappa.")] = 2000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the resampling.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
+) -> None:
+    """The published table row by row; its intervals, its split clips under each rule, and figures that cannot be."""
+    from analysis.talkvid_table import contradictions, row
+    from app.commands.stats.talkvid_votes import read_published, read_votes
+
+    votes = read_votes(file)
+    rows = [
+        row(one.name, one.accepted, one.first, one.second, confidence=confidence, resamples=resamples, seed=seed)
+        for one in votes
+    ]
+    printed = read_published(published, [one.name for one in rows]) if published else {}
+    wrong = contradictions(rows, printed)
+    left_out = sum(one.left_out for one in votes)
+    if as_json:
+        content = {"filters": [_plain(one) for one in rows], "left_out": left_out}
+        tables.print_json(content | {"published": printed, "impossible": wrong})
+        return
+    _show(rows, wrong, left_out, checked=bool(printed))
+
+
+def _plain(one: "Row") -> dict[str, Any]:
+    tp, fp, fn, tn = one.cells
+    return {
+        "filter": one.name,
+        "clips": one.clips,
+        "agreed": one.clips - one.split,
+        "split": one.split,
+        "published": one.published,
+        "tp": tp,
+        "fp": fp,
+        "fn": fn,
+        "tn": tn,
+        "agreement": one.agreement.to_dict(),
+        "kappa": one.kappa.to_dict(),
+        "highest_kappa": one.kappa_high,
+        **{name: getattr(one.table, name).to_dict() for name in (*RATES, "specificity")},
+        "accuracy_split_wrong": one.accuracy_split_wrong.to_dict(),
+        "accuracy_split_half": one.accuracy_split_half,
+    }
+
+
+def _show(rows: "list[Row]", wrong: list[str], left_out: int, *, checked: bool) -> None:
+    from rich.markup import escape
+
+    out = tables.console()
+    percents = [f"{name} %" for name in RATES]
+    table = tables.grid("filter", "agreement %", "kappa", *percents, "tp/fp/fn/tn", title="As published")
+    hidden = tables.grid("filter", "kappa", *percents, title="With the intervals that the table leaves out")
+    splits = tables.grid(
+        "filter",
+        "split clips",
+        "counted as wrong %",
+        "as half wrong %",
+        title="Accuracy when split clips are not dropped",
+    )
+    for one in rows:
+        values = (one.published[name] for name in ("agreement", "kappa", *RATES))
+        cells = ("–" if value is None else f"{value:.2f}" for value in values)
+        table.add_row(escape(one.name), *cells, "/".join(map(str, one.cells)))
+        rates = (tables.shown(getattr(one.table, name), percent=True) for name in RATES)
+        hidden.add_row(escape(one.name), tables.shown(one.kappa, digits=2), *rates)
+        as_wrong = tables.shown(one.accuracy_split_wrong, percent=True)
+        splits.add_row(
+            escape(one.name), f"{one.split} of {one.clips}", as_wrong, f"{100 * one.accuracy_split_half:.1f}"
+        )
+    for part in (table, hidden, splits):
+        out.print(part)
+        out.print()
+    out.print(
+        "Rates of the first two tables leave split clips out. Clips chosen next to a threshold say nothing about the "
+        "pool's precision or recall.",
+        soft_wrap=True,
+    )
+    if left_out:
+        out.print(f"{left_out} clips without two votes and a verdict of the filter were left out.")
+    for sentence in wrong:
+        out.print(f"IMPOSSIBLE  {escape(sentence)}", soft_wrap=True)
+    if checked and not wrong:
+        out.print("The printed figures contradict neither each other nor the votes.")

@@ -1,0 +1,115 @@
+"""Votes of two raters and verdicts of filters, as TalkVid's table reads them, from a file in one of two shapes."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from analysis.talkvid_table import COLUMNS
+from app.commands.stats import tables
+from app.errors import AppError
+
+LONG = ("clip", "rater", "criterion", "value", "pass")
+WIDE = ("filter", "item", "filter_pass", "rater1", "rater2")
+RATERS = 2
+
+
+@dataclass(frozen=True)
+class Votes:
+    """One filter's clips: its verdict and the votes of the two raters, one entry per clip."""
+
+    name: str
+    accepted: tuple[bool, ...]
+    first: tuple[bool, ...]
+    second: tuple[bool, ...]
+    left_out: int
+    """Clips without exactly two votes and a verdict of the filter."""
+
+
+def read_votes(path: Path) -> list[Votes]:
+    """Every filter's votes, in alphabetical order.
+
+    Long: a row per vote with clip, rater, criterion (the filter), value and pass. Wide: a row per clip with filter,
+    item, filter_pass, rater1 and rater2. Which rater comes first does not matter to the table.
+
+    Raises AppError naming the columns that are missing or the clip with two verdicts.
+    """
+    table = tables.read_table(path)
+    wide = set(WIDE) <= set(table.columns)
+    if not wide:
+        tables.need_columns(table, LONG, path)
+    groups = _wide(table, path) if wide else _long(table, path)
+    found = [_votes(name, rows) for name, rows in sorted(groups.items())]
+    if not any(one.accepted for one in found):
+        raise AppError(f"{path}: no clip has two votes and a verdict of the filter.", "The table compares two raters.")
+    return [one for one in found if one.accepted]
+
+
+def _wide(table: pl.DataFrame, path: Path) -> dict[str, dict[str, tuple[bool | None, list[bool | None]]]]:
+    says = tables.truths(table, "filter_pass", path)
+    votes = [tables.truths(table, name, path) for name in ("rater1", "rater2")]
+    groups: dict[str, dict[str, tuple[bool | None, list[bool | None]]]] = {}
+    for row, (name, clip) in enumerate(zip(table["filter"].to_list(), table["item"].to_list(), strict=True)):
+        clips = groups.setdefault(str(name), {})
+        if str(clip) in clips:
+            raise AppError(f"{path}, line {row + 2}: {clip} is there twice for {name}.", "One row per clip and filter.")
+        clips[str(clip)] = (says[row], [of_rater[row] for of_rater in votes])
+    return groups
+
+
+def _long(table: pl.DataFrame, path: Path) -> dict[str, dict[str, tuple[bool | None, list[bool | None]]]]:
+    says, values = tables.truths(table, "pass", path), tables.truths(table, "value", path)
+    groups: dict[str, dict[str, tuple[bool | None, list[bool | None]]]] = {}
+    seen: set[tuple[str, str, str]] = set()
+    # By rater: kappa asks which of the two said what, and the order of rows must not matter.
+    rows = sorted(enumerate(table.select("clip", "rater", "criterion").rows()), key=lambda one: str(one[1][1]))
+    for row, (clip, rater, name) in rows:
+        key = (str(name), str(clip), str(rater))
+        if key in seen:
+            raise AppError(f"{path}, line {row + 2}: {rater} voted twice on {clip} ({name}).", "Keep the last vote.")
+        seen.add(key)
+        verdict, votes = groups.setdefault(key[0], {}).setdefault(key[1], (says[row], []))
+        if verdict != says[row]:
+            raise AppError(f"{path}, line {row + 2}: {clip} passes {name} here and fails elsewhere.", "Mend the file.")
+        votes.append(values[row])
+    return groups
+
+
+def _votes(name: str, clips: dict[str, tuple[bool | None, list[bool | None]]]) -> Votes:
+    whole = [
+        (verdict, *(bool(vote) for vote in votes))
+        for verdict, votes in clips.values()
+        if verdict is not None and len(votes) == RATERS and None not in votes
+    ]
+    columns: list[tuple[bool, ...]] = list(zip(*whole, strict=True)) if whole else [(), (), ()]
+    return Votes(name, columns[0], columns[1], columns[2], len(clips) - len(whole))
+
+
+def read_published(path: Path, names: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Printed figures by filter: columns filter, and any of agreement, kappa, accuracy, precision, recall, f1.
+
+    Percentages as printed; a row named `mean` holds the averages. `pub_accuracy_pct` and its like are read too.
+    Raises AppError when no filter of the votes is there.
+    """
+    table = tables.read_table(path)
+    tables.need_columns(table, ["filter"], path)
+    known = dict(_known(table.columns))
+    if not known:
+        raise AppError(f"{path} has no printed figure.", f"Columns are: filter, {', '.join(COLUMNS)}.")
+    values = {column: tables.numbers(table, name, path) for column, name in known.items()}
+    printed: dict[str, dict[str, float]] = {}
+    for row, name in enumerate(table["filter"].to_list()):
+        given = ((column, values[column][row]) for column in known)
+        printed[str(name)] = {column: value for column, value in given if value is not None}
+    if not set(printed) & set(names):
+        raise AppError(f"{path} names none of the filters of the votes.", f"They are: {', '.join(names)}.")
+    return printed
+
+
+def _known(columns: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for column in COLUMNS:
+        for name in (column, f"pub_{column}_pct", f"pub_{column}"):
+            if name in columns:
+                yield column, name
+                break
