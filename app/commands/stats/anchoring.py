@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from app import table_files
 from app.commands.stats import tables
 from app.errors import AppError
 
@@ -24,17 +25,19 @@ def anchoring(
     """The effect of showing scores: how much more answers follow the filter when raters see what it says."""
     from analysis.anchoring import anchoring as difference
 
-    table = tables.read_table(file)
-    tables.need_columns(table, ["clip", "rater", "value", "arm", says, *(["criterion"] if criterion else [])], file)
+    table = table_files.read_table(file)
+    table_files.need_columns(
+        table, ["clip", "rater", "value", "arm", says, *(["criterion"] if criterion else [])], file
+    )
     if criterion:
         table = table.filter(table["criterion"].cast(str) == criterion)
     elif "criterion" in table.columns and table["criterion"].n_unique() > 1:
         names = ", ".join(sorted(str(name) for name in table["criterion"].unique().to_list()))
         raise AppError(f"{file} has several criteria: {names}.", "Choose one: --criterion NAME")
     answers, verdicts = (
-        tables.numbers(table, name, file)
+        table_files.numbers(table, name, file)
         if table[name].dtype.is_numeric()
-        else [None if value is None else float(value) for value in tables.truths(table, name, file)]
+        else [None if value is None else float(value) for value in table_files.truths(table, name, file)]
         for name in ("value", says)
     )
     arms = [str(arm).strip().lower() for arm in table["arm"].to_list()]

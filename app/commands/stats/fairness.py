@@ -28,11 +28,12 @@ def fairness(
 ) -> None:
     """False rejections and acceptances of every subgroup against the rest, with adjusted p-values."""
     from analysis.fairness import FEW, group_errors
+    from app import table_files
 
-    table = tables.read_table(file)
-    tables.need_columns(table, [label, passed, *group], file)
-    good, accepted = tables.truths(table, label, file), tables.truths(table, passed, file)
-    heavy = tables.weights(table, weight, file)
+    table = table_files.read_table(file)
+    table_files.need_columns(table, [label, passed, *group], file)
+    good, accepted = table_files.truths(table, label, file), table_files.truths(table, passed, file)
+    heavy = table_files.weights(table, weight, file)
     whole = [row for row in range(table.height) if good[row] is not None and accepted[row] is not None]
     if not whole:
         raise AppError(f"{file}: no row has both {label} and {passed}.", "Fill in both columns for the judged clips.")

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Annotated
 
-import polars as pl
 import typer
 
 from app.commands.stats import tables
@@ -28,8 +27,9 @@ def ppi(
 ) -> None:
     """The share of good clips in the pool, prediction-powered, beside the estimate from the judged clips alone."""
     from analysis.ppi import cross_fitted, pool_share
+    from app.judged_pools import joined
 
-    judged, whole = _joined(file, pool, label, score, stratum)
+    judged, whole = joined(file, pool, label, score, stratum)
     labels, scores, every = (part.to_numpy() for part in (judged["label"], judged["score"], whole["score"]))
     try:
         if prediction:
@@ -56,44 +56,3 @@ def ppi(
         out.print(
             f"The predictions are worth {found.gain:.2f} times as many judged clips ({whole.height} in the pool)."
         )
-
-
-def _joined(file: Path, pool: Path, label: str, score: str, stratum: str | None) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The judged clips with label, score and stratum; the pool's clips with score and stratum."""
-    judged, whole = tables.read_table(file), tables.read_table(pool)
-    more = [stratum] if stratum else []
-    tables.need_columns(judged, ["clip", label, *more], file)
-    tables.need_columns(whole, ["clip", score, *more], pool)
-    if judged["clip"].is_duplicated().any():
-        name = judged.filter(judged["clip"].is_duplicated())["clip"][0]
-        raise AppError(f"{file} names the clip {name!r} twice.", "One row per judged clip: its consensus.")
-    columns = {"clip": whole["clip"].cast(pl.String), "score": tables.numbers(whole, score, pool)}
-    if stratum:
-        columns["stratum"] = whole[stratum].cast(pl.String)
-    of_pool = pl.DataFrame(columns, schema_overrides={"score": pl.Float64})
-    missing = int(of_pool["score"].null_count())
-    if missing:
-        raise AppError(
-            f"{missing} of {of_pool.height} clips of {pool} have no {score}: nothing can be said of the whole.",
-            "Score them, or make a pool of the clips that have the score and speak of that.",
-        )
-    own = pl.DataFrame({"clip": judged["clip"].cast(pl.String), "label": _labels(judged, label, file)}).drop_nulls()
-    joined = own.join(of_pool, on="clip", how="left")
-    lost = joined.filter(pl.col("score").is_null())
-    if lost.height:
-        raise AppError(
-            f"{lost.height} judged clips are not in {pool}, the first is {lost['clip'][0]!r}.",
-            "Give the pool that they were drawn from.",
-        )
-    return joined, of_pool
-
-
-def _labels(judged: pl.DataFrame, label: str, file: Path) -> list[float | None]:
-    if judged[label].dtype.is_numeric():
-        found = tables.numbers(judged, label, file)
-        if any(value is not None and not 0 <= value <= 1 for value in found):
-            raise AppError(
-                f"{file}: {label} goes beyond 0 and 1.", "Give the verdict, or the share of accepts, 0 to 1."
-            )
-        return found
-    return [None if value is None else float(value) for value in tables.truths(judged, label, file)]

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from analysis.talkvid_table import COLUMNS
-from app.commands.stats import tables
+from app import table_files
 from app.errors import AppError
 
 LONG = ("clip", "rater", "criterion", "value", "pass")
@@ -35,10 +35,10 @@ def read_votes(path: Path) -> list[Votes]:
 
     Raises AppError naming the columns that are missing or the clip with two verdicts.
     """
-    table = tables.read_table(path)
+    table = table_files.read_table(path)
     wide = set(WIDE) <= set(table.columns)
     if not wide:
-        tables.need_columns(table, LONG, path)
+        table_files.need_columns(table, LONG, path)
     groups = _wide(table, path) if wide else _long(table, path)
     found = [_votes(name, rows) for name, rows in sorted(groups.items())]
     if not any(one.accepted for one in found):
@@ -47,8 +47,8 @@ def read_votes(path: Path) -> list[Votes]:
 
 
 def _wide(table: pl.DataFrame, path: Path) -> dict[str, dict[str, tuple[bool | None, list[bool | None]]]]:
-    says = tables.truths(table, "filter_pass", path)
-    votes = [tables.truths(table, name, path) for name in ("rater1", "rater2")]
+    says = table_files.truths(table, "filter_pass", path)
+    votes = [table_files.truths(table, name, path) for name in ("rater1", "rater2")]
     groups: dict[str, dict[str, tuple[bool | None, list[bool | None]]]] = {}
     for row, (name, clip) in enumerate(zip(table["filter"].to_list(), table["item"].to_list(), strict=True)):
         clips = groups.setdefault(str(name), {})
@@ -59,7 +59,7 @@ def _wide(table: pl.DataFrame, path: Path) -> dict[str, dict[str, tuple[bool | N
 
 
 def _long(table: pl.DataFrame, path: Path) -> dict[str, dict[str, tuple[bool | None, list[bool | None]]]]:
-    says, values = tables.truths(table, "pass", path), tables.truths(table, "value", path)
+    says, values = table_files.truths(table, "pass", path), table_files.truths(table, "value", path)
     groups: dict[str, dict[str, tuple[bool | None, list[bool | None]]]] = {}
     seen: set[tuple[str, str, str]] = set()
     # By rater: kappa asks which of the two said what, and the order of rows must not matter.
@@ -92,12 +92,12 @@ def read_published(path: Path, names: Sequence[str]) -> dict[str, dict[str, floa
     Percentages as printed; a row named `mean` holds the averages. `pub_accuracy_pct` and its like are read too.
     Raises AppError when no filter of the votes is there.
     """
-    table = tables.read_table(path)
-    tables.need_columns(table, ["filter"], path)
+    table = table_files.read_table(path)
+    table_files.need_columns(table, ["filter"], path)
     known = dict(_known(table.columns))
     if not known:
         raise AppError(f"{path} has no printed figure.", f"Columns are: filter, {', '.join(COLUMNS)}.")
-    values = {column: tables.numbers(table, name, path) for column, name in known.items()}
+    values = {column: table_files.numbers(table, name, path) for column, name in known.items()}
     printed: dict[str, dict[str, float]] = {}
     for row, name in enumerate(table["filter"].to_list()):
         given = ((column, values[column][row]) for column in known)

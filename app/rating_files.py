@@ -1,0 +1,129 @@
+"""Ratings on plain files: long tables of one answer a row, and wide ones of one clip a row."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from app import table_files
+from app.errors import AppError
+
+LONG = ("clip", "rater", "criterion", "value")
+KNOWN = {"occasion": pl.Int64, "weight": pl.Float64, "position": pl.Float64, "seconds": pl.Float64}
+"""Columns with numbers; further ones stay as they are."""
+ONE = "value"
+"""The criterion of a file that names none."""
+
+
+@dataclass(frozen=True)
+class RatingTable:
+    """Answers as the file has them.
+
+    `frame` has the columns clip, rater, criterion and value (text, as written; rows without a value are left out and
+    counted in `empty`), and where the file has them occasion (whole numbers from 0), source, stratum, weight
+    (above 0) and any others.
+    """
+
+    path: Path
+    frame: pl.DataFrame
+    empty: int
+
+    @property
+    def criteria(self) -> list[str]:
+        """The criteria, in alphabetical order."""
+        return sorted(self.frame["criterion"].unique().to_list())
+
+    def of(self, criterion: str | None) -> pl.DataFrame:
+        """The rows of one criterion; without a name the file's only one.
+
+        Raises AppError when there is no such criterion, or several and none was named.
+        """
+        if criterion is None and len(self.criteria) == 1:
+            return self.frame
+        if criterion not in self.criteria:
+            named = "several criteria" if criterion is None else f"no criterion {criterion!r}"
+            raise AppError(
+                f"{self.path} has {named}: {', '.join(self.criteria)}.", "Choose one of them: --criterion NAME"
+            )
+        return self.frame.filter(pl.col("criterion") == criterion)
+
+
+def read_ratings(path: Path, *, wide: bool = False, criterion: str | None = None) -> RatingTable:
+    """Read a file of ratings (CSV, TSV or Parquet).
+
+    Long: columns clip, rater, value, and as a rule criterion; optional occasion (0, 1, ... for repeats), source,
+    stratum, weight. Wide: the first column names the clip, every other one is a rater. With `criterion` the other rows
+    are left out. Raises AppError naming a missing column, a value that is no number where one must be, or the
+    lines of two answers of one rater to one clip (repeats need an occasion).
+    """
+    table = table_files.read_table(path)
+    frame = _from_wide(table, path) if wide else _from_long(table, path)
+    filled = frame.filter(pl.col("value").is_not_null() & (pl.col("value").str.strip_chars() != ""))
+    filled = filled.with_columns(pl.col("value").str.strip_chars())
+    if not filled.height:
+        raise AppError(f"{path} holds no rating.", "One row per answer: clip, rater, criterion, value.")
+    found = RatingTable(path, filled, frame.height - filled.height)
+    if criterion is not None:
+        found = RatingTable(path, found.of(criterion), found.empty)
+    _refuse_two_answers(found)
+    return RatingTable(path, found.frame.drop("line"), found.empty)
+
+
+def _from_long(table: pl.DataFrame, path: Path) -> pl.DataFrame:
+    table_files.need_columns(table, [name for name in LONG if name != "criterion"], path)
+    if "criterion" not in table.columns:
+        table = table.with_columns(criterion=pl.lit(ONE))
+    columns: list[pl.Expr | pl.Series] = [pl.col(name).cast(pl.String) for name in ("clip", "rater", "criterion")]
+    columns.append(_as_written(table["value"]))
+    for name, kind in KNOWN.items():
+        if name in table.columns:
+            read = table_files.weights if name == "weight" else table_files.numbers
+            columns.append(pl.Series(name, read(table, name, path), dtype=pl.Float64).cast(kind))
+    frame = table.with_columns(columns).with_row_index("line", offset=2)
+    for name in ("clip", "rater"):
+        missing = frame.filter(pl.col(name).is_null())
+        if missing.height:
+            raise AppError(f"{path}, line {missing['line'][0]}: the {name} is missing.", f"Every row names its {name}.")
+    if "occasion" in frame.columns:
+        frame = frame.with_columns(pl.col("occasion").fill_null(0))
+    return frame
+
+
+def _from_wide(table: pl.DataFrame, path: Path) -> pl.DataFrame:
+    if table.width < 3:
+        raise AppError(
+            f"{path} has {table.width} columns.", "A wide table has the clip first and a column for each of two raters."
+        )
+    clip, *raters = table.columns
+    written = table.select(pl.col(clip).cast(pl.String).alias("clip"), *(_as_written(table[name]) for name in raters))
+    if written["clip"].is_null().any() or written["clip"].is_duplicated().any():
+        raise AppError(f"{path}: the first column, {clip!r}, must name every clip once.", "Put the clip's name first.")
+    long = written.with_row_index("line", offset=2).unpivot(
+        raters, index=["line", "clip"], variable_name="rater", value_name="value"
+    )
+    return long.with_columns(criterion=pl.lit(ONE)).sort("line", "rater")
+
+
+def _as_written(values: pl.Series) -> pl.Series:
+    """Numbers as people write them: 3 and not 3.0; NaN is no value."""
+    if values.dtype.is_float():
+        return pl.Series(
+            values.name, [None if one is None or one != one else f"{one:.12g}" for one in values.to_list()]
+        )
+    if values.dtype == pl.Boolean:
+        return values.cast(pl.Int64).cast(pl.String)
+    return values.cast(pl.String)
+
+
+def _refuse_two_answers(ratings: RatingTable) -> None:
+    keys = [name for name in ("clip", "rater", "criterion", "occasion") if name in ratings.frame.columns]
+    again = ratings.frame.filter(ratings.frame.select(keys).is_duplicated()).sort([*keys, "line"])
+    if not again.height:
+        return
+    first = again.row(0, named=True)
+    lines = again.filter(pl.all_horizontal(pl.col(name) == first[name] for name in keys))["line"].to_list()
+    raise AppError(
+        f"{ratings.path}, lines {', '.join(map(str, lines))}: {first['rater']} answered {first['clip']} "
+        f"({first['criterion']}) {len(lines)} times.",
+        "Keep one row; for repeats give a column occasion with 0, 1, ...",
+    )
