@@ -87,7 +87,7 @@ def dawid_skene(
         prior=prior[order],
         confusion=confusion[:, order],
         log_likelihood=np.array(trail),
-        converged=done,
+        converged=bool(done),
         switched=order.tolist() != list(range(levels)),
     )
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from tests.bench import load, pages, pools, resume, sampling, scoring, statistics
+from tests.bench import load, pages, pools, resume, sampling, scoring, statistics, statistics_raters
 
 BENCHES = {
     "load": load.run,
@@ -10,6 +10,7 @@ BENCHES = {
     "pools": pools.run,
     "resume": resume.run,
     "statistics": statistics.run,
+    "raters": statistics_raters.run,
     "sampling": sampling.run,
     "scoring": scoring.run,
 }

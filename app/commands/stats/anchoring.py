@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from app import table_files
 from app.commands.stats import tables
 from app.errors import AppError
 
@@ -24,6 +23,7 @@ def anchoring(
 ) -> None:
     """The effect of showing scores: how much more answers follow the filter when raters see what it says."""
     from analysis.anchoring import anchoring as difference
+    from app import table_files
 
     table = table_files.read_table(file)
     table_files.need_columns(

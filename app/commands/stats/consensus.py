@@ -1,0 +1,91 @@
+"""`clipjury stats consensus`: what the raters together say about each clip."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from app.commands.stats import tables
+
+SHOWN = 25
+"""Clips that the terminal shows; --json and --output have all."""
+
+
+def consensus(
+    file: Annotated[Path, typer.Argument(help="Ratings: clip, rater, criterion, value; CSV, TSV or Parquet.")],
+    method: Annotated[
+        Literal["majority", "mean", "dawid-skene", "one-coin", "subject-model"],
+        typer.Option(help="How votes become one value: docs/methods/consensus.md."),
+    ] = "majority",
+    criterion: Annotated[str | None, typer.Option(help="The criterion, where the file has several.")] = None,
+    values: Annotated[str | None, typer.Option(help="All answers of the scale in order: 1,2,3,4,5")] = None,
+    wide: Annotated[bool, typer.Option("--wide", help="A row per clip, a column per rater.")] = False,
+    confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Of the intervals.")] = 0.95,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
+) -> None:
+    """One value per clip: majority, mean, Dawid & Skene, one coin per rater, or the subject model."""
+    from app import consensus_files
+    from app.rating_files import read_ratings
+
+    scale = None if values is None else [value.strip() for value in values.split(",")]
+    table = read_ratings(file, wide=wide)
+    found = consensus_files.consensus(table, method, criterion=criterion, values=scale, confidence=confidence)
+    if as_json:
+        tables.print_json(found)
+        return
+    _show(found)
+
+
+def _show(found: dict[str, Any]) -> None:
+    from rich.markup import escape
+
+    out = tables.console()
+    clips = found["clips"]
+    grid = tables.grid("clip", "value", "certainty", "ratings", title=f"{found['criterion']}: {found['method']}")
+    for one in clips[:SHOWN]:
+        value = "no consensus" if one["value"] is None else one["value"]
+        grid.add_row(
+            escape(one["clip"]),
+            f"{value:.3f}" if isinstance(value, float) else escape(str(value)),
+            _certainty(one),
+            str(one["ratings"]),
+        )
+    out.print(grid)
+    if len(clips) > SHOWN:
+        out.print(f"... and {len(clips) - SHOWN} clips more: --json has all.")
+    ties = sum(one["tie"] for one in clips)
+    words = [f"{len(clips)} clips", f"{ties} without consensus"] + (
+        [f"{found['abstained']} answers “unsure”, no votes"] if found["abstained"] else []
+    )
+    out.print(", ".join(words) + ".")
+    if found["prior"]:
+        shares = ", ".join(f"{escape(level)} {100 * share:.1f} %" for level, share in found["prior"].items())
+        out.print(f"Shares of the true levels: {shares}.")
+        out.print("Read a posterior as a score and not as a probability: a hard clip fools several raters at once.")
+    if found["raters"]:
+        _show_raters(found["raters"])
+
+
+def _certainty(one: dict[str, Any]) -> str:
+    if "share" in one:
+        return f"{100 * one['share']:.0f} % of votes"
+    if "posterior" in one:
+        return f"{max(one['posterior'].values()):.3f}"
+    return "–" if one["low"] is None else f"[{one['low']:.3f}, {one['high']:.3f}]"
+
+
+def _show_raters(raters: list[dict[str, Any]]) -> None:
+    from rich.markup import escape
+
+    out = tables.console()
+    if "skill" in raters[0]:
+        grid = tables.grid("rater", "names the true level", "ratings")
+        for one in sorted(raters, key=lambda one: -one["skill"]):
+            grid.add_row(escape(one["rater"]), f"{100 * one['skill']:.1f} %", str(one["ratings"]))
+    else:
+        grid = tables.grid("rater", "bias", "inconsistency", "ratings", "")
+        for one in sorted(raters, key=lambda one: one["inconsistency"]):
+            note = "too few or too even to tell: inconsistency of all" if one["floored"] else ""
+            cells = (f"{one['bias']:+.3f}", f"{one['inconsistency']:.3f}", str(one["ratings"]), note)
+            grid.add_row(escape(one["rater"]), *cells)
+    out.print(grid)

@@ -1,0 +1,85 @@
+"""`clipjury stats raters`: opinion scores, and what the ratings say about those who gave them."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.commands.stats import tables
+
+
+def raters(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="Ratings in points: clip, rater, criterion, value; read where there: position (in the rater's own order), "
+            "seconds (time to answer), gold (the right answer), occasion."
+        ),
+    ],
+    criterion: Annotated[str | None, typer.Option(help="The criterion, where the file has several.")] = None,
+    wide: Annotated[bool, typer.Option("--wide", help="A row per clip, a column per rater.")] = False,
+    tolerance: Annotated[float, typer.Option(min=0, help="Points by which a gold answer may be missed.")] = 1.0,
+    confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Of the intervals.")] = 0.95,
+    seed: Annotated[int, typer.Option(min=0, help="Of the shuffles that straight-lining is told from chance by.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
+) -> None:
+    """Bias, inconsistency, who is rejected under which rule and what that changes, monotony, haste, gold, drift."""
+    from app.rater_files import about_raters
+    from app.rating_files import read_ratings
+
+    table = read_ratings(file, wide=wide)
+    found = about_raters(table, criterion=criterion, tolerance=tolerance, confidence=confidence, seed=seed)
+    if as_json:
+        tables.print_json(found)
+        return
+    _show(found)
+
+
+def _show(found: dict[str, Any]) -> None:
+    from rich.markup import escape
+
+    out = tables.console()
+    grid = tables.grid(
+        "rater", "ratings", "bias", "inconsistency", "r with rest", "rejected by", "signs", title=found["criterion"]
+    )
+    for one in sorted(found["raters"], key=lambda one: -one["inconsistency"]):
+        r = "–" if one["correlation_with_the_rest"] is None else f"{one['correlation_with_the_rest']:.3f}"
+        grid.add_row(
+            escape(one["rater"]),
+            str(one["ratings"]),
+            f"{one['bias']:+.3f}",
+            f"{one['inconsistency']:.3f}{'*' if one['floored'] else ''}",
+            r,
+            ", ".join(one["rejected_by"]) or "–",
+            ", ".join(_signs(one)) or "–",
+        )
+    out.print(grid)
+    if any(one["floored"] for one in found["raters"]):
+        out.print("* too few ratings, or too even ones: the inconsistency of all raters stands in.")
+    out.print()
+    rules = tables.grid("rule", "rejected", "mean score before", "after", "mean half-width before", "after")
+    for one in found["screening"]:
+        before, after = one["before"], one["after"]
+        numbers = (before["mean"], after["mean"], before["half_width"], after["half_width"])
+        rules.add_row(one["rule"], escape(", ".join(one["rejected"])) or "nobody", *(_number(n) for n in numbers))
+    out.print(rules)
+    for note in found["notes"]:
+        out.print(note, soft_wrap=True)
+
+
+def _signs(one: dict[str, Any]) -> list[str]:
+    signs = []
+    if one["straight_lining"]:
+        signs.append("one answer in long runs" if one["commonest_share"] < 1 else "one answer throughout")
+    if one["hasty"]:
+        signs.append(f"hasty ({one['median_seconds']:.1f} s)")
+    gold, drift = one["gold"], one["drift"]
+    if gold["value"] is not None:
+        signs.append(f"gold {100 * gold['value']:.0f} % [{100 * gold['low']:.0f}, {100 * gold['high']:.0f}]")
+    if drift["value"] is not None and (drift["low"] > 0 or drift["high"] < 0):
+        signs.append(f"drifts {drift['value']:+.2f} per 100 clips")
+    return signs
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"

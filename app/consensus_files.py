@@ -1,0 +1,205 @@
+"""From a file of ratings to what the raters together say about each clip, by one of five methods."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+from scipy.stats import norm
+
+from analysis.dawid_skene import Skill, dawid_skene
+from analysis.estimate import Floats, Ints
+from analysis.opinion import mean_opinion
+from analysis.subject_model import subject_model
+from app.errors import AppError
+from app.rating_files import RatingTable
+
+Method = Literal["majority", "mean", "dawid-skene", "one-coin", "subject-model"]
+ABSTAIN = "unsure"
+"""A value that is no vote: counted, never compared."""
+OF_POINTS = ("mean", "subject-model")
+
+
+@dataclass(frozen=True, eq=False)
+class Coded:
+    """One criterion's answers as numbers: names of clips and raters, and per answer the position of each."""
+
+    frame: pl.DataFrame
+    clips: list[str]
+    raters: list[str]
+    clip_of: Ints
+    rater_of: Ints
+
+    @classmethod
+    def of(cls, frame: pl.DataFrame) -> "Coded":
+        """Code the rows of a rating table."""
+        clips, clip_of = np.unique(frame["clip"].to_numpy().astype(np.str_), return_inverse=True)
+        raters, rater_of = np.unique(frame["rater"].to_numpy().astype(np.str_), return_inverse=True)
+        return cls(frame, clips.tolist(), raters.tolist(), clip_of.astype(np.int64), rater_of.astype(np.int64))
+
+
+def points(frame: pl.DataFrame, path: object) -> Floats:
+    """The values as numbers. Raises AppError naming the first that is none."""
+    numbers = frame["value"].cast(pl.Float64, strict=False)
+    wrong = frame.filter(numbers.is_null() | numbers.is_nan() | numbers.is_infinite())
+    if wrong.height:
+        row = wrong.row(0, named=True)
+        raise AppError(
+            f"{path}: {row['rater']} gave {row['clip']} the value {row['value']!r}, which is no number.",
+            "This method reads ratings in points; for verdicts take majority, dawid-skene or one-coin.",
+        )
+    return numbers.to_numpy()
+
+
+def levels_of(frame: pl.DataFrame, given: list[str] | None, path: object) -> list[str]:
+    """The answers in order: as given, else as found, numbers by size. Raises AppError for an answer not given."""
+    found = set(frame["value"].unique().to_list())
+    if given is None:
+        return sorted(found, key=lambda one: (0, float(one), one) if _number(one) else (1, 0.0, one))
+    unknown = sorted(found - set(given))
+    if unknown:
+        raise AppError(f"{path} has the value {unknown[0]!r}.", f"--values names {', '.join(given)} only.")
+    return given
+
+
+def _number(text: str) -> bool:
+    try:
+        return bool(np.isfinite(float(text)))
+    except ValueError:
+        return False
+
+
+def first_answers(frame: pl.DataFrame) -> pl.DataFrame:
+    """Without repeats: a rater's second answer to a clip is no second rater."""
+    return frame.filter(pl.col("occasion") == 0) if "occasion" in frame.columns else frame
+
+
+def consensus(
+    table: RatingTable, method: Method, *, criterion: str | None, values: list[str] | None, confidence: float
+) -> dict[str, Any]:
+    """What the raters together say, as `clipjury stats consensus --json` prints it.
+
+    `clips` holds for each clip its value, the number of ratings and whether there is a tie, with share, posterior or an
+    interval as the method has them; `raters` what the method learnt about each; `prior` the share of each level.
+    """
+    frame = table.of(criterion)
+    if method in OF_POINTS:
+        found = _of_points(first_answers(frame), method, confidence, table.path)
+        abstained = 0
+    else:
+        voted = frame.filter(pl.col("value") != ABSTAIN)
+        abstained = frame.height - voted.height
+        if not voted.height:
+            raise AppError(f"{table.path}: every answer is {ABSTAIN!r}.", "There is nothing to agree on.")
+        levels = levels_of(voted, values, table.path)
+        if method == "majority":
+            found = _majority(first_answers(voted), levels)
+        else:
+            found = _skilled(voted, levels, method, table.path)
+    name = frame["criterion"][0]
+    return {"method": method, "criterion": name, "abstained": abstained, "empty": table.empty, **found}
+
+
+def _majority(frame: pl.DataFrame, levels: list[str]) -> dict[str, Any]:
+    coded = Coded.of(frame)
+    counts = np.zeros((len(coded.clips), len(levels)), dtype=np.int64)
+    position = {level: number for number, level in enumerate(levels)}
+    said = np.array([position[value] for value in frame["value"].to_list()], dtype=np.int64)
+    np.add.at(counts, (coded.clip_of, said), 1)
+    most, votes = counts.max(axis=1), counts.sum(axis=1)
+    strict = 2 * most > votes
+    return {
+        "clips": [
+            {
+                "clip": clip,
+                "value": levels[int(counts[row].argmax())] if strict[row] else None,
+                "share": float(most[row] / votes[row]),
+                "ratings": int(votes[row]),
+                "tie": not bool(strict[row]),
+            }
+            for row, clip in enumerate(coded.clips)
+        ],
+        "prior": None,
+        "raters": [],
+    }
+
+
+def _skilled(frame: pl.DataFrame, levels: list[str], method: Method, path: object) -> dict[str, Any]:
+    if len(levels) < 2:
+        raise AppError(f"{path}: every answer is {levels[0]!r}.", "Name all answers of the scale: --values a,b,c")
+    coded = Coded.of(frame)
+    position = {level: number for number, level in enumerate(levels)}
+    said = np.array([position[value] for value in frame["value"].to_list()], dtype=np.int64)
+    skill: Skill = "one-coin" if method == "one-coin" else "confusion"
+    made = dawid_skene(coded.clip_of, coded.rater_of, said, levels=len(levels), skill=skill)
+    ratings, per_rater = np.bincount(coded.clip_of), np.bincount(coded.rater_of)
+    ranked = np.sort(made.posterior, axis=1)
+    tied = ranked[:, -1] - ranked[:, -2] < 1e-9
+
+    def by_level(shares: Floats) -> dict[str, float]:
+        return dict(zip(levels, shares.tolist(), strict=True))
+
+    return {
+        "clips": [
+            {
+                "clip": clip,
+                "value": None if tied[row] else levels[int(made.posterior[row].argmax())],
+                "posterior": by_level(made.posterior[row]),
+                "ratings": int(ratings[row]),
+                "tie": bool(tied[row]),
+            }
+            for row, clip in enumerate(coded.clips)
+        ],
+        "prior": by_level(made.prior),
+        "raters": [
+            {
+                "rater": rater,
+                "ratings": int(per_rater[row]),
+                "skill": float(made.skill[row]),
+                "confusion": {true: by_level(made.confusion[row, number]) for number, true in enumerate(levels)},
+            }
+            for row, rater in enumerate(coded.raters)
+        ],
+        "rounds": len(made.log_likelihood),
+        "converged": made.converged,
+        "switched": made.switched,
+    }
+
+
+def _of_points(frame: pl.DataFrame, method: Method, confidence: float, path: object) -> dict[str, Any]:
+    coded, given = Coded.of(frame), points(frame, path)
+    raters: list[dict[str, Any]] = []
+    if method == "mean":
+        made = mean_opinion(coded.clip_of, given, confidence=confidence)
+        values, halves, method_name = made.mean, made.t_half, "Student's t"
+    else:
+        model = subject_model(coded.clip_of, coded.rater_of, given)
+        z = float(norm.ppf((1 + confidence) / 2))
+        values, halves, method_name = model.quality, z * model.standard_error, "normal, as the model has it"
+        raters = [
+            {
+                "rater": rater,
+                "ratings": int(model.ratings[row]),
+                "bias": float(model.bias[row]),
+                "inconsistency": float(model.inconsistency[row]),
+                "floored": model.floored[row],
+            }
+            for row, rater in enumerate(coded.raters)
+        ]
+    counts = np.bincount(coded.clip_of)
+    clips = [
+        {
+            "clip": clip,
+            "value": float(values[row]),
+            **_ends(float(values[row]), float(halves[row])),
+            "ratings": int(counts[row]),
+            "tie": False,
+        }
+        for row, clip in enumerate(coded.clips)
+    ]
+    return {"clips": clips, "prior": None, "raters": raters, "confidence": confidence, "interval": method_name}
+
+
+def _ends(value: float, half: float) -> dict[str, float | None]:
+    known = bool(np.isfinite(half))
+    return {"low": value - half if known else None, "high": value + half if known else None}

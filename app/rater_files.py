@@ -1,0 +1,172 @@
+"""From a file of ratings to what it says about the raters: scores, screening under each rule, signs of carelessness."""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from analysis.estimate import Floats
+from analysis.opinion import FEW, LEAST_VOTES, RULES, mean_opinion, with_the_rest
+from analysis.rater_flags import drift, gold_accuracy, hasty, runs
+from analysis.subject_model import SubjectModel, subject_model
+from app.consensus_files import Coded, first_answers, points
+from app.errors import AppError
+from app.rating_files import RatingTable
+
+MOST_CELLS = 50_000_000
+"""Clips x raters that screening holds in memory at once."""
+
+
+def about_raters(
+    table: RatingTable, *, criterion: str | None, tolerance: float, confidence: float, seed: int
+) -> dict[str, Any]:
+    """Everything `clipjury stats raters --json` prints. See its help for the columns that are read."""
+    frame = first_answers(table.of(criterion))
+    coded, given = Coded.of(frame), points(frame, table.path)
+    if len(coded.clips) * len(coded.raters) > MOST_CELLS:
+        raise AppError(
+            f"{len(coded.clips)} clips by {len(coded.raters)} raters are too many to screen at once.",
+            "Take a part of the clips.",
+        )
+    grid = np.full((len(coded.clips), len(coded.raters)), np.nan)
+    grid[coded.clip_of, coded.rater_of] = given
+    opinion = mean_opinion(coded.clip_of, given, confidence=confidence)
+    model = subject_model(coded.clip_of, coded.rater_of, given)
+    rejected = {name: rule(grid) for name, rule in RULES.items()}
+    return {
+        "criterion": frame["criterion"][0],
+        "confidence": confidence,
+        "clips": [
+            {
+                "clip": clip,
+                "mos": float(opinion.mean[row]),
+                "ratings": int(opinion.ratings[row]),
+                "sd": _known(opinion.spread[row]),
+                "sd_pooled": bool(opinion.ratings[row] < FEW),
+                "t": _ends(opinion.mean[row], opinion.t_half[row]),
+                "z": _ends(opinion.mean[row], opinion.z_half[row]),
+                "quality": float(model.quality[row]),
+                "quality_error": float(model.standard_error[row]),
+            }
+            for row, clip in enumerate(coded.clips)
+        ],
+        "raters": _raters(frame, coded, given, grid, model, rejected, tolerance, confidence, seed),
+        "screening": [_screened(name, who, grid, coded.raters, confidence) for name, who in rejected.items()],
+        "notes": _notes(model, opinion.ratings.astype(np.float64)),
+    }
+
+
+def _raters(
+    frame: pl.DataFrame,
+    coded: Coded,
+    given: Floats,
+    grid: Floats,
+    model: SubjectModel,
+    rejected: dict[str, list[bool]],
+    tolerance: float,
+    confidence: float,
+    seed: int,
+) -> list[dict[str, Any]]:
+    correlations = with_the_rest(grid)
+    seconds, places, gold = (_column(frame, name) for name in ("seconds", "position", "gold"))
+    rest = _mean_of_others(coded, given, grid)
+    codes = np.unique(given, return_inverse=True)[1]
+    owns = [coded.rater_of == row for row in range(len(coded.raters))]
+    medians = np.array([_median(seconds[own]) for own in owns])
+    haste = hasty(medians)
+    made = []
+    for row, (rater, own) in enumerate(zip(coded.raters, owns, strict=True)):
+        order = places[own] if np.isfinite(places[own]).all() else None
+        signs = runs(codes[own], order, seed=seed)
+        checked = own & np.isfinite(gold)
+        right = int((np.abs(given[checked] - gold[checked]) <= tolerance).sum())
+        made.append(
+            {
+                "rater": rater,
+                "ratings": int(own.sum()),
+                "bias": float(model.bias[row]),
+                "inconsistency": float(model.inconsistency[row]),
+                "floored": model.floored[row],
+                "correlation_with_the_rest": _known(correlations[row]),
+                "rejected_by": [name for name, who in rejected.items() if who[row]],
+                "longest_run": signs.longest,
+                "commonest_share": signs.commonest_share,
+                "run_p": signs.p,
+                "straight_lining": signs.straight,
+                "median_seconds": _known(medians[row]),
+                "hasty": haste[row],
+                "gold": gold_accuracy(right, int(checked.sum()), confidence=confidence).to_dict(),
+                "drift": drift(given[own], rest[own], places[own], confidence=confidence).to_dict(),
+            }
+        )
+    return made
+
+
+def _mean_of_others(coded: Coded, given: Floats, grid: Floats) -> Floats:
+    """For each rating the mean of the other raters' on the same clip; NaN where there is none."""
+    others = (~np.isnan(grid)).sum(axis=1)[coded.clip_of] - 1
+    total = np.nansum(grid, axis=1)[coded.clip_of] - given
+    return np.asarray(np.divide(total, others, out=np.full(len(given), np.nan), where=others > 0))
+
+
+def _screened(name: str, who: list[bool], grid: Floats, raters: list[str], confidence: float) -> dict[str, Any]:
+    kept = grid[:, ~np.array(who)]
+    return {
+        "rule": name,
+        "rejected": [rater for rater, out in zip(raters, who, strict=True) if out],
+        "before": _result(grid, confidence),
+        "after": _result(kept, confidence),
+    }
+
+
+def _result(grid: Floats, confidence: float) -> dict[str, float | int | None]:
+    """Mean of the clips' scores, and of the half-widths of their intervals."""
+    clips, raters = np.nonzero(~np.isnan(grid))
+    if not len(clips):
+        return {"raters": 0, "clips": 0, "mean": None, "half_width": None}
+    _, numbered = np.unique(clips, return_inverse=True)
+    made = mean_opinion(numbered, grid[clips, raters], confidence=confidence)
+    widths = made.t_half[np.isfinite(made.t_half)]
+    return {
+        "raters": len(np.unique(raters)),
+        "clips": len(made.mean),
+        "mean": float(made.mean.mean()),
+        "half_width": float(widths.mean()) if len(widths) else None,
+    }
+
+
+def _notes(model: SubjectModel, ratings: Floats) -> list[str]:
+    notes = ["Rules flag raters for a look; publish results with and without them, and reject nobody in silence."]
+    if np.median(ratings) < LEAST_VOTES:
+        notes.append(
+            f"BT.500 looks at the shape of a clip's votes and needs about {LEAST_VOTES}; the middle clip has "
+            f"{np.median(ratings):g}."
+        )
+    if model.parts > 1:
+        notes.append(
+            f"Raters and clips fall into {model.parts} groups that no rating joins: biases of different groups cannot be "
+            "compared."
+        )
+    if not model.converged:
+        notes.append("The subject model did not settle: too few raters share clips.")
+    return notes
+
+
+def _column(frame: pl.DataFrame, name: str) -> Floats:
+    """A column of numbers; NaN where there is none, and throughout without the column."""
+    if name not in frame.columns:
+        return np.full(frame.height, np.nan)
+    return frame[name].cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy()
+
+
+def _median(values: Floats) -> float:
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if len(known) else float("nan")
+
+
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _ends(value: float, half: float) -> list[float] | None:
+    return [float(value - half), float(value + half)] if np.isfinite(half) else None
