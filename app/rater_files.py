@@ -144,8 +144,8 @@ def _notes(model: SubjectModel, ratings: Floats) -> list[str]:
         )
     if model.parts > 1:
         notes.append(
-            f"Raters and clips fall into {model.parts} groups that no rating joins: biases of different groups cannot be "
-            "compared."
+            f"Raters and clips fall into {model.parts} groups that no rating joins: biases of different groups "
+            "cannot be compared."
         )
     if not model.converged:
         notes.append("The subject model did not settle: too few raters share clips.")

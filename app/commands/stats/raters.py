@@ -12,8 +12,8 @@ def raters(
     file: Annotated[
         Path,
         typer.Argument(
-            help="Ratings in points: clip, rater, criterion, value; read where there: position (in the rater's own order), "
-            "seconds (time to answer), gold (the right answer), occasion."
+            help="Ratings in points: clip, rater, criterion, value; read where there: position (in the rater's own "
+            "order), seconds (time to answer), gold (the right answer), occasion."
         ),
     ],
     criterion: Annotated[str | None, typer.Option(help="The criterion, where the file has several.")] = None,
