@@ -105,7 +105,8 @@ def highest_kappa(agreed: int, clips: int) -> float:
     split, half = clips - agreed, agreed // 2
     yes = (half + split) / clips, half / clips
     chance = yes[0] * yes[1] + (1 - yes[0]) * (1 - yes[1])
-    return (agreed / clips - chance) / (1 - chance)
+    # A single agreed clip has one answer only: there kappa is undefined, and nothing bounds it.
+    return (agreed / clips - chance) / (1 - chance) if chance < 1 else 1.0
 
 
 def contradictions(rows: Sequence[Row], published: Mapping[str, Mapping[str, float]], decimals: int = 2) -> list[str]:

@@ -2,23 +2,22 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from app import __version__
 from app.commands import filter as filters
 from app.commands import pool as pools_command
 from app.commands import weights
 from app.commands.bench_set import bench_set
+from app.commands.common import existing_database, open_database, progress_bar
 from app.commands.plan import plan
 from app.commands.proxies import proxies
+from app.commands.report import report
 from app.commands.sample import sample
 from app.commands.score import SOME_FAILED, score
 from app.commands.score import run as run_scoring
@@ -59,14 +58,14 @@ def demo(
         # A folder of its own: nobody's study gets the answers of a test.
         with TemporaryDirectory(prefix="clipjury-check-") as folder:
             settings = Settings(home=Path(folder), database_url="")
-            demo_check.run(settings, demo_study.ensure(settings, _database(settings), typer.echo), typer.echo)
+            demo_check.run(settings, demo_study.ensure(settings, open_database(settings), typer.echo), typer.echo)
         return
     if reset:
         demo_study.reset(home)
         typer.echo(f"The demo in {home} is reset; the next start makes a new study.")
         return
     settings = Settings(home=home)
-    _serve(settings, demo_study.ensure(settings, _database(settings), typer.echo), port)
+    _serve(settings, demo_study.ensure(settings, open_database(settings), typer.echo), port)
 
 
 @cli.command()
@@ -91,10 +90,10 @@ def init(
     pool_file = settings.home / "pools" / f"{studies.slug_of(folder.resolve().name)}.parquet"
     pool_file.parent.mkdir(parents=True, exist_ok=True)
     failed = run_scoring([folder], pool_file, runner=Processes(jobs), settings=how, prune=True)
-    database = _database(settings)
+    database = open_database(settings)
     database.migrate()
     slug = studies.free_slug(database, studies.slug_of(folder.resolve().name))
-    with _bar("Preparing clips for the browser") as advance:
+    with progress_bar("Preparing clips for the browser") as advance:
         studies.create(database, settings, pools.read_pool(pool_file), spec, text, slug=slug, on_clip=advance)
     typer.echo(f"Study {slug} is ready (pool: {pool_file}).")
     with database.reader() as db:
@@ -118,6 +117,7 @@ cli.command()(segment)
 cli.command()(proxies)
 cli.command()(sample)
 cli.command()(plan)
+cli.command()(report)
 cli.command("bench-set")(bench_set)
 cli.command("filter")(filters.filter_pool)
 cli.command("filters")(filters.convert)
@@ -137,9 +137,9 @@ def create(
 
     settings = load()
     text, spec = study_files.read(study)
-    database = _database(settings)
+    database = open_database(settings)
     database.migrate()
-    with _bar("Preparing clips for the browser") as advance:
+    with progress_bar("Preparing clips for the browser") as advance:
         found = pools.read_pool(pool)
         made = studies.create(database, settings, found, spec, text, slug=slug, sample=drawn, on_clip=advance)
     typer.echo(f"Study {made} is ready. Serve it with: clipjury serve")
@@ -149,7 +149,7 @@ def create(
 def serve(port: Port = 8000) -> None:
     """Serve the studies of this folder."""
     settings = load()
-    database = _database(settings)
+    database = open_database(settings)
     database.migrate()
     _serve(settings, database, port)
 
@@ -160,7 +160,7 @@ def links(port: Port = 8000) -> None:
     from app import server
 
     settings = load()
-    for line in server.links(settings, _existing(settings), port=port):
+    for line in server.links(settings, existing_database(settings), port=port):
         typer.echo(line)
 
 
@@ -171,7 +171,7 @@ def invite(study: str, name: str, port: Port = 8000) -> None:
     from app.server import HOST
 
     settings = load()
-    with _existing(settings).writer() as db:
+    with existing_database(settings).writer() as db:
         path = raters.invite(db, settings, studies.by_slug(db, study), name)
     typer.echo(f"http://{HOST}:{port}{path}")
 
@@ -182,7 +182,7 @@ def revoke(study: str, name: str) -> None:
     from app import raters, studies
     from app.models import now
 
-    with _existing(load()).writer() as db:
+    with existing_database(load()).writer() as db:
         raters.revoke(db, studies.by_slug(db, study), name, now=now())
     typer.echo(f"{name} cannot rate in {study} any more; the answers given so far stay.")
 
@@ -198,7 +198,7 @@ def export(
 
     if judgments is None and estimates is None:
         raise AppError("Nothing to write.", "Name --judgments FILE.csv, --estimates FILE.json or both.")
-    with _existing(load()).reader() as db:
+    with existing_database(load()).reader() as db:
         found = studies.by_slug(db, study)
         if judgments is not None:
             with judgments.open("w", encoding="utf-8") as file:
@@ -241,21 +241,6 @@ def _complain(message: str, remedy: str = "") -> None:
         typer.echo(f"  {remedy}", err=True)
 
 
-def _database(settings: Settings) -> "Database":
-    from app.db import Database
-
-    return Database(settings.database, pool_size=settings.pool_size)
-
-
-def _existing(settings: Settings) -> "Database":
-    """The database of studies made before, or a sentence that says how to make one."""
-    database = _database(settings)
-    if not database.has_tables():
-        raise AppError(f"There is no study in {settings.home} yet.", "Make one: clipjury init FOLDER_OF_VIDEOS")
-    database.migrate()
-    return database
-
-
 def _serve(settings: Settings, database: "Database", port: int) -> None:
     from app import server
 
@@ -267,12 +252,3 @@ def _preset(name: str) -> "tuple[str, StudyFile]":
 
     text = study_files.preset(name)
     return text, study_files.parse(text, f"preset {name}")
-
-
-@contextmanager
-def _bar(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on a terminal, nothing in a pipe; gives the function that moves it."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as progress:
-        line = progress.add_task(title, total=None)
-        yield lambda done, total: progress.update(line, completed=done, total=total)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from analysis import figures
-from analysis.figures import Chart, Table, Theme
+from analysis.figures import Chart, Table, Theme, files
 from app.errors import NotFound
 from app.filter_results import FilterResult
 from app.results import Results
@@ -23,6 +23,17 @@ def spec(results: Results, name: str, theme: Theme, width: int) -> dict[str, Any
 def svg(results: Results, name: str, theme: Theme) -> str:
     """A figure as a picture."""
     return figures.svg(_marked(_chart(results, name, FILE_WIDTH), results), theme)
+
+
+def encoded(results: Results, name: str, ending: str) -> bytes:
+    """A figure as the content of a file: .svg, .pdf, .png."""
+    return files.encode(_marked(_chart(results, name, FILE_WIDTH), results), ending)
+
+
+def names(results: Results) -> list[str]:
+    """Every figure that exists for these results, in the order of the pages."""
+    found = [AGREEMENT] if results.agreement_is_known else []
+    return found + [f"{kind}-{one.rule.name}" for one in results.filters for kind in filter_tables(one)]
 
 
 def _marked(chart: Chart, results: Results) -> Chart:

@@ -1,0 +1,40 @@
+"""What several commands share: the database of the settings, and a progress bar."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from app.errors import AppError
+from app.settings import Settings
+
+if TYPE_CHECKING:
+    from app.db import Database
+
+
+def open_database(settings: Settings) -> "Database":
+    """The settings' database, with or without tables."""
+    from app.db import Database
+
+    return Database(settings.database, pool_size=settings.pool_size)
+
+
+def existing_database(settings: Settings) -> "Database":
+    """The database of studies made before, or a sentence that says how to make one."""
+    database = open_database(settings)
+    if not database.has_tables():
+        raise AppError(f"There is no study in {settings.home} yet.", "Make one: clipjury init FOLDER_OF_VIDEOS")
+    database.migrate()
+    return database
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on a terminal, nothing in a pipe; gives the function that moves it."""
+    out = Console(highlight=False, soft_wrap=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as progress:
+        line = progress.add_task(title, total=None)
+        yield lambda done, total: progress.update(line, completed=done, total=total)

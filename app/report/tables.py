@@ -1,0 +1,247 @@
+"""The tables of the paper pack: plain headings and cells, the same for CSV, LaTeX, HTML and the PDF."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from string import ascii_lowercase
+from typing import TYPE_CHECKING
+
+from analysis.estimate import Estimate
+from analysis.talkvid_table import Row, row
+from app import rooms
+from app.report.facts import Facts
+
+if TYPE_CHECKING:
+    from app.filter_results import FilterResult
+
+DASH = "–"
+UNDEFINED = "undefined: "
+RATES = ("precision", "recall", "specificity", "f1", "accuracy", "prevalence")
+
+
+@dataclass(frozen=True)
+class ReportTable:
+    """One table. `name` is its file's, `note` stands under it and says what its numbers are."""
+
+    name: str
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str
+
+
+def all_tables(facts: Facts) -> list[ReportTable]:
+    """Every table that the study has something for, in the report's order."""
+    made = [_flow(facts), _sample(facts), _agreement(facts), _thresholds(facts)]
+    two = two_rater_rows(facts)
+    if two:
+        made += [_as_published(two), _companion(two, facts)]
+    made += [_raters(facts), _screens(facts)]
+    return [_with_reasons_below(table) for table in made if table.rows]
+
+
+def _with_reasons_below(table: ReportTable) -> ReportTable:
+    """Why a number is undefined is told once, under the table: `undefined (a)`."""
+    reasons = list(dict.fromkeys(cell for line in table.rows for cell in line if cell.startswith(UNDEFINED)))
+    if not reasons:
+        return table
+    marks = {reason: f"undefined ({ascii_lowercase[number % 26]})" for number, reason in enumerate(reasons)}
+    pairs = ((mark.removeprefix("undefined "), reason.removeprefix(UNDEFINED)) for reason, mark in marks.items())
+    told = "; ".join(" ".join(pair) for pair in pairs)
+    rows = tuple(tuple(marks.get(cell, cell) for cell in line) for line in table.rows)
+    return replace(table, rows=rows, note=f"{table.note} Undefined: {told}.")
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A number at fixed digits, with a true minus; a dash where there is none.
+
+    >>> number(-0.5), number(None)
+    ('−0.50', '–')
+    """
+    return DASH if value is None else f"{value:.{digits}f}".replace("-", "−")
+
+
+def with_interval(one: Estimate | None, digits: int = 2, *, percent: bool = False) -> str:
+    """`0.87 [0.81, 0.92]`, or why there is nothing."""
+    if one is None:
+        return DASH
+    if one.value is None:
+        return f"{UNDEFINED}{one.undefined}"
+    size = 100 if percent else 1
+    if one.low is None or one.high is None:
+        return f"{number(size * one.value, digits)} (no interval)"
+    ends = f"[{number(size * one.low, digits)}, {number(size * one.high, digits)}]"
+    return f"{number(size * one.value, digits)} {ends}"
+
+
+def _flow(facts: Facts) -> ReportTable:
+    flow = facts.flow
+    steps = (
+        ("in the pool", flow.pool),
+        ("sampled", flow.sampled),
+        ("shown to a rater", flow.shown),
+        ("rated", flow.rated),
+        ("usable (with a vote)", flow.usable),
+        ("in the truth of a filter", flow.in_truth),
+    )
+    note = "Clips. A vote is an answer other than “unsure”; the truth is a strict majority of votes."
+    return ReportTable(
+        "flow", "From the pool to the truth", ("step", "clips"), tuple((s, str(n)) for s, n in steps), note
+    )
+
+
+def _sample(facts: Facts) -> ReportTable:
+    simulated = facts.results.kind == "simulated"  # the progress of a study counts people's answers
+    lines = tuple(
+        (
+            one.label,
+            one.criterion or "all",
+            DASH if one.population is None else str(one.population),
+            str(one.drawn),
+            number(one.drawn / one.population if one.population else None, 4),
+            number(one.weight, 3),
+            DASH if simulated else f"{one.answers} of {one.places}",
+        )
+        for one in facts.strata
+    )
+    heads = ("stratum", "criterion", "clips in pool", "drawn", "sampling fraction", "largest weight", "answers")
+    seed, kind = facts.study.seed, facts.study.design.get("kind", "")
+    return ReportTable("sample", "How the clips were drawn", heads, lines, f"Design: {kind}; seed {seed}.")
+
+
+def _agreement(facts: Facts) -> ReportTable:
+    names = {"krippendorff_alpha": "Krippendorff’s α", "gwet_ac": "Gwet’s AC", "percent_agreement": "agreement"}
+    shown = [name for name in names if any(name in one.estimates for one in facts.results.criteria)]
+    lines = tuple(
+        (
+            one.label,
+            *(with_interval(one.estimates.get(name)) for name in shown),
+            str(one.clips),
+            str(one.raters),
+            str(one.answers),
+        )
+        for one in facts.results.criteria
+    )
+    heads = ("criterion", *(names[name] for name in shown), "clips", "raters", "answers")
+    note = "Value and 95 % interval; clips resampled. AC stays readable where nearly every clip gets one answer."
+    return ReportTable("agreement", "Agreement between raters", heads, lines, note)
+
+
+def _thresholds(facts: Facts) -> ReportTable:
+    heads = ("filter", "cut", "clips", "precision", "recall", "specificity", "F1", "AUC", "best-F1 cut", "held-out F1")
+    lines = tuple(_threshold(one) for one in facts.results.filters)
+    blind = {True: "blind answers only", False: "answers with the score in view", None: "no answers yet"}
+    note = (
+        "Cut: as the study set it before rating. Value and 95 % interval, weighted to the pool where the sample was "
+        f"drawn by design; {blind[facts.results.blind]}. The best-F1 cut was found on these clips and is exploratory; "
+        "held-out F1 is cross-fitted: cut chosen on one half, F1 on the other."
+    )
+    return ReportTable("thresholds", "Filters against the raters", heads, lines, note)
+
+
+def _threshold(one: "FilterResult") -> tuple[str, ...]:
+    cut = rooms.cut_text(one.rule.minimum, one.rule.maximum)
+    clips = str(one.truth.accepted + one.truth.rejected)
+    if one.current is None:
+        return (one.rule.title, cut, clips, one.missing.get("current", DASH), *[DASH] * 6)
+    rates = (with_interval(getattr(one.current, name)) for name in ("precision", "recall", "specificity", "f1"))
+    auc = with_interval(one.curve.auc) if one.curve else DASH
+    best = one.best.shown() if one.best else DASH
+    held_out = number(one.best.cross_fitted_f1) if one.best else DASH
+    return (one.rule.title, cut, clips, *rates, auc, best, held_out)
+
+
+def two_rater_rows(facts: Facts) -> list[Row]:
+    """TalkVid's row of every filter, of the clips with two votes; nothing where more than two raters were asked for."""
+    return list(_two_rater_rows(facts)) if facts.study.raters_per_clip == 2 else []
+
+
+def _two_rater_rows(facts: Facts) -> Iterator[Row]:
+    for result in facts.results.filters:
+        votes: dict[int, list[tuple[str, bool]]] = {}
+        for vote in facts.votes:
+            if vote.criterion == result.rule.criterion and vote.value in ("accept", "reject"):
+                votes.setdefault(vote.clip, []).append((vote.rater, vote.value == "accept"))
+        scores = {one.clip: one.score for one in result.clips}
+        clips = [clip for clip in sorted(scores) if len(votes.get(clip, [])) == 2]
+        if not clips:
+            continue
+        pairs = [[given for _rater, given in sorted(votes[clip])] for clip in clips]
+        verdicts = [rooms.passes(scores[clip], result.rule.minimum, result.rule.maximum) for clip in clips]
+        yield row(
+            result.rule.title, verdicts, [one for one, _ in pairs], [two for _, two in pairs], seed=facts.study.seed
+        )
+
+
+def _as_published(rows: list[Row]) -> ReportTable:
+    heads = ("filter", "agreement %", "κ", "accuracy %", "precision %", "recall %", "F1 %", "tp/fp/fn/tn")
+    lines = tuple(
+        (
+            one.name,
+            *(number(one.published[name]) for name in ("agreement", "kappa", "accuracy", "precision", "recall", "f1")),
+            "/".join(map(str, one.cells)),
+        )
+        for one in rows
+    )
+    note = "The layout of TalkVid’s table (arXiv 2508.13618): rates on the clips on which both raters agree."
+    return ReportTable("as_published", "Filters against agreeing raters, as usually published", heads, lines, note)
+
+
+def _companion(rows: list[Row], facts: Facts) -> ReportTable:
+    heads = ("filter", "κ", "accuracy %", "precision %", "recall %", "F1 %", "split", "split wrong %", "split half %")
+    lines = tuple(
+        (
+            one.name,
+            with_interval(one.kappa),
+            *(
+                with_interval(getattr(one.table, name), 1, percent=True)
+                for name in ("accuracy", "precision", "recall", "f1")
+            ),
+            f"{one.split} of {one.clips}",
+            with_interval(one.accuracy_split_wrong, 1, percent=True),
+            number(100 * one.accuracy_split_half, 1),
+        )
+        for one in rows
+    )
+    borderline = facts.study.design.get("kind") == "borderline"
+    note = (
+        "The same with 95 % intervals; “split wrong” and “split half” are the accuracy when a clip on which the raters "
+        "differ counts as an error of the filter, or as half of one."
+    )
+    if borderline:
+        note += " The clips were drawn next to the thresholds: none of this is the pool’s precision or recall."
+    return ReportTable("companion", "What that table leaves out", heads, lines, note)
+
+
+def _raters(facts: Facts) -> ReportTable:
+    heads = (
+        "rater",
+        "answered",
+        "skipped",
+        "gone silent",
+        "median s",
+        "seen to the end %",
+        "replays",
+        "changes of mind",
+    )
+    lines = tuple(
+        (
+            one.pseudonym,
+            str(one.answered),
+            str(one.skipped),
+            str(one.expired),
+            number(one.median_seconds, 1),
+            number(None if one.seen_to_the_end is None else 100 * one.seen_to_the_end, 0),
+            str(one.replays),
+            str(one.changes),
+        )
+        for one in facts.raters
+    )
+    who = "Simulated raters: programs, no people." if facts.results.kind == "simulated" else "Pseudonyms."
+    return ReportTable("raters", "Raters", heads, lines, f"{who} Median time from showing a clip to its answer.")
+
+
+def _screens(facts: Facts) -> ReportTable:
+    lines = tuple((width, str(count)) for width, count in facts.viewports.items())
+    return ReportTable(
+        "screens", "Screens", ("width of the browser’s window", "answers"), lines, "As browsers reported it."
+    )
