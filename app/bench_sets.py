@@ -31,6 +31,8 @@ NAMES = {
     "language": ("language", "lang"),
 }
 """What columns are called, without capitals, spaces and signs; TalkVid's names come first."""
+MOST = 50_000
+"""Places of one dimension: each is a variable of the exact choice, which takes some ten seconds with so many."""
 _ROW = " row"
 
 
@@ -159,8 +161,10 @@ def _columns(pool: str, schema: pl.Schema, wish: Wish) -> dict[str, str]:
             where = f"{column!r}" if column else f"for {dimension!r}"
             raise AppError(f"The pool {pool} has no column {where}.", f"{near} Name it: --column {dimension}=COLUMN")
         found[dimension] = column
-    if wish.prefer is not None and not schema.get(wish.prefer, pl.String()).is_numeric():
+    if wish.prefer is not None and wish.prefer not in schema:
         raise AppError(f"The pool {pool} has no score {wish.prefer!r}.", nearest(wish.prefer, schema))
+    if wish.prefer is not None and not schema[wish.prefer].is_numeric():
+        raise AppError(f"The column {wish.prefer!r} of {pool} holds no numbers.", "Name a score with --prefer.")
     return found
 
 
@@ -213,6 +217,10 @@ def _quotas(table: pl.DataFrame, wish: Wish, columns: Mapping[str, str], notes: 
             notes.append(f"{dimension}: {places} places for {len(groups)} groups, so some groups get none.")
         if not groups:
             raise AppError(f"The column {columns[dimension]!r} is empty.", f"Name another: --column {dimension}=COLUMN")
+        if places > MOST:
+            raise AppError(
+                f"{dimension} has a quota of {places}: more than {MOST} places are not shared out.", "Ask for fewer."
+            )
         try:
             quotas.append(Quota(dimension, groups, places))
         except ValueError as error:

@@ -86,7 +86,8 @@ def find(name: str) -> FilterFile:
     except (OSError, UnicodeDecodeError) as error:
         is_preset = path.stem in PRESETS
         remedy = f"The preset is called {path.stem}: --filters {path.stem}" if is_preset else START
-        raise AppError(f"The filter file {name} cannot be read ({error}).", remedy) from error
+        why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise AppError(f"The filter file {name} cannot be read ({why}).", remedy) from error
     if path.suffix.lower() in (".yml", ".yaml"):
         filters, notes = head_thresholds.parse(text, name)
         return FilterFile(name, text, filters, notes=notes)
@@ -179,8 +180,13 @@ def _problem(text: str, name: str, place: tuple[int | str, ...], kind: str, mess
     if kind == "extra_forbidden":
         keys = list((_Table if len(place) > 1 else _File).model_fields)
         return f"{where}there is no such key. {nearest(str(place[-1]), keys) or 'Keys: ' + ', '.join(keys) + '.'}"
+    if kind == "tuple_type":
+        return f"{where}each filter is a table under [[filter]], with two brackets."
+    if kind == "missing":
+        return f"{where}it is missing."
     shown = f" (it is {given!r})" if isinstance(given, str | int | float) else ""
-    return f"{where}{message.removeprefix('Value error, ')}{shown}."
+    said = message.removeprefix("Value error, ").replace("Input should be a valid", "it must be a")
+    return f"{where}{said.replace('Input should be', 'it must be')}{shown}."
 
 
 def _line(text: str, place: tuple[int | str, ...]) -> int:

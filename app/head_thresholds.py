@@ -32,8 +32,11 @@ def parse(text: str, name: str) -> tuple[tuple[Filter, ...], tuple[str, ...]]:
     """
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise AppError(f"{name}{line} is not YAML: {error.problem}.", "Mend that line and try again.") from error
     except (yaml.YAMLError, RecursionError) as error:
-        raise AppError(f"{name} is not YAML: {error}.", "Mend that line and try again.") from error
+        raise AppError(f"{name} is not YAML: {error}.", "Mend it and try again.") from error
     thresholds = _inside(_inside(root, "head_filter"), "thresholds")
     if not isinstance(thresholds, yaml.MappingNode) or not thresholds.value:
         remedy = "TalkVid's layout is head_filter, below it thresholds, below that a line such as avg_movement: 80"

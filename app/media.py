@@ -1,8 +1,11 @@
 """Clips for browsers: made ready once under random names, served with byte ranges to those who may see them."""
 
+import hashlib
+import hmac
 import os
 import re
 import secrets
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,8 @@ from sqlmodel import Session, col, select
 from app.errors import AppError, NotAllowed, NotFound
 from app.models import Assignment, SomeRater, StudyClip
 from app.settings import Settings
+from scoring.packets import DecodingTimes, Upright, is_lying, shape_of
+from scoring.video import OPENING
 
 PLAYABLE_PIXELS = frozenset({"yuv420p", "yuvj420p"})
 SOUNDS_OF_MP4 = frozenset({"aac", "mp3", "opus", "flac"})
@@ -22,6 +27,7 @@ SOUNDS_OF_MP4 = frozenset({"aac", "mp3", "opus", "flac"})
 MADE_AT = 1_700_000_000
 """One time for all: `Last-Modified` must not tell in which order clips were made ready."""
 KEY = re.compile(r"[A-Za-z0-9_-]{16}")
+ADDRESS = re.compile(r"([1-9][0-9]{0,8})-([0-9a-f]{32})")
 
 
 def new_key() -> str:
@@ -29,25 +35,59 @@ def new_key() -> str:
     return secrets.token_urlsafe(12)
 
 
+def address_of(assignment_id: int, media_key: str) -> str:
+    """Where a rater's browser gets the clip of an assignment: another address for each, so that a repeat cannot be
+    told from a first showing, and none of use to anybody else.
+
+    The mark is an HMAC by the clip's random name, which never leaves the server for raters.
+
+    >>> address_of(7, "k") == address_of(8, "k")
+    False
+    """
+    return f"/media/{assignment_id}-{_mark(assignment_id, media_key)}.mp4"
+
+
+def _mark(assignment_id: int, media_key: str) -> str:
+    return hmac.new(media_key.encode(), f"assignment:{assignment_id}".encode(), hashlib.sha256).hexdigest()[:32]
+
+
 def file_of(db: Session, settings: Settings, key: str, viewer: SomeRater | None) -> Path:
     """The file of a clip this viewer may see; `viewer` None is the researcher.
 
-    The key is only ever compared with the database: no part of a request becomes a path.
+    Raters have an address per assignment (`address_of`), the researcher the clip's random name. The key is only ever
+    compared with the database: no part of a request becomes a path.
     """
-    query = select(StudyClip.media_key).where(StudyClip.media_key == key)
-    known = db.exec(query.limit(1)).first() if KEY.fullmatch(key) else None
+    known = _of_clip(db, key) if KEY.fullmatch(key) else _of_assignment(db, key, viewer)
     if known is None:
         raise NotFound("There is no such clip.")
-    if viewer is not None:
-        mine = query.join(Assignment, col(Assignment.study_clip_id) == StudyClip.id).where(
-            Assignment.rater_id == viewer.id
-        )
-        if db.exec(mine.limit(1)).first() is None:
-            raise NotAllowed("This clip is not assigned to you.")
+    if viewer is not None and KEY.fullmatch(key):
+        raise NotAllowed("This clip is not assigned to you.")
     path = settings.media / f"{known}.mp4"
     if not path.is_file():
         raise NotFound("The file of this clip is gone from the server.", "Tell the researcher; skip the clip.")
     return path
+
+
+def _of_clip(db: Session, key: str) -> str | None:
+    return db.exec(select(StudyClip.media_key).where(StudyClip.media_key == key).limit(1)).first()
+
+
+def _of_assignment(db: Session, key: str, viewer: SomeRater | None) -> str | None:
+    """The random name behind an assignment's address; None where the address is wrong."""
+    matched = ADDRESS.fullmatch(key)
+    if matched is None:
+        return None
+    number, mark = int(matched[1]), matched[2]
+    found = db.exec(
+        select(StudyClip.media_key, Assignment.rater_id)
+        .join(Assignment, col(Assignment.study_clip_id) == StudyClip.id)
+        .where(Assignment.id == number)
+    ).first()
+    if found is None or not hmac.compare_digest(mark, _mark(number, found[0])):
+        return None
+    if viewer is not None and found[1] != viewer.id:
+        raise NotAllowed("This clip is not assigned to you.")
+    return found[0]
 
 
 def prepare(source: Path, target: Path) -> None:
@@ -59,7 +99,7 @@ def prepare(source: Path, target: Path) -> None:
     half = target.with_suffix(".part")
     try:
         with (
-            av.open(str(source)) as given,
+            av.open(str(source.absolute()), options=OPENING) as given,
             av.open(str(half), "w", format="mp4", options={"movflags": "+faststart", "fflags": "+bitexact"}) as made,
         ):
             _copy_or_encode(given, made)
@@ -93,13 +133,14 @@ def _copy_picture(
         audio = made.add_stream_from_template(sound) if copied else made.add_stream("aac", rate=sound.rate)
     # Encoders write their settings (x264: even the compression strength) into SEI units; raters need none of it.
     without_notes = BitStreamFilterContext("filter_units=remove_types=6", picture, video)
-    for packet in given.demux([one for one in (picture, sound) if one]):
-        if packet.dts is None:
-            continue
+    times = DecodingTimes()
+    packets = given.demux([one for one in (picture, sound) if one])
+    for packet in (packet for packet in packets if packet.size):  # without size: the end of a stream
         if packet.stream is picture:
-            for clean in without_notes.filter(packet):
-                clean.stream = video
-                made.mux(clean)
+            for due in times.of(packet):
+                for clean in without_notes.filter(due):
+                    clean.stream = video
+                    made.mux(clean)
         elif copied:
             packet.stream = audio
             made.mux(packet)
@@ -117,14 +158,23 @@ def _encode_picture(
     given: av.container.InputContainer, made: av.container.OutputContainer, picture: av.video.stream.VideoStream
 ) -> None:
     video = made.add_stream("libx264", rate=picture.average_rate or 25)
-    video.width, video.height = picture.width // 2 * 2, picture.height // 2 * 2
     video.pix_fmt = "yuv420p"
     video.options = {"crf": "16", "preset": "veryfast"}
+    video.codec_context.time_base = Fraction(picture.time_base or 1)  # frames of uneven length keep their times
     sound = next(iter(given.streams.audio), None)
     audio = made.add_stream("aac", rate=sound.rate) if sound else None
+    upright: Upright | None = None
+    latest: int | None = None
     for frame in given.decode([one for one in (picture, sound) if one]):
         if isinstance(frame, av.VideoFrame):
-            made.mux(video.encode(frame))
+            if upright is None:
+                size = (frame.height, frame.width) if is_lying(frame) else (frame.width, frame.height)
+                video.width, video.height = (side // 2 * 2 for side in size)
+                video.codec_context.sample_aspect_ratio = shape_of(picture, lying=is_lying(frame))
+                upright = Upright(picture, video.width, video.height)
+            if frame.pts is not None and (latest is None or frame.pts > latest):  # others no player shows either
+                latest = frame.pts
+                made.mux(video.encode(upright.turned(frame)))
         elif audio is not None and isinstance(frame, av.AudioFrame):
             made.mux(audio.encode(frame))
     made.mux(video.encode(None))

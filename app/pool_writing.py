@@ -1,5 +1,6 @@
 """Scoring into a pool: what is finished already is kept, what a killed run left behind is taken up."""
 
+import errno
 import io
 import json
 import os
@@ -32,6 +33,7 @@ from scoring.locations import (
     plain,
     read,
     remove,
+    text_of,
     tidy,
     written,
 )
@@ -41,6 +43,7 @@ from scoring.runners.dask_cluster import ClusterError
 from scoring.settings import Settings
 from scoring.weights import WeightsError
 
+AGAIN = "Then run the same command again: what was scored is not lost."
 MERGE_ROWS = 200
 MERGE_SHARE = 0.25
 """New rows go into the pool when there are so many, or so large a share of those in it, whichever is more: each row
@@ -82,9 +85,9 @@ def score_to_pool(
     """
     began = time.monotonic()
     place = plain(output)
-    if is_folder(place):
-        raise AppError(f"{output} is a folder.", "Name a file to write, such as pool.parquet.")
     with _in_words():
+        if str(output).endswith("/") or is_folder(place):
+            raise AppError(f"{output} is a folder.", "Name a file to write, such as pool.parquet.")
         files = find_files(paths)
         if not files:
             where = ", ".join(str(path) for path in paths) or "the given paths"
@@ -125,7 +128,7 @@ class _Pool:
         """Give each clip its name, its identity and what manifests say of it."""
         media = _media(files, self.output)
         known, taken = self._names(media)
-        names = clip_names([file.place for file in files], paths, known, taken)
+        names = clip_names([text_of(file.place) for file in files], paths, known, taken)
         beside = _transcripts(self.settings.transcripts)
         for file, medium in zip(files, media, strict=True):
             place = file.place if is_remote(file.place) else os.path.abspath(file.place)  # noqa: PTH100 - many
@@ -214,7 +217,9 @@ def _earlier(output: str) -> Earlier:
         )
     except (PolarsError, json.JSONDecodeError) as error:
         raise AppError(f"{output} is there, and is not a pool.", remedy) from error
-    if not {"identity", "signature", "clip", "media"} <= set(earlier.frame.columns):
+    if not isinstance(earlier.made, dict) or not {"identity", "signature", "clip", "media"} <= set(
+        earlier.frame.columns
+    ):
         raise AppError(f"{output} is there, and does not say how its clips were scored.", remedy)
     others = foreign(earlier)
     if others:
@@ -236,7 +241,7 @@ def _media(files: Sequence[VideoFile], output: str) -> list[str]:
         if folder not in real:
             real[folder] = os.path.realpath(folder).rstrip("/")
         full = f"{real[folder]}/{name}"
-        media.append(full.removeprefix(home) if home else full)
+        media.append(text_of(full.removeprefix(home) if home else full))
     return media
 
 
@@ -258,5 +263,9 @@ def _in_words() -> Iterator[None]:
         yield
     except (WeightsError, ClusterError) as error:
         raise AppError(str(error), status=500) from error
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise AppError("There is no room left on the disk that the pool is on.", f"Make room. {AGAIN}") from error
     except LocationError as error:
         raise AppError(str(error), "Check the address, and that this machine may use it.") from error

@@ -4,9 +4,8 @@ import os
 import shlex
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,13 +17,17 @@ from app.errors import AppError
 from app.file_names import file_names
 from app.pools import Pool
 from scoring.ffmpeg import FfmpegMissing, find
+from scoring.locations import written
 from scoring.playable import MEGABITS, fit, inspect, needs
+from scoring.video import OPENING
 
 PICTURE = shlex.split("-c:v libx264 -preset veryfast -crf 23 -pix_fmt yuv420p -maxrate 3M -bufsize 2M")
 SOUND = shlex.split("-c:a aac -b:a 128k -ac 2")
 # Encoders write their name and settings into the file and, as SEI units, into the stream: raters need none of it.
 BARE = shlex.split("-map_metadata -1 -map_chapters -1 -fflags +bitexact -flags:v +bitexact -flags:a +bitexact")
 BARE_STREAM = shlex.split("-bsf:v filter_units=remove_types=6 -metadata:s:v:0 encoder=")
+# As wherever clips are opened: no addresses, and no playlist that leads to files of other names.
+GUARDED = [word for name, value in OPENING.items() for word in (f"-{name}", value)]
 PATIENCE = 600
 """Seconds for one run of ffmpeg; clips are short."""
 
@@ -101,7 +104,7 @@ def _one(ffmpeg: Path, media: Path, target: Path, megabits: float, threads: int)
         found = inspect(media)
         why = needs(found, media.suffix, megabits)
         scale = "scale={}:{},setsar=1".format(*fit(found.width, found.height))
-        given = ["-threads", str(threads), "-protocol_whitelist", "file", "-i", f"file:{media}"]
+        given = ["-threads", str(threads), *GUARDED, "-i", f"file:{media}"]
         made = bool(why) and not _is_fresh(proxy, media)
         if made:
             streams = ["-map", "0:V:0", "-map", "0:a:0?", "-sn", "-dn", "-vf", scale]
@@ -164,7 +167,7 @@ def _refuse(pool: Pool, frame: pl.DataFrame, output: Path, names: dict[str, str]
             f"{pool.path.name} has the column {min(taken)!r} already.", "Name the pool that clipjury score wrote."
         )
     folder = output.parent.resolve()
-    originals = {(pool.path.parent / media).resolve() for media in frame["media"]}
+    originals = {_real(pool.path.parent / media) for media in frame["media"]}
     clash = [name for name in names.values() for end in (".mp4", ".jpg") if folder / f"{name}{end}" in originals]
     if output.resolve() == pool.path.resolve() or clash:
         raise AppError(
@@ -174,11 +177,16 @@ def _refuse(pool: Pool, frame: pl.DataFrame, output: Path, names: dict[str, str]
         raise AppError(f"{output} is a pool without proxies.", "Name another folder: -o DIR")
 
 
+def _real(path: Path) -> Path:
+    """The path without links; unlike Path.resolve it takes a loop of links for a name like any other."""
+    return Path(os.path.realpath(path))
+
+
 def _write_pool(pool: Pool, frame: pl.DataFrame, output: Path, names: dict[str, str], done: dict[str, _Done]) -> None:
     home = output.parent.resolve()
     media, original, poster = [], [], []
     for clip, given in zip(frame["clip"], frame["media"], strict=True):
-        full = (pool.path.parent / given).resolve()
+        full = _real(pool.path.parent / given)
         # Relative below the new pool, so that the folder can be moved as a whole.
         here = full.relative_to(home).as_posix() if full.is_relative_to(home) else str(full)
         result = done.get(clip)
@@ -186,21 +194,11 @@ def _write_pool(pool: Pool, frame: pl.DataFrame, output: Path, names: dict[str, 
         original.append(here)
         media.append(f"{names[clip]}.mp4" if good and result and result.why else here)
         poster.append(f"{names[clip]}.jpg" if good else None)
-    columns = {"media": media, "original_media": original, "poster": poster}
+    columns: dict[str, Sequence[str | None]] = {"media": media, "original_media": original, "poster": poster}
     frame = frame.with_columns(pl.Series(name, values, pl.String) for name, values in columns.items())
     kept = {key: value for key, value in pl.read_parquet_metadata(pool.path).items() if key != "ARROW:schema"}
-    with _whole(output) as partial:
+    with written(str(output)) as partial:
         frame.write_parquet(partial, metadata=kept)
-
-
-@contextmanager
-def _whole(output: Path) -> Iterator[Path]:
-    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
-    try:
-        yield partial
-        partial.replace(output)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _summary(done: dict[str, _Done], seconds: float) -> ProxySummary:

@@ -14,6 +14,7 @@ from app.manifests import NAME as MANIFEST
 from app.manifests import Record, Value, records_for
 from app.pools import clip_names
 from scoring.cuts import Way, cut
+from scoring.locations import text_of
 from scoring.runners import find_videos
 from scoring.segments import Cutting, Footage, Part, clips, scenes, watch
 from scoring.video import Unreadable
@@ -95,7 +96,7 @@ def segment(
     something else: another manifest, clips cut with other settings or from a video that has changed since.
     """
     home = folder.resolve()
-    videos = [video for video in find_videos(paths) if not video.resolve().is_relative_to(home)]
+    videos = [video for video in find_videos(paths) if not Path(os.path.realpath(video)).is_relative_to(home)]
     if not videos:
         where = ", ".join(str(path) for path in paths) or "the given paths"
         raise AppError(
@@ -104,7 +105,7 @@ def segment(
     work = _Work(folder, cutting, on_step or (lambda _what, _share: None))
     for video, name, record in zip(videos, clip_names(videos, paths), records_for(videos, paths), strict=True):
         work.segment(video, name, record)
-    done = [work.state.videos[str(video.resolve())] for video in videos]
+    done = [work.state.videos[_real(video)] for video in videos]
     return SegmentSummary(
         work.made,
         sum(len(video.clips) for video in done) - work.made,
@@ -125,7 +126,7 @@ class _Work:
 
     def segment(self, path: Path, name: str, record: Record) -> None:
         """Cut one video, unless all its clips are there; note what became of it."""
-        full = str(path.resolve())
+        full = _real(path)
         known = self.state.videos.get(full)
         status = path.stat() if path.is_file() else None
         video = _Video(
@@ -279,6 +280,11 @@ def _steps(videos: Sequence[_Video], cutting: Cutting) -> tuple[Step, ...]:
         Step("scenes", raw, sum(video.scenes for video in read), "scenes"),
         Step(f">= {cutting.shortest:g} s", kept, sum(len(video.clips) for video in read), "clips"),
     )
+
+
+def _real(path: Path) -> str:
+    """The path without links, as text; unlike Path.resolve it takes a loop of links for a name like any other."""
+    return text_of(os.path.realpath(path))
 
 
 def _write(path: Path, text: str) -> None:

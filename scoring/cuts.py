@@ -8,9 +8,9 @@ from typing import Literal
 
 import av
 import numpy as np
-from av.filter import Graph
 from numpy.typing import NDArray
 
+from scoring.packets import DecodingTimes, Upright, is_lying, shape_of
 from scoring.segments import Footage, Part, plain_words
 from scoring.video import OPENING, Unreadable
 
@@ -21,7 +21,6 @@ PICTURES = frozenset({"h264", "hevc", "av1", "vp9"})
 SOUNDS = frozenset({"aac", "mp3"})
 QUALITY = {"crf": "18", "preset": "veryfast"}
 """For parts that are encoded anew: hard to tell from what they were made of."""
-TURNS = {90: ["transpose=cclock"], 180: ["hflip", "vflip"], 270: ["transpose=clock"]}
 LATE = Fraction(2)
 """Seconds of packets read past the end of a part, for sound that lies behind its pictures in the file."""
 JITTER = Fraction(1, 50)
@@ -115,12 +114,19 @@ class _Copied:
         tick = Fraction(stream.time_base or 1)
         self._first, self._last = start / tick, end / tick
         self._shift = round(self._first)
+        self._times = DecodingTimes()
         self.written = 0
         self.done = False
 
     def take(self, packet: "av.Packet[av.stream.Stream]") -> None:
-        if packet.dts is None or packet.pts is None or packet.is_discard:
+        if packet.pts is None or packet.is_discard:
             return
+        for due in self._times.of(packet):
+            self._put(due)
+
+    def _put(self, packet: "av.Packet[av.stream.Stream]") -> None:
+        assert packet.dts is not None
+        assert packet.pts is not None
         # What is decoded after the end is shown after the end too.
         self.done = self.done or packet.dts >= self._last
         if self._first <= packet.pts < self._last:
@@ -148,12 +154,12 @@ class _Pictures:
         self._made, self._tick = made, footage.tick
         self._first, self._last = round(start / footage.tick), round(end / footage.tick)
         self._latest = self._first - 1
-        self._filters: Graph | None = None
         stream.thread_type = "AUTO"
         context = stream.codec_context
         self._given = stream
         self._stream = made.add_stream("libx264", rate=Fraction(round(footage.fps * 1001), 1001), options=dict(QUALITY))
         self._stream.width, self._stream.height = footage.width // 2 * 2, footage.height // 2 * 2
+        self._upright = Upright(stream, self._stream.width, self._stream.height)
         self._stream.pix_fmt = "yuv420p"
         self._stream.codec_context.time_base = footage.tick
         for name in ("color_range", "color_primaries", "color_trc", "colorspace"):
@@ -177,27 +183,14 @@ class _Pictures:
             if raw.pts >= self._last:
                 self.done = True
                 return
+            if not self.written:
+                self._stream.codec_context.sample_aspect_ratio = shape_of(self._given, lying=is_lying(raw))
             self._latest = raw.pts
-            fine = self._filtered(raw)
+            fine = self._upright.turned(raw)
             fine.pts, fine.time_base = self._latest - self._first, self._tick
             fine.pict_type = 0  # else the encoder would take over where the source had its key frames
             self._made.mux(self._stream.encode(fine))
             self.written += 1
-
-    def _filtered(self, raw: av.VideoFrame) -> av.VideoFrame:
-        if self._filters is None:
-            self._filters = Graph()
-            nodes = [self._filters.add_buffer(template=self._given)]
-            size = f"scale={self._stream.width}:{self._stream.height}"
-            for step in [*TURNS.get(round(raw.rotation) % 360, []), size, "format=yuv420p"]:
-                name, _, values = step.partition("=")
-                nodes.append(self._filters.add(name, values))
-            nodes.append(self._filters.add("buffersink"))
-            self._filters.link_nodes(*nodes).configure()
-        self._filters.push(raw)
-        fine = self._filters.pull()
-        assert isinstance(fine, av.VideoFrame)
-        return fine
 
 
 class _Sounds:

@@ -3,8 +3,10 @@
 Whatever is written appears complete or not at all: local files by a rename, objects because a put is atomic.
 """
 
+import errno
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,9 +17,13 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-VIDEOS = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"})
+VIDEOS = frozenset(
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mts", ".m2ts", ".mpg", ".mpeg", ".flv", ".wmv", ".ogv", ".3gp"}
+)
 PARTIAL = ".partial"
 """Ends the names of local files that are being written."""
+FULL = 1 << 20
+"""Bytes left on a disk that is full: files are written in pieces."""
 CHANGE = ("ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified", "created")
 """What stores call the mark that changes with a file's content, the best first."""
 
@@ -57,6 +63,15 @@ def plain(place: Place) -> str:
     """
     text = str(place).removeprefix("file://")
     return text if is_remote(place) and text == place else str(Path(text))
+
+
+def text_of(place: str) -> str:
+    r"""The place as text that files and terminals take: bytes that are no UTF-8 stand as backslash and code.
+
+    >>> text_of("caf\u00e9.mp4"), text_of("caf\udce9.mp4")
+    ('caf\xe9.mp4', 'caf\\xe9.mp4')
+    """
+    return os.fsencode(place).decode("utf-8", "backslashreplace")
 
 
 def name_of(place: Place) -> str:
@@ -134,7 +149,10 @@ def fetched(place: str) -> Iterator[Path]:
 
 @contextmanager
 def written(place: str) -> Iterator[Path]:
-    """A local path to write to; when the block ends well, the file stands at `place`, complete."""
+    """A local path to write to; when the block ends well, the file stands at `place`, complete.
+
+    Raises OSError (ENOSPC) if the disk is full, whatever the library that writes makes of that.
+    """
     if is_remote(place):
         with tempfile.TemporaryDirectory(prefix="clipjury-") as folder:
             target = Path(folder) / name_of(place)
@@ -150,6 +168,11 @@ def written(place: str) -> Iterator[Path]:
     try:
         yield partial
         partial.replace(output)
+    except Exception as error:
+        # Polars calls it a fault of the format.
+        if isinstance(error, OSError) or shutil.disk_usage(output.parent).free > FULL:
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(output)) from error
     finally:
         partial.unlink(missing_ok=True)
 
@@ -227,11 +250,19 @@ def _local_files(text: str) -> Iterator[tuple[str, VideoFile]]:
                 inside = f"{below}/{entry.name}" if below else entry.name
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(inside)
-                elif is_video(entry.name) and not entry.is_dir():
+                elif is_video(entry.name) and not _leads_to_folder(entry):
                     key = os.path.realpath(entry.path) if entry.is_symlink() else f"{real}/{inside}"
                     place = inside if text == "." else f"{text.rstrip('/')}/{inside}"
                     found.append((inside.split("/"), key, _with_facts(place)))
     yield from ((key, file) for _, key, file in sorted(found, key=lambda one: one[0]))
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    """It is a folder or a link to one. A loop of links leads nowhere: it is a clip that cannot be read."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def is_video(name: str) -> bool:

@@ -17,7 +17,8 @@ from scenedetect.common import FrameTimecode  # type: ignore[import-untyped]  # 
 from scenedetect.detectors import ContentDetector, HistogramDetector  # type: ignore[import-untyped]  # the same
 
 from scoring.frames import Image
-from scoring.video import OPENING, Unreadable, refuse_by_name
+from scoring.packets import is_lying
+from scoring.video import Unreadable, opened, refuse_by_name
 
 CONTENT = 10.0
 """TalkVid's threshold for scenedetect's ContentDetector, whose own default is 27: mean change of hue, saturation and
@@ -120,7 +121,7 @@ def watch(path: Path, cutting: Cutting, on_share: Callable[[float], None] | None
     scoring.video.Unreadable: There is no such file.
     """
     refuse_by_name(path)
-    with plain_words(), av.open(str(path.absolute()), options=OPENING) as container:
+    with plain_words(), opened(path) as container:
         if not container.streams.video:
             raise Unreadable("There is no picture in this file, only sound or text.")
         video = container.streams.video[0]
@@ -262,7 +263,7 @@ def _close(stamps: list[int], tick: Fraction, promised: Fraction) -> None:
 
 def _displayed(raw: av.VideoFrame) -> tuple[int, int]:
     """Width and height as a player shows them: phones store portrait video lying down and say so beside it."""
-    return (raw.height, raw.width) if round(raw.rotation) % 180 == 90 else (raw.width, raw.height)
+    return (raw.height, raw.width) if is_lying(raw) else (raw.width, raw.height)
 
 
 @contextmanager

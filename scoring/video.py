@@ -12,6 +12,7 @@ import numpy as np
 
 from scoring.faces import Face, FindFaces
 from scoring.frames import Facts, Frame, Image, Opening, Sound
+from scoring.locations import text_of
 
 LONGEST = 600
 """Seconds. Clips are short; a longer video is refused, to be split into clips first."""
@@ -54,12 +55,14 @@ class Reading:
         skip: bool = False,
     ) -> None:
         refuse_by_name(path)
+        if text_of(str(path)) != str(path):
+            raise Unreadable("Its name is no UTF-8, so that no pool can point at it. Rename the file.")
         self._find, self._hear, self._skip = find, hear, skip
         self._times: list[Fraction] = []
         self._size = (0, 0)
         self._sound: str | None = None
         with _plain_words():
-            self._container = _opened(path)
+            self._container = opened(path)
         if not self._container.streams.video:
             self.close()
             raise Unreadable("There is no picture in this file, only sound or text.")
@@ -181,7 +184,8 @@ def refuse_by_name(path: Path) -> None:
         raise Unreadable(f"The file cannot be opened ({why}).") from error
 
 
-def _opened(path: Path) -> av.container.InputContainer:
+def opened(path: Path) -> av.container.InputContainer:
+    """The file as the decoder sees it. Raises Unreadable for what has a known reason, FFmpegError for all else."""
     try:
         return av.open(str(path.absolute()), options=OPENING)
     except av.error.ArgumentError as error:  # what the list of formats does not let through

@@ -34,6 +34,7 @@ def write_film(
     sound: str | None = "aac",
     turn: int = 0,
     times: Sequence[int] | None = None,
+    shape: Fraction | None = None,
 ) -> Path:
     """A video with key frames where said and nowhere else; its sound is a tone that rises by 100 Hz each second."""
     with av.open(str(path), "w") as container:
@@ -47,6 +48,8 @@ def write_film(
         }
         if turn:
             video.set_display_rotation(turn)
+        if shape:
+            video.codec_context.sample_aspect_ratio = shape
         audio = (
             container.add_stream(sound, rate=48_000 if sound == "libopus" else RATE, layout="mono") if sound else None
         )

@@ -173,6 +173,8 @@ def test_opinion_scores_are_planned_from_a_pilot(tmp_path: Path) -> None:
         (("--mean-mos", "0.01", "--pool-size", "100", "--raters", "1"), "the pool has 100"),
         (("--precision", "0.05", "--icc", "0.2"), "both their size and how alike"),
         (("--precision", "0.05", "--pilot", "no.csv"), "cannot be read"),
+        (("--precision", "0.05", "--seconds-per-clip", "inf", "--json"), "--seconds-per-clip inf is not possible"),
+        (("--precision", "0.05", "--sd", "nan", "--json"), "--sd nan is not possible"),
     ],
 )
 def test_impossible_wishes_are_answered_in_words(words: tuple[str, ...], reason: str) -> None:

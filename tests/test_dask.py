@@ -109,18 +109,18 @@ def test_a_clip_scored_while_its_worker_dies_is_scored_again(cluster: Cluster, c
 
 def test_workers_write_what_they_finish_so_that_nothing_hangs_on_the_command(cluster: Cluster, clips: Path) -> None:
     """The command is interrupted: what was finished lies beside the pool, and is not scored again."""
-    pool = clips / "pool.parquet"
+    pool, team = clips / "pool.parquet", quick_scorers.counting
 
     def interrupt(done: int, _total: int, _result: ClipScores) -> None:
         if done == 4:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        score_to_pool([clips], pool, runner=DaskCluster(cluster.address), on_clip=interrupt)
+        score_to_pool([clips], pool, runner=DaskCluster(cluster.address), team=team, on_clip=interrupt)
     assert not pool.exists()
     finished = len(list(Path(f"{pool}.parts").glob("*.parquet")))
     assert finished >= 4
-    assert score_to_pool([clips], pool).scored <= 17 - finished
+    assert score_to_pool([clips], pool, team=team).scored <= 17 - finished
     assert read_pool(pool).frame.height == 17
 
 
@@ -130,7 +130,8 @@ def test_workers_of_a_cluster_write_their_parts_into_a_store(cluster_here: DaskC
         for path in sorted(clips.glob("c0[0-2].mp4")):
             with locations.written(f"{bucket}/clips/{path.name}") as target:
                 target.write_bytes(path.read_bytes())
-        summary = score_to_pool([f"{bucket}/clips"], f"{bucket}/pool.parquet", runner=cluster_here)
+        team = quick_scorers.counting
+        summary = score_to_pool([f"{bucket}/clips"], f"{bucket}/pool.parquet", runner=cluster_here, team=team)
         assert (summary.scored, summary.failed) == (3, ())
         with locations.fetched(f"{bucket}/pool.parquet") as copy:
             assert read_pool(copy).column("clip").to_list() == ["c00", "c01", "c02"]

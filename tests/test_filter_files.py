@@ -122,11 +122,12 @@ def test_the_preset_holds_the_published_cuts() -> None:
         ('[[filter]]\nscore = "a"\nmin = 3\nmax = 2', "line 1, filter.0: min lies above max"),
         ('[[filter]]\nscore = "a"\nmin = inf', r"line 3, filter\.0\.min: .*finite"),
         ('[[filter]]\nscore = "a"\nmax = nan', r"line 3, filter\.0\.max: .*finite"),
-        ('[[filter]]\nscore = "a"\nmin = "7"', r"line 3, filter\.0\.min: .*valid number \(it is '7'\)"),
-        ('[[filter]]\nscore = "a"\nmin = true', r"line 3, filter\.0\.min: .*valid number"),
-        ("[[filter]]\nmin = 7", r"line 1, filter\.0\.score: Field required"),
+        ('[[filter]]\nscore = "a"\nmin = "7"', r"line 3, filter\.0\.min: it must be a number \(it is '7'\)"),
+        ('[[filter]]\nscore = "a"\nmin = true', r"line 3, filter\.0\.min: it must be a number"),
+        ("[[filter]]\nmin = 7", r"line 1, filter\.0\.score: it is missing"),
         ('[[filter]]\nscore = "a"\nmin = 1\n[[filter]]\nscore = "a"\nmax = 9', "line 4, .*'a' is used twice"),
         ('[[filter]]\nname = "all"\nscore = "a"\nmin = 1', "'all' is taken"),
+        ('[filter]\nscore = "a"\nmin = 1', r"line 1, filter: .* under \[\[filter\]\], with two brackets"),
         ("", "holds no filter"),
         ("[[filter]\nmin = 1", "is not TOML: .*line 1"),
         ('"(" = 1\n[[filter]]\nscore = "a"\nmin = 1', r"line 1, \(: there is no such key"),
@@ -228,7 +229,7 @@ def test_talkvids_own_settings_are_read_past_and_named() -> None:
         ("head_filter:\n  thresholds:\n    a: 1\n    a: 2", "line 4, .*twice"),
         ("head_filter:\n  thresholds:\n    a: .nan", "line 3, .*must be finite"),
         ("head_filter:\n  thresholds:\n    a: !!int b", "must be a number"),
-        ("head_filter: [", "is not YAML"),
+        ("head_filter: [", "line 1 is not YAML: expected"),
     ],
 )
 def test_a_wrong_threshold_file_is_refused_with_the_line(text: str, words: str) -> None:
@@ -243,6 +244,17 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         find(str(tmp_path / "none.toml"))
     with pytest.raises(AppError, match=r"The preset is called talkvid: --filters talkvid"):
         find(str(tmp_path / "talkvid.toml"))
+    (tmp_path / "latin.toml").write_bytes(b"\xff")
+    with pytest.raises(AppError, match=r"latin\.toml cannot be read \(it is no UTF-8 text\)"):
+        find(str(tmp_path / "latin.toml"))
+
+
+def test_a_folder_is_no_pool_to_filter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is one without a name of its own, from which the output's name would come."""
+    monkeypatch.chdir(tmp_path)
+    for name in (".", "nowhere.parquet"):
+        with pytest.raises(AppError, match="There is no pool at"):
+            filter_pool(Path(name), "talkvid")
 
 
 def test_a_pool_is_written_with_its_verdicts_and_its_record(pool: Path, rules: Path) -> None:

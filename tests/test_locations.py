@@ -1,9 +1,11 @@
 """Where files lie: local folders, and a store with buckets that speaks S3 on this machine."""
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from scoring import locations
@@ -26,12 +28,25 @@ def put(place: str, data: bytes) -> None:
 
 def test_folders_give_their_videos_sorted_and_files_are_always_taken(tmp_path: Path) -> None:
     """Videos at any depth, no hidden or other files; a named file whatever its suffix; nothing twice."""
-    for name in ("b.mp4", "a.MOV", "deep/c.webm", ".hidden.mp4", "note.txt"):
+    for name in ("b.mp4", "a.MOV", "deep/c.webm", "deep/d.MTS", ".hidden.mp4", "note.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     found = find_videos([tmp_path, tmp_path / "note.txt", tmp_path / "b.mp4", tmp_path / "no.mp4"])
     names = [path.relative_to(tmp_path).as_posix() for path in found]
-    assert names == ["a.MOV", "b.mp4", "deep/c.webm", "note.txt", "no.mp4"]
+    assert names == ["a.MOV", "b.mp4", "deep/c.webm", "deep/d.MTS", "note.txt", "no.mp4"]
+
+
+def test_a_full_disk_is_called_that_whatever_the_writer_calls_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Polars says that the format is wrong; with nothing left on the disk it is an error of the system."""
+    frame = pl.DataFrame({"a": [1]})
+    for free, kind in ((0, pl.exceptions.PolarsError), (1 << 62, OSError)):
+        monkeypatch.setattr(locations, "FULL", free)
+        with pytest.raises(kind) as caught, locations.written(str(tmp_path / "a.parquet")) as path:
+            frame.select("b").write_parquet(path)
+        assert getattr(caught.value, "errno", None) == (errno.ENOSPC if free else None)
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_links_are_followed_to_files_but_not_round_in_circles(tmp_path: Path) -> None:
@@ -45,7 +60,8 @@ def test_links_are_followed_to_files_but_not_round_in_circles(tmp_path: Path) ->
     (folder / "c.mp4").symlink_to("../else/z.mp4")
     (folder / "up").symlink_to("..")
     (folder / "lost.mp4").symlink_to("nowhere")
-    assert [path.name for path in find_videos([folder])] == ["a.mp4", "c.mp4", "lost.mp4"]
+    (folder / "loop.mp4").symlink_to("loop.mp4")
+    assert [path.name for path in find_videos([folder])] == ["a.mp4", "c.mp4", "loop.mp4", "lost.mp4"]
 
 
 def test_a_path_stays_as_it_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

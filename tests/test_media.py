@@ -19,7 +19,8 @@ from app.models import Study, StudyClip
 from app.settings import Settings
 from scoring.frames import Image
 from tests.factories import StudyMaker, form
-from tests.videos import moving, write_sound, write_video
+from tests.films import scene, write_film
+from tests.videos import moving, texture, write_sound, write_video
 
 Visitor = Callable[[], TestClient]
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -299,6 +300,49 @@ def test_sound_comes_along(codec: str, spoken: str, heard: str, tmp_path: Path) 
         samples = sum(frame.samples for frame in given.decode(audio=0))
     assert samples == pytest.approx(15 * 1024, abs=3000)
     assert TITLE.encode() not in (tmp_path / "copy.mp4").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["film.mkv", "film.mov"])
+def test_a_copy_has_every_picture_whatever_the_container(name: str, tmp_path: Path) -> None:
+    """Matroska states no decoding times, and the first packets, the key frame among them, come without."""
+    source = write_film(tmp_path / name, scene(1, 50), sound=None)
+    media.prepare(source, tmp_path / "copy.mp4")
+    before, after = pictures_of(source), pictures_of(tmp_path / "copy.mp4")
+    assert len(before[0]) == 50
+    assert all(np.array_equal(one, other) for one, other in zip(before[0], after[0], strict=True))
+    assert after[1] == pytest.approx(before[1], abs=0.002)
+
+
+def test_what_is_encoded_anew_stays_upright_in_its_shape_and_time(tmp_path: Path) -> None:
+    """A phone's rotation is carried out, pixels keep their shape, and frames of uneven length their times."""
+    source, times = tmp_path / "phone.mkv", [0, 1, 2, 3, 9, 10, 30]
+    with av.open(str(source), "w") as made:
+        stream = made.add_stream("mpeg4", rate=25)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 160, 90, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
+        stream.set_display_rotation(90)
+        for time in times:
+            frame = av.VideoFrame.from_ndarray(texture(160, 90), format="bgr24")
+            frame.pts, frame.time_base = time, Fraction(1, 25)
+            made.mux(stream.encode(frame))
+        made.mux(stream.encode(None))
+    media.prepare(source, tmp_path / "copy.mp4")
+    with av.open(str(tmp_path / "copy.mp4")) as made_copy:
+        assert made_copy.streams.video[0].sample_aspect_ratio == Fraction(3, 4)
+        assert round(next(made_copy.decode(video=0)).rotation) == 0
+    before, after = pictures_of(source), pictures_of(tmp_path / "copy.mp4")
+    assert after[1] == pytest.approx([Fraction(time, 25) for time in times], abs=0.002)
+    assert np.abs(np.rot90(before[0][0]).astype(int) - after[0][0]).mean() < 6
+
+
+def test_a_playlist_leads_to_no_other_file(tmp_path: Path) -> None:
+    """A list that names the good clip beside it, called .mp4, is refused, and nobody gets to see that clip."""
+    write_video(tmp_path / "good.mp4", moving([(n, 0) for n in range(10)]))
+    (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile 'good.mp4'\n")
+    with pytest.raises(AppError, match=r"list\.mp4 cannot be made ready"):
+        media.prepare(tmp_path / "list.mp4", tmp_path / "copy.mp4")
+    assert not (tmp_path / "copy.mp4").exists()
 
 
 def garbage(tmp_path: Path) -> Sequence[Path]:

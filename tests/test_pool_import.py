@@ -12,7 +12,7 @@ import pytest
 from app.errors import AppError
 from app.pool_import import Imported, import_pool
 from app.pools import read_pool
-from tests.videos import moving, write_video
+from tests.videos import moving, texture, write_video
 
 HEAD = [f"{of}_{part}" for of in ("avg", "min") for part in ("movement", "rotation")]
 
@@ -370,3 +370,14 @@ def test_importing_a_pool_again_keeps_how_it_was_made(tmp_path: Path) -> None:
     _, frame = imported(first)
     assert frame.equals(read_pool(first).frame)
     assert read_pool(tmp_path / "pool.parquet").score_columns() == read_pool(first).score_columns()
+
+
+def test_a_playlist_called_a_video_is_not_followed(tmp_path: Path) -> None:
+    """A concat list named .mp4 that names its neighbour is a bad file, and the neighbour's facts are not its own."""
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    write_video(folder / "real.mp4", [texture() for _ in range(5)])
+    (folder / "list.mp4").write_text("ffconcat version 1.0\nfile real.mp4\n")
+    made = import_pool([str(folder)], str(tmp_path / "pool.parquet"))
+    assert pl.read_parquet(tmp_path / "pool.parquet")["clip"].to_list() == ["real"]
+    assert made.rejected == 1

@@ -49,6 +49,35 @@ def test_a_finished_pool_is_not_touched_again(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["c0000.mp4", "c0001.mp4", "c0002.mp4", "pool.parquet"]
 
 
+@pytest.mark.parametrize(
+    ("output", "said"), [("folder/", "folder/ is a folder"), ("nowhere://a/p.parquet", "cannot be reached: Protocol")]
+)
+def test_a_place_that_no_pool_can_have_is_named(
+    output: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that ends like a folder's, an address of no known store: refused before anything is scored."""
+    monkeypatch.chdir(tmp_path)
+    names(tmp_path, 1)
+    with pytest.raises(AppError, match=said):
+        score_to_pool([tmp_path], output, runner=MadeUp(), team=counting)
+    assert [path.name for path in tmp_path.iterdir()] == ["c0000.mp4"]
+
+
+@on_posix
+def test_a_name_that_is_no_text_is_a_row_with_the_remedy(tmp_path: Path) -> None:
+    """Parquet holds UTF-8 alone: such a file has a row that spells its bytes, and stops no run."""
+    folder = tmp_path / "clips"
+    clips(folder, range(1))
+    for name in (b"caf\xe9.mp4", b"caf\xe8.mp4"):
+        Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_bytes((folder / "c0000.mp4").read_bytes())
+    summary = score_to_pool([folder], tmp_path / "pool.parquet", team=counting)
+    assert [clip for clip, _ in summary.failed] == ["caf\\xe8", "caf\\xe9"]
+    assert all("Rename the file" in reason for _, reason in summary.failed)
+    pool = read_pool(tmp_path / "pool.parquet")
+    assert pool.column("media").to_list() == ["clips/c0000.mp4", "clips/caf\\xe8.mp4", "clips/caf\\xe9.mp4"]
+    assert score_to_pool([folder], tmp_path / "pool.parquet", team=counting).scored == 0
+
+
 def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path) -> None:
     """Rows go into the pool by hundreds; what came since lies in parts; the end is what an undisturbed run gives."""
     names(tmp_path, 500, "broken")
@@ -269,6 +298,10 @@ def test_what_scoring_did_not_write_is_not_written_over(tmp_path: Path) -> None:
         made_up(tmp_path, output)
     assert output.read_bytes() == b"my own notes"
     pl.DataFrame({"clip": ["a"], "media": ["a.mp4"], "mine": [1.0]}).write_parquet(output)
+    with pytest.raises(AppError, match="does not say how its clips were scored"):
+        made_up(tmp_path, output)
+    columns = {name: ["a"] for name in ("clip", "media", "identity", "signature")}
+    pl.DataFrame(columns).write_parquet(output, metadata={"clipjury": "[]"})
     with pytest.raises(AppError, match="does not say how its clips were scored"):
         made_up(tmp_path, output)
     output.unlink()

@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from typer.testing import CliRunner
 from app.commands.proxies import proxies as command
 from app.errors import AppError
 from app.pools import KEY, read_pool
-from app.proxies import make_proxies
+from app.proxies import GUARDED, make_proxies
 from scoring.ffmpeg import FfmpegMissing, find
 from scoring.playable import fit, inspect, needs
 from tests.videos import moving, texture, write_sound, write_video
@@ -232,6 +233,29 @@ def test_a_clip_that_fails_stops_nothing(tmp_path: Path) -> None:
     assert not list((tmp_path / "out").glob(".*"))
 
 
+def test_a_link_that_leads_in_a_circle_stops_nothing(tmp_path: Path) -> None:
+    """It is a clip that cannot be read, like any other."""
+    write_video(tmp_path / "fine.mp4", moving([(0, 0)] * 30))
+    (tmp_path / "loop.mp4").symlink_to("loop.mp4")
+    pool = write_pool(tmp_path / "pool.parquet", {"fine": tmp_path / "fine.mp4", "loop": tmp_path / "loop.mp4"})
+    summary = make_proxies(read_pool(pool), tmp_path / "out")
+    assert [clip for clip, _ in summary.failed] == ["loop"]
+    assert rows(tmp_path / "out")["loop"]["media"] == str(tmp_path / "loop.mp4")
+
+
+def test_ffmpeg_follows_no_playlist_to_another_file(tmp_path: Path) -> None:
+    """A list that names the good clip beside it, called .mp4, is not opened, though the clip itself is."""
+    write_video(tmp_path / "good.mp4", moving([(0, 0)] * 10))
+    (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile 'good.mp4'\n")
+    ends = []
+    for name in ("good.mp4", "list.mp4"):
+        command = [str(find()), "-v", "error", *GUARDED, "-i", f"file:{tmp_path / name}", "-f", "null", "-"]
+        ends.append(subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0)
+    assert ends == [True, False]
+    pool = write_pool(tmp_path / "pool.parquet", {"list": tmp_path / "list.mp4"})
+    assert [clip for clip, _ in make_proxies(read_pool(pool), tmp_path / "out").failed] == ["list"]
+
+
 def test_nothing_of_the_users_is_written_over(pool: Path, tmp_path: Path) -> None:
     """The pool's own folder, a folder of clips, a pool of another kind: each refused before a file is made."""
     with pytest.raises(AppError, match="would replace the clips or the pool"):
@@ -269,6 +293,17 @@ def test_the_command_says_what_it_did(pool: Path, tmp_path: Path) -> None:
     assert run.exit_code == 3
     assert "0 proxies made, 5 were there" in run.output
     assert "failed fine: fine.mp4: No such file or directory." in run.output
+
+
+def test_of_very_many_failures_the_first_are_named(tmp_path: Path) -> None:
+    """The terminal is not flooded; the count is whole."""
+    pool = write_pool(tmp_path / "pool.parquet", {f"c{n}": f"gone{n}.mp4" for n in range(25)})
+    cli = Typer()
+    cli.command()(command)
+    run = CliRunner().invoke(cli, [str(pool), "-o", str(tmp_path / "out")])
+    assert run.exit_code == 3
+    assert run.output.count("No such file") == 20
+    assert "and 5 more" in run.output
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Head scores of real talking heads: they pass TalkVid's cuts with either pose, and the two face detectors agree."""
 
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -57,18 +59,32 @@ def beside(settings: Settings, prefix: str, other: CenterFace | None = None) -> 
     return Scorer(f"{prefix}head", "1", "", columns, inner.setup, begin)
 
 
-@pytest.fixture(scope="module")
-def scores() -> list[dict[str, float | None]]:
-    """Twelve clips, scored with five points and, as far as they are here, the mesh and CenterFace: one pass each."""
+_crew: list[Crew] = []
+"""In a process of its own: the scorers."""
+
+
+def get_ready() -> None:
+    """Once per process: five points and, as far as they are here, the mesh and CenterFace, in one pass."""
     made = [head(Settings())]
     if best_pose() == "mesh":
         made.append(beside(Settings(pose="mesh"), "mesh_"))
     if state(CENTERFACE) == "right":
         made.append(beside(Settings(), "other_", CenterFace(CENTERFACE)))
-    crew = Crew(Settings(), made)
+    _crew.append(Crew(Settings(), made))
+
+
+def scored(path: Path) -> dict[str, float | None]:
+    """The scores of a clip."""
+    return _crew[0].score(path).scores
+
+
+@pytest.fixture(scope="module")
+def scores() -> list[dict[str, float | None]]:
+    """Twelve clips, scored in two processes."""
     paths: list[Path] = sorted(REAL_CLIPS.glob("*.mp4"))[::2][:CLIPS]
     assert len(paths) == CLIPS
-    return [crew.score(path).scores for path in paths]
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn"), initializer=get_ready) as pool:
+        return list(pool.map(scored, paths))
 
 
 def of(scores: list[dict[str, float | None]], name: str) -> list[float]:

@@ -4,14 +4,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
 from multiprocessing import get_context
-from pathlib import Path
 
 import pytest
 
 from scoring.crew import ClipScores, Crew
+from scoring.frames import Facts, Frame
 from scoring.motion import motion
+from scoring.scorer import Measured, Scorer, Watch, nothing_to_load
 from scoring.settings import Settings
-from scoring.video import Reading
 from tests.degraded import FPS, FRAMES, VERSIONS, get_ready, scored_versions
 from tests.videos import REAL_CLIPS
 
@@ -138,27 +138,49 @@ def test_every_version_has_every_score_or_its_reason(table: Table) -> None:
             assert not [why for why in result.reasons.values() if "failed" in why]
 
 
-def test_skipping_frames_moves_a_seconds_picture_by_two_frames_at_most() -> None:
+class Picks(Watch):
+    """Which frames stand for which seconds: the seconds, and the times of their frames."""
+
+    def __init__(self) -> None:
+        self._found: dict[int, float] = {}
+
+    def see(self, frame: Frame) -> None:
+        """Note the frame if it stands for a second."""
+        if frame.second is not None:
+            self._found[frame.second] = frame.time
+
+    def result(self, _: Facts) -> Measured:
+        """Nothing but times."""
+        return Measured({}, times={"seconds": [float(second) for second in self._found], "at": [*self._found.values()]})
+
+
+@pytest.fixture(scope="module")
+def skipped_and_whole() -> list[tuple[ClipScores, ClipScores]]:
+    """Four real clips, decoded by reference frames only and in full: what is picked, and how it moves."""
+    crews = []
+    for settings in (Settings(skip_nonreference=True), Settings()):
+        picks = Scorer("picks", "1", "", (), nothing_to_load, lambda _state, _opening: Picks())
+        crews.append(Crew(settings, [motion(settings), picks]))
+    return [(crews[0].score(path), crews[1].score(path)) for path in sorted(REAL_CLIPS.glob("*.mp4"))[::6]]
+
+
+def test_skipping_frames_moves_a_seconds_picture_by_two_frames_at_most(
+    skipped_and_whole: list[tuple[ClipScores, ClipScores]],
+) -> None:
     """On four real clips the same seconds have pictures, each the one of reading whole or one of the two after it."""
-    for path in sorted(REAL_CLIPS.glob("*.mp4"))[::6]:
-        whole, quick = (dict(picks(path, skip=skip)) for skip in (False, True))
-        assert whole.keys() == quick.keys()
-        assert all(0 <= quick[second] - whole[second] <= 2 for second in whole), (path.stem, whole, quick)
+    for quick, whole in skipped_and_whole:
+        assert whole.facts is not None
+        assert quick.times["seconds"] == whole.times["seconds"] != []
+        late = [
+            round((after - before) * whole.facts.fps)
+            for after, before in zip(quick.times["at"], whole.times["at"], strict=True)
+        ]
+        assert all(0 <= frames <= 2 for frames in late), (whole.path.stem, late)
 
 
-def picks(path: Path, *, skip: bool) -> list[tuple[int, int]]:
-    """The seconds, and which of the clip's frames stands for each."""
-    with Reading(path, skip=skip) as reading:
-        fps = reading.opening.fps
-        assert fps is not None
-        return [(frame.second, round(frame.time * fps)) for frame in reading.frames() if frame.second is not None]
-
-
-def test_tracked_ratio_hardly_depends_on_skipping() -> None:
+def test_tracked_ratio_hardly_depends_on_skipping(skipped_and_whole: list[tuple[ClipScores, ClipScores]]) -> None:
     """Its pictures move by two frames at most: on four real clips the mean stays within .03."""
-    quick, whole = (Crew(settings, [motion(settings)]) for settings in (Settings(skip_nonreference=True), Settings()))
-    for path in sorted(REAL_CLIPS.glob("*.mp4"))[::6]:
-        skipped, full = quick.score(path), whole.score(path)
-        assert skipped.facts is not None
-        assert skipped.facts.skipped
-        assert skipped.scores["tracked_ratio"] == pytest.approx(full.scores["tracked_ratio"], abs=0.03), path.stem
+    for quick, whole in skipped_and_whole:
+        assert quick.facts is not None
+        assert quick.facts.skipped
+        assert quick.scores["tracked_ratio"] == pytest.approx(whole.scores["tracked_ratio"], abs=0.03), whole.path.stem

@@ -1,6 +1,8 @@
 """Segmentation: cuts at the very frame, no frame lost or doubled, sound in step, every clip knows where it is from."""
 
 import json
+import os
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -100,6 +102,32 @@ def test_a_part_that_ends_amid_frames_that_need_each_other_is_not_copied(footage
         assert (chosen == "copy") == (sorted(run) == footage.stamps[:end])
 
 
+@pytest.mark.parametrize(("sound", "name"), [("aac", "film.mkv"), (None, "film.mkv"), ("aac", "film.mov")])
+def test_the_first_part_is_copied_whole_out_of_any_container(tmp_path: Path, sound: str | None, name: str) -> None:
+    """Matroska states no decoding times, and the first packets, the key frame among them, come without."""
+    film = write_film(tmp_path / name, [*scene(1, 50), *scene(2, 50)], keys=(0, 50), sound=sound)
+    footage = watch(film, SHORT)
+    part = Part(0, 50)
+    assert footage.decoding[:50] != sorted(footage.decoding[:50]), "no B-frames: nothing is shown"
+    assert cut(footage, part, tmp_path / "a.mp4") == "copy"
+    pictures, times = decoded(tmp_path / "a.mp4")
+    assert np.array_equal(pictures, decoded(film)[0][:50])
+    assert times == pytest.approx([number / 25 for number in range(50)], abs=0.002)
+
+
+@pytest.mark.parametrize("turn", [0, 90])
+def test_pixels_keep_their_shape(tmp_path: Path, turn: int) -> None:
+    """Of a video whose pixels are no squares, encoded parts are as wide as copied ones."""
+    film = write_film(tmp_path / "film.mp4", scene(1, 30), sound=None, turn=turn, shape=Fraction(16, 11))
+    footage = watch(film, SHORT)
+    shapes = []
+    for part, way_ in ((Part(0, 30), "copy"), (Part(5, 30), "encode")):
+        assert cut(footage, part, tmp_path / "a.mp4") == way_
+        with av.open(str(tmp_path / "a.mp4")) as container:
+            shapes.append(container.streams.video[0].sample_aspect_ratio)
+    assert shapes == [Fraction(16, 11), Fraction(11, 16) if turn else Fraction(16, 11)]
+
+
 @pytest.mark.parametrize("sound", ["aac", "libopus"])
 @pytest.mark.parametrize("part", [Part(100, 200), Part(115, 215)], ids=["copied", "encoded"])
 def test_sound_stays_with_the_picture(tmp_path: Path, sound: str, part: Part) -> None:
@@ -154,7 +182,8 @@ def test_what_is_no_video_is_refused_in_plain_words(film: Path, tmp_path: Path) 
     faults = {
         "empty.mp4": (b"", "0 bytes"),
         "text.mp4": (b"hello " * 50, "not a video, or it is damaged"),
-        "half.mp4": (whole[: len(whole) // 2], "not a video, or it is damaged"),
+        "half.mp4": (whole[: len(whole) // 2], "incomplete or damaged: the index of this MP4"),
+        "list.mp4": (b"ffconcat version 1.0\nfile 'text.mp4'\n", "no video, but a picture, a playlist"),
     }
     for name, (content, reason) in faults.items():
         (tmp_path / name).write_bytes(content)
@@ -260,6 +289,17 @@ def test_a_second_run_makes_only_what_is_missing(videos: Path, tmp_path: Path) -
     assert not list(clips.glob(".*"))
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="names there are text")
+def test_odd_names_stop_nothing_and_are_known_again(videos: Path, tmp_path: Path) -> None:
+    """A name that is no UTF-8 is cut like any other and not a second time; a link in a circle has its reason."""
+    Path(os.fsdecode(os.fsencode(videos) + b"/caf\xe9.mp4")).write_bytes((videos / "film.mp4").read_bytes())
+    (videos / "loop.mp4").symlink_to("loop.mp4")
+    first = segment([videos], tmp_path / "clips", SHORT)
+    assert numbers(first) == (9, 0)
+    assert ("loop", "This is a link that leads to no file.") in first.failed
+    assert numbers(segment([videos], tmp_path / "clips", SHORT)) == (0, 9)
+
+
 def test_clips_of_different_making_do_not_mix(videos: Path, tmp_path: Path) -> None:
     """Other settings, a changed video or somebody else's manifest are refused, with a remedy."""
     clips = tmp_path / "clips"
@@ -293,6 +333,11 @@ def test_the_command_says_what_each_step_left(videos: Path, tmp_path: Path) -> N
     assert words[0] == ["raw", "0.004", "h", "100.0", "%", "of", "raw", "2", "videos"]
     assert words[2] == [">=", "1", "s", "0.004", "h", "89.5", "%", "of", "raw", "6", "clips"]
     assert "not cut broken: The file is empty (0 bytes)." in run.output
+    short = [str(videos / "film.mp4"), "-o", str(tmp_path / "none"), "--longest", "inf"]
+    for _ in range(2):  # also a limit without end is the same the next time
+        none = CliRunner().invoke(cli, short)
+        assert none.exit_code == 0
+        assert "No scene is >= 5 s: --shortest SECONDS keeps shorter ones" in none.output
     wrong = CliRunner().invoke(cli, [str(videos), "-o", str(tmp_path / "other"), "--longest", "6"])
     assert isinstance(wrong.exception, AppError)
     assert not (tmp_path / "other").exists()

@@ -48,6 +48,8 @@ def filter_pool(
         if figure.suffix.lower() not in files.ENDINGS:
             raise AppError(f"{figure} is no figure file.", f"Choose an ending: {', '.join(files.ENDINGS)}")
     source = filter_files.find(filters)
+    if not pool.is_file():
+        raise AppError(f"There is no pool at {pool}.", "Make one: clipjury score FOLDER -o POOL.parquet")
     target = output or pool.with_name(f"{pool.stem}_filtered.parquet")
     done = filtered_pools.apply(pool, source, target, unknown=unknown, strict=strict)
     if figure is not None:

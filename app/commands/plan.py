@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import asdict
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -75,6 +76,15 @@ def plan(
     """
     from app import plan_pilots, plans
 
+    for option, value in {
+        "--sd": sd,
+        "--clip-sd": clip_sd,
+        "--clip-length": clip_length,
+        "--seconds-per-clip": seconds_per_clip,
+        "--clips-per-source": clips_per_source,
+    }.items():
+        if value is not None and not isfinite(value):
+            raise AppError(f"{option} {value:g} is not possible.", f"Give a number: {option} 5")
     guesses = plans.Guesses(
         confidence=_share("--confidence", confidence),
         p=p,

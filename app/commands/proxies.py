@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 out = Console(highlight=False, soft_wrap=True)
 SOME_FAILED = 3
 """Exit code when some clips failed and all others did not."""
+SHOWN = 20
+"""Failed clips that are named."""
 
 
 def proxies(
@@ -56,6 +58,8 @@ def _print(summary: "ProxySummary", output: Path) -> None:
     if summary.bytes_before:
         size = summary.bytes_after / summary.bytes_before
         out.print(f"  {summary.bytes_before / 1e6:.1f} MB became {summary.bytes_after / 1e6:.1f} MB ({size:.2f}x)")
-    for clip, reason in summary.failed:
+    for clip, reason in summary.failed[:SHOWN]:
         out.print(f"  [red]failed[/red] {escape(clip)}: {escape(reason)}")
+    if len(summary.failed) > SHOWN:
+        out.print(f"  and {len(summary.failed) - SHOWN} more; they have no poster in the new pool")
     out.print(f"The pool with proxies: {escape(str(output / 'pool.parquet'))}")

@@ -203,7 +203,7 @@ def _explain(paths: Sequence[str], settings: "Settings", folder: Path) -> int:
     from app.clip_names import clip_names
     from app.file_names import file_names
     from scoring.explain import explain
-    from scoring.locations import LocationError, fetched, find_files
+    from scoring.locations import LocationError, fetched, find_files, text_of
     from scoring.video import Unreadable
     from scoring.weights import WeightsError
 
@@ -219,7 +219,7 @@ def _explain(paths: Sequence[str], settings: "Settings", folder: Path) -> int:
                 with fetched(place) as path:
                     typer.echo(f"{place}: {explain(path, settings, folder, name=name)}")
             except Unreadable as error:
-                out.print(f"  [red]not explained[/red] {escape(place)}: {escape(str(error))}")
+                out.print(f"  [red]not explained[/red] {escape(text_of(place))}: {escape(str(error))}")
                 failed += 1
     except (LocationError, WeightsError) as error:
         raise AppError(str(error)) from error

@@ -1,5 +1,6 @@
 """`clipjury segment`: long videos into clips."""
 
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 out = Console(highlight=False, soft_wrap=True)
 SOME_FAILED = 3
 """Exit code when some videos could not be cut and all others were."""
+SHOWN = 20
+"""Failed videos that are named; all are in segments.json."""
 
 
 def segment(
@@ -35,7 +38,7 @@ def segment(
     from scoring.segments import Cutting
 
     try:
-        cutting = Cutting(content or None, histogram or None, shortest, longest or None)
+        cutting = Cutting(content or None, histogram or None, shortest, None if longest in (0, inf) else longest)
     except ValueError as error:
         raise AppError(str(error), "See: clipjury segment --help") from error
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
@@ -59,7 +62,11 @@ def _print(summary: "SegmentSummary", output: Path) -> None:
         out.print(f"{step.name:<8}{step.seconds / 3600:10.3f} h  {share}  {step.count} {step.unit}")
     there = f", {summary.kept} were there" if summary.kept else ""
     out.print(f"{summary.made} clips made{there}: {escape(str(output))}")
-    for video, reason in summary.failed:
+    for video, reason in summary.failed[:SHOWN]:
         out.print(f"  [red]not cut[/red] {escape(video)}: {escape(reason)}")
-    if not summary.failed:
+    if len(summary.failed) > SHOWN:
+        out.print(f"  and {len(summary.failed) - SHOWN} more")
+    if summary.steps[1].count and not summary.steps[2].count:
+        out.print(f"No scene is {summary.steps[2].name}: --shortest SECONDS keeps shorter ones, in another folder.")
+    elif not summary.failed:
         out.print(f"Score them with: clipjury score {escape(str(output))} -o pool.parquet")

@@ -11,7 +11,8 @@ from app.errors import AppError
 from app.manifests import records_for
 from app.pool_import.batches import Gatherer
 from app.pool_import.fields import Raw, gathered_raw
-from scoring.locations import find_files
+from scoring.locations import find_files, text_of
+from scoring.video import OPENING
 
 BATCH = 2000
 """Videos whose facts are kept as Python objects at a time."""
@@ -42,7 +43,15 @@ def read(folder: str, spill: Path) -> Raw:
             gathered.reject([(number, f"It is no video that can be read: {error}.", place)])
             continue
         source = {"source": record.source} if record.source else {}
-        rows.append({"clip": name, "media": str(Path(place).resolve()), **facts, **source, "info": record.info})
+        rows.append(
+            {
+                "clip": text_of(name),
+                "media": text_of(str(Path(place).resolve())),
+                **facts,
+                **source,
+                "info": record.info,
+            }
+        )
         numbers.append(number)
         if len(rows) == BATCH:
             gathered.add(rows, numbers)
@@ -54,7 +63,7 @@ def read(folder: str, spill: Path) -> Raw:
 
 def _facts(path: Path) -> dict[str, float | int | None]:
     """What the container says: seconds, pixels, frames per second; None where it does not."""
-    with av.open(str(path)) as container:
+    with av.open(str(path.absolute()), options=OPENING) as container:
         if not container.streams.video:
             raise ValueError("it has no picture")
         stream = container.streams.video[0]
