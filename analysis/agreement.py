@@ -1,14 +1,15 @@
-"""How far raters agree: Krippendorff's alpha, Gwet's AC and percent agreement, each with a bootstrap over clips."""
+"""How far raters agree: alpha, Gwet's AC, Fleiss' kappa and percent agreement, each with a bootstrap over clips."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import krippendorff
 import numpy as np
 
 from analysis import coefficients
 from analysis.estimate import Bools, Estimate, Floats, Ints, absent, signature
-from analysis.ratings import Ratings
+from analysis.ratings import Ratings, Scale
 from analysis.resampling import pattern_weights, percentile_interval, source_weights
 
 Coefficient = Callable[[Ints, Floats], Floats]
@@ -53,13 +54,10 @@ def krippendorff_alpha(
     patterns, _, sizes = coefficients.collapse(ratings.counts[paired])
     value = krippendorff.alpha(
         value_counts=np.repeat(patterns, sizes, axis=0),  # clips by pattern: their names cannot touch the last digit
-        value_domain=np.arange(len(ratings.scale.levels)),
+        value_domain=ratings.scale.points,
         level_of_measurement=metric,
     )
-
-    def coefficient(patterns: Ints, weights: Floats) -> Floats:
-        return coefficients.alpha(patterns, weights, metric)
-
+    coefficient = coefficient_of("krippendorff_alpha", ratings.scale)
     return _with_interval("krippendorff_alpha", float(value), coefficient, ratings, paired, how, made)
 
 
@@ -77,19 +75,51 @@ def gwet_ac(
     formula gives 1 however the raters would differ on other clips; that is reported as undefined, as for alpha.
     Clips with a single vote inform the level shares and are counted in `ratings`.
     """
-    metric = ratings.scale.metric
-    rated = ratings.votes >= 1
+    weights = "identity" if ratings.scale.metric == "nominal" else "quadratic"
+    return _on_rated("gwet_ac", ratings, _Resampling(resamples, seed, confidence, groups), weights=weights)
+
+
+def gwet_ac1(
+    ratings: Ratings,
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+    confidence: float = 0.95,
+    groups: Mapping[str, str] | None = None,
+) -> Estimate:
+    """Gwet's AC1 whatever the scale: answers are the same or not. Otherwise as `gwet_ac`."""
+    return _on_rated("gwet_ac1", ratings, _Resampling(resamples, seed, confidence, groups), weights="identity")
+
+
+def gwet_ac2(
+    ratings: Ratings,
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+    confidence: float = 0.95,
+    groups: Mapping[str, str] | None = None,
+) -> Estimate:
+    """Gwet's AC2 with quadratic weights; undefined on a nominal scale, where no answer is nearer than another."""
     how = _Resampling(resamples, seed, confidence, groups)
-    made = _signature("gwet_ac", how, weights="identity" if metric == "nominal" else "quadratic")
-    missing = _nothing_to_compare("gwet_ac", ratings, rated, how, made)
-    if missing:
-        return missing
+    if ratings.scale.metric == "nominal":
+        made = _signature("gwet_ac2", how, weights="quadratic")
+        return absent("gwet_ac2", NO_ORDER, signature=made, confidence=confidence, clips=int((ratings.votes > 1).sum()))
+    return _on_rated("gwet_ac2", ratings, how, weights="quadratic")
 
-    def coefficient(patterns: Ints, weights: Floats) -> Floats:
-        return coefficients.gwet(patterns, weights, metric)
 
-    value = _value(coefficient, ratings.counts[rated])
-    return _with_interval("gwet_ac", value, coefficient, ratings, rated, how, made)
+def fleiss_kappa(
+    ratings: Ratings,
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+    confidence: float = 0.95,
+    groups: Mapping[str, str] | None = None,
+) -> Estimate:
+    """Fleiss' kappa, unweighted, for any number of votes per clip (`coefficients.fleiss`).
+
+    The interval is a bootstrap: the standard error printed in 1979 holds for a kappa of 0 only.
+    """
+    return _on_rated("fleiss_kappa", ratings, _Resampling(resamples, seed, confidence, groups), weights="identity")
 
 
 def percent_agreement(
@@ -121,6 +151,54 @@ STATISTICS: dict[str, Callable[..., Estimate]] = {
 }
 """Every agreement statistic by name, all called alike: what pages, reports and exports walk through."""
 
+ON_FILES: dict[str, Callable[..., Estimate]] = {
+    "krippendorff_alpha": krippendorff_alpha,
+    "percent_agreement": percent_agreement,
+    "fleiss_kappa": fleiss_kappa,
+    "gwet_ac1": gwet_ac1,
+    "gwet_ac2": gwet_ac2,
+}
+"""The statistics that depend on a clip through its counts of answers, as `clipjury stats agreement` gives them."""
+
+NO_PAIRS = "no clip has two ratings; agreement needs two raters on the same clip"
+NO_ORDER = "the scale is nominal: no answer is nearer to another, so nothing can be weighted"
+
+
+def coefficient_of(statistic: str, scale: Scale) -> Coefficient:
+    """The coefficient behind a name of `STATISTICS` or `ON_FILES`, valued on patterns and weights."""
+    if statistic == "percent_agreement":
+        return coefficients.percent
+    if statistic == "fleiss_kappa":
+        return coefficients.fleiss
+    if statistic == "krippendorff_alpha":
+        return partial(coefficients.alpha, metric=scale.metric, points=scale.points)
+    if statistic == "gwet_ac1":
+        return partial(coefficients.gwet, metric="nominal")
+    return partial(coefficients.gwet, metric=scale.metric, points=scale.points)
+
+
+def nothing_to_compare(ratings: Ratings, entering: Bools) -> str | None:
+    """Why a chance-corrected coefficient of the votes on the `entering` clips does not exist, or None."""
+    if not (ratings.votes >= 2).any():
+        return NO_PAIRS
+    used = np.flatnonzero(ratings.counts[entering].sum(axis=0))
+    if len(used) > 1:
+        return None
+    only = ratings.scale.levels[used[0]]
+    return f"every rating compared is {only!r}: without variation, agreement cannot be told from chance"
+
+
+def _on_rated(statistic: str, ratings: Ratings, how: _Resampling, **settings: str) -> Estimate:
+    """A coefficient in which clips with a single vote inform the shares."""
+    rated = ratings.votes >= 1
+    made = _signature(statistic, how, **settings)
+    missing = _nothing_to_compare(statistic, ratings, rated, how, made)
+    if missing:
+        return missing
+    coefficient = coefficient_of(statistic, ratings.scale)
+    value = _value(coefficient, ratings.counts[rated])
+    return _with_interval(statistic, value, coefficient, ratings, rated, how, made)
+
 
 def _signature(statistic: str, how: _Resampling, **settings: str) -> str:
     unit, libraries = ("clip", []) if how.groups is None else ("source", ["scipy"])
@@ -131,22 +209,17 @@ def _signature(statistic: str, how: _Resampling, **settings: str) -> str:
 
 
 def _no_pairs(statistic: str, how: _Resampling, made: str) -> Estimate:
-    reason = "no clip has two ratings; agreement needs two raters on the same clip"
-    return absent(statistic, reason, signature=made, confidence=how.confidence, clips=0)
+    return absent(statistic, NO_PAIRS, signature=made, confidence=how.confidence, clips=0)
 
 
 def _nothing_to_compare(
     statistic: str, ratings: Ratings, entering: Bools, how: _Resampling, made: str
 ) -> Estimate | None:
     """The absent estimate of a chance-corrected coefficient, or None when it exists."""
-    clips = int((ratings.votes >= 2).sum())
-    if not clips:
-        return _no_pairs(statistic, how, made)
-    used = np.flatnonzero(ratings.counts[entering].sum(axis=0))
-    if len(used) > 1:
+    reason = nothing_to_compare(ratings, entering)
+    if reason is None:
         return None
-    only = ratings.scale.levels[used[0]]
-    reason = f"every rating compared is {only!r}: without variation, agreement cannot be told from chance"
+    clips = int((ratings.votes >= 2).sum())
     return absent(statistic, reason, signature=made, confidence=how.confidence, clips=clips)
 
 

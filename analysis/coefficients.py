@@ -5,13 +5,14 @@ therefore one pattern (five raters on five levels with gaps: at most 251), and a
 is a row of weights over patterns.
 """
 
-from typing import Literal
-
 import numpy as np
 
 from analysis.estimate import Floats, Ints
+from analysis.ratings import Metric
 
-Metric = Literal["nominal", "ordinal"]
+__all__ = ["Metric", "alpha", "collapse", "fleiss", "gwet", "percent"]
+
+_CELLS = 16_000_000  # numbers of the coincidence tables held at once: 128 MB
 
 
 def collapse(counts: Ints) -> tuple[Ints, Ints, Ints]:
@@ -29,35 +30,62 @@ def collapse(counts: Ints) -> tuple[Ints, Ints, Ints]:
     return counts[first], pattern_of, sizes
 
 
-def alpha(patterns: Ints, weights: Floats, metric: Metric) -> Floats:
+def alpha(patterns: Ints, weights: Floats, metric: Metric, points: Floats | None = None) -> Floats:
     """Krippendorff's alpha per row of weights.
 
     `patterns` has shape (patterns, levels), `weights` shape (replicates, patterns): how many clips show each
-    pattern. Returns shape (replicates,), NaN where fewer than two levels are used. Clips with one vote drop out;
+    pattern. `points` (levels,) are the numbers of an interval or ratio scale, 0, 1, ... when left out. Returns shape
+    (replicates,), NaN where fewer than two levels are used. Clips with one vote drop out;
     the ordinal distances are recomputed in every replicate. Formula: Krippendorff (2011), Computing
     Krippendorff's Alpha-Reliability, https://repository.upenn.edu/asc_papers/43.
 
     >>> alpha(np.array([[2, 0], [1, 1], [0, 2]]), np.array([[4.0, 2.0, 4.0]]), "nominal").round(2)
     array([0.62])
     """
-    levels = patterns.shape[1]
     votes = patterns.sum(axis=1)
     paired = votes >= 2
-    n = patterns[paired].astype(np.float64)
-    pairs = n[:, :, None] * n[:, None, :] - n[:, :, None] * np.eye(levels)
-    pairs /= (votes[paired] - 1)[:, None, None]
-    together = (weights[:, paired] @ pairs.reshape(len(n), levels * levels)).reshape(-1, levels, levels)
-    marginal = together.sum(axis=2)
-    if metric == "nominal":
-        distance = np.broadcast_to(1.0 - np.eye(levels), together.shape)
+    n, drawn = patterns[paired].astype(np.float64), weights[:, paired]
+    marginal = drawn @ n
+    if metric == "ordinal":
+        observed, expected = _ordinal(n, drawn, marginal)
     else:
-        middle = np.cumsum(marginal, axis=1) - marginal / 2
-        distance = (middle[:, :, None] - middle[:, None, :]) ** 2
-    observed = np.einsum("rij,rij->r", together, distance)
-    expected = np.einsum("ri,rj,rij->r", marginal, marginal, distance)
+        distance = _distances(metric, np.arange(n.shape[1], dtype=np.float64) if points is None else points)
+        observed = drawn @ (((n @ distance) * n).sum(axis=1) / (votes[paired] - 1))
+        expected = ((marginal @ distance) * marginal).sum(axis=1)
     several = np.count_nonzero(marginal > 0, axis=1) >= 2
     ratio = np.divide(observed, expected, out=np.full(len(observed), np.nan), where=several)
     return np.asarray(1.0 - (marginal.sum(axis=1) - 1) * ratio)
+
+
+def _distances(metric: Metric, points: Floats) -> Floats:
+    """Squared distances between levels that do not depend on the votes, shape (levels, levels)."""
+    if metric == "nominal":
+        return np.asarray(1.0 - np.eye(len(points)))
+    apart = np.subtract.outer(points, points)
+    if metric == "ratio":
+        together = np.add.outer(points, points)
+        apart = np.divide(apart, together, out=np.zeros_like(apart), where=together > 0)
+    return np.asarray(apart**2)
+
+
+def _ordinal(n: Floats, drawn: Floats, marginal: Floats) -> tuple[Floats, Floats]:
+    """Observed and expected disagreement with the ordinal distances of each replicate's own marginals."""
+    levels = n.shape[1]
+    middle = np.cumsum(marginal, axis=1) - marginal / 2
+    observed, expected = np.zeros(len(drawn)), np.zeros(len(drawn))
+    rows = max(1, _CELLS // levels**2)
+    for start in range(0, len(drawn), rows):
+        part = slice(start, start + rows)
+        together = np.zeros((len(drawn[part]), levels * levels))
+        for first in range(0, len(n), rows):
+            some = n[first : first + rows]
+            pairs = some[:, :, None] * some[:, None, :] - some[:, :, None] * np.eye(levels)
+            pairs /= (some.sum(axis=1) - 1)[:, None, None]
+            together += drawn[part, first : first + rows] @ pairs.reshape(len(some), levels * levels)
+        distance = (middle[part, :, None] - middle[part, None, :]) ** 2
+        observed[part] = np.einsum("rij,rij->r", together.reshape(-1, levels, levels), distance)
+        expected[part] = np.einsum("ri,rj,rij->r", marginal[part], marginal[part], distance)
+    return observed, expected
 
 
 def percent(patterns: Ints, weights: Floats) -> Floats:
@@ -65,8 +93,8 @@ def percent(patterns: Ints, weights: Floats) -> Floats:
     return _credited(patterns, weights, np.eye(patterns.shape[1]))
 
 
-def gwet(patterns: Ints, weights: Floats, metric: Metric) -> Floats:
-    """Gwet's AC1 (nominal) or AC2 with quadratic weights (ordinal); shapes as in `alpha`.
+def gwet(patterns: Ints, weights: Floats, metric: Metric, points: Floats | None = None) -> Floats:
+    """Gwet's AC1 (nominal) or AC2 with quadratic weights (any other metric); shapes as in `alpha`.
 
     Clips with one vote count for the level shares, not for the observed agreement, and the number of levels is
     the scale's, used or not. Source: Gwet (2008), doi:10.1348/000711006X126600; missing votes and weights: Gwet
@@ -76,14 +104,36 @@ def gwet(patterns: Ints, weights: Floats, metric: Metric) -> Floats:
     array([0.866])
     """
     levels = patterns.shape[1]
-    step = np.subtract.outer(np.arange(levels), np.arange(levels)) / (levels - 1)
+    points = np.arange(levels, dtype=np.float64) if points is None else points
+    step = np.subtract.outer(points, points) / np.ptp(points)
     credit = np.eye(levels) if metric == "nominal" else 1.0 - step**2
+    shares = _shares(patterns, weights)
+    chance = credit.sum() / (levels * (levels - 1)) * (shares * (1 - shares)).sum(axis=1)
+    return np.asarray((_credited(patterns, weights, credit) - chance) / (1 - chance))
+
+
+def fleiss(patterns: Ints, weights: Floats) -> Floats:
+    """Fleiss' kappa, with clips of unequal numbers of votes as Gwet (2014) has them; shapes as in `alpha`.
+
+    Chance is two draws from the level shares, each clip's shares weighing alike. Source: Fleiss (1971),
+    doi:10.1037/h0031619. NaN where one level only is used.
+
+    >>> fleiss(np.array([[2, 0], [1, 1], [0, 2]]), np.array([[4.0, 2.0, 4.0]])).round(2)
+    array([0.6])
+    """
+    shares = _shares(patterns, weights)
+    chance = (shares**2).sum(axis=1)
+    above = _credited(patterns, weights, np.eye(patterns.shape[1])) - chance
+    several = np.count_nonzero(shares > 0, axis=1) >= 2
+    return np.asarray(np.divide(above, 1 - chance, out=np.full(len(chance), np.nan), where=several))
+
+
+def _shares(patterns: Ints, weights: Floats) -> Floats:
+    """Share of each level, (replicates, levels): the mean of the clips' own shares."""
     votes = patterns.sum(axis=1)
     rated = votes >= 1
     totals = weights[:, rated] @ (patterns[rated] / votes[rated][:, None])
-    shares = totals / totals.sum(axis=1, keepdims=True)
-    chance = credit.sum() / (levels * (levels - 1)) * (shares * (1 - shares)).sum(axis=1)
-    return np.asarray((_credited(patterns, weights, credit) - chance) / (1 - chance))
+    return np.asarray(totals / totals.sum(axis=1, keepdims=True))
 
 
 def _credited(patterns: Ints, weights: Floats, credit: Floats) -> Floats:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -79,12 +80,18 @@ def signature(statistic: str, libraries: Sequence[str] = (), **settings: object)
     ['alpha', 'metric:nominal', 'seed:0']
     """
     parts = [f"{name}:{entry}" for name, entry in settings.items() if entry is not None]
-    versions = [f"clipjury:{_own_version()}", *(f"{name}:{version(name)}" for name in ("numpy", *libraries))]
+    versions = [f"clipjury:{_own_version()}", *(f"{name}:{_version(name)}" for name in ("numpy", *libraries))]
     return "|".join([statistic, *parts, *versions])
+
+
+@cache
+def _version(name: str) -> str:
+    """Looked up once: reading a package's record takes longer than most estimates."""
+    return version(name)
 
 
 def _own_version() -> str:
     try:
-        return version("clipjury")
+        return _version("clipjury")
     except PackageNotFoundError:  # run from a checkout that was never installed
         return "checkout"

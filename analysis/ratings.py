@@ -8,18 +8,24 @@ import numpy as np
 
 from analysis.estimate import Floats, Ints
 
+Metric = Literal["nominal", "ordinal", "interval", "ratio"]
+
 
 @dataclass(frozen=True)
 class Scale:
     """The answers a criterion allows, in order, and how far apart they are.
 
-    `metric` is "nominal" when answers are merely different and "ordinal" when their order counts. `missing`
+    `metric` is "nominal" when answers are merely different, "ordinal" when their order counts, "interval" when their
+    differences do and "ratio" when zero means none; the last two need levels that are rising numbers. `missing`
     holds the answers that are no vote (a rater who is unsure): counted, never compared.
+
+    >>> Scale("seconds", ("0", "2.5", "10"), "ratio").numbers
+    array([ 0. ,  2.5, 10. ])
     """
 
     name: str
     levels: tuple[str, ...]
-    metric: Literal["nominal", "ordinal"]
+    metric: Metric
     missing: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
@@ -27,6 +33,26 @@ class Scale:
             raise ValueError(f"scale {self.name} has {len(self.levels)} level(s); agreement needs at least two")
         if len(set(self.levels)) < len(self.levels) or self.missing & set(self.levels):
             raise ValueError(f"scale {self.name} names one answer twice: {self.levels}, missing {self.missing}")
+        if self.metric in ("interval", "ratio"):
+            points = self.numbers
+            if points is None or not (np.diff(points) > 0).all() or (self.metric == "ratio" and points[0] < 0):
+                needed = "rising numbers" if self.metric == "interval" else "rising numbers from 0 up"
+                raise ValueError(f"scale {self.name} is {self.metric}, so its levels must be {needed}: {self.levels}")
+
+    @property
+    def numbers(self) -> Floats | None:
+        """The levels as finite numbers, shape (levels,); None where one of them is a word."""
+        try:
+            points = np.array([float(level) for level in self.levels])
+        except ValueError:
+            return None
+        return points if np.isfinite(points).all() else None
+
+    @property
+    def points(self) -> Floats:
+        """What differences are taken of: the numbers of an interval or ratio scale, else the positions 0, 1, ..."""
+        numbers = self.numbers if self.metric in ("interval", "ratio") else None
+        return np.arange(len(self.levels), dtype=np.float64) if numbers is None else numbers
 
 
 ACR5 = Scale("acr5", ("1", "2", "3", "4", "5"), "ordinal")

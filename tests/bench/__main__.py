@@ -2,7 +2,18 @@
 
 import sys
 
-from tests.bench import load, pages, pools, resume, sampling, scoring, statistics, statistics_raters
+from tests.bench import (
+    load,
+    pages,
+    pools,
+    resume,
+    sampling,
+    scoring,
+    statistics,
+    statistics_agreement,
+    statistics_coverage,
+    statistics_raters,
+)
 
 BENCHES = {
     "load": load.run,
@@ -10,6 +21,8 @@ BENCHES = {
     "pools": pools.run,
     "resume": resume.run,
     "statistics": statistics.run,
+    "agreement": statistics_agreement.run,
+    "coverage": statistics_coverage.run,
     "raters": statistics_raters.run,
     "sampling": sampling.run,
     "scoring": scoring.run,

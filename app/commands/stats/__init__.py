@@ -2,6 +2,7 @@
 
 import typer
 
+from app.commands.stats.agreement import agreement
 from app.commands.stats.anchoring import anchoring
 from app.commands.stats.consensus import consensus
 from app.commands.stats.fairness import fairness
@@ -10,5 +11,5 @@ from app.commands.stats.raters import raters
 from app.commands.stats.talkvid import talkvid
 
 commands = typer.Typer(no_args_is_help=True, help="Agreement, truth, thresholds and audits on plain files.")
-for command in (consensus, raters, fairness, anchoring, ppi, talkvid):
+for command in (agreement, consensus, raters, fairness, anchoring, ppi, talkvid):
     commands.command()(command)

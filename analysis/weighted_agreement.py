@@ -1,0 +1,82 @@
+"""Agreement in the pool that a sample stands for: every clip's contribution times its design weight."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from analysis import coefficients
+from analysis.agreement import NO_ORDER, coefficient_of, nothing_to_compare
+from analysis.estimate import Estimate, Floats, Ints, absent, signature
+from analysis.ratings import Ratings
+from analysis.resampling import percentile_interval, within_strata
+
+
+def weighted_agreement(
+    statistic: str,
+    ratings: Ratings,
+    weights: Mapping[str, float],
+    *,
+    strata: Mapping[str, str] | None = None,
+    groups: Mapping[str, str] | None = None,
+    resamples: int = 2000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> Estimate:
+    """One of `agreement.ON_FILES` in its Hajek form, with a bootstrap within strata.
+
+    `weights` gives each clip's inverse inclusion probability; only their proportions matter, and equal ones give the
+    unweighted value. Without `strata` all clips are one stratum. `groups` (clip to source) draws whole sources
+    within strata. Raises ValueError naming a clip without a weight, or with one that is not above 0.
+    """
+    kept = ratings.votes >= (2 if statistic in ("krippendorff_alpha", "percent_agreement") else 1)
+    clips = [clip for clip, keep in zip(ratings.clips, kept, strict=True) if keep]
+    wrong = [clip for clip in clips if not weights.get(clip, 0.0) > 0]
+    if wrong:
+        raise ValueError(f"clip {wrong[0]} has no weight above 0 ({len(wrong)} such clips)")
+    design = "strata" if strata else "one stratum"
+    unit = "clip" if groups is None else "source"
+    made = signature(
+        statistic, ["scipy"], weighted="hajek", design=design, unit=unit, resamples=resamples, seed=seed,
+        confidence=confidence,
+    )  # fmt: skip
+    counted = int((ratings.votes >= 2).sum())
+    reason = nothing_to_compare(ratings, kept) if statistic != "percent_agreement" or not counted else None
+    if statistic == "gwet_ac2" and ratings.scale.metric == "nominal":
+        reason = NO_ORDER
+    if reason:
+        return absent(statistic, reason, signature=made, confidence=confidence, clips=counted)
+    coefficient = coefficient_of(statistic, ratings.scale)
+    patterns, pattern_of, _ = coefficients.collapse(ratings.counts[kept])
+    own = np.array([weights[clip] for clip in clips])
+    own *= len(own) / own.sum()
+    value = coefficient(patterns, np.bincount(pattern_of, weights=own)[None].astype(np.float64))[0]
+    drawn = _drawn(pattern_of, own, clips, strata, groups, resamples, seed)
+    low, high, lost = percentile_interval(coefficient(patterns, drawn), confidence)
+    drew = "sources" if groups else "clips"
+    method = f"design-weighted; percentile interval of {resamples} resamples of {drew} within strata"
+    if low is None:
+        method = "design-weighted; no interval: the resamples show no spread"
+    raters, votes = len(np.unique(ratings.rater_of[kept[ratings.clip_of]])), int(ratings.votes[kept].sum())
+    ends = (float(value), low, high)
+    return Estimate(statistic, *ends, confidence, counted, raters, votes, method, made, None, lost)
+
+
+def _drawn(
+    pattern_of: Ints,
+    own: Floats,
+    clips: list[str],
+    strata: Mapping[str, str] | None,
+    groups: Mapping[str, str] | None,
+    resamples: int,
+    seed: int,
+) -> Floats:
+    """Weight of each pattern in each replicate, shape (resamples, patterns)."""
+    stratum = [strata[clip] if strata else "" for clip in clips]
+    unit = [(of, groups[clip] if groups else clip) for of, clip in zip(stratum, clips, strict=True)]
+    number = {one: place for place, one in enumerate(dict.fromkeys(unit))}
+    unit_of = np.array([number[one] for one in unit])
+    stratum_of = np.unique([of for of, _ in number], return_inverse=True)[1]
+    shape = (len(number), int(pattern_of.max()) + 1)
+    weight_of = csr_array((own, (unit_of, pattern_of)), shape=shape)
+    return np.vstack([block @ weight_of for block in within_strata(stratum_of, resamples, seed)])

@@ -1,0 +1,263 @@
+"""From a file of ratings to how far raters agree: all of them, pairs, each with the rest, each with themselves."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from analysis import icc, kappas
+from analysis.agreement import ON_FILES, krippendorff_alpha
+from analysis.ceiling import human_ceiling
+from analysis.estimate import Estimate, absent
+from analysis.intra_rater import Repeats, intra_rater, repeats
+from analysis.pairwise import against_rest, without
+from analysis.ratings import Metric, Ratings, Scale
+from analysis.weighted_agreement import weighted_agreement
+from app.consensus_files import ABSTAIN, first_answers, levels_of, points
+from app.errors import AppError
+from app.rating_files import RatingTable
+
+MOST_CELLS = 50_000_000
+"""Clips x levels held in memory at once."""
+UNUSED = "any other answer"
+
+
+@dataclass(frozen=True)
+class How:
+    """What the command line asks for."""
+
+    metric: Metric
+    values: list[str] | None
+    unit: Literal["clip", "source"]
+    resamples: int
+    seed: int
+    confidence: float
+    filter_column: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """One criterion: first answers, repeats, and what is known of each clip."""
+
+    criterion: str
+    ratings: Ratings
+    repeated: Repeats
+    repeaters: list[str]
+    groups: dict[str, str] | None
+    weights: dict[str, float] | None
+    strata: dict[str, str] | None
+    verdicts: dict[str, str] | None
+
+
+def agreement(table: RatingTable, how: How, *, criterion: str | None = None) -> dict[str, Any]:
+    """Everything `clipjury stats agreement --json` prints: of the criterion named, or of each in the file.
+
+    Raises AppError for values that do not fit the scale, an unknown column or criterion, and for a clip with two
+    sources, strata, weights or verdicts.
+    """
+    names = table.criteria if criterion is None else [criterion]
+    lists: dict[str, list[dict[str, Any]]] = {"estimates": [], "pairs": [], "raters": [], "ceiling": []}
+    scales = {}
+    for name in names:
+        read = _read(table, table.of(name), how)
+        scales[name] = list(read.ratings.scale.levels)
+        lists["estimates"] += _estimates(read, how)
+        lists["pairs"] += _pairs(read, how)
+        lists["raters"] += _raters(read, how)
+        found = human_ceiling(read.ratings, read.verdicts, read.repeated, **_drawing(how))
+        lists["ceiling"] += [_row(one, name) for one in found]
+    return {**lists, "scale": how.metric, "levels": scales, "unit": how.unit, "empty": table.empty}
+
+
+def _drawing(how: How) -> dict[str, Any]:
+    return {"resamples": how.resamples, "seed": how.seed, "confidence": how.confidence}
+
+
+def _row(estimate: Estimate, criterion: str, **more: Any) -> dict[str, Any]:
+    fields = estimate.to_dict()
+    return {"statistic": fields.pop("statistic"), "criterion": criterion, **fields, **more}
+
+
+def _read(table: RatingTable, frame: pl.DataFrame, how: How) -> _Read:
+    frame = _as_levels(frame, table, how.metric)
+    voted = frame.filter(pl.col("value") != ABSTAIN)
+    if not voted.height:
+        raise AppError(f"{table.path}: every answer is {ABSTAIN!r}.", "There is nothing to agree on.")
+    scale = _scale(voted, table, how)
+    first = first_answers(frame)
+    if first.height * len(scale.levels) > MOST_CELLS:
+        raise AppError(f"{len(scale.levels)} distinct values are too many for so many clips.", "Round the values.")
+    ratings = Ratings.from_votes(first["clip"].to_list(), first["rater"].to_list(), first["value"].to_list(), scale)
+    if how.unit == "source" and "source" not in frame.columns:
+        raise AppError(f"{table.path} has no column 'source'.", "Name each clip's source, or take --unit clip.")
+    filters = how.filter_column
+    if filters is not None and filters not in frame.columns:
+        raise AppError(f"{table.path} has no column {filters!r}.", f"Its columns are: {', '.join(frame.columns)}.")
+    verdicts = None if filters is None else _per_clip(frame.filter(pl.col(filters).is_not_null()), filters, table)
+    wrong = sorted({str(one) for one in (verdicts or {}).values()} - {*scale.levels, ABSTAIN})
+    if wrong:
+        raise AppError(f"{table.path}: {filters} has {wrong[0]!r}.", f"Filters answer as raters: {scale.levels}.")
+    repeated, repeaters = _repeats(voted, scale)
+    known = {name: _per_clip(frame, name, table) for name in ("source", "weight", "stratum") if name in frame.columns}
+    return _Read(
+        criterion=frame["criterion"][0],
+        ratings=ratings,
+        repeated=repeated,
+        repeaters=repeaters,
+        groups=known["source"] if how.unit == "source" else None,
+        weights=known.get("weight"),
+        strata=known.get("stratum"),
+        verdicts=None if verdicts is None else {clip: str(one) for clip, one in verdicts.items()},
+    )
+
+
+def _as_levels(frame: pl.DataFrame, table: RatingTable, metric: Metric) -> pl.DataFrame:
+    """Numbers written alike (3.0 is 3) on scales where numbers count."""
+    if metric == "nominal":
+        return frame
+    if metric in ("interval", "ratio"):
+        given = points(frame.filter(pl.col("value") != ABSTAIN), table.path)
+        if metric == "ratio" and (given < 0).any():
+            raise AppError(f"{table.path} has {given.min():g}, below 0.", "Values below 0 need --scale interval.")
+    return frame.with_columns(value=pl.Series([_plain(one) for one in frame["value"].to_list()], dtype=pl.String))
+
+
+def _plain(text: str) -> str:
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return f"{number + 0.0:.12g}" if np.isfinite(number) else text
+
+
+def _scale(voted: pl.DataFrame, table: RatingTable, how: How) -> Scale:
+    given = how.values
+    if given is not None and how.metric != "nominal":
+        given = [_plain(one) for one in given]
+    if given is not None and len(set(given)) < len(given):
+        raise AppError(f"--values names one answer twice: {', '.join(given)}.", "Name every answer once, in order.")
+    levels = levels_of(voted, given, table.path)
+    numeric = all(_is_number(one) for one in levels)
+    if how.metric == "ordinal" and given is None and not numeric:
+        raise AppError(f"{table.path}: the order of {', '.join(levels)} is unknown.", "Name it: --values low,mid,high")
+    if how.metric in ("interval", "ratio"):
+        if not numeric:
+            raise AppError(f"--values names {', '.join(levels)}.", f"An {how.metric} scale has numbers for answers.")
+        levels = sorted(levels, key=float)
+    if len(levels) == 1:  # agreement is undefined and says so; a scale has two levels all the same
+        levels.append(f"{float(levels[0]) + 1:.12g}" if how.metric in ("interval", "ratio") else UNUSED)
+    return Scale("answers", tuple(levels), how.metric, frozenset({ABSTAIN}) - set(levels))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return bool(np.isfinite(float(text)))
+    except ValueError:
+        return False
+
+
+def _per_clip(frame: pl.DataFrame, column: str, table: RatingTable) -> dict[str, Any]:
+    """One value of a column per clip. Raises AppError naming a clip with two, or with none."""
+    kinds = frame.select("clip", column).unique()
+    if kinds[column].is_null().any():
+        clip = sorted(kinds.filter(pl.col(column).is_null())["clip"].to_list())[0]
+        raise AppError(f"{table.path}: {clip} has no {column}.", f"Give every row its {column}.")
+    again = kinds.filter(kinds["clip"].is_duplicated()).sort("clip")
+    if again.height:
+        raise AppError(f"{table.path}: {again['clip'][0]} has two values of {column}.", "Give each clip one.")
+    values: list[Any] = kinds[column].to_list()
+    if column != "weight":
+        values = [_plain(str(one)) if kinds[column].dtype.is_numeric() else str(one) for one in values]
+    return dict(zip(kinds["clip"].to_list(), values, strict=True))
+
+
+def _repeats(voted: pl.DataFrame, scale: Scale) -> tuple[Repeats, list[str]]:
+    clip_of = np.unique(voted["clip"].to_numpy().astype(np.str_), return_inverse=True)[1]
+    raters, rater_of = np.unique(voted["rater"].to_numpy().astype(np.str_), return_inverse=True)
+    occasion = voted["occasion"].to_numpy() if "occasion" in voted.columns else np.zeros(voted.height, dtype=np.int64)
+    position = {level: number for number, level in enumerate(scale.levels)}
+    level = np.array([position[one] for one in voted["value"].to_list()], dtype=np.int64)
+    return repeats(clip_of, rater_of, occasion, level), raters.tolist()
+
+
+def _estimates(read: _Read, how: How) -> list[dict[str, Any]]:
+    drawing, groups, found = _drawing(how), read.groups, []
+    for name, statistic in ON_FILES.items():
+        plain = statistic(read.ratings, **drawing, groups=groups)
+        if read.weights is None:
+            found.append(_row(plain, read.criterion))
+        else:
+            weighted = weighted_agreement(
+                name, read.ratings, read.weights, strata=read.strata, groups=groups, **drawing
+            )  # fmt: skip
+            found.append(_row(weighted, read.criterion, sample_value=plain.value))
+    of_sample = [
+        kappas.mean_kappa(name, read.ratings, confidence=how.confidence, groups=groups) for name in kappas.NAMES
+    ] + [icc.icc(name, read.ratings, **drawing, groups=groups) for name in icc.NAMES]
+    for one in of_sample:
+        if read.weights is None or one.value is None:
+            found.append(_row(one, read.criterion))
+            continue
+        reason = "it has no design-weighted form here; sample_value describes the rated clips alone"
+        refused = absent(
+            one.statistic, reason, signature=one.signature, confidence=one.confidence, clips=one.clips
+        )  # fmt: skip
+        found.append(_row(refused, read.criterion, sample_value=one.value))
+    own = intra_rater(read.repeated, read.ratings.scale, confidence=how.confidence)
+    return found + [_row(one, read.criterion) for one in own]
+
+
+def _pairs(read: _Read, how: How) -> list[dict[str, Any]]:
+    found = []
+    for pair in kappas.pairs(read.ratings):
+        row: dict[str, Any] = {
+            "criterion": read.criterion,
+            "raters": [read.ratings.raters[pair.first], read.ratings.raters[pair.second]],
+            "clips": len(pair.clips),
+            "percent_agreement": float(np.mean(pair.said[0] == pair.said[1])) if len(pair.clips) else None,
+        }
+        for name in kappas.NAMES:
+            row[name] = kappas.pair_estimate(name, pair, read.ratings, confidence=how.confidence).to_dict()
+        found.append(row)
+    return found
+
+
+def _raters(read: _Read, how: How) -> list[dict[str, Any]]:
+    alpha = _alpha(read, how)
+    whole, found = alpha(read.ratings), []
+    for one in against_rest(read.ratings, confidence=how.confidence):
+        left = alpha(without(read.ratings, one.rater))
+        change = None if whole.value is None or left.value is None else whole.value - left.value
+        mine = read.repeated.rater_of == read.repeaters.index(one.rater)
+        own = Repeats(
+            read.repeated.first[mine],
+            read.repeated.second[mine],
+            read.repeated.rater_of[mine],
+            read.repeated.clip_of[mine],
+        )
+        itself = intra_rater(own, read.ratings.scale, confidence=how.confidence) if mine.any() else []
+        found.append(
+            {
+                "criterion": read.criterion,
+                "rater": one.rater,
+                "ratings": one.ratings,
+                "ties": one.ties,
+                **{estimate.statistic: estimate.to_dict() for estimate in one.estimates},
+                "alpha_without": left.to_dict(),
+                "alpha_change": change,
+                **{estimate.statistic: estimate.to_dict() for estimate in itself},
+            }
+        )
+    return found
+
+
+def _alpha(read: _Read, how: How) -> Callable[[Ratings], Estimate]:
+    drawing = _drawing(how)
+    weights = read.weights
+    if weights is None:
+        return lambda ratings: krippendorff_alpha(ratings, groups=read.groups, **drawing)
+    return lambda ratings: weighted_agreement(
+        "krippendorff_alpha", ratings, weights, strata=read.strata, groups=read.groups, **drawing
+    )

@@ -1,0 +1,79 @@
+"""`clipjury stats agreement`: how far raters agree, with each other and with themselves."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from app.commands.stats import tables
+
+SHOWN = 25
+"""Pairs and raters that the terminal shows; --json has all."""
+
+
+def agreement(
+    file: Annotated[Path, typer.Argument(help="Ratings: clip, rater, criterion, value; CSV, TSV or Parquet.")],
+    scale: Annotated[
+        Literal["nominal", "ordinal", "interval", "ratio"],
+        typer.Option(help="What answers mean: names, ranks, differences, or amounts from a true zero."),
+    ],
+    wide: Annotated[bool, typer.Option("--wide", help="A row per clip, a column per rater.")] = False,
+    criterion: Annotated[str | None, typer.Option(help="One criterion; without it, each in the file.")] = None,
+    values: Annotated[str | None, typer.Option(help="All answers of the scale in order: 1,2,3,4,5")] = None,
+    unit: Annotated[Literal["clip", "source"], typer.Option(help="What is drawn anew for intervals.")] = "clip",
+    resamples: Annotated[int, typer.Option(min=10, max=100_000, help="Draws behind an interval.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
+    confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Of the intervals.")] = 0.95,
+    filter_column: Annotated[
+        str | None, typer.Option("--filter", help="Column with a filter's answer to each clip, for the ceiling.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
+) -> None:
+    """Alpha, kappas, AC1, AC2, intraclass correlations; pairs, raters against the rest, repeats, the human ceiling."""
+    from app.agreement_files import How
+    from app.agreement_files import agreement as measured
+    from app.rating_files import read_ratings
+
+    levels = None if values is None else [value.strip() for value in values.split(",")]
+    how = How(scale, levels, unit, resamples, seed, confidence, filter_column)
+    found = measured(read_ratings(file, wide=wide, criterion=criterion), how, criterion=criterion)
+    if as_json:
+        tables.print_json(found)
+        return
+    _show(found)
+
+
+def _show(found: dict[str, Any]) -> None:
+    from rich.markup import escape
+
+    out = tables.console()
+    for title, rows in (("Agreement", found["estimates"]), ("The human ceiling: equal answers", found["ceiling"])):
+        grid = tables.grid("statistic", "criterion", "value", "clips", "ratings", title=title)
+        for one in rows:
+            counts = (str(one["clips"]), str(one["ratings"] or "–"))
+            value = _value(one)
+            if one.get("sample_value") is not None:
+                value += f"; sample value {one['sample_value']:.3f}"
+            grid.add_row(one["statistic"], escape(one["criterion"]), escape(value), *counts)
+        out.print(grid)
+    pairs = tables.grid("pair", "criterion", "Cohen's kappa", "quadratic", "clips", title="Pairs of raters")
+    for one in found["pairs"][:SHOWN]:
+        kappas = (_value(one["cohen_kappa"], short=True), _value(one["weighted_kappa_quadratic"], short=True))
+        pairs.add_row(escape(" – ".join(one["raters"])), escape(one["criterion"]), *kappas, str(one["clips"]))
+    out.print(pairs)
+    raters = tables.grid("rater", "criterion", "equals the rest", "alpha without", "ratings", title="Raters")
+    for one in found["raters"][:SHOWN]:
+        cells = (_value(one["rest_agreement"], short=True), _value(one["alpha_without"], short=True))
+        raters.add_row(escape(one["rater"]), escape(one["criterion"]), *cells, str(one["ratings"]))
+    out.print(raters)
+    more = max(0, len(found["pairs"]) - SHOWN) + max(0, len(found["raters"]) - SHOWN)
+    if more:
+        out.print(f"... and {more} rows more: --json has all.")
+
+
+def _value(one: dict[str, Any], *, short: bool = False) -> str:
+    if one["value"] is None:
+        return "–" if short else f"– ({one['undefined']})"
+    if one["low"] is None or one["high"] is None:
+        return f"{one['value']:.3f}"
+    return f"{one['value']:.3f} [{one['low']:.3f}, {one['high']:.3f}]"
