@@ -1,7 +1,9 @@
 """The `clipjury` command: parse, call the domain, print."""
 
+import errno
 import os
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +14,7 @@ from rich.console import Console
 from app import __version__
 from app.commands import filter as filters
 from app.commands import pool as pools_command
-from app.commands import weights
+from app.commands import tokens, weights
 from app.commands.bench_set import bench_set
 from app.commands.common import existing_database, open_database, progress_bar
 from app.commands.plan import plan
@@ -113,6 +115,7 @@ cli.command()(score)
 cli.add_typer(weights.commands, name="weights")
 cli.add_typer(pools_command.commands, name="pool")
 cli.add_typer(stats_commands, name="stats")
+cli.add_typer(tokens.commands, name="token")
 cli.command()(segment)
 cli.command()(proxies)
 cli.command()(sample)
@@ -226,12 +229,18 @@ def version() -> None:
 
 def main() -> None:
     """Run the command; whatever goes wrong is one plain message and an exit code, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file's name need not be text
     try:
         cli()
     except AppError as error:
         _complain(error.message, error.remedy)
     except OSError as error:
-        _complain(f"{error.filename or 'a file'}: {error.strerror or error}.", "Check the path and its permissions.")
+        place = f"{error.filename}: " if error.filename else ""
+        full = error.errno == errno.ENOSPC
+        remedy = "Make room and run the command again." if full else "Check the path and its permissions."
+        _complain(f"{place}{error.strerror or error}.", remedy)
     sys.exit(1)
 
 

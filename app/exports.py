@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from io import StringIO
+from typing import Any
 
 from sqlalchemy import select as rows
 from sqlmodel import Session, col
@@ -54,16 +55,22 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def judgments_csv(db: Session, study: Study) -> Iterator[str]:
-    """One row per answer to one criterion, every revision, in the order they came. Yields text, the head first.
+    """`judgment_rows` as CSV: yields text, the head first."""
+    scores = _filter_scores(db, study)
+    yield _line((*COLUMNS, *(f"score_{name}" for name in scores)))
+    for row in judgment_rows(db, study):
+        yield _line(tuple(row.values()))
+
+
+def judgment_rows(db: Session, study: Study) -> Iterator[dict[str, Any]]:
+    """One row per answer to one criterion, every revision, in the order they came, under the names of `COLUMNS`.
 
     `current` marks an answer's last revision; `in_agreement` and `in_filters` mark the rows that those figures read
     (`votes.current`: surplus answers are in neither, filters read blind answers where there are any). `arm` says
-    whether the scores were shown, hidden, or shown only after; `rater_kind` tells people from simulated raters. The
-    scores the study's filters read follow in columns of their own.
+    whether the scores were shown, hidden, or shown only after; `rater_kind` tells people from simulated raters and
+    models. The scores the study's filters read follow in columns of their own.
     """
-    filters = db.execute(rows(col(Filter.score)).where(col(Filter.study_id) == study.id)).scalars()
-    scores = sorted(set(filters))
-    yield _line((*COLUMNS, *(f"score_{name}" for name in scores)))
+    scores = _filter_scores(db, study)
     roles = votes.roles(db, study)
     query = (
         rows(Judgment, Assignment, StudyClip, Criterion, Rater)
@@ -77,32 +84,58 @@ def judgments_csv(db: Session, study: Study) -> Iterator[str]:
     weighted = is_weighted(study)
     for judgment, assignment, clip, criterion, rater in db.execute(query):
         role = roles[judgment.id]
-        yield _line(
-            (
-                study.slug,
-                clip.clip,
-                clip.source,
-                clip.stratum,
-                clip.inclusion_probability,
-                clip.weight if weighted else None,  # no weight makes a borderline draw speak of the pool
-                criterion.key,
-                rater.name,
-                rater.kind,
-                judgment.value,
-                judgment.revision,
-                int(role.current),
-                int(role.in_agreement),
-                int(role.in_filters),
-                judgment.arm,
-                assignment.id,
-                assignment.status,
-                judgment.submission,
-                judgment.guidelines_hash,
-                judgment.created_at.isoformat(),
-                *(judgment.facts.get(name) for name in FACTS),
-                *(clip.scores.get(name) for name in scores),
-            )
+        values = (
+            study.slug,
+            clip.clip,
+            clip.source,
+            clip.stratum,
+            clip.inclusion_probability,
+            clip.weight if weighted else None,  # no weight makes a borderline draw speak of the pool
+            criterion.key,
+            rater.name,
+            rater.kind,
+            judgment.value,
+            judgment.revision,
+            int(role.current),
+            int(role.in_agreement),
+            int(role.in_filters),
+            judgment.arm,
+            assignment.id,
+            assignment.status,
+            judgment.submission,
+            judgment.guidelines_hash,
+            judgment.created_at.isoformat(),
+            *(judgment.facts.get(name) for name in FACTS),
+            *(clip.scores.get(name) for name in scores),
         )
+        yield dict(zip((*COLUMNS, *(f"score_{name}" for name in scores)), values, strict=True))
+
+
+def clip_rows(db: Session, study: Study) -> list[dict[str, Any]]:
+    """The drawn clips with how they were drawn and their scores, in the order of their names."""
+    query = rows(StudyClip).where(col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample")
+    return [
+        {
+            "clip": clip.clip,
+            "source": clip.source,
+            "criterion": clip.criterion or None,
+            "stratum": clip.stratum,
+            "inclusion_probability": clip.inclusion_probability,
+            "weight": clip.weight,
+            "duration": clip.duration,
+            "scores": clip.scores,
+        }
+        for clip in db.execute(query.order_by(col(StudyClip.clip), col(StudyClip.criterion))).scalars()
+    ]
+
+
+def json_line(row: dict[str, Any]) -> bytes:
+    """A row as one line of JSON."""
+    return (json.dumps(row, allow_nan=False, ensure_ascii=False) + "\n").encode("utf-8", "replace")
+
+
+def _filter_scores(db: Session, study: Study) -> list[str]:
+    return sorted(set(db.execute(rows(col(Filter.score)).where(col(Filter.study_id) == study.id)).scalars()))
 
 
 def estimates_json(study: Study, results: Results) -> str:
@@ -121,7 +154,8 @@ def estimates_json(study: Study, results: Results) -> str:
             "agreement": "last revision of each answer, scores shown or hidden, unweighted over the drawn clips",
             "truth": "strict majority of accept and reject; unsure is no vote; ties and clips without votes left out",
             "filters": "answers given without the scores in view where a study has any",
-            "weights": "clips of the stratum in the pool by its clips with verdict and score"
+            "weights": "inverse inclusion probabilities, within each stratum those of the clips with verdict and score "
+            "scaled to add up to its clips in the pool"
             if is_weighted(study)
             else "none: a borderline draw speaks of the thresholds alone",
         },

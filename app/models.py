@@ -177,10 +177,14 @@ class Invite(SQLModel, table=True):
 
 
 class Rater(SQLModel, table=True):
-    """Somebody who judges clips in one study: a person, or a simulated panel member of the demo."""
+    """Somebody who judges clips in one study: a person, a simulated panel member of the demo, or a model.
+
+    A model's ratings (a vision-language model's, another team's) come in by the API; they are compared with
+    people's and never enter the truth.
+    """
 
     __table_args__ = (
-        _one_of("kind", "person", "simulated"),
+        _one_of("kind", "person", "simulated", "model"),
         _one_of("ended", "", "completed", "screened_out", "returned"),
         UniqueConstraint("study_id", "name"),
     )
@@ -230,6 +234,8 @@ class SomeRater(Protocol):
     def shuffle(self) -> int: ...
     @property
     def guidelines_hash(self) -> str | None: ...
+    @property
+    def language(self) -> str: ...
     @property
     def created_at(self) -> datetime: ...
 
@@ -293,6 +299,18 @@ class Judgment(SQLModel, table=True):
     facts: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
     """How the clip was watched and answered, as the browser reported it."""
     created_at: datetime = Field(default_factory=now, sa_type=UtcTime)
+
+
+class ApiToken(SQLModel, table=True):
+    """Lets a program in: the hash of its secret, and what it may do."""
+
+    id: int = Field(default=None, primary_key=True)
+    name: str = Field(unique=True)
+    token_hash: str = Field(unique=True)
+    scopes: list[str] = Field(default_factory=list, sa_type=JSON)
+    """read: studies, progress, estimates; judgments: every answer; write: ratings of models."""
+    created_at: datetime = Field(default_factory=now, sa_type=UtcTime)
+    revoked_at: datetime | None = Field(default=None, sa_type=UtcTime)
 
 
 class Event(SQLModel, table=True):

@@ -23,6 +23,8 @@ NEW_CHECKS = {
     "study": ("state", "state IN ('open', 'paused', 'closed', 'archived')"),
     "studyclip": ("role", "role IN ('sample', 'training', 'qualification', 'gold', 'attention', 'example')"),
 }
+KINDS_BEFORE = "kind IN ('person', 'simulated')"
+KINDS = "kind IN ('person', 'simulated', 'model')"
 SCALES_BEFORE = "scale IN ('acr5', 'verdict', 'acceptable')"
 SCALES = "scale IN ('acr5', 'likert', 'verdict', 'acceptable', 'slider', 'tags', 'text')"
 
@@ -96,6 +98,18 @@ def upgrade() -> None:
         sa.UniqueConstraint("token_hash", name=op.f("uq_invite_token_hash")),
     )
     op.create_index(op.f("ix_invite_study_id"), "invite", ["study_id"])
+    op.create_table(
+        "apitoken",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("token_hash", sa.String(), nullable=False),
+        sa.Column("scopes", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_apitoken")),
+        sa.UniqueConstraint("name", name=op.f("uq_apitoken_name")),
+        sa.UniqueConstraint("token_hash", name=op.f("uq_apitoken_token_hash")),
+    )
     for table, columns in new_columns().items():
         with op.batch_alter_table(table) as changed:
             for column in columns:
@@ -109,6 +123,8 @@ def upgrade() -> None:
                 changed.create_unique_constraint(op.f(f"uq_{table}_{'_'.join(before)}_{more}"), [*before, more])
             if table == "rater":
                 changed.create_foreign_key(op.f("fk_rater_invite_id"), "invite", ["invite_id"], ["id"])
+                changed.drop_constraint(op.f("ck_rater_kind"), type_="check")
+                changed.create_check_constraint(op.f("ck_rater_kind"), KINDS)
             if table == "criterion":
                 changed.drop_constraint(op.f("ck_criterion_scale"), type_="check")
                 changed.create_check_constraint(op.f("ck_criterion_scale"), SCALES)
@@ -123,6 +139,8 @@ def downgrade() -> None:
                 changed.create_check_constraint(op.f("ck_criterion_scale"), SCALES_BEFORE)
             if table == "rater":
                 changed.drop_constraint(op.f("fk_rater_invite_id"), type_="foreignkey")
+                changed.drop_constraint(op.f("ck_rater_kind"), type_="check")
+                changed.create_check_constraint(op.f("ck_rater_kind"), KINDS_BEFORE)
             if table in UNIQUE:
                 before, more = UNIQUE[table]
                 changed.drop_constraint(op.f(f"uq_{table}_{'_'.join(before)}_{more}"), type_="unique")
@@ -131,5 +149,6 @@ def downgrade() -> None:
                 changed.drop_constraint(op.f(f"ck_{table}_{NEW_CHECKS[table][0]}"), type_="check")
             for column in columns:
                 changed.drop_column(column.name)
+    op.drop_table("apitoken")
     op.drop_table("invite")
     op.drop_table("document")

@@ -1,0 +1,66 @@
+"""Tokens that let programs in: made once, shown once, kept as a hash, each with the scopes it was given."""
+
+import secrets
+from datetime import datetime
+from typing import Literal, get_args
+
+from sqlmodel import Session, col, select
+
+from app.auth import token_hash
+from app.errors import AppError, NotAllowed, SignInNeeded
+from app.models import ApiToken
+
+Scope = Literal["read", "judgments", "write"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+PREFIX = "clipjury_"
+"""So that a token that was put where it does not belong is recognised."""
+
+
+def create(db: Session, name: str, scopes: list[str]) -> str:
+    """Make a token; returns its secret, which nobody can read again.
+
+    Raises AppError when the name is taken or a scope does not exist.
+    """
+    unknown = [scope for scope in scopes if scope not in SCOPES]
+    if unknown or not scopes:
+        raise AppError(f"There is no scope {unknown[0] if unknown else ''!r}.", f"Scopes are: {', '.join(SCOPES)}.")
+    if not name.strip():
+        raise AppError("A token needs a name.", "Name the program it is for.")
+    if db.exec(select(ApiToken.id).where(ApiToken.name == name)).first() is not None:
+        raise AppError(f"There is a token {name!r} already.", "Choose another name, or revoke that one first.")
+    secret = PREFIX + secrets.token_urlsafe(24)
+    db.add(ApiToken(name=name, token_hash=token_hash(secret), scopes=sorted(set(scopes))))
+    return secret
+
+
+def revoke(db: Session, name: str, *, now: datetime) -> None:
+    """End a token. Raises AppError when there is none of that name."""
+    token = db.exec(select(ApiToken).where(ApiToken.name == name)).first()
+    if token is None:
+        raise AppError(f"There is no token {name!r}.", "clipjury token list shows them.")
+    token.revoked_at = token.revoked_at or now
+    db.add(token)
+
+
+def listed(db: Session) -> list[ApiToken]:
+    """All tokens, the oldest first."""
+    return list(db.exec(select(ApiToken).order_by(col(ApiToken.id))))
+
+
+def check(db: Session, header: str | None, scope: Scope) -> ApiToken:
+    """The token of an `Authorization: Bearer ...` header, if it may do this; else a refusal."""
+    kind, _, secret = (header or "").partition(" ")
+    if kind.lower() != "bearer" or not secret.strip():
+        raise SignInNeeded(
+            "This address is for programs with a token.",
+            "Make one: clipjury token create NAME --scope read; send it as Authorization: Bearer TOKEN.",
+        )
+    token = db.exec(select(ApiToken).where(ApiToken.token_hash == token_hash(secret.strip()))).first()
+    if token is None or token.revoked_at is not None:
+        raise SignInNeeded("This token is not valid here.", "clipjury token list shows those that are.")
+    if scope not in token.scopes:
+        raise NotAllowed(
+            f"This token may {' and '.join(token.scopes)}, and this address needs {scope!r}.",
+            f"Make another: clipjury token create NAME --scope {scope}",
+        )
+    return token

@@ -1,0 +1,196 @@
+"""Ratings that were not given here: a vision-language model's, another team's. Compared with people, never merged."""
+
+import random
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select as rows
+from sqlmodel import Session, col, select
+
+from analysis.estimate import Estimate, absent, signature
+from analysis.rates import wilson
+from app import judgments
+from app.assignments import SHUFFLE_PRIME
+from app.errors import AppError
+from app.models import Assignment, Criterion, Event, Judgment, Rater, Study, StudyClip
+
+MOST = 200_000
+"""Ratings in one request."""
+
+
+@dataclass(frozen=True)
+class OutsideRating:
+    """One answer of a model to one criterion about one drawn clip, by the clip's name in the pool."""
+
+    clip: str
+    criterion: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of an import."""
+
+    rater: str
+    stored: int
+    unchanged: int
+
+
+def take(db: Session, study: Study, name: str, given: list[OutsideRating], *, now: datetime) -> Taken:
+    """Store a model's ratings; the same rating again changes nothing, another value is a new revision.
+
+    Raises AppError naming the clip, criterion or value that the study does not have; nothing is stored then.
+    """
+    if len(given) > MOST:
+        raise AppError(f"{len(given)} ratings are too many at once.", f"Send {MOST} at the most in one request.")
+    criteria = {item.key: item for item in db.exec(select(Criterion).where(Criterion.study_id == study.id))}
+    clips = _clips(db, study)
+    _refuse_unknown(study, given, criteria, clips)
+    rater = _rater(db, study, name)
+    mine = {
+        row.study_clip_id: row
+        for row in db.exec(select(Assignment).where(Assignment.rater_id == rater.id, Assignment.study_id == study.id))
+    }
+    last = {
+        (row.assignment_id, row.criterion_id): (row.revision, row.value)
+        for row in db.exec(select(Judgment).where(Judgment.rater_id == rater.id).order_by(col(Judgment.revision)))
+    }
+    stored = 0
+    for number, one in enumerate(given):
+        clip = clips[one.clip, one.criterion]
+        if clip not in mine:
+            mine[clip] = Assignment(
+                study_id=study.id, study_clip_id=clip, place=-1, status="done", rater_id=rater.id, arm="hidden",
+                claimed_at=now, answered_at=now,
+            )  # fmt: skip
+            db.add(mine[clip])
+            db.flush()
+        key = (mine[clip].id, criteria[one.criterion].id)
+        revision, value = last.get(key, (0, None))
+        if value == one.value:
+            continue
+        last[key] = (revision + 1, one.value)
+        stored += 1
+        db.add(
+            Judgment(
+                study_id=study.id,
+                assignment_id=key[0],
+                criterion_id=key[1],
+                rater_id=rater.id,
+                value=one.value,
+                revision=revision + 1,
+                submission=f"outside:{rater.id}:{key[0]}:{revision + 1}:{number}"[:64],
+                arm="hidden",
+                guidelines_hash="",
+                created_at=now,
+            )
+        )
+    if stored:
+        db.add(Event(study_id=study.id, kind="outside_ratings", rater_id=rater.id, detail={"stored": stored}))
+    db.flush()
+    return Taken(rater.name, stored, len(given) - stored)
+
+
+def _clips(db: Session, study: Study) -> dict[tuple[str, str], int]:
+    """The number of every drawn clip by its name and each criterion asked about it."""
+    keys = list(db.exec(select(Criterion.key).where(Criterion.study_id == study.id)))
+    query = rows(col(StudyClip.id), col(StudyClip.clip), col(StudyClip.criterion)).where(
+        col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample"
+    )
+    return {
+        (row.clip, key): row.id for row in db.execute(query) for key in ([row.criterion] if row.criterion else keys)
+    }
+
+
+def _refuse_unknown(
+    study: Study, given: list[OutsideRating], criteria: dict[str, Criterion], clips: dict[tuple[str, str], int]
+) -> None:
+    for one in given:
+        if one.criterion not in criteria:
+            raise AppError(f"{study.slug} has no criterion {one.criterion!r}.", f"It asks: {', '.join(criteria)}.")
+        if (one.clip, one.criterion) not in clips:
+            raise AppError(
+                f"{study.slug} asks nothing about {one.criterion} of the clip {one.clip!r}.",
+                "Send ratings of its drawn clips, by their names in the pool (GET .../clips lists them).",
+            )
+        allowed = dict(judgments.SCALES.get(criteria[one.criterion].scale, ()))
+        if allowed and one.value not in allowed:
+            raise AppError(f"{one.criterion} has no value {one.value[:40]!r}.", f"Values are: {', '.join(allowed)}.")
+    again = [pair for pair, count in Counter((one.clip, one.criterion) for one in given).items() if count > 1]
+    if again:
+        raise AppError(f"The clip {again[0][0]!r} is rated twice on {again[0][1]}.", "Send one rating of each.")
+
+
+def _rater(db: Session, study: Study, name: str) -> Rater:
+    """The model's own row; a person's name is never taken for it."""
+    readable = " ".join("".join(letter if letter.isprintable() else " " for letter in name).split())[:40]
+    if not readable:
+        raise AppError("The rater has no name.", 'Name the model: "rater": "my-model-v2".')
+    found = db.exec(select(Rater).where(Rater.study_id == study.id, Rater.name == readable)).first()
+    if found is not None and found.kind != "model":
+        raise AppError(f"{readable!r} is a person's name in this study.", "Give the model another name.")
+    if found is None:
+        shuffle = random.Random(readable).randrange(1, SHUFFLE_PRIME)  # noqa: S311 - it is never used to order clips
+        found = Rater(study_id=study.id, name=readable, kind="model", shuffle=shuffle)
+        db.add(found)
+        db.flush()
+    return found
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A model beside the people's majority on one criterion."""
+
+    rater: str
+    criterion: str
+    agreement: Estimate
+
+
+def compared(db: Session, study: Study) -> list[Comparison]:
+    """For every model and accept/reject criterion: how often it says what the strict majority of people says."""
+    criteria = db.exec(select(Criterion).where(Criterion.study_id == study.id))
+    deciding = {item.id: item.key for item in criteria if item.scale in ("verdict", "acceptable")}
+    query = (
+        rows(
+            col(Assignment.study_clip_id),
+            col(Judgment.criterion_id),
+            col(Rater.name),
+            col(Rater.kind),
+            col(Judgment.value),
+        )
+        .join(Assignment, col(Assignment.id) == col(Judgment.assignment_id))
+        .join(Rater, col(Rater.id) == col(Judgment.rater_id))
+        .where(col(Judgment.study_id) == study.id, col(Assignment.status) == "done")
+        .where(col(Assignment.purpose) == "sample", col(Rater.kind) != "simulated")
+        .order_by(col(Judgment.revision))
+    )
+    last = {(row[0], row[1], row[2], row[3]): row[4] for row in db.execute(query)}
+    people: dict[tuple[int, int], Counter[str]] = {}
+    models: dict[tuple[str, int], dict[int, str]] = {}
+    for (clip, criterion, rater, kind), value in last.items():
+        if criterion not in deciding or value not in ("accept", "reject"):
+            continue
+        if kind == "person":
+            people.setdefault((clip, criterion), Counter())[value] += 1
+        else:
+            models.setdefault((rater, criterion), {})[clip] = value
+    return [
+        Comparison(rater, deciding[criterion], _agreement(said, criterion, people))
+        for (rater, criterion), said in sorted(models.items())
+    ]
+
+
+def _agreement(said: dict[int, str], criterion: int, people: dict[tuple[int, int], Counter[str]]) -> Estimate:
+    same = total = 0
+    for clip, value in said.items():
+        votes = people.get((clip, criterion), Counter())
+        if votes["accept"] != votes["reject"]:
+            total += 1
+            same += value == ("accept" if votes["accept"] > votes["reject"] else "reject")
+    made = signature("agreement_with_majority", ("scipy",), confidence=0.95)
+    if not total:
+        reason = "no clip that it rated has a majority of people"
+        return absent("agreement_with_majority", reason, signature=made, confidence=0.95, clips=0)
+    low, high = wilson(same, total)
+    return Estimate("agreement_with_majority", same / total, low, high, 0.95, total, 1, total, "Wilson", made)

@@ -1,0 +1,205 @@
+"""The interface for programs, under /api/v1: JSON, bearer tokens with scopes, its own description at openapi.json."""
+
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Annotated, Any, Literal
+
+from fastapi import Depends, FastAPI, Header, Path, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from app import __version__, api_tokens, exports, outside_ratings, progress, studies
+from app.api_tokens import Scope
+from app.db import Database, Reader, Writer, database
+from app.errors import AppError
+from app.models import Study, now
+from app.results import ResultCache, kind_of
+from app.settings import Settings
+
+Slug = Annotated[str, Path(max_length=80, examples=["clipjury-demo"])]
+Format = Literal["ndjson", "csv", "parquet"]
+PARTS = {
+    "ndjson": "application/x-ndjson",
+    "csv": "text/csv; charset=utf-8",
+    "parquet": "application/vnd.apache.parquet",
+}
+LAST_CHUNK = 1 << 16
+
+
+def needs(scope: Scope) -> Any:
+    """A dependency that lets in tokens with this scope alone."""
+
+    def check(
+        db: Reader, authorization: Annotated[str | None, Header(examples=["Bearer clipjury_..."])] = None
+    ) -> None:
+        api_tokens.check(db, authorization, scope)
+
+    return Depends(check)
+
+
+class StudyOut(BaseModel):
+    """A study with its counts; answers are those of people."""
+
+    slug: str = Field(examples=["clipjury-demo"])
+    name: str
+    state: str = Field(examples=["open"])
+    raters_per_clip: int
+    score_visibility: str
+    clips: int
+    people: int
+    answers: int
+    places: int
+    places_done: int
+
+
+class RatingIn(BaseModel):
+    """One rating of a model."""
+
+    model_config = ConfigDict(extra="forbid")
+    clip: str = Field(max_length=500, examples=["good-01.mp4"])
+    criterion: str = Field(max_length=40, examples=["verdict"])
+    value: str = Field(max_length=2000, examples=["accept"])
+
+
+class RatingsIn(BaseModel):
+    """Ratings of one model or outside team; they are compared with people's and never enter the truth."""
+
+    model_config = ConfigDict(extra="forbid")
+    rater: str = Field(min_length=1, max_length=40, examples=["my-vlm-v2"])
+    ratings: list[RatingIn] = Field(min_length=1, max_length=outside_ratings.MOST)
+
+
+def create_api(settings: Settings, db: Database, results: ResultCache) -> FastAPI:
+    """The interface as an application of its own, on the same database."""
+    api = FastAPI(
+        title="ClipJury",
+        version=__version__,
+        summary="Studies, progress, judgments and estimates for programs.",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    api.state.settings, api.state.database, api.state.result_cache = settings, db, results
+    _add_reading(api)
+    _add_data(api)
+    for kind, answer in ((AppError, _refused), (HTTPException, _unknown), (RequestValidationError, _malformed)):
+        api.add_exception_handler(kind, answer)
+    return api
+
+
+def _add_reading(api: FastAPI) -> None:
+    @api.get("/studies", dependencies=[needs("read")])
+    def all_studies(db: Reader) -> list[StudyOut]:
+        """Every study, the newest first."""
+        return [_out(line) for line in studies.overview(db)]
+
+    @api.get("/studies/{slug}", dependencies=[needs("read")])
+    def one_study(slug: Slug, db: Reader) -> StudyOut:
+        """One study."""
+        return _out(studies.line_of(db, studies.by_slug(db, slug)))
+
+    @api.get("/studies/{slug}/progress", dependencies=[needs("read")])
+    def how_far(slug: Slug, db: Reader) -> dict[str, Any]:
+        """How far it has come, by rater and by stratum, and why clips were skipped."""
+        study = studies.by_slug(db, slug)
+        return {
+            "raters": [vars(line) for line in progress.by_rater(db, study)],
+            "strata": [vars(line) for line in progress.by_stratum(db, study)],
+            "skips": progress.skips(db, study),
+        }
+
+    @api.get("/studies/{slug}/estimates", dependencies=[needs("read")])
+    def estimates(request: Request, slug: Slug, db: Reader) -> Response:
+        """Every estimate with interval, counts, method and signature."""
+        study = studies.by_slug(db, slug)
+        cache: ResultCache = request.app.state.result_cache
+        text = exports.estimates_json(study, cache.get(db, study, kind_of(study)))
+        return Response(text, media_type="application/json")
+
+    @api.get("/studies/{slug}/clips", dependencies=[needs("read")])
+    def clips(slug: Slug, db: Reader) -> list[dict[str, Any]]:
+        """The drawn clips with stratum, inclusion probability, weight and scores."""
+        return exports.clip_rows(db, studies.by_slug(db, slug))
+
+    @api.get("/studies/{slug}/comparison", dependencies=[needs("read")])
+    def comparison(slug: Slug, db: Reader) -> list[dict[str, Any]]:
+        """Every model beside the people's majority, by criterion."""
+        found = outside_ratings.compared(db, studies.by_slug(db, slug))
+        return [{"rater": one.rater, "criterion": one.criterion, "agreement": one.agreement.to_dict()} for one in found]
+
+
+def _add_data(api: FastAPI) -> None:
+    @api.get("/studies/{slug}/judgments", dependencies=[needs("judgments")])
+    def judgments(request: Request, slug: Slug, db: Reader, format: Format = "ndjson") -> Response:
+        """Every answer, every revision, in the order they came; streamed, as NDJSON, CSV or Parquet."""
+        study = studies.by_slug(db, slug)
+        headers = {"Content-Disposition": f'attachment; filename="{study.slug}-judgments.{format}"'}
+        return StreamingResponse(_parts(database(request), study, format), media_type=PARTS[format], headers=headers)
+
+    @api.post("/studies/{slug}/ratings", dependencies=[needs("write")])
+    def ratings(slug: Slug, given: RatingsIn, db: Writer) -> dict[str, Any]:
+        """Take in a model's ratings; sent again they change nothing."""
+        study = studies.by_slug(db, slug)
+        rows = [outside_ratings.OutsideRating(one.clip, one.criterion, one.value) for one in given.ratings]
+        return vars(outside_ratings.take(db, study, given.rater, rows, now=now()))
+
+
+def _parts(db: Database, study: Study, format: Format) -> Iterator[bytes]:
+    with db.reader() as session:
+        if format == "parquet":
+            yield from _parquet(exports.judgment_rows(session, study))
+            return
+        if format == "csv":
+            yield from (line.encode() for line in exports.judgments_csv(session, study))
+            return
+        for row in exports.judgment_rows(session, study):
+            yield exports.json_line(row)
+
+
+def _parquet(rows: Iterator[dict[str, Any]]) -> Iterator[bytes]:
+    import polars as pl
+
+    target = BytesIO()
+    pl.DataFrame(list(rows), infer_schema_length=None).write_parquet(target)
+    content = target.getvalue()
+    for start in range(0, len(content), LAST_CHUNK):
+        yield content[start : start + LAST_CHUNK]
+
+
+def _out(line: studies.StudyLine) -> StudyOut:
+    study = line.study
+    return StudyOut(
+        slug=study.slug,
+        name=study.name,
+        state=study.state,
+        raters_per_clip=study.raters_per_clip,
+        score_visibility=study.score_visibility,
+        clips=line.clips,
+        people=line.people,
+        answers=line.answers,
+        places=line.places,
+        places_done=line.places_done,
+    )
+
+
+def _problem(status: int, message: str, remedy: str) -> JSONResponse:
+    return JSONResponse({"error": message, "remedy": remedy}, status_code=status)
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, AppError)
+    return _problem(error.status, error.message, error.remedy)
+
+
+async def _unknown(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    words = {404: "There is no such address.", 405: "This address takes no such request."}
+    return _problem(error.status_code, words.get(error.status_code, str(error.detail)), "See /api/v1/openapi.json.")
+
+
+async def _malformed(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    said = "; ".join(f"{'.'.join(str(part) for part in item['loc'][1:])}: {item['msg']}" for item in error.errors()[:5])
+    return _problem(422, f"The request is not understood: {said}.", "See /api/v1/openapi.json.")
