@@ -1,27 +1,32 @@
 """How the rated clips came out of the pool: strata, weights and pool sizes, checked once for every estimate."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from analysis.estimate import Bools, Floats, Ints
+from analysis.resampling import within_strata
+
+_CHUNK = 4_000_000  # numbers of a block of replicates held at once: 32 MB
 
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """Strata of the rated clips.
+    """Strata, weights and sources of the rated clips.
 
-    `of` gives the stratum of each clip (number from 0, shape (clips,)). Per stratum, shape (strata,): `labels`,
-    `drawn` rated clips, `weight` (pool clips that one rated clip stands for) and `population` (clips in the pool,
-    infinite when not known, which leaves out the finite population correction).
+    Per clip, shape (clips,): `of` its stratum (number from 0), `clip_weight` the pool clips it stands for, `source`
+    the video it was cut from (number from 0; None where every clip is taken for itself). Per stratum, shape
+    (strata,): `labels`, `drawn` rated clips and `population` (clips in the pool, infinite when not known, which
+    leaves out the finite population correction).
     """
 
     of: Ints
     labels: tuple[str, ...]
     drawn: Ints
-    weight: Floats
+    clip_weight: Floats
     population: Floats
+    source: Ints | None = None
 
     @classmethod
     def build(
@@ -30,19 +35,21 @@ class Design:
         weights: Sequence[float] | Floats | None = None,
         strata: Sequence[str] | None = None,
         stratum_sizes: Mapping[str, int] | None = None,
+        sources: Sequence[str] | None = None,
     ) -> "Design":
-        """From one weight and one stratum per clip; without strata the clips are one simple random sample.
+        """From one weight, stratum and source per clip; without strata the clips are one random sample.
 
-        Weights default to the pool clips per rated clip where sizes are known, else to 1. Raises ValueError when
-        lengths differ, a weight is not positive, weights differ inside a stratum, a stratum's size is missing or
+        Weights default to the pool clips per rated clip where sizes are known, else to 1. They may differ inside a
+        stratum (a limit per source, post-stratification, calibration). `sources` makes the source the unit that was
+        drawn. Raises ValueError when lengths differ, a weight is not positive, a stratum's size is missing or
         smaller than its sample, or a stratum of the pool was never drawn from (nothing can be said about it).
 
         >>> Design.build(3, strata=["a", "a", "b"], stratum_sizes={"a": 10, "b": 7}).weight
         array([5., 7.])
         """
         names = ["all"] * clips if strata is None else list(strata)
-        if len(names) != clips or (weights is not None and len(weights) != clips):
-            raise ValueError(f"{clips} clips need as many strata and weights")
+        if len(names) != clips or any(given is not None and len(given) != clips for given in (weights, sources)):
+            raise ValueError(f"{clips} clips need as many strata, weights and sources")
         labels, of, drawn = np.unique(np.array(names, dtype=np.str_), return_inverse=True, return_counts=True)
         population = np.full(len(labels), np.inf)
         if stratum_sizes is not None:
@@ -53,32 +60,116 @@ class Design:
                     raise ValueError(f"stratum {label!r}: {drawn[number]} clips rated of {stratum_sizes.get(label)}")
                 population[number] = stratum_sizes[label]
         if weights is None:
-            weight = np.where(np.isfinite(population), population / drawn, 1.0)
+            each = np.where(np.isfinite(population), population / drawn, 1.0)[of]
         else:
             each = np.asarray(weights, dtype=np.float64)
-            weight = each[np.unique(of, return_index=True)[1]] if clips else np.empty(0)
-            if not np.all(np.isfinite(each)) or np.any(each <= 0) or not np.allclose(each, weight[of], rtol=1e-9):
-                raise ValueError("weights must be positive and equal inside a stratum: refine the strata")
-        return cls(of, tuple(labels.tolist()), drawn, weight, population)
+            if not np.all(np.isfinite(each)) or np.any(each <= 0):
+                raise ValueError("weights must be positive numbers")
+        source = None if sources is None else np.unique(np.array(sources, dtype=np.str_), return_inverse=True)[1]
+        return cls(of, tuple(labels.tolist()), drawn, each, population, source)
 
     @property
-    def clip_weight(self) -> Floats:
-        """Weight of each clip, shape (clips,)."""
-        return self.weight[self.of]
+    def even(self) -> Bools:
+        """Whether all clips of a stratum weigh the same, shape (strata,)."""
+        first = self.clip_weight[np.unique(self.of, return_index=True)[1]]
+        differs = ~np.isclose(self.clip_weight, first[self.of], rtol=1e-9, atol=0.0)
+        return np.asarray(np.bincount(self.of, differs, minlength=len(self.labels)) == 0)
+
+    @property
+    def weight(self) -> Floats:
+        """The one weight of each stratum's clips, shape (strata,); raises ValueError where a stratum has several."""
+        if not self.even.all():
+            raise ValueError("weights must be equal inside a stratum: refine the strata")
+        return self.clip_weight[np.unique(self.of, return_index=True)[1]]
+
+    @property
+    def units(self) -> Ints:
+        """What was drawn from each stratum, shape (strata,): its clips, or its sources where they are known."""
+        if self.source is None:
+            return self.drawn
+        pairs = np.unique(np.stack([self.of, self.source]), axis=1)
+        return np.bincount(pairs[0], minlength=len(self.labels))
 
     def reordered(self, order: Ints) -> "Design":
         """The same design for the clips in another order, `order` being their old positions."""
-        return replace(self, of=self.of[order])
+        source = None if self.source is None else self.source[order]
+        return replace(self, of=self.of[order], clip_weight=self.clip_weight[order], source=source)
+
+    def part(self, chosen: Bools) -> "Design":
+        """The design of some of the clips, with their weights and without pool sizes: a half of a sample."""
+        kept, of = np.unique(self.of[chosen], return_inverse=True)
+        source = None if self.source is None else np.unique(self.source[chosen], return_inverse=True)[1]
+        labels = tuple(self.labels[number] for number in kept)
+        drawn = np.bincount(of, minlength=len(kept))
+        return Design(of, labels, drawn, self.clip_weight[chosen], np.full(len(kept), np.inf), source)
 
     @property
     def plain(self) -> bool:
         """True for one simple random sample from a large pool: the case of the textbook intervals."""
-        return len(self.labels) <= 1 and not np.isfinite(self.population).any()
+        return self.source is None and len(self.labels) <= 1 and self.equal_weights and not self.finite
+
+    @property
+    def finite(self) -> bool:
+        """True when the size of some stratum in the pool is known."""
+        return bool(np.isfinite(self.population).any())
 
     @property
     def equal_weights(self) -> bool:
         """True when every clip weighs the same."""
-        return len(self.weight) == 0 or bool(np.allclose(self.weight, self.weight[0], rtol=1e-9))
+        weight = self.clip_weight
+        return len(weight) == 0 or bool(np.allclose(weight, weight[0], rtol=1e-9, atol=0.0))
+
+    def total_variance(self, values: Floats, *, finite: bool = True) -> float:
+        """Estimated variance of the sum of `values` (weight x residual, one per clip), by strata.
+
+        With one weight in a stratum this is Cochran's (1977, section 5A) formula, finite population correction
+        included unless `finite` is False. With several weights the clips are taken as drawn with replacement with
+        unequal chances (Hansen & Hurwitz 1943; Sarndal, Swensson & Wretman 1992, section 2.9) and the correction is
+        left out, which errs on the wide side. With sources, residuals centred within strata are summed per source
+        first (the ultimate cluster, Hansen, Hurwitz & Madow 1953; across strata too where a source spans several).
+        A stratum with one clip or source adds nothing: the caller must answer for it.
+
+        >>> round(Design.build(4).total_variance(np.array([0.0, 1.0, 2.0, 3.0])), 4)
+        6.6667
+        """
+        units = self.units
+        factor = np.where(units > 1, units / np.maximum(units - 1, 1), 1.0)
+        if finite:
+            factor = factor * self.unseen
+        centred = values - (np.bincount(self.of, values, minlength=len(self.labels)) / self.drawn)[self.of]
+        centred = centred * np.sqrt(factor)[self.of]
+        sums = centred if self.source is None else np.bincount(self.source, centred)
+        return float(sums @ sums)
+
+    @property
+    def unseen(self) -> Floats:
+        """Finite population correction, shape (strata,): 1 where the size is unknown or chances were unequal."""
+        share = 1 - self.drawn / self.population
+        corrected = self.even if self.source is None else np.zeros(len(self.labels), dtype=np.bool_)
+        return np.where(corrected | (share <= 0), share, 1.0)
+
+    def replicates(self, resamples: int, seed: int) -> Iterator[Floats]:
+        """Multipliers of the clips' weights in bootstrap samples: blocks of shape (block, clips).
+
+        Clips are drawn within strata (`resampling.within_strata`). With sources, whole sources are drawn: within
+        strata where each source lies in one, else from all together, which forgoes the gain of the strata.
+
+        >>> block = next(Design.build(3, sources=["x", "x", "y"]).replicates(5, seed=0))
+        >>> bool((block[:, 0] == block[:, 1]).all())
+        True
+        """
+        if self.source is None:
+            yield from within_strata(self.of, resamples, seed)
+            return
+        sources = int(self.source.max()) + 1 if len(self.source) else 0
+        stratum = np.zeros(sources, dtype=np.int64)
+        stratum[self.source] = self.of
+        if (stratum[self.source] != self.of).any():
+            stratum[:] = 0
+        rows = max(1, _CHUNK // max(1, len(self.of)))
+        for block in within_strata(stratum, resamples, seed):
+            for start in range(0, len(block), rows):
+                yield block[start : start + rows][:, self.source]
 
 
 def binary(values: Sequence[bool] | Bools, name: str) -> Bools:
@@ -105,4 +196,17 @@ def scored(values: Sequence[float] | Floats, clips: int) -> Floats:
     absent = int((~np.isfinite(numbers)).sum())
     if absent:
         raise ValueError(f"{absent} clips have no score; leave them out and say so")
+    return numbers
+
+
+def graded(values: Sequence[bool] | Sequence[float] | Bools | Floats, name: str) -> Floats:
+    """A share from 0 to 1 per clip; raises ValueError naming `name` for anything else.
+
+    >>> graded([True, 0.4], "good").tolist()
+    [1.0, 0.4]
+    """
+    numbers = np.asarray(values, dtype=np.float64)
+    if numbers.ndim != 1 or not ((numbers >= 0) & (numbers <= 1)).all():
+        message = "must be true or false for every clip, or a share between 0 and 1"
+        raise ValueError(f"{name} {message}; leave out clips without a consensus")
     return numbers

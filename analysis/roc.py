@@ -7,12 +7,13 @@ from typing import Literal
 
 import numpy as np
 from scipy.special import expit, logit
-from scipy.stats import norm, rankdata
+from scipy.stats import norm
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from analysis.design import Design, binary, scored
+from analysis.delong import delong_variance, separation_bound
+from analysis.design import Design, graded, scored
 from analysis.estimate import Bools, Estimate, Floats, Ints, absent, signature
-from analysis.resampling import percentile_interval, within_strata
+from analysis.resampling import percentile_interval
 
 Direction = Literal["ge", "le"]
 """Which clips a filter accepts: "ge" score >= threshold, "le" score <= threshold."""
@@ -45,10 +46,11 @@ class Roc:
 
 def roc(
     scores: Sequence[float] | Floats,
-    good: Sequence[bool] | Bools,
+    good: Sequence[bool] | Sequence[float] | Bools | Floats,
     weights: Sequence[float] | Floats | None = None,
     strata: Sequence[str] | None = None,
     *,
+    sources: Sequence[str] | None = None,
     direction: Direction = "ge",
     resamples: int = 2000,
     seed: int = 0,
@@ -58,64 +60,107 @@ def roc(
 
     Curve and area come from scikit-learn, weighted to the pool when `weights` differ. The interval is DeLong's
     when all clips weigh the same (on the logit scale where it would leave [0, 1]) and a bootstrap within strata
-    when they do not. When the classes separate completely there is no variance to estimate: the result is then a
-    one-sided bound, see `separation_bound`. The order of the clips changes nothing, seeds included.
+    when they do not, when `sources` are given (whole sources are resampled) or when `good` holds shares: such a
+    clip counts as good with its share and as bad with the rest, also against itself. When the classes separate
+    completely there is no variance to estimate: the result is then a one-sided bound, see
+    `delong.separation_bound`. The order of the clips changes nothing, seeds included.
 
     >>> curve = roc([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1])
     >>> curve.auc.value, curve.at(0.35)
     (0.75, (0.5, 1.0))
     """
-    is_good = binary(good, "good")
-    values = scored(scores, len(is_good)) * (1.0 if direction == "ge" else -1.0)
-    design = Design.build(len(is_good), weights, strata)
-    order = canonical_order(design, values, is_good)
-    values, is_good, design = values[order], is_good[order], design.reordered(order)
-    clips, positives = len(is_good), int(is_good.sum())
-    made = signature(
+    share = graded(good, "good")
+    values = scored(scores, len(share)) * (1.0 if direction == "ge" else -1.0)
+    return curve_of(
+        values,
+        share,
+        Design.build(len(share), weights, strata, sources=sources),
+        direction,
+        resamples=resamples,
+        seed=seed,
+        confidence=confidence,
+    )
+
+
+def curve_of(
+    values: Floats, share: Floats, design: Design, direction: Direction, *, resamples: int, seed: int, confidence: float
+) -> Roc:
+    """`roc` for a design already checked; `values` rise with quality whatever the direction."""
+    order = canonical_order(design, values, share)
+    values, share, design = values[order], share[order], design.reordered(order)
+    clips, positives = len(share), round(float(share.sum()))
+    made = _signature(share, design, direction, resamples, seed, confidence)
+    if not share.any() or (share == 1).all():
+        reason = "no rated clip is bad" if share.any() else "no rated clip is good"
+        auc = absent("auc", reason, signature=made, confidence=confidence, clips=clips)
+        empty = np.empty(0)
+        return Roc(empty, empty, empty, auc, direction, positives, clips - positives)
+    of_class = np.repeat([True, False], [int((share > 0).sum()), int((share < 1).sum())])
+    clip = np.concatenate([np.flatnonzero(share > 0), np.flatnonzero(share < 1)])
+    weight = design.clip_weight[clip] * np.where(of_class, share[clip], 1 - share[clip])
+    fpr, tpr, thresholds = roc_curve(of_class, values[clip], sample_weight=weight, drop_intermediate=False)
+    area = float(roc_auc_score(of_class, values[clip], sample_weight=weight))
+    lost = 0
+    above, below = values[share > 0], values[share < 1]
+    if above.min() > below.max() or above.max() < below.min() or np.ptp(values) == 0:
+        area = float(round(area, 9))
+        low, high, method = _no_spread(area, of_class, weight, confidence)
+    elif _simple(share, design):
+        low, high, method = _delong_interval(values, share > 0, confidence)
+    else:
+        low, high, lost, method = _bootstrap_interval(values, share, design, resamples, seed, confidence)
+    auc = Estimate("auc", area, low, high, confidence, clips, None, None, method, made, resamples_undefined=lost)
+    sign = 1.0 if direction == "ge" else -1.0
+    return Roc(thresholds * sign, tpr, fpr, auc, direction, positives, clips - positives)
+
+
+def _simple(share: Floats, design: Design) -> bool:
+    """Whether DeLong's variance holds: labels 0 or 1, equal weights, no sources."""
+    return design.equal_weights and design.source is None and bool(np.isin(share, (0.0, 1.0)).all())
+
+
+def _signature(
+    share: Floats, design: Design, direction: Direction, resamples: int, seed: int, confidence: float
+) -> str:
+    simple = _simple(share, design)
+    return signature(
         "auc",
         ("scikit-learn", "scipy"),
         direction=direction,
         weights="equal" if design.equal_weights else "inverse-inclusion",
-        resamples=None if design.equal_weights else resamples,
-        seed=None if design.equal_weights else seed,
+        labels=None if np.isin(share, (0.0, 1.0)).all() else "shares",
+        unit=None if design.source is None else "source",
+        resamples=None if simple else resamples,
+        seed=None if simple else seed,
         confidence=confidence,
     )
-    if positives in (0, clips):
-        reason = "no rated clip is good" if positives == 0 else "no rated clip is bad"
-        auc = absent("auc", reason, signature=made, confidence=confidence, clips=clips)
-        empty = np.empty(0)
-        return Roc(empty, empty, empty, auc, direction, positives, clips - positives)
-    weight = design.clip_weight
-    fpr, tpr, thresholds = roc_curve(is_good, values, sample_weight=weight, drop_intermediate=False)
-    area = float(roc_auc_score(is_good, values, sample_weight=weight))
-    lost = 0
-    separated = values[is_good].min() > values[~is_good].max() or values[is_good].max() < values[~is_good].min()
-    if separated or np.ptp(values) == 0:
-        area = float(round(area, 9))
-        low, high, method = _no_spread(area, is_good, weight, confidence)
-    elif design.equal_weights:
-        low, high, method = _delong_interval(values, is_good, confidence)
-    else:
-        areas = _resampled_areas(values, is_good, design, resamples, seed)
-        low, high, lost = percentile_interval(areas, confidence)
-        method = f"percentile interval of {resamples} resamples within {len(design.labels)} strata"
-        if low is None:
-            method = f"no interval: the resamples show no spread, {lost} of {resamples} were undefined"
-    auc = Estimate("auc", area, low, high, confidence, clips, None, None, method, made, resamples_undefined=lost)
-    return Roc(
-        thresholds * (1.0 if direction == "ge" else -1.0), tpr, fpr, auc, direction, positives, clips - positives
-    )
 
 
-def canonical_order(design: Design, values: Floats, good: Bools) -> Ints:
+def _bootstrap_interval(
+    values: Floats, share: Floats, design: Design, resamples: int, seed: int, confidence: float
+) -> tuple[float | None, float | None, int, str]:
+    low, high, lost = percentile_interval(_resampled_areas(values, share, design, resamples, seed), confidence)
+    if low is None:
+        return None, None, lost, f"no interval: the resamples show no spread, {lost} of {resamples} were undefined"
+    unit = "" if design.source is None else " of sources"
+    method = f"percentile interval of {resamples} resamples{unit} within {len(design.labels)} strata"
+    return low, high, lost, method
+
+
+def canonical_order(design: Design, values: Floats, good: Bools | Floats) -> Ints:
     """Positions of the clips by stratum, score and verdict: what is drawn by lot must not depend on their order.
 
-    Weights are equal inside a stratum, so clips that this leaves in the order given are alike in all respects.
+    Clips that this leaves in the order given are alike in all respects: stratum, score, verdict, weight and source.
 
     >>> canonical_order(Design.build(3), np.array([2.0, 1.0, 1.0]), np.array([True, True, False])).tolist()
     [2, 1, 0]
     """
-    return np.lexsort((good, values, design.of))
+    keys: list[Floats | Bools | Ints] = [good, values, design.of]
+    if not design.even.all():
+        keys.insert(0, design.clip_weight)
+    if design.source is not None:
+        keys.insert(0, design.source)
+    return np.lexsort(keys)
 
 
 def short_cut(cut: float, same: Callable[[float], bool], digits: int = 4) -> str:
@@ -135,36 +180,6 @@ def short_cut(cut: float, same: Callable[[float], bool], digits: int = 4) -> str
             if same(float(rounded)):
                 return f"{rounded.normalize():f}"
     return f"{exact.normalize():f}"
-
-
-def delong_variance(scores: Floats, good: Bools) -> tuple[float, float]:
-    """AUC and DeLong's variance of it, by mid-ranks in O(n log n); needs two clips of each class.
-
-    Source: DeLong, DeLong & Clarke-Pearson (1988), doi:10.2307/2531595; Sun & Xu (2014),
-    doi:10.1109/LSP.2014.2337313.
-
-    >>> delong_variance(np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True]))
-    (0.75, 0.125)
-    """
-    m, n = int(good.sum()), int((~good).sum())
-    if min(m, n) < 2:
-        raise ValueError(f"DeLong's variance needs two good and two bad clips, not {m} and {n}")
-    ranks = rankdata(scores)
-    beats = (ranks[good] - rankdata(scores[good])) / n
-    beaten = 1.0 - (ranks[~good] - rankdata(scores[~good])) / m
-    return float(beats.mean()), float(beats.var(ddof=1) / m + beaten.var(ddof=1) / n)
-
-
-def separation_bound(pairs: float, confidence: float) -> float:
-    """Lowest AUC that would separate `pairs` independent good-bad pairs completely with probability 1 - confidence.
-
-    Pair every clip of the smaller class with one of the larger: the pairs are independent and each is in order
-    with probability AUC, so AUC ** pairs bounds the chance of complete separation. Exact and cautious.
-
-    >>> round(separation_bound(30, 0.95), 3)
-    0.905
-    """
-    return float((1.0 - confidence) ** (1.0 / pairs))
 
 
 def _no_spread(area: float, good: Bools, weight: Floats, confidence: float) -> tuple[float | None, float | None, str]:
@@ -191,16 +206,16 @@ def _delong_interval(values: Floats, good: Bools, confidence: float) -> tuple[fl
     return float(expit(logit(area) - z * slope)), float(expit(logit(area) + z * slope)), "DeLong on the logit scale"
 
 
-def _resampled_areas(values: Floats, good: Bools, design: Design, resamples: int, seed: int) -> Floats:
+def _resampled_areas(values: Floats, good: Floats, design: Design, resamples: int, seed: int) -> Floats:
     """Weighted AUC in every replicate, NaN where a replicate lacks a class."""
     order = np.argsort(values, kind="stable")
     starts = np.flatnonzero(np.diff(values[order], prepend=-np.inf) > 0)
     weight, is_good = design.clip_weight[order], good[order]
     areas = []
-    for block in within_strata(design.of, resamples, seed):
+    for block in design.replicates(resamples, seed):
         drawn = block[:, order] * weight
         above = np.add.reduceat(drawn * is_good, starts, axis=1)
-        below = np.add.reduceat(drawn * ~is_good, starts, axis=1)
+        below = np.add.reduceat(drawn * (1 - is_good), starts, axis=1)
         won = (above * (np.cumsum(below, axis=1) - below / 2)).sum(axis=1)
         pairs = above.sum(axis=1) * below.sum(axis=1)
         areas.append(np.divide(won, pairs, out=np.full(len(won), np.nan), where=pairs > 0))

@@ -165,7 +165,8 @@ def test_rates_that_do_not_exist_say_why(accepted: list[int], good: list[int], a
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"weights": [1, 2], "strata": ["a", "a"]}, "equal inside a stratum"),
+        ({"weights": [1, 2, 3]}, "as many strata, weights"),
+        ({"sources": ["x"]}, "as many strata, weights and sources"),
         ({"weights": [1, -1], "strata": ["a", "b"]}, "positive"),
         ({"strata": ["a"]}, "as many strata"),
         ({"strata": ["a", "b"], "stratum_sizes": {"a": 5, "b": 5, "c": 9}}, "'c' has 9 clips and none was rated"),

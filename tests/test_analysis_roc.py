@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score, roc_auc_score
 
 from analysis.calibration import at_threshold, best_f1
+from analysis.delong import delong_variance, separation_bound
 from analysis.estimate import Bools, Floats
 from analysis.resampling import within_strata
-from analysis.roc import Direction, delong_variance, roc, separation_bound
+from analysis.roc import Direction, roc
 from tests.analysis_data import real
 
 

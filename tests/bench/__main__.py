@@ -13,6 +13,7 @@ from tests.bench import (
     statistics_agreement,
     statistics_coverage,
     statistics_raters,
+    statistics_thresholds,
 )
 
 BENCHES = {
@@ -24,6 +25,7 @@ BENCHES = {
     "agreement": statistics_agreement.run,
     "coverage": statistics_coverage.run,
     "raters": statistics_raters.run,
+    "thresholds": statistics_thresholds.run,
     "sampling": sampling.run,
     "scoring": scoring.run,
 }

@@ -4,6 +4,8 @@ import typer
 
 from app.commands.stats.agreement import agreement
 from app.commands.stats.anchoring import anchoring
+from app.commands.stats.calibrate import calibrate
+from app.commands.stats.cascade import cascade
 from app.commands.stats.consensus import consensus
 from app.commands.stats.fairness import fairness
 from app.commands.stats.ppi import ppi
@@ -11,5 +13,5 @@ from app.commands.stats.raters import raters
 from app.commands.stats.talkvid import talkvid
 
 commands = typer.Typer(no_args_is_help=True, help="Agreement, truth, thresholds and audits on plain files.")
-for command in (agreement, consensus, raters, fairness, anchoring, ppi, talkvid):
+for command in (agreement, consensus, raters, calibrate, cascade, fairness, anchoring, ppi, talkvid):
     commands.command()(command)

@@ -1,0 +1,96 @@
+"""Curve, area and best cut for millions of scores in one pass: a histogram, exact where the choice falls."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.estimate import Bools, Floats
+from analysis.objectives import F1, Objective
+
+Singles = NDArray[np.float32]
+BINS = 1 << 16
+
+
+@dataclass(frozen=True, eq=False)
+class FastCurve:
+    """Shares accepted at the lower edge of every bin, from strict to loose, and the area with its bracket.
+
+    `thresholds`, `tpr` and `fpr` have one entry per bin that is not empty, exact but for rounding at the edge. The
+    area lies between `auc_low` and `auc_high` whatever the order inside the bins; `auc` is the middle.
+    """
+
+    thresholds: Floats
+    tpr: Floats
+    fpr: Floats
+    auc: float
+    auc_low: float
+    auc_high: float
+
+
+def fast_curve(scores: Floats | Singles, good: Bools, bins: int = BINS) -> FastCurve:
+    """ROC curve and area of `scores`, shape (clips,), rising with quality, float32 or float64, in O(n).
+
+    Raises ValueError when a class is missing or a score is not finite.
+
+    >>> curve = fast_curve(np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True]))
+    >>> curve.auc, curve.auc_low == curve.auc_high
+    (0.75, True)
+    """
+    _, edge, every, hits = _histogram(scores, good, bins)
+    filled = np.flatnonzero(every)[::-1]
+    above, below = hits[filled], (every - hits)[filled]
+    won = np.cumsum(above)
+    pairs = float(above.sum()) * float(below.sum())
+    inside = float((above * below).sum())
+    sure = float((below * (won - above)).sum())
+    return FastCurve(
+        thresholds=edge[filled],
+        tpr=won / above.sum(),
+        fpr=np.cumsum(below) / below.sum(),
+        auc=(sure + inside / 2) / pairs,
+        auc_low=sure / pairs,
+        auc_high=(sure + inside) / pairs,
+    )
+
+
+def fast_cut(scores: Floats | Singles, good: Bools, objective: Objective = F1, bins: int = BINS) -> tuple[float, float]:
+    """The best cut of `scores` and the aim reached there: the best bin by histogram, then its clips sorted.
+
+    Exact within the bin chosen and its neighbours; a cut in another bin could be better by less than the clips of
+    one bin change the aim. Raises ValueError as `fast_curve`.
+
+    >>> fast_cut(np.array([0.1, 0.3, 0.6, 0.8]), np.array([False, False, True, True]))
+    (0.6, 1.0)
+    """
+    cell, edge, every, hits = _histogram(scores, good, bins)
+    accepted, right = np.cumsum(every[::-1])[::-1], np.cumsum(hits[::-1])[::-1]
+    all_good, clips = float(right[0]), float(accepted[0])
+    top = int(np.argmax(np.where(every > 0, objective.value(right, accepted, all_good, clips), -np.inf)))
+    low, high = max(0, top - 1), min(len(edge) - 1, top + 1)
+    beyond = high + 1 < len(edge)
+    near = (cell >= low) & (cell <= high)
+    order = np.argsort(-scores[near], kind="stable")
+    values, truth = scores[near][order], good[near][order]
+    ends = np.append(np.flatnonzero(np.diff(values) < 0), len(values) - 1)
+    hit = np.cumsum(truth)[ends] + (right[high + 1] if beyond else 0.0)
+    taken = ends + 1 + (accepted[high + 1] if beyond else 0.0)
+    reached = objective.value(hit, taken, all_good, clips)
+    best = len(reached) - 1 - int(np.argmax(reached[::-1]))
+    return float(values[ends[best]]), float(reached[best])
+
+
+def _histogram(scores: Floats | Singles, good: Bools, bins: int) -> tuple[NDArray[np.int32], Floats, Floats, Floats]:
+    """The bin of each clip, lower edges of the bins, and clips and good clips in each."""
+    low, high = float(scores.min()), float(scores.max())
+    if not np.isfinite(low) or not np.isfinite(high):
+        raise ValueError("some clips have no score; leave them out and say so")
+    scale = bins / (high - low) if high > low else 0.0
+    cell = ((scores - scores.dtype.type(low)) * scores.dtype.type(scale)).astype(np.int32)
+    np.minimum(cell, bins - 1, out=cell)
+    counts = np.bincount(cell + good.astype(np.int32) * np.int32(bins), minlength=2 * bins)
+    hits, every = counts[bins:].astype(np.float64), (counts[:bins] + counts[bins:]).astype(np.float64)
+    if not hits.any() or (hits == every).all():
+        raise ValueError("no rated clip is good" if not hits.any() else "no rated clip is bad")
+    edges = low + np.arange(bins, dtype=np.float64) * ((high - low) / bins)
+    return cell, edges, every, hits

@@ -1,0 +1,158 @@
+"""Speed of curve, area and threshold bootstrap against scikit-learn in a loop; how often promises are broken."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.metrics import roc_auc_score, roc_curve
+
+from analysis.cascade import Problem, search
+from analysis.curves import fast_curve, fast_cut
+from analysis.design import Design
+from analysis.estimate import Floats
+from analysis.objectives import F1
+from analysis.promise import precision_promise
+from analysis.sweeps import Sweep, resampled_picks
+
+CLIPS, TARGET, CONFIDENCE = 400, 0.9, 0.9
+
+
+@dataclass(frozen=True)
+class Broken:
+    """Shares of studies: the promised threshold misses the target, none was found, the one picked misses it."""
+
+    promised: float
+    none: float
+    picked: float
+
+
+def chance(scores: Floats) -> Floats:
+    """P(good | score) of the simulated pool."""
+    return np.clip(0.55 + 0.6 * scores, 0.0, 0.99)
+
+
+def lowest_true(target: float) -> float:
+    """The lowest threshold whose precision in the pool (scores uniform on 0 to 1) reaches the target."""
+    scores = (np.arange(200_000) + 0.5) / 200_000
+    above = np.cumsum(chance(scores)[::-1])[::-1] / np.arange(len(scores), 0, -1)
+    return float(scores[np.argmax(above >= target)])
+
+
+def broken_promises(studies: int, seed: int) -> Broken:
+    """Seeded studies of 400 clips: thresholds by the promise and by the point estimate, against the truth."""
+    generator, truth, design = np.random.default_rng(seed), lowest_true(TARGET), Design.build(CLIPS)
+    promised = none = picked = 0
+    for _ in range(studies):
+        scores = generator.random(CLIPS)
+        good = (generator.random(CLIPS) < chance(scores)).astype(np.float64)
+        found = precision_promise(scores, good, design, target=TARGET, confidence=CONFIDENCE).threshold
+        none += found is None
+        promised += found is not None and found < truth
+        order = np.argsort(-scores)
+        reaching = np.flatnonzero(np.cumsum(good[order]) / np.arange(1, CLIPS + 1) >= TARGET)
+        picked += bool(len(reaching)) and float(scores[order][reaching[-1]]) < truth
+    return Broken(promised / studies, none / studies, picked / studies)
+
+
+def broken_under_weights(studies: int, seed: int) -> Broken:
+    """The same for samples of 130 clips from each of three unequal strata, by effective numbers."""
+    generator, truth = np.random.default_rng(seed), lowest_true(TARGET)
+    ends, sizes = [(0.0, 0.6), (0.6, 0.9), (0.9, 1.0)], {"a": 60_000, "b": 30_000, "c": 10_000}
+    design = Design.build(390, strata=[name for name in sizes for _ in range(130)], stratum_sizes=sizes)
+    promised = none = picked = 0
+    for _ in range(studies):
+        scores = np.concatenate([generator.uniform(low, high, 130) for low, high in ends])
+        good = (generator.random(390) < chance(scores)).astype(np.float64)
+        found = precision_promise(scores, good, design, target=TARGET, confidence=CONFIDENCE, steps=30).threshold
+        none += found is None
+        promised += found is not None and found < truth
+        order = np.argsort(-scores)
+        weight = design.clip_weight[order]
+        reaching = np.flatnonzero(np.cumsum(weight * good[order]) / np.cumsum(weight) >= TARGET)
+        picked += bool(len(reaching)) and float(scores[order][reaching[-1]]) < truth
+    return Broken(promised / studies, none / studies, picked / studies)
+
+
+def seven_filters(clips: int, seed: int) -> tuple[Floats, Floats]:
+    """A pool of overlapping filters: each sees one kind of defect with noise, and bad clips tend to have several."""
+    generator = np.random.default_rng(seed)
+    quality = generator.normal(size=clips)
+    defects = generator.random((clips, 7)) < 0.12
+    defects |= (quality < -1)[:, None] & (generator.random((clips, 7)) < 0.3)
+    good = ~defects.any(axis=1) & (generator.random(clips) < 0.97)
+    halo = 0.3 * quality[:, None] * generator.random(7)
+    values = 1.2 * ~defects + halo + generator.normal(size=(clips, 7)) * 0.6
+    return values, good.astype(np.float64)
+
+
+def _timed(work: "object", times: int = 3) -> float:
+    assert callable(work)
+    spent = []
+    for _ in range(times):
+        began = time.perf_counter()
+        work()
+        spent.append(time.perf_counter() - began)
+    return min(spent)
+
+
+def run() -> None:
+    """Print what was measured."""
+    _curves()
+    _bootstrap()
+    for name, broken in (
+        ("one random sample, exact", broken_promises(2000, 0)),
+        ("stratified, effective n", broken_under_weights(500, 0)),
+    ):
+        print(f"precision >= {TARGET} with confidence {CONFIDENCE}, {name}: broken in {100 * broken.promised:.1f} %,")
+        print(f"  none found in {100 * broken.none:.1f} %; picked by point estimate: {100 * broken.picked:.1f} %")
+    _cascade()
+
+
+def _curves() -> None:
+    generator, clips = np.random.default_rng(0), 10_000_000
+    good = generator.random(clips) < 0.3
+    scores = generator.normal(size=clips) + good
+    ours = _timed(lambda: (fast_curve(scores, good), fast_cut(scores, good)))
+    began = time.perf_counter()
+    roc_curve(good, scores)
+    area = float(roc_auc_score(good, scores))
+    loop = time.perf_counter() - began
+    curve = fast_curve(scores, good)
+    assert curve.auc_low <= area <= curve.auc_high
+    print(f"curve, area and best cut of {clips:,} scores: {ours:.2f} s")
+    print(f"  scikit-learn without the cut: {loop:.1f} s, ratio {loop / ours:.0f}")
+    print(f"  area {curve.auc:.7f}, bracket {curve.auc_high - curve.auc_low:.1e} wide, scikit-learn {area:.7f}")
+
+
+def _bootstrap() -> None:
+    generator, clips, resamples = np.random.default_rng(0), 5000, 1000
+    scores = generator.random(clips)
+    good = (generator.random(clips) < scores).astype(np.float64)
+    design, sweep = Design.build(clips), Sweep.over(scores, good)
+    chosen = int(sweep.best(design.clip_weight[None], F1)[0])
+    ours = _timed(lambda: resampled_picks(sweep, design, F1, chosen, resamples, 0))
+
+    def one() -> None:
+        drawn = generator.integers(0, clips, clips)
+        roc_curve(good[drawn], scores[drawn])
+
+    loop = _timed(one, 10) * resamples
+    print(
+        f"threshold bootstrap, {clips} clips x {resamples}: {ours:.3f} s; a loop {loop:.1f} s, ratio {loop / ours:.0f}"
+    )
+
+
+def _cascade() -> None:
+    for clips in (1500, 6000):
+        values, good = seven_filters(clips, 1)
+        problem = Problem.of(values, good, np.ones(clips))
+        for target in (0.8, 0.9, 0.95):
+            kept = []
+            for restarts, seed in ((30, 0), (300, 7)):
+                began = time.perf_counter()
+                levels = search(problem, target, restarts=restarts, seed=seed)
+                assert levels is not None
+                kept.append((problem.yields(levels)[0], time.perf_counter() - began))
+            (ours, spent), (known, longer) = kept
+            print(f"cascade of 7 filters, {clips} clips, precision {target}: {ours:.0f} good clips in {spent:.1f} s,")
+            print(f"  {100 * ours / known:.1f} % of the best known ({known:.0f} in {longer:.0f} s)")

@@ -1,0 +1,118 @@
+"""Cascades: the joint search against trying everything, attribution by hand, and the split that judges them."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from analysis.cascade import Problem, filter_shares, search
+from analysis.cascade_promise import cascade, split_promise
+from analysis.curves import fast_curve, fast_cut
+from analysis.design import Design
+from analysis.objectives import F1, parse
+from tests.bench.statistics_thresholds import seven_filters
+
+
+@pytest.mark.parametrize("target", [0.5, 0.7, 0.9])
+def test_the_search_finds_the_optimum_of_three_filters(target: float) -> None:
+    """On a grid small enough to try every vector of cuts, the search keeps as many good clips as the best."""
+    values, good = seven_filters(500, 3)
+    values = values[:, :3]
+    weight = np.random.default_rng(0).uniform(0.5, 2, 500)
+    problem = Problem.of(values, good, weight, cuts=9)
+    best = 0.0
+    for levels in product(*(range(len(ladder)) for ladder in problem.cuts)):
+        kept, wrong = problem.yields(np.array(levels))
+        if kept >= target * (kept + wrong):
+            best = max(best, kept)
+    found = search(problem, target)
+    if found is None:
+        assert best == 0.0
+        return
+    kept, wrong = problem.yields(found)
+    assert kept >= target * (kept + wrong)
+    assert kept == pytest.approx(best)
+
+
+def test_seven_filters_reach_the_best_known_yield() -> None:
+    """With seven filters the search keeps 99 % of what three times as many restarts from other seeds keep."""
+    values, good = seven_filters(800, 1)
+    problem = Problem.of(values, good, np.ones(800))
+    found, longer = search(problem, 0.85), search(problem, 0.85, restarts=90, seed=9)
+    assert found is not None
+    assert longer is not None
+    assert problem.yields(found)[0] >= 0.99 * problem.yields(longer)[0]
+
+
+def test_an_impossible_precision_has_no_thresholds() -> None:
+    """Where even the strictest cuts miss the target, None is found and the cascade says so."""
+    generator = np.random.default_rng(0)
+    values, good = generator.random((200, 2)), (np.arange(200) % 2).astype(float)
+    values[:, 0] = values[:, 1] = np.round(values[:, 0], 0)
+    assert search(Problem.of(values, good, np.ones(200)), 0.99) is None
+    with pytest.raises(ValueError, match="no thresholds of these filters reach"):
+        cascade(["a", "b"], values, good, Design.build(200), target=0.99)
+
+
+def test_what_each_filter_rejects_alone() -> None:
+    """Unique rejects, the good share among them and the loss without the filter are those counted by hand."""
+    values = np.array([[1, 1, 1], [0, 1, 1], [0, 0, 1], [1, 1, 0], [1, 1, 1]], dtype=np.float64)
+    good, weight = np.array([1.0, 1, 0, 0, 1]), np.array([1.0, 2, 1, 1, 1])
+    first, second, third = filter_shares(["a", "b", "c"], values, np.array([1.0, 1, 1]), good, weight)
+    assert (first.rejects, first.unique, first.unique_good) == (2, 1, 1.0)
+    assert first.yield_change == pytest.approx(2 / 4)
+    assert first.precision_change == pytest.approx(0.0)
+    assert (second.unique, second.unique_good, second.yield_change) == (0, None, 0.0)
+    assert (third.unique, third.unique_good) == (1, 0.0)
+    assert third.precision_change == pytest.approx(2 / 3 - 1)
+    assert first.rejected_share == pytest.approx(3 / 6)
+
+
+def test_the_cascade_is_judged_on_clips_without_a_say() -> None:
+    """Thresholds come from one half and the promise from the other, whose precision reaches the target."""
+    values, good = seven_filters(3000, 5)
+    values, good = values[:, :3], (seven_filters(3000, 5)[0][:, :3].min(axis=1) > 0.2).astype(float)
+    flipped = np.random.default_rng(1).random(3000) < 0.03
+    good = np.where(flipped, 1 - good, good)
+    design = Design.build(3000)
+    promise = split_promise(values, good, design, target=0.85, confidence=0.95)
+    assert promise.method == "exact"
+    assert promise.thresholds is not None
+    assert promise.table is not None
+    assert promise.table.precision.value is not None
+    assert promise.table.precision.value > 0.85
+    assert sum(promise.table.counts) < 3000, "half of the clips"
+    weighted = split_promise(
+        values, good, Design.build(3000, np.where(np.arange(3000) % 3, 1.0, 2.0)), target=0.85, confidence=0.95
+    )
+    assert weighted.method == "effective-n"
+    small = split_promise(values[:60], good[:60], Design.build(60), target=0.95, confidence=0.95)
+    assert small.thresholds is None
+    assert small.undefined
+
+
+def test_the_fast_curve_brackets_the_area_and_finds_the_cut() -> None:
+    """Area and best cut of a histogram agree with sorting, for both kinds of float."""
+    from sklearn.metrics import roc_auc_score
+
+    generator = np.random.default_rng(6)
+    good = generator.random(20_000) < 0.3
+    for scores in (generator.normal(size=20_000) + good, (generator.normal(size=20_000) + good).astype(np.float32)):
+        curve, area = fast_curve(scores, good), roc_auc_score(good, scores)
+        assert curve.auc_low - 1e-12 <= area <= curve.auc_high + 1e-12
+        assert curve.auc == pytest.approx(area, abs=1e-4)
+        cut, value = fast_cut(scores, good)
+        order = np.argsort(-scores, kind="stable")
+        hits, taken = np.cumsum(good[order]), np.arange(1, 20_001)
+        reached = F1.value(hits.astype(float), taken.astype(float), float(good.sum()), 20_000.0)
+        assert value == pytest.approx(reached.max(), abs=1e-9)
+        assert cut == pytest.approx(float(scores[order][np.argmax(reached)]), abs=0.05)
+    with pytest.raises(ValueError, match="no rated clip is bad"):
+        fast_curve(np.array([1.0, 2.0]), np.array([True, True]))
+
+
+@pytest.mark.parametrize("text", ["f2", "fbeta", "fbeta:0", "cost:1", "cost:0,0", "cost:-1,2", "youden:1", "cost:a,b"])
+def test_words_that_are_no_objective_are_refused(text: str) -> None:
+    """An aim that cannot be read is refused with what can be written."""
+    with pytest.raises(ValueError, match="write f1, fbeta:2, youden or cost:1,5"):
+        parse(text)
