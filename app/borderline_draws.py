@@ -130,7 +130,10 @@ def draw(rows: Rows, plan: Borderline, seed: int) -> BorderlineDraw:
         for note in boundary.remarks(both, plan.each, int(np.isnan(scores).sum())):
             said.setdefault(note, []).append(rule.name)
     if not sides:
-        raise AppError("None of the design's filters can be used.", "Name filters whose scores the pool has.")
+        raise AppError(
+            "None of the design's filters can be used: no clip has a score of theirs.",
+            "Name filters whose scores the pool has, or score the clips again.",
+        )
     notes = [f"{', '.join(names)}: {note}" for note, names in said.items()]
     notes += [_nearness(side) for side in sides if side.near.farthest is not None]
     if plan.others == "passed":

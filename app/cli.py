@@ -25,6 +25,7 @@ from app.commands.score import SOME_FAILED, score
 from app.commands.score import run as run_scoring
 from app.commands.segment import segment
 from app.commands.stats import commands as stats_commands
+from app.commands.top_up import top_up
 from app.errors import AppError
 from app.settings import Settings, load
 
@@ -116,6 +117,9 @@ cli.add_typer(weights.commands, name="weights")
 cli.add_typer(pools_command.commands, name="pool")
 cli.add_typer(stats_commands, name="stats")
 cli.add_typer(tokens.commands, name="token")
+study_commands = typer.Typer(no_args_is_help=True, help="Change a study that is running.")
+study_commands.command("top-up")(top_up)
+cli.add_typer(study_commands, name="study")
 cli.command()(segment)
 cli.command()(proxies)
 cli.command()(sample)

@@ -1,6 +1,5 @@
 """What the judgments say about one filter: its truth, its table at the current cut, the best cut, the ROC."""
 
-from collections import Counter
 from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any
@@ -9,6 +8,9 @@ import numpy as np
 
 from analysis import calibration, rates, roc
 from analysis.consensus import majority
+from analysis.estimate import Floats
+from analysis.ratings import Ratings
+from analysis.sampling.rejects import SLICE
 from app import rooms, votes
 from app.models import Filter, Study, StudyClip
 from app.rooms import StudyParts
@@ -124,7 +126,8 @@ def judge(
 ) -> FilterResult:
     """Everything about one filter, from the votes on its criterion: the blind ones where there are any.
 
-    In a borderline draw a filter is judged on the clips that were drawn for its own threshold.
+    In a borderline draw a filter is judged on the clips that were drawn for its own threshold; a note tells what
+    the random slice of rejects says of the good clips that it loses far from it.
     """
     item = next(item for item in whole.criteria if item.key == rule.criterion)
     own = is_weighted(whole.study)
@@ -136,17 +139,8 @@ def judge(
     unseen = [vote for vote in votes.about(item, blind) if vote.clip in concerned]
     used = unseen or [vote for vote in votes.about(item, given) if vote.clip in concerned]
     ratings = votes.ratings_of(item, used)
-    consensus = majority(ratings)
-    decided = {
-        int(clip): verdict
-        for clip, verdict, count in zip(consensus.clips, consensus.verdict, consensus.votes, strict=True)
-        if count
-    }
-    scored = tuple(
-        Scored(number, float(score), decided[number])
-        for number in sorted(decided, key=lambda number: clips[number].clip)
-        if (score := clips[number].scores.get(rule.score)) is not None and isfinite(score)
-    )
+    decided = _decided(ratings)
+    scored = _scored(rule, decided, clips)
     truth = Truth(
         drawn=len(concerned),
         accepted=sum(one.verdict == "accept" for one in scored),
@@ -158,7 +152,53 @@ def judge(
         votes=int(ratings.votes.sum()),
         blind=bool(unseen),
     )
-    return _calibrated(FilterResult(rule, truth, scored), whole.study, clips)
+    result = _calibrated(FilterResult(rule, truth, scored), whole.study, clips)
+    if own:
+        return result
+    sliced = {number: clip for number, clip in clips.items() if clip.stratum == SLICE}
+    about = [vote for vote in votes.about(item, blind if unseen else given) if vote.clip in sliced]
+    lost = _scored(rule, _decided(votes.ratings_of(item, about)), clips) if about else ()
+    return replace(result, notes=(*result.notes, *_slice_note(rule, len(sliced), lost)))
+
+
+def _decided(ratings: Ratings) -> dict[int, str | None]:
+    """What the raters decided on each clip with a vote (None: a tie)."""
+    consensus = majority(ratings)
+    return {
+        int(clip): verdict
+        for clip, verdict, count in zip(consensus.clips, consensus.verdict, consensus.votes, strict=True)
+        if count
+    }
+
+
+def _scored(rule: Filter, decided: dict[int, str | None], clips: dict[int, StudyClip]) -> tuple[Scored, ...]:
+    """The decided clips that have the filter's score, by name."""
+    return tuple(
+        Scored(number, float(score), decided[number])
+        for number in sorted(decided, key=lambda number: clips[number].clip)
+        if (score := clips[number].scores.get(rule.score)) is not None and isfinite(score)
+    )
+
+
+def _slice_note(rule: Filter, drawn: int, lost: tuple[Scored, ...]) -> list[str]:
+    """What a borderline draw's random rejects say of this filter; with Wilson's interval, for all had one chance.
+
+    They are a simple random sample of the pool's rejects that no threshold's draw could reach. Those that this very
+    filter rejects are one of its own rejects there, so the share of good ones among them needs no weights.
+    """
+    if not drawn:
+        return []
+    own = [one for one in lost if one.verdict is not None and not rooms.passes(one.score, rule.minimum, rule.maximum)]
+    begin = f"{drawn} rejected clips away from all thresholds were drawn at random"
+    if not own:
+        return [f"{begin}; none that this filter rejects has a verdict yet. The figures leave them out."]
+    good = sum(one.verdict == "accept" for one in own)
+    low, high = rates.wilson(good, len(own))
+    return [
+        f"{begin}: of the {len(own)} that this filter rejects and raters decided, {good} "
+        f"{'is' if good == 1 else 'are'} good ({good / len(own):.0%}, 95 % interval {low:.0%} to {high:.0%}). That is "
+        "what it loses far from its threshold; the other figures leave these clips out."
+    ]
 
 
 def _nothing(truth: Truth) -> str:
@@ -187,8 +227,7 @@ def _calibrated(result: FilterResult, study: Study, clips: dict[int, StudyClip])
     weights, strata, notes = None, None, _source_note(used, clips)
     if is_weighted(study):
         strata = [clips[one.clip].stratum for one in used]
-        by_stratum, silent = _weights(study, strata, [clips[one.clip].weight for one in used])
-        weights = np.array([by_stratum[label] for label in strata])
+        weights, silent = _weights(study, strata, [clips[one.clip].weight for one in used])
         notes += silent
     accepted = np.array([rooms.passes(one.score, result.rule.minimum, result.rule.maximum) for one in used])
     missing: dict[str, str] = {}
@@ -207,17 +246,23 @@ def _calibrated(result: FilterResult, study: Study, clips: dict[int, StudyClip])
     return replace(result, current=current, best=best, curve=curve, missing=missing, notes=tuple(notes))
 
 
-def _weights(study: Study, strata: list[str], drawn: list[float]) -> tuple[dict[str, float], list[str]]:
-    """How many clips of the pool each judged clip stands for: its stratum's size by the clips judged there.
+def _weights(study: Study, strata: list[str], drawn: list[float]) -> tuple[Floats, list[str]]:
+    """How many clips of the pool each judged clip stands for, shape (clips,), and what to say of silent strata.
 
     Drawn clips without a verdict (nobody came, a tie, unsure) are taken to be like the judged ones of their
-    stratum. A stratum without any verdict cannot be spoken of, and that is said.
+    stratum: the judged clips' own weights (`drawn`) are scaled to add up to the stratum's clips in the pool, the
+    weighting-class adjustment (Oh & Scheuren 1983). With one weight in a stratum each judged clip gets its clips
+    in the pool by its judged clips. A stratum without any verdict cannot be spoken of, and that is said.
     """
     population = {row["label"]: row["population"] for row in study.design.get("strata", [])}
-    judged = Counter(strata)
-    fallback = dict(zip(strata, drawn, strict=True))
-    weights = {label: population.get(label, fallback[label] * count) / count for label, count in judged.items()}
-    silent = sum(size for label, size in population.items() if label not in judged)
+    of: dict[str, list[int]] = {}
+    for place, label in enumerate(strata):
+        of.setdefault(label, []).append(place)
+    weights = np.array(drawn, dtype=np.float64)
+    for label, places in of.items():
+        relative = weights[places] / weights[places[0]]  # exactly 1 where all are equal
+        weights[places] = relative * (population.get(label, weights[places].sum()) / relative.sum())
+    silent = sum(size for label, size in population.items() if label not in of)
     whole = sum(population.values())
     if not silent:
         return weights, []

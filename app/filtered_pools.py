@@ -1,7 +1,6 @@
 """Filters on a whole pool: which of them it has the scores for, the cascade, and the pool with their verdicts."""
 
 import json
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from app.errors import AppError
 from app.filter_files import FilterFile, nearest
 from app.pools import KEY
 from scoring.filters import ALL, Cascade, Filter, Unknown, cascade, with_verdicts
+from scoring.locations import written
 
 RECORD = "filters"
 """In the pool's record: which filter file made its `pass_` columns."""
@@ -170,11 +170,6 @@ def _write(scan: _Scan, source: FilterFile, filters: Sequence[Filter], output: P
             "columns": [*(rule.column for rule in filters), ALL],
         }
     }
-    output.parent.mkdir(parents=True, exist_ok=True)
-    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
     rows = with_verdicts(scan.rows, filters, unknown=unknown)
-    try:
+    with written(str(output)) as partial:
         rows.sink_parquet(partial, metadata=scan.metadata | {KEY: json.dumps(record)})
-        partial.replace(output)
-    finally:
-        partial.unlink(missing_ok=True)

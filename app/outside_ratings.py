@@ -11,9 +11,9 @@ from sqlmodel import Session, col, select
 from analysis.estimate import Estimate, absent, signature
 from analysis.rates import wilson
 from app import judgments
-from app.assignments import SHUFFLE_PRIME
 from app.errors import AppError
 from app.models import Assignment, Criterion, Event, Judgment, Rater, Study, StudyClip
+from app.specials import SHUFFLE_PRIME
 
 MOST = 200_000
 """Ratings in one request."""

@@ -59,9 +59,12 @@ def rule_of(rows: Rows, name: str) -> Filter:
     for rule in rows.filters:
         if rule.name == name:
             return rule
+    possible = ", ".join(rule.name for rule in rows.filters)
     raise AppError(
         f"The sample is stratified by the filter {name!r}, but the pool lacks its score.",
-        f"Choose another in by = ...; possible: {', '.join(rule.name for rule in rows.filters)}.",
+        f"Choose another in by = ...; possible: {possible}."
+        if possible
+        else "No filter of the design has a score here: score the clips again, or draw by a column or at random.",
     )
 
 

@@ -52,7 +52,14 @@ def prepare(rows: Rows, plan: Simple | Stratified | TwoPhase, pilot: pl.DataFram
 
 def top_up(prepared: Prepared, earlier: Ints, new: int, seed: int) -> Draw:
     """The earlier clips and `new` more, by the same claims; `earlier` are the clips drawn so far in each stratum."""
-    before = replace(prepared.plan, shares=earlier)
+    return _topped_up(replace(prepared.plan, shares=earlier), grown(prepared, earlier, new), seed)
+
+
+def grown(prepared: Prepared, earlier: Ints, new: int) -> Plan:
+    """The plan of a draw that was topped up: shares for the `earlier` clips of each stratum and `new` more by claim.
+
+    Raises AppError where there are not so many.
+    """
     try:
         shares, notes = allocate(
             prepared.supply,
@@ -61,7 +68,14 @@ def top_up(prepared: Prepared, earlier: Ints, new: int, seed: int) -> Draw:
             prepared.plan.division.labels,
             least=earlier,
         )
-        return topped_up(before, replace(before, shares=shares, notes=(*prepared.plan.notes, *notes)), seed)
+    except ValueError as error:
+        raise AppError(f"The sample cannot be topped up: {error}.", "Draw a new sample.") from error
+    return replace(prepared.plan, shares=shares, notes=(*prepared.plan.notes, *notes))
+
+
+def _topped_up(before: Plan, after: Plan, seed: int) -> Draw:
+    try:
+        return topped_up(before, after, seed)
     except ValueError as error:
         raise AppError(f"The sample cannot be topped up: {error}.", "Draw a new sample.") from error
 

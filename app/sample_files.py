@@ -148,7 +148,7 @@ def for_study(path: Path, pool: Pool, spec: StudyFile, filters: list[FilterSpec]
             chance = (row["inclusion_probability"], row["weight"])
             clips.append(DrawnClip(row["clip"], criterion, row["stratum"], *chance, own))
     borderline = isinstance(made.design.plan, Borderline)
-    kept = ("seed", "strata", "notes", "plan", "design_id", "design_text", "pool_fingerprint")
+    kept = ("seed", "strata", "notes", "plan", "filters", "design_id", "design_text", "pool_fingerprint")
     kind = {"kind": "borderline" if borderline else "stratified", "design": made.design.plan.design}
     return Sample(clips, kind | {key: made.record[key] for key in kept})
 

@@ -1,4 +1,8 @@
-"""Every design draws every clip as often as its stored probability says: 20,000 seeded draws of a pool of 40."""
+"""Every design draws every clip as often as its stored probability says: 20,000 draws from a pool of 40.
+
+Lots hang on a clip's id and the seed. 500 copies of the pool, each with ids and strata of its own, lie in one large
+pool that 40 seeds draw from: 20,000 independent draws in a fraction of the time.
+"""
 
 from collections.abc import Callable
 from functools import cache
@@ -7,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from analysis.estimate import Bools, Floats, Ints
+from analysis.estimate import Bools, Floats
 from analysis.sampling import rejects, twophase
 from analysis.sampling.allocation import Rule, allocate, claims
 from analysis.sampling.boundary import joint, near_cut
@@ -16,7 +20,8 @@ from analysis.sampling.ranks import digests
 from analysis.sampling.selection import Plan, draw, drawn, topped_up
 from analysis.sampling.strata import OUTSIDE, Division, by_edges, by_values, crossed, everything
 
-DRAWS = 20_000
+COPIES, SEEDS = 500, 40
+DRAWS = COPIES * SEEDS
 CLIPS = 40
 CHANCE = np.random.default_rng(3)
 SCORES = CHANCE.random(CLIPS).round(2) * 100
@@ -29,20 +34,41 @@ CROSSED = crossed([by_edges(SCORES, [30, 70]), by_values(LANGUAGE, ["en", "fr"])
 WHOLE = everything(CLIPS)
 
 
-def frequencies(draw_one: Callable[[int], Ints]) -> Floats:
-    """How often each clip comes in, over the seeds 0, 1, 2, ..."""
-    times = np.zeros(CLIPS)
-    for seed in range(DRAWS):
-        times[draw_one(seed)] += 1
-    return times / DRAWS
+MANY = digests(pl.Series([f"clip-{copy}-{number}" for copy in range(COPIES) for number in range(CLIPS)]))
+
+
+def copied(plan: Plan, most: int | None = None, *, within_strata: bool = False) -> Plan:
+    """The plan for all copies of the pool at once, with a limit per source and copy where there is one."""
+    parts = len(plan.shares)
+    copy = np.repeat(np.arange(COPIES, dtype=np.int32), CLIPS)
+    tiled = np.tile(plan.division.of, COPIES)
+    of = np.where(tiled == OUTSIDE, OUTSIDE, tiled + parts * copy).astype(np.int32)
+    division = Division(of, tuple(map(str, range(parts * COPIES))), plan.division.ends * COPIES)
+    source = np.tile(SOURCE, COPIES) + 9 * copy
+    limit = None if most is None else Limit.build(of, parts * COPIES, source, most, within_strata=within_strata)
+    return Plan(MANY, division, np.tile(plan.shares, COPIES), limit)
+
+
+def membership(many: Plan) -> Bools:
+    """Who comes in by each of the draws, shape (DRAWS, CLIPS)."""
+    found = np.zeros((SEEDS, COPIES * CLIPS), dtype=np.bool_)
+    for seed in range(SEEDS):
+        found[seed, drawn(many, seed)] = True
+    return found.reshape(DRAWS, CLIPS)
+
+
+def frequencies(plan: Plan) -> Floats:
+    """How often each clip comes in over all draws."""
+    return np.asarray(membership(copied(plan)).mean(axis=0))
 
 
 @cache
-def under_a_limit(within_strata: bool, more: int = 0) -> tuple[Plan, Floats]:
-    """The plan with a limit per source and `more` clips a stratum, and how often it draws each clip."""
-    plan = limited(1 if within_strata else 2, within_strata=within_strata)
+def under_a_limit(within_strata: bool, more: int = 0) -> tuple[Plan, Bools]:
+    """The plan with a limit per source and `more` clips a stratum, and whom each draw takes."""
+    most = 1 if within_strata else 2
+    plan = limited(most, within_strata=within_strata)
     plan = Plan(DIGEST, BANDS, plan.shares + more, plan.limit)
-    return plan, frequencies(lambda seed: drawn(plan, seed))
+    return plan, membership(copied(plan, most, within_strata=within_strata))
 
 
 def outliers(frequency: Floats, chance: Floats) -> int:
@@ -108,23 +134,23 @@ def test_a_plan_draws_each_clip_with_its_stored_probability(name: str) -> None:
     """Within 4 standard errors for every clip; the probabilities add up to the sample's size."""
     plan = PLANS[name]()
     chance = chances(plan)
-    assert outliers(frequencies(lambda seed: drawn(plan, seed)), chance) == 0
+    assert outliers(frequencies(plan), chance) == 0
     assert chance.sum() == pytest.approx(plan.shares.sum())
 
 
 @pytest.mark.parametrize("within_strata", [True, False])
 def test_a_plan_with_a_limit_per_source_draws_each_clip_with_its_stored_probability(within_strata: bool) -> None:
     """Exact within strata; estimated over the whole sample, where a draw may also find too few candidates."""
-    plan, frequency = under_a_limit(within_strata)
-    assert outliers(frequency, chances(plan)) == 0
-    assert chances(plan).sum() == pytest.approx(frequency.sum(), rel=2e-3)
+    plan, found = under_a_limit(within_strata)
+    assert outliers(found.mean(axis=0), chances(plan)) == 0
+    assert chances(plan).sum() == pytest.approx(found.mean(axis=0).sum(), rel=2e-3)
 
 
 @pytest.mark.parametrize("within_strata", [True, False])
 def test_a_probability_that_ignores_the_limit_per_source_is_found_wrong(within_strata: bool) -> None:
     """The same draws against share by size alone: many clips lie outside the 4 standard errors."""
-    plan, frequency = under_a_limit(within_strata)
-    assert outliers(frequency, (plan.shares / plan.sizes)[BANDS.of]) > 8
+    plan, found = under_a_limit(within_strata)
+    assert outliers(found.mean(axis=0), (plan.shares / plan.sizes)[BANDS.of]) > 8
 
 
 def test_probabilities_without_a_closed_form_are_marked() -> None:
@@ -136,7 +162,7 @@ def test_probabilities_without_a_closed_form_are_marked() -> None:
     limit = Limit.build(by_source.of, 2, SOURCE, 1, within_strata=False)
     plan = Plan(DIGEST, by_source, np.array([3, 2]), limit)
     assert not plan.estimated(everyone).any()
-    assert outliers(frequencies(lambda seed: drawn(plan, seed)), chances(plan)) == 0
+    assert outliers(membership(copied(plan, 1)).mean(axis=0), chances(plan)) == 0
 
 
 @pytest.mark.parametrize("within_strata", [True, False])
@@ -149,22 +175,29 @@ def test_no_source_gives_more_clips_than_the_limit(within_strata: bool) -> None:
         assert np.bincount(groups).max() == 1
 
 
+def grows(earlier: Plan, later: Plan) -> None:
+    """In each of 200 draws a top-up gives the clips of the later plan, those of the earlier one as phase 1."""
+    for seed in range(200):
+        both = topped_up(earlier, later, seed)
+        assert both.indices.tolist() == drawn(later, seed).tolist()
+        assert set(both.indices[both.phase == 1].tolist()) == set(drawn(earlier, seed).tolist())
+
+
 def test_the_clips_of_a_top_up_have_their_joint_probability() -> None:
     """Both phases together are drawn as often as total drawn by population says; phase 2 alone is not."""
     earlier, later = shared(BANDS, 12, "equal"), Plan(DIGEST, BANDS, np.array([4, 3, 7, 3, 5]))
-    assert outliers(frequencies(lambda seed: topped_up(earlier, later, seed).indices), chances(later)) == 0
-    both = topped_up(earlier, later, seed=5)
-    assert set(both.indices[both.phase == 1].tolist()) == set(drawn(earlier, 5).tolist())
+    assert outliers(frequencies(later), chances(later)) == 0
+    assert outliers(frequencies(earlier), chances(later)) > 8
+    grows(earlier, later)
 
 
 @pytest.mark.parametrize("within_strata", [True, False])
 def test_a_top_up_under_a_limit_keeps_the_earlier_clips(within_strata: bool) -> None:
     """Thinning is by a lot of its own, so a larger share only adds; the joint probability is right there too."""
-    (earlier, _), (later, frequency) = under_a_limit(within_strata), under_a_limit(within_strata, more=1)
-    for seed in range(300):
-        both = topped_up(earlier, later, seed)
-        assert set(both.indices[both.phase == 1].tolist()) == set(drawn(earlier, seed).tolist())
-    assert outliers(frequency, chances(later)) == 0
+    (earlier, before), (later, found) = under_a_limit(within_strata), under_a_limit(within_strata, more=1)
+    grows(earlier, later)
+    assert not (before & ~found).any()
+    assert outliers(found.mean(axis=0), chances(later)) == 0
 
 
 def test_both_phases_together_have_their_joint_probability_given_the_allotment() -> None:
@@ -175,37 +208,38 @@ def test_both_phases_together_have_their_joint_probability_given_the_allotment()
     total, _ = twophase.second_phase(BANDS, pilot, focus, 8, floor=3)
     first, both = Plan(DIGEST, BANDS, pilot), Plan(DIGEST, BANDS, total)
     assert total.tolist() != pilot.tolist()
-    assert outliers(frequencies(lambda seed: topped_up(first, both, seed).indices), chances(both)) == 0
+    assert outliers(frequencies(both), chances(both)) == 0
+    grows(first, both)
 
 
-@pytest.mark.parametrize("most", [None, 2])
-def test_a_borderline_draw_has_its_stored_probabilities(most: int | None) -> None:
+def test_a_borderline_draw_has_its_stored_probabilities() -> None:
     """Ties at the last distance, within sources and between them, two filters that draw the same clips: all exact."""
     tied, other = (SCORES / 20).round() * 20, (SCORES[::-1] / 25).round() * 25
-    source = None if most is None else SOURCE
     sides = [
-        *near_cut(tied, low=50, high=None, n=6, source=source, most=most),
-        *near_cut(other, low=None, high=60, n=5, source=source, most=most),
+        *near_cut(tied, low=50, high=None, n=6),
+        *near_cut(other, low=None, high=60, n=5, source=SOURCE, most=2),
     ]
     clips, chance = joint(sides)
     stored = np.zeros(CLIPS)
     stored[clips] = chance
     assert ((chance > 0) & (chance < 1)).sum() > 10, "lots decide for many clips"
 
-    def one(seed: int) -> Ints:
+    times = np.zeros(CLIPS)
+    for seed in range(DRAWS):
         taken = [side.clips[side.drawn(DIGEST, seed, lot)] for lot, side in enumerate(sides)]
-        return np.unique(np.concatenate(taken))
-
-    assert outliers(frequencies(one), stored) == 0
+        times[np.unique(np.concatenate(taken))] += 1
+    assert outliers(times / DRAWS, stored) == 0
 
 
 def test_weighted_totals_are_unbiased_in_every_design() -> None:
-    """Over 1,500 draws the weighted number of clips and the weighted score total hit the pool's (4 SE)."""
-    limits = [under_a_limit(within_strata)[0] for within_strata in (True, False)]
-    for plan in [*limits, *(make() for make in PLANS.values())]:
-        inside = plan.division.of != OUTSIDE
-        found = [draw(plan, seed) for seed in range(1500)]
+    """Over 20,000 draws the weighted number of clips and the weighted score total hit the pool's (4 SE)."""
+    plans = [make() for make in PLANS.values()]
+    found = [under_a_limit(within_strata) for within_strata in (True, False)]
+    for plan, taken in [*found, *((plan, membership(copied(plan))) for plan in plans)]:
+        chance, inside = chances(plan), plan.division.of != OUTSIDE
+        one = draw(plan, seed=3)
+        assert one.weight.tolist() == (1 / chance[one.indices]).tolist()
         for values in (np.ones(CLIPS), SCORES):
-            totals = np.array([float((one.weight * values[one.indices]).sum()) for one in found])
-            error = 4 * totals.std() / np.sqrt(len(totals)) + 2e-3 * values[inside].sum()
+            totals = taken[:, inside] @ (values[inside] / chance[inside])
+            error = 4 * totals.std() / np.sqrt(DRAWS) + 2e-3 * values[inside].sum()
             assert abs(totals.mean() - values[inside].sum()) <= error

@@ -7,12 +7,14 @@ import numpy as np
 import polars as pl
 import pytest
 import typer
+from sqlmodel import select
 from typer.testing import CliRunner
 
 from app import pilot_files, sample_files, studies
 from app.commands.sample import sample as sample_command
 from app.db import Database
 from app.errors import AppError
+from app.models import StudyClip
 from app.pools import read_pool
 from app.sample_files import for_study
 from app.settings import Settings
@@ -187,11 +189,47 @@ def test_the_command_draws_tells_and_tops_up(pool: Path) -> None:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_a_sample_that_a_study_would_weigh_wrongly_is_refused(
+def test_a_study_takes_a_sample_limited_per_source_with_its_weights(
     pool: Path, database: Database, settings: Settings
 ) -> None:
-    """A limit per source makes weights differ inside a stratum, by which results weigh: said before anybody rates."""
-    made(pool, DESIGNS["limited"])
+    """Weights differ inside a stratum; the study keeps each clip's own."""
+    (pool.parent / "tiny.mp4").write_bytes(tiny_video(0.2))
+    sample = made(pool, DESIGNS["limited"].replace("clips = 60", "clips = 12"))
     spec, path = parse_study(STUDY, "study.toml"), pool.with_name("sample.parquet")
-    with pytest.raises(AppError, match="different weights, as a limit per source makes them"):
-        studies.create(database, settings, read_pool(pool), spec, STUDY, sample=path)
+    slug = studies.create(database, settings, read_pool(pool), spec, STUDY, sample=path)
+    with database.reader() as db:
+        study = studies.by_slug(db, slug)
+        weights = {clip.clip: clip.weight for clip in db.exec(select(StudyClip).where(StudyClip.study_id == study.id))}
+    assert weights == dict(sample.clips.select("clip", "weight").iter_rows())
+    assert sample.clips.group_by("stratum").agg(pl.col("weight").n_unique())["weight"].max() != 1
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            'design = "stratified"\nby = "still"\nclips = 20\n',
+            "No filter of the design has a score here: score the clips",
+        ),
+        ('design = "borderline"\neach = 3\n', "no clip has a score of theirs"),
+        ('design = "stratified"\nshares = [-3, 5]\n[[strata]]\nscore = "constant"\nedges = [5]\n', "it is -3"),
+    ],
+)
+def test_scores_without_a_value_and_negative_shares_are_refused_with_the_remedy(
+    pool: Path, text: str, words: str
+) -> None:
+    """A score that is NaN everywhere divides nothing; nobody draws minus three clips."""
+    frame().with_columns(movement=pl.lit(float("nan"))).write_parquet(pool)
+    assert words in refusal(pool, text + '[[filter]]\nname = "still"\nscore = "movement"\nmin = 60\n')
+
+
+def test_equal_scores_and_empty_strata_are_said_and_the_rest_is_drawn(pool: Path) -> None:
+    """Quantiles of one value leave fewer bands, a band without clips is named, more clips than there are: all."""
+    equal = made(pool, 'design = "stratified"\nclips = 20\n[[strata]]\nscore = "constant"\nquantiles = 4\n')
+    assert "Equal values of constant leave 2 bands of the 4" in " ".join(equal.record["notes"])
+    empty = made(pool, 'design = "stratified"\nclips = 20\n[[strata]]\nscore = "movement"\nedges = [500]\n')
+    assert "Stratum 500 and above has no clips" in " ".join(empty.record["notes"])
+    assert (equal.clips.height, empty.clips.height) == (20, 20)
+    whole = made(pool, 'design = "simple"\nclips = 9999\n')
+    assert f"The pool has {CLIPS} clips where 9999 were asked for" in " ".join(whole.record["notes"])
+    assert set(whole.clips["weight"]) == {1.0}

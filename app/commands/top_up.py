@@ -1,0 +1,40 @@
+"""`clipjury study top-up`: more clips for a running study, with the weights of all made anew."""
+
+from dataclasses import asdict
+from json import dumps
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.commands.common import existing_database, progress_bar
+from app.settings import load
+
+
+def top_up(
+    study: Annotated[str, typer.Argument(help="The study's name in addresses.")],
+    clips: Annotated[int, typer.Option(min=1, help="How many clips to draw.")],
+    design: Annotated[
+        Path | None, typer.Option(help="Draw by this design file (TOML) instead of the study's own design.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of sentences.")] = False,
+) -> None:
+    """Draw more clips for a running study; raters find new places, and nothing that they did is touched.
+
+    The study's own design is gone on with, or another draws from the whole pool. Inclusion probabilities and weights
+    of all clips are made anew, those drawn before included. A two-phase study gets its second phase.
+    """
+    from app import design_files, top_ups
+
+    settings = load()
+    given = None if design is None else design_files.read(design)
+    with progress_bar("Preparing clips for the browser") as advance:
+        done = top_ups.top_up(existing_database(settings), settings, study, clips, design=given, on_clip=advance)
+    if as_json:
+        typer.echo(dumps(asdict(done), ensure_ascii=False))
+        return
+    for note in done.notes:
+        typer.echo(f"  note: {note}")
+    if done.known:
+        typer.echo(f"  {done.known} of the clips drawn were in the study already; no clip is there twice.")
+    typer.echo(f"{done.new} new clips for {study}, {done.clips} in all. The weights of all were made anew.")

@@ -1,0 +1,118 @@
+"""A study's sample as one draw or several: each with a plan of its own, their inclusion probabilities joined."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from analysis.estimate import Floats, Ints
+from analysis.sampling.selection import Plan, drawn
+from analysis.sampling.strata import OUTSIDE
+from app import random_draws
+from app.design_files import DesignFile
+from app.errors import AppError
+from app.pool_rows import Rows, columns_for, no_column
+from app.pools import Pool
+from app.sampling_plans import Borderline, Stratified
+
+NEW_STUDY = "Make a new study from a larger sample: clipjury create POOL STUDY.toml"
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One design's share of a study's sample: its rows of the pool, its plan with the shares drawn so far, its seed.
+
+    A study has one part, and one more for each top-up by another design. `again` is what the draws' history keeps of
+    it (JSON): the design as its file says it, and the filters.
+    """
+
+    rows: Rows
+    prepared: random_draws.Prepared
+    plan: Plan
+    seed: int
+    again: dict[str, Any]
+
+    @classmethod
+    def of(cls, pool: Pool, design: DesignFile, drawn_so_far: Mapping[str, int] | None = None) -> "Part":
+        """A design on the study's pool; `drawn_so_far` has each stratum's share (None: those of its first draw)."""
+        if isinstance(design.plan, Borderline):
+            raise AppError("A borderline draw is not topped up, and tops up no other.", NEW_STUDY)
+        if isinstance(design.plan, Stratified) and design.plan.allocation == "neyman" and not design.plan.guess:
+            raise AppError(
+                "The design shared its clips out by a pilot, which the study does not keep.",
+                "Top up by a design that has a guess or shares: --design FILE.toml",
+            )
+        for column in columns_for(design.plan, design.filters):
+            if column not in pool.readable.columns:
+                raise no_column(pool.path.name, column, pool.readable.columns)
+        rows = Rows.build(pool.path.name, pool.readable, design.plan, design.filters)
+        prepared = random_draws.prepare(rows, design.plan)
+        plan = prepared.plan
+        if drawn_so_far is not None:
+            if set(drawn_so_far) != set(plan.division.labels):
+                raise AppError("The strata of the study's sample cannot be found again in its pool.", NEW_STUDY)
+            shares = np.array([drawn_so_far[label] for label in plan.division.labels], dtype=np.int64)
+            plan = replace(plan, shares=shares)
+        rules = [[rule.name, rule.score, rule.minimum, rule.maximum] for rule in design.filters]
+        again = {"plan": design.plan.model_dump(mode="json", exclude_unset=True), "filters": rules}
+        return cls(rows, prepared, plan, design.seed, again)
+
+    @property
+    def chance(self) -> Floats:
+        """Probability of every clip of the pool to be drawn by this part, 0 outside of its strata, shape (clips,)."""
+        inside = np.flatnonzero(self.plan.division.of != OUTSIDE)
+        found = np.zeros(len(self.plan.division.of))
+        found[inside] = self.plan.probability(inside)
+        return found
+
+    @property
+    def drawn(self) -> Ints:
+        """Positions of the clips that this part draws."""
+        return drawn(self.plan, self.seed)
+
+    def shares(self) -> dict[str, int]:
+        """Clips of each stratum, by its name."""
+        return dict(zip(self.plan.division.labels, self.plan.shares.tolist(), strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class Joint:
+    """The clips of several parts together. Arrays have one entry per clip of the pool.
+
+    The parts' lots are independent (each has a seed of its own), so that a clip comes in by any of them with
+    probability 1 - (1 - p1)(1 - p2)... (Sarndal, Swensson & Wretman 1992, section 2.4). Its stratum is that of the
+    first part whose strata hold it: strata of parts that differ are not crossed, and weights differ inside them.
+    """
+
+    parts: tuple[Part, ...]
+
+    @property
+    def chance(self) -> Floats:
+        """Probability to be in the study."""
+        missed = np.prod([1 - part.chance for part in self.parts], axis=0)
+        return np.asarray(1 - missed) if len(self.parts) > 1 else self.parts[0].chance
+
+    @property
+    def drawn(self) -> Ints:
+        """Positions of the drawn clips, each once."""
+        return np.unique(np.concatenate([part.drawn for part in self.parts]))
+
+    def strata(self) -> tuple[list[dict[str, Any]], list[str]]:
+        """The strata for storing (JSON), and the stratum of each clip of the pool ("" for clips of no part)."""
+        of = np.zeros(len(self.parts[0].plan.division.of), dtype=np.int64)  # 0 is no stratum
+        rows: list[dict[str, Any]] = []
+        for number, part in enumerate(self.parts):
+            division = part.plan.division
+            free = (of == 0) & (division.of != OUTSIDE)
+            of[free] = division.of[free] + 1 + len(rows)
+            suffix = f" (draw {number + 1})" if number else ""
+            for label, (low, high) in zip(division.labels, division.ends, strict=True):
+                rows.append({"label": f"{label}{suffix}", "low": low, "high": high})
+        population = np.bincount(of, minlength=len(rows) + 1)[1:].tolist()
+        got = np.bincount(of[self.drawn], minlength=len(rows) + 1)[1:].tolist()
+        told = [
+            row | {"population": size, "drawn": have} for row, size, have in zip(rows, population, got, strict=True)
+        ]
+        names = ["", *(row["label"] for row in rows)]
+        return [row for row in told if row["population"]], [names[number] for number in of.tolist()]
