@@ -3,10 +3,12 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
+from sqlmodel import Session
 
-from app import auth, raters, studies
+from app import auth, invites, raters, studies
 from app.db import Reader, Writer
 from app.errors import NotAllowed
+from app.models import now
 from app.web import page, see
 
 router = APIRouter()
@@ -53,19 +55,20 @@ def sign_out(request: Request) -> Response:
 
 @router.get("/join/{token}")
 def invitation(request: Request, token: str, db: Reader) -> Response:
-    """A personal link signs in; an open one asks for a name, unless this browser is a rater of the study."""
-    study = raters.study_of_link(db, token)
-    rater = raters.invited(db, token) or auth.rater_in(request, db, study.id)
+    """A personal link signs in; an open one asks for a name, unless it is known who comes."""
+    way = invites.entrance(db, token, now=now())
+    rater = _known(request, db, way)
     if rater is None:
+        query = f"?{request.url.query}" if request.url.query else ""
         context = {
-            "study_name": study.name,
-            "token_path": f"/join/{token}",
-            "clips": studies.clips_per_rater(db, study),
-            "minutes": studies.minutes_per_rater(db, study),
+            "study_name": way.study.name,
+            "token_path": f"/join/{token}{query}",
+            "clips": studies.clips_per_rater(db, way.study),
+            "minutes": studies.minutes_per_rater(db, way.study),
         }
         return page(request, "rate/join.html", context)
     response = see("/rate")
-    auth.sign_in(request, response, "rater", rater.id)
+    auth.sign_in(request, response, "rater", rater)
     return response
 
 
@@ -73,9 +76,19 @@ def invitation(request: Request, token: str, db: Reader) -> Response:
 def join(
     request: Request, token: str, db: Writer, name: Annotated[str, Form(max_length=raters.MAX_NAME)] = ""
 ) -> Response:
-    """Become a rater of the study."""
-    study = raters.study_of_link(db, token)
-    rater = raters.invited(db, token) or auth.rater_in(request, db, study.id) or raters.join(db, study, name)
+    """Become a rater of the study; a recruitment platform's ids stay in the form's address."""
+    way = invites.entrance(db, token, now=now())
+    ids = invites.platform_ids(request.query_params)
+    rater = _known(request, db, way) or invites.admit(db, way, name, ids).id
     response = see("/rate")
-    auth.sign_in(request, response, "rater", rater.id)
+    auth.sign_in(request, response, "rater", rater)
     return response
+
+
+def _known(request: Request, db: Session, way: invites.Entrance) -> int | None:
+    """Who comes, by a personal link, by the platform's id, or else by this browser's cookie."""
+    if way.rater is not None:
+        return way.rater.id
+    ids = invites.platform_ids(request.query_params)
+    known = invites.sent_before(db, way.study, ids) if ids else auth.rater_in(request, db, way.study.id)
+    return known.id if known else None
