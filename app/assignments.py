@@ -1,8 +1,8 @@
 """Who rates what next: places on clips, handed out one at a time, never more than the study asked for."""
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -12,15 +12,15 @@ from sqlalchemy import select as rows
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
+from app import schedule, specials
 from app.db import UtcTime
 from app.errors import NotAllowed
-from app.models import Assignment, Event, SomeRater, Study, StudyClip
+from app.models import Assignment, Criterion, Event, Rater, SomeRater, Study, StudyClip
+from app.specials import LAST_SOURCE, SEEN, SHUFFLE_PRIME
+from app.study_rules import Rules
 
 HELD_AHEAD = 2
 """The clip on screen and the one that the browser loads meanwhile."""
-
-SHUFFLE_PRIME = 1_000_003
-"""Clips are ordered by (position * the rater's multiplier) modulo this prime: a permutation of each rater's own."""
 
 
 @dataclass(slots=True)
@@ -36,6 +36,8 @@ class Place:
     arm: str | None
     lease_until: datetime | None
     answered_at: datetime | None
+    purpose: str
+    occasion: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,35 +67,29 @@ _PLACE = [field.name for field in fields(Place)]
 _COLUMNS = [*(_TABLE.c[name] for name in _PLACE), *(_CLIP_TABLE.c[field.name] for field in fields(Shown))]
 _mine = aliased(Assignment)
 # As a list made once, not a search per open place: half the time of a claim.
-_SEEN = col(Assignment.study_clip_id).in_(
-    rows(col(_mine.study_clip_id)).where(col(_mine.rater_id) == bindparam("rater"))
-)
-_LAST_SOURCE = (
-    rows(col(StudyClip.source))
-    .join(_mine, col(_mine.study_clip_id) == col(StudyClip.id))
-    .where(col(_mine.rater_id) == bindparam("rater"))
-    .order_by(col(_mine.claimed_at).desc(), col(_mine.id).desc())
-    .limit(1)
-    .scalar_subquery()
-)
+_SEEN = col(Assignment.study_clip_id).in_(SEEN)
+_IS_WORK = col(Assignment.purpose).not_in(("training", "qualification"))
 _WITH_CLIP = rows(*_COLUMNS).join_from(_TABLE, _CLIP_TABLE, _CLIP_TABLE.c.id == _TABLE.c.study_clip_id)
 # Locked, because whoever gives expired places away must wait until this rater's answer is in.
 _HELD = (
-    _WITH_CLIP.where(col(Assignment.rater_id) == bindparam("rater"), col(Assignment.status) == "held")
+    _WITH_CLIP.where(col(Assignment.rater_id) == bindparam("rater"), col(Assignment.status) == "held", _IS_WORK)
     .order_by(col(Assignment.claimed_at), col(Assignment.id))
     .with_for_update(of=Assignment)
 )
+_BY_NUMBER = _WITH_CLIP.where(col(Assignment.id) == bindparam("assignment"))
 _OWNED = _WITH_CLIP.where(col(Assignment.id) == bindparam("assignment"), col(Assignment.rater_id) == bindparam("rater"))
 _NEXT_OPEN = (
     _WITH_CLIP.where(col(Assignment.study_id) == bindparam("study"), col(Assignment.status) == "open", ~_SEEN)
     .order_by(
-        case((col(StudyClip.source) == _LAST_SOURCE, 1), else_=0),
+        case((col(StudyClip.source) == LAST_SOURCE, 1), else_=0),
         col(Assignment.place),
+        col(StudyClip.block),
         (col(StudyClip.position) * bindparam("shuffle")) % SHUFFLE_PRIME,
     )
     .limit(1)
     .with_for_update(skip_locked=True, of=Assignment)
 )
+_NEXT_IN_PASS = _NEXT_OPEN.where(col(StudyClip.criterion) == bindparam("criterion"))
 
 
 def held(db: Session, rater: SomeRater) -> list[Held]:
@@ -110,6 +106,9 @@ def top_up(
     caller has locked the rater's row, so that two tabs of one rater wait for each other.
     """
     have = list(have)
+    rules = schedule.rules_of(study)
+    if rules.sessions.stabilisers and have:
+        _do_not_count(db, study, rules, rater, have, now=now)
     for one in have:
         if one.assignment.lease_until is None or one.assignment.lease_until < now + lease / 2:
             _change(db, one.assignment, lease_until=now + lease)
@@ -130,13 +129,18 @@ def claim(db: Session, study: Study, rater: SomeRater, *, now: datetime, lease: 
 
     The row is locked as it is picked: on PostgreSQL rows that another claim has locked are passed over, on SQLite a
     writer is alone from its first statement. So two raters can never take the same place. Order: another source
-    than the last clip's, clips with the fewest places taken, then the rater's own random order.
+    than the last clip's, clips with the fewest places taken, blocks (each has its share of every stratum), then the
+    rater's own random order. Where the rules ask for something else than the sample now, the rater gets that.
     """
-    asked = {"study": study.id, "rater": rater.id, "shuffle": rater.shuffle}
-    row = db.connection().execute(_NEXT_OPEN, asked).first()
-    if row is None:
+    rules = schedule.rules_of(study)
+    if rules.recruitment.clips_per_rater and _worked(db, rater) >= rules.recruitment.clips_per_rater:
         return None
-    taken = _held(row)
+    taken = _next_open(db, study, rules, rater)
+    if taken is None:
+        return None
+    if study.rules:
+        taken = _as_due(db, study, rules, rater, taken, now=now)
+        db.execute(update(Rater).where(col(Rater.id) == rater.id).values(taken=col(Rater.taken) + 1))
     _change(
         db,
         taken.assignment,
@@ -147,6 +151,73 @@ def claim(db: Session, study: Study, rater: SomeRater, *, now: datetime, lease: 
         lease_until=now + lease,
     )
     return taken
+
+
+def _worked(db: Session, rater: SomeRater) -> int:
+    query = rows(func.count()).where(
+        col(Assignment.rater_id) == rater.id, col(Assignment.status).in_(("done", "surplus", "held")), _IS_WORK
+    )
+    return int(db.execute(query).scalar_one())
+
+
+def _next_open(db: Session, study: Study, rules: Rules, rater: SomeRater) -> Held | None:
+    """The open place that is this rater's next one, in one pass per criterion where the study says so."""
+    asked = {"study": study.id, "rater": rater.id, "shuffle": rater.shuffle}
+    if rules.presentation == "together":
+        row = db.connection().execute(_NEXT_OPEN, asked).first()
+        return _held(row) if row else None
+    criteria = db.execute(
+        rows(col(Criterion.key)).where(col(Criterion.study_id) == study.id).order_by(col(Criterion.position))
+    ).scalars()
+    for criterion in schedule.passes(list(criteria), rater.id):
+        row = db.connection().execute(_NEXT_IN_PASS, {**asked, "criterion": criterion}).first()
+        if row is not None:
+            return _held(row)
+    return None
+
+
+def _as_due(db: Session, study: Study, rules: Rules, rater: SomeRater, taken: Held, *, now: datetime) -> Held:
+    """The place as it is, or, where something else is due, its row turned into that and the place opened anew.
+
+    So a special assignment's number, which the rater sees in the address, is one like any other.
+    """
+    purpose = specials.purpose(db, rules, rater, now=now)
+    if purpose == "sample":
+        return taken
+    place, clip = taken.assignment.place, taken.clip
+    if purpose == "stabiliser":
+        _change(db, taken.assignment, purpose=purpose, place=-1)
+        _reopen(db, study, clip.id, place)
+        return taken
+    found = specials.pick(db, study, rules, rater, purpose, criterion=clip.criterion)
+    if found is None:
+        return taken
+    number, occasion = found
+    _change(db, taken.assignment, purpose=purpose, place=-1, study_clip_id=number, occasion=occasion)
+    _reopen(db, study, clip.id, place)
+    return _held(db.connection().execute(_BY_NUMBER, {"assignment": taken.assignment.id}).one())
+
+
+def _do_not_count(
+    db: Session, study: Study, rules: Rules, rater: SomeRater, have: list[Held], *, now: datetime
+) -> None:
+    """Clips reserved before a long silence are the first of a new sitting: stabilisers, their places free again."""
+    if not specials.is_new_sitting(db, rules, rater, now=now):
+        return
+    for one in [one for one in have if one.assignment.purpose == "sample"][: rules.sessions.stabilisers]:
+        _reopen(db, study, one.assignment.study_clip_id, one.assignment.place)
+        _change(db, one.assignment, purpose="stabiliser", place=-1)
+
+
+def renew(db: Session, rater: SomeRater, assignment_id: int, *, now: datetime, lease: timedelta) -> bool:
+    """Prolong the rater's leases while a clip plays; False when that clip is not reserved for them any more."""
+    renewed = db.execute(
+        update(Assignment)
+        .where(col(Assignment.rater_id) == rater.id, col(Assignment.status) == "held")
+        .values(lease_until=now + lease)
+        .returning(col(Assignment.id))
+    ).scalars()
+    return assignment_id in set(renewed)
 
 
 def draw_arm(study: Study, rater_id: int, study_clip_id: int) -> str:
@@ -165,30 +236,39 @@ def expire(db: Session, study: Study, *, now: datetime) -> int:
             col(Assignment.study_id) == study.id,
             col(Assignment.status) == "held",
             col(Assignment.lease_until) < now,
+            _IS_WORK,
         )
         .values(status="expired")
-        .returning(col(Assignment.id), col(Assignment.rater_id), col(Assignment.study_clip_id), col(Assignment.place))
+        .returning(
+            col(Assignment.id),
+            col(Assignment.rater_id),
+            col(Assignment.study_clip_id),
+            col(Assignment.place),
+            col(Assignment.purpose),
+        )
     ).all()
     for row in gone:
-        _reopen(db, study, row.study_clip_id, row.place)
+        if row.purpose == "sample":
+            _reopen(db, study, row.study_clip_id, row.place)
         db.add(Event(study_id=study.id, kind="expired", rater_id=row.rater_id, assignment_id=row.id))
     db.flush()
     return len(gone)
 
 
-def skip(db: Session, study: Study, assignment: Place, *, reason: str) -> None:
-    """Free the place for somebody else and remember why; skipping twice is harmless."""
+def skip(db: Session, study: Study, assignment: Place, *, reason: str, facts: Mapping[str, Any] | None = None) -> None:
+    """Free the place for somebody else and remember why, with what the player reported; twice is harmless."""
     if assignment.status != "held":
         return
     _change(db, assignment, status="skipped")
-    _reopen(db, study, assignment.study_clip_id, assignment.place)
+    if assignment.purpose == "sample":
+        _reopen(db, study, assignment.study_clip_id, assignment.place)
     db.add(
         Event(
             study_id=study.id,
             kind="skipped",
             rater_id=assignment.rater_id,
             assignment_id=assignment.id,
-            detail={"reason": reason},
+            detail={"reason": reason, **({"facts": dict(facts)} if facts else {})},
         )
     )
 
@@ -198,7 +278,7 @@ def settle(db: Session, assignment: Place, *, now: datetime) -> None:
     or stays as surplus: it is never thrown away and never pushes a clip over its number of raters.
     """
     status = assignment.status
-    if status == "held":
+    if status == "held" or (status in ("expired", "skipped") and assignment.purpose != "sample"):
         status = "done"
     elif status in ("expired", "skipped"):
         free = db.execute(
@@ -226,6 +306,7 @@ _NEWEST_FIRST = (col(Assignment.answered_at).desc(), col(Assignment.id).desc())
 _IS_ANSWERED = (
     col(Assignment.rater_id) == bindparam("rater"),
     or_(col(Assignment.status) == "done", col(Assignment.status) == "surplus"),
+    _IS_WORK,
 )
 _ANSWERED = rows(col(Assignment.id)).where(*_IS_ANSWERED)
 _BEFORE = (
@@ -271,7 +352,8 @@ class Standing:
 
 def _own(*statuses: str) -> ScalarSelect[int]:
     wanted = or_(*(col(_mine.status) == status for status in statuses))
-    own = rows(func.count()).select_from(_mine).where(col(_mine.rater_id) == bindparam("rater"), wanted)
+    work = col(_mine.purpose).not_in(("training", "qualification"))
+    own = rows(func.count()).select_from(_mine).where(col(_mine.rater_id) == bindparam("rater"), wanted, work)
     return own.scalar_subquery()
 
 
@@ -300,7 +382,17 @@ _HELD_BY_OTHERS = rows(_CLIPS).where(_IN_STUDY, col(Assignment.status) == "held"
 
 def standing(db: Session, study: Study, rater: SomeRater) -> Standing:
     """Where the rater stands in the study."""
-    return Standing(*db.connection().execute(_STANDING, {"study": study.id, "rater": rater.id}).one())
+    found = Standing(*db.connection().execute(_STANDING, {"study": study.id, "rater": rater.id}).one())
+    if not study.rules:
+        return found
+    rules = schedule.rules_of(study)
+    free = found.free
+    if schedule.has_specials(rules):
+        taken = db.execute(rows(col(Rater.taken)).where(col(Rater.id) == rater.id)).scalar_one()
+        free = schedule.clips_until(rules, rater.shuffle, taken, free)
+    if rules.recruitment.clips_per_rater:
+        free = min(free, max(0, rules.recruitment.clips_per_rater - found.done - found.held))
+    return replace(found, free=free)
 
 
 def held_by_others(db: Session, study: Study, rater: SomeRater) -> int:

@@ -74,6 +74,7 @@ class SignedIn:
     study_id: int
     shuffle: int
     guidelines_hash: str | None
+    language: str
     created_at: datetime
 
 

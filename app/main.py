@@ -9,10 +9,11 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from app import __version__, web
+from app.background import Jobs
 from app.db import Database
 from app.errors import AppError
 from app.results import ResultCache
-from app.routes import account, media, rate, results, studies
+from app.routes import account, api, media, new_study, rate, raters_own, results, studies
 from app.settings import Settings, data_folder
 
 HANDLERS_AT_ONCE = 6
@@ -37,9 +38,12 @@ def create_app(settings: Settings, *, database: Database | None = None) -> FastA
     app.state.database = db
     app.state.study_parts = {}
     app.state.result_cache = ResultCache()
+    app.state.jobs = Jobs()
     app.add_middleware(web.Guard)
+    app.mount("/api/v1", api.create_api(settings, db, app.state.result_cache), name="api")
     app.mount("/static", web.StaticForever(directory=data_folder("static")), name="static")
-    for routes in (rate, media, account, studies, results):  # the busiest first: they are tried in this order
+    # The busiest first: they are tried in this order. (`raters_own` before `rate`: /rate/answers is no number.)
+    for routes in (raters_own, rate, media, account, new_study, studies, results):
         app.include_router(routes.router)
     app.add_exception_handler(AppError, _app_error)
     app.add_exception_handler(HTTPException, _http_error)

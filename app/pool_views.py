@@ -132,7 +132,7 @@ def look(
             untimed=facts["clips"] - facts["timed"],
             sources=facts["sources"],
             columns=tuple(_column(name, kind, facts, all_scores) for name, kind in schema.items()),
-            histograms=tuple(_histograms(rows, schema, drawn[:MOST_SCORES], rules)),
+            histograms=tuple(histograms(rows, schema, drawn[:MOST_SCORES], rules)),
             groups={name: _groups(rows, schema, name, rules) for name in chosen},
             filters=filters.name if filters else "",
             notes=notes,
@@ -194,9 +194,10 @@ def _column(name: str, kind: pl.DataType, facts: dict[str, Any], scores: Iterabl
     return ColumnView(name, words, facts[f"null {name}"] / facts["clips"], role)
 
 
-def _histograms(
+def histograms(
     rows: pl.LazyFrame, schema: pl.Schema, scores: Sequence[str], rules: Sequence[Filter]
 ) -> Iterable[Histogram]:
+    """How these scores are spread, each with the rules that cut it; scores without a value are left out."""
     values = {name: pl.col(name).cast(pl.Float64) for name in scores if schema[name].is_numeric()}
     values = {name: pl.when(value.is_finite()).then(value) for name, value in values.items()}
     if not values:

@@ -64,6 +64,7 @@ def by_stratum(db: Session, study: Study) -> list[StratumLine]:
         rows(col(Assignment.study_clip_id).label("clip"), func.count().label("answers"))
         .join(Rater, col(Rater.id) == col(Assignment.rater_id))
         .where(col(Assignment.study_id) == study.id, col(Assignment.status) == "done", col(Rater.kind) == "person")
+        .where(col(Assignment.purpose) == "sample")
         .group_by(col(Assignment.study_clip_id))
         .subquery()
     )
@@ -76,7 +77,7 @@ def by_stratum(db: Session, study: Study) -> list[StratumLine]:
             func.coalesce(func.sum(answered.c.answers), 0),
         )
         .join(answered, answered.c.clip == col(StudyClip.id), isouter=True)
-        .where(col(StudyClip.study_id) == study.id)
+        .where(col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample")
         .group_by(col(StudyClip.stratum), col(StudyClip.criterion))
     )
     order = {key: number for number, key in enumerate(population)}
@@ -93,6 +94,23 @@ def by_stratum(db: Session, study: Study) -> list[StratumLine]:
         for label, criterion, drawn, weight, answers in db.execute(query)
     ]
     return sorted(lines, key=lambda line: (order.get((line.label, line.criterion), len(order)), line.label))
+
+
+PLAYS_FOR_NOBODY = 2
+"""Raters for whom a clip failed to play, before the researcher is told."""
+
+
+def unplayable(db: Session, study: Study) -> list[str]:
+    """Clips that failed to play for two raters or more, by name."""
+    query = (
+        rows(col(StudyClip.clip), col(Event.rater_id), col(Event.detail))
+        .join(Assignment, col(Assignment.id) == col(Event.assignment_id))
+        .join(StudyClip, col(StudyClip.id) == col(Assignment.study_clip_id))
+        .where(col(Event.study_id) == study.id, col(Event.kind) == "skipped")
+    )
+    failed = {(clip, rater) for clip, rater, detail in db.execute(query) if detail.get("reason") == "cannot_play"}
+    clips = [clip for clip, _ in failed]
+    return sorted(clip for clip in set(clips) if clips.count(clip) >= PLAYS_FOR_NOBODY)
 
 
 def skips(db: Session, study: Study) -> dict[str, int]:

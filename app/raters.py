@@ -7,10 +7,10 @@ from sqlalchemy import update
 from sqlmodel import Session, col, select
 
 from app import auth
-from app.assignments import SHUFFLE_PRIME
 from app.errors import AppError, NotFound
 from app.models import Event, Rater, SomeRater, Study
 from app.settings import Settings
+from app.specials import SHUFFLE_PRIME
 
 MAX_NAME = 40
 

@@ -1,5 +1,6 @@
 """From a study's judgments to its estimates: agreement per criterion, calibration per filter."""
 
+import json
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from analysis.ratings import Ratings
 from app import rooms, votes
 from app.errors import NotFound
 from app.filter_results import FilterResult, judge
-from app.judgments import SCALES
+from app.judgments import SCALES, values_of
 from app.models import Criterion, Study, StudyClip
 from app.votes import Kind, Vote
 
@@ -102,7 +103,12 @@ def kind_of(study: Study) -> Kind:
 def compute(db: Session, study: Study, kind: Kind) -> Results:
     """Every estimate, from the database as it is."""
     whole = rooms.parts(db, study.id)
-    clips = {clip.id: clip for clip in db.exec(select(StudyClip).where(col(StudyClip.study_id) == study.id))}
+    clips = {
+        clip.id: clip
+        for clip in db.exec(
+            select(StudyClip).where(col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample")
+        )
+    }
     given = votes.current(db, study, kind=kind)
     blind = votes.current(db, study, kind=kind, blind=True)
     return Results(
@@ -115,8 +121,19 @@ def compute(db: Session, study: Study, kind: Kind) -> Results:
 
 
 def _criterion(item: Criterion, given: list[Vote], clips: dict[int, StudyClip], seed: int) -> CriterionResult:
-    ratings = votes.ratings_of(item, given)
     values = [vote.value for vote in given]
+    if item.scale in votes.WITHOUT_STATISTICS:
+        return CriterionResult(
+            key=item.key,
+            label=item.label,
+            estimates={},
+            values=_counted(item, values),
+            answers=len(values),
+            raters=len({vote.rater for vote in given}),
+            clips=len({vote.clip for vote in given}),
+            note="No agreement is computed over free text and sets of tags.",
+        )
+    ratings = votes.ratings_of(item, given)
     groups, note = _resampled_units(ratings, clips)
     return CriterionResult(
         key=item.key,
@@ -125,12 +142,26 @@ def _criterion(item: Criterion, given: list[Vote], clips: dict[int, StudyClip], 
             name: statistic(ratings, resamples=RESAMPLES, seed=seed, groups=groups)
             for name, statistic in agreement.STATISTICS.items()
         },
-        values=tuple((value, word, values.count(value)) for value, word in SCALES[item.scale]),
+        values=_counted(item, values),
         answers=len(values),
         raters=len(ratings.raters),
         clips=len(ratings.clips),
         note=note,
     )
+
+
+def _counted(item: Criterion, values: list[str]) -> tuple[tuple[str, str, int], ...]:
+    """Each value, its word, and how many answers have it; a slider's that were given, none of a text."""
+    if item.scale == "tags":
+        chosen = [tag for value in values for tag in json.loads(value)]
+        return tuple((tag, tag, chosen.count(tag)) for tag in item.options)
+    if item.scale == "likert":
+        return tuple(
+            (value, word, values.count(value)) for value, word in zip(values_of(item), item.options, strict=True)
+        )
+    if item.scale == "slider":
+        return tuple((value, value, values.count(value)) for value in values_of(item) if value in values)
+    return tuple((value, word, values.count(value)) for value, word in SCALES.get(item.scale, ()))
 
 
 def _resampled_units(ratings: Ratings, clips: dict[int, StudyClip]) -> tuple[dict[str, str] | None, str]:

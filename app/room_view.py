@@ -1,6 +1,8 @@
 """What the rating page shows: plain values, decided by the server, so that the template holds no rule."""
 
+import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 Reveal = Literal["shown", "hidden", "later", "revealed"]
@@ -18,21 +20,61 @@ class Option:
     """What the keyboard sends: `Digit3`, `Shift+Digit3`, `KeyA`."""
 
 
+Tone = Literal["scale", "verdict", "slider", "tags", "text"]
+"""How a question looks: a neutral scale, the verdict's colours, a slider, tags to choose from, a text field."""
+
+
 @dataclass(frozen=True)
 class CriterionView:
-    """One question about the clip. `tone` tells the verdict's colours from a neutral scale's."""
+    """One question about the clip; `own_words` when the options are the researcher's words, never translated."""
 
     key: str
     label: str
     question: str
     options: tuple[Option, ...]
-    tone: Literal["scale", "verdict"]
+    tone: Tone
     chosen: str | None = None
+    required: bool = True
+    own_words: bool = False
 
     @property
     def field(self) -> str:
-        """The form field's name."""
-        return f"answer-{self.key}"
+        """The form field's name; tags are the one field that may be sent several times."""
+        return f"{'tag' if self.tone == 'tags' else 'answer'}-{self.key}"
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the options stand in lines of their own: many, or long words."""
+        return len(self.options) > 5 or any(len(option.label) > 14 for option in self.options)
+
+    def has(self, option: Option) -> bool:
+        """Whether this option is chosen."""
+        return option.value in tags_in(self.chosen) if self.tone == "tags" else option.value == self.chosen
+
+
+def tags_in(value: str | None) -> list[str]:
+    """The tags of a stored answer: a list in JSON; none where there is no answer.
+
+    >>> tags_in('["blur", "noise"]')
+    ['blur', 'noise']
+    """
+    try:
+        return [str(tag) for tag in json.loads(value or "[]")]
+    except (ValueError, TypeError):
+        return []
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A score second by second, as the timeline draws it: `line` and `cuts` in a box of 1000 x 100, y downwards.
+
+    `worst` is the second with the worst value, None where no second has one.
+    """
+
+    line: str
+    cuts: tuple[float, ...]
+    seconds: int
+    worst: int | None
 
 
 @dataclass(frozen=True)
@@ -40,9 +82,10 @@ class ScoreView:
     """One automated score as a rater may see it: `movement 97.9  ≥ 80  ✓`. `passed` is None where there is no score."""
 
     title: str
-    value: str
+    value: str | None
     cut: str
     passed: bool | None
+    curve: Curve | None = None
 
 
 @dataclass(frozen=True)
@@ -66,17 +109,33 @@ class Room:
     submission: str
     """A fresh id for browsers without script; the player replaces it by its own before sending."""
     media: str
-    next_media: str | None
+    next_media: tuple[str, ...]
+    """The clips the browser loads meanwhile, the nearest first."""
     criteria: tuple[CriterionView, ...]
     reveal: Reveal
     scores: tuple[ScoreView, ...]
     progress: Progress
     editing: bool
     """True when the rater came back (Undo) to an answer already given."""
+    locked: bool
+    """Whether the answer unlocks only when the clip has been seen to its end."""
+    break_after: int
+    """Minutes of rating after which a break is offered."""
     undo: str | None
     """Address of the rater's previous answer, if there is one."""
+    marks: str = "[]"
+    """The moments marked with an answer that is being changed, in JSON."""
     problem: str | None = None
     """What was wrong with the answer just sent, in words."""
+
+
+@dataclass(frozen=True)
+class PastAnswer:
+    """A line of the rater's list of answers: when, what was said (question and words), and where to change it."""
+
+    address: str
+    at: datetime
+    said: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)

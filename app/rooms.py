@@ -1,21 +1,54 @@
 """The rating room: which clip, which questions, and which scores this rater may see now."""
 
 import hashlib
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
+from typing import Any
 from uuid import uuid4
 
+from sqlalchemy import select as rows
 from sqlmodel import Session, col, select
 
-from app import assignments, judgments
+from app import assignments, judgments, media
 from app.assignments import Held, Standing
-from app.errors import NotFound
-from app.models import Criterion, Filter, SomeRater, Study
-from app.room_view import CriterionView, Ended, Option, Progress, Reveal, Room, ScoreView
+from app.curves import curve
+from app.errors import AppError, NotFound
+from app.models import Assignment, Criterion, Filter, Judgment, SomeRater, Study
+from app.room_view import (
+    CriterionView,
+    Ended,
+    Option,
+    PastAnswer,
+    Progress,
+    Reveal,
+    Room,
+    ScoreView,
+    Tone,
+    tags_in,
+)
+from app.study_rules import Rules
 from app.web import markdown
 
 VERDICT_KEYS = {"accept": "A", "reject": "R", "unsure": "U"}
+VERDICTS = ("verdict", "acceptable")
+TAG_KEYS = "DFHJKCVXTYEQIOP"
+"""Letters that no other key of the room takes, the handiest first."""
+TONES: dict[str, Tone] = {
+    "acr5": "scale",
+    "likert": "scale",
+    "verdict": "verdict",
+    "acceptable": "verdict",
+    "slider": "slider",
+    "tags": "tags",
+    "text": "text",
+}
+SEEN_TO_END = 0.98
+"""Share of a clip that counts as seen to its end: players stop a frame or two early."""
+LISTED = 20
+"""Answers in a rater's own list."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +58,7 @@ class StudyParts:
     study: Study
     criteria: tuple[Criterion, ...]
     filters: tuple[Filter, ...]
+    rules: Rules
 
     def detached(self, db: Session) -> "StudyParts":
         """The same, free of the session it came from, to be kept."""
@@ -40,7 +74,7 @@ def parts(db: Session, study_id: int) -> StudyParts:
         raise NotFound(f"There is no study number {study_id}.", "The studies are listed at /studies.")
     criteria = db.exec(select(Criterion).where(Criterion.study_id == study_id).order_by(col(Criterion.position)))
     filters = db.exec(select(Filter).where(Filter.study_id == study_id).order_by(col(Filter.position)))
-    return StudyParts(study, tuple(criteria), tuple(filters))
+    return StudyParts(study, tuple(criteria), tuple(filters), Rules.model_validate(study.rules))
 
 
 def criteria_of(whole: StudyParts, held: Held) -> list[Criterion]:
@@ -54,7 +88,7 @@ def next_room(
     """The clip to rate now, with the next one reserved; `Ended` when nothing is free for this rater."""
     have = assignments.top_up(db, whole.study, rater, have, now=now, lease=lease)
     if have:
-        return build(db, whole, rater, have[0], following=have[1] if len(have) > 1 else None)
+        return build(db, whole, rater, have[0], following=have[1:])
     standing = assignments.standing(db, whole.study, rater)
     return Ended(
         study=whole.study.name,
@@ -71,7 +105,7 @@ def build(
     rater: SomeRater,
     held: Held,
     *,
-    following: Held | None = None,
+    following: Sequence[Held] = (),
     revealed: bool = False,
     problem: str | None = None,
     sent: dict[str, str] | None = None,
@@ -94,13 +128,16 @@ def build(
         assignment_id=held.assignment.id,
         submission=str(uuid4()),
         media=media_path(held),
-        next_media=media_path(following) if following else None,
+        next_media=tuple(media_path(one) for one in following),
         criteria=criterion_views(whole, held, chosen),
         reveal=reveal,
         scores=score_views(whole, held) if reveal in ("shown", "revealed") else (),
         progress=progress(standing),
         editing=answered and not revealed,
+        locked=whole.rules.watch_to_end and not answered,
+        break_after=whole.rules.sessions.break_after,
         undo=f"/rate/{earlier}" if earlier else None,
+        marks=_earlier_marks(db, held) if answered else "[]",
         problem=problem,
     )
 
@@ -108,6 +145,70 @@ def build(
 def sender_mark(rater: SomeRater) -> str:
     """A mark by which a browser keeps this rater's unsent answers apart from others'."""
     return hashlib.sha256(f"{rater.id}:{rater.shuffle}:{rater.created_at}".encode()).hexdigest()[:12]
+
+
+def refuse_unseen(whole: StudyParts, held: Held, facts: str) -> None:
+    """Refuse an answer that says itself that the clip was not seen to its end, where the study asks for that.
+
+    Late answers and clips that broke while playing are taken: nothing can be watched again there, and no answer may be
+    lost. Raises: AppError (422), which shows the answer again.
+    """
+    if not whole.rules.watch_to_end or held.assignment.status != "held":
+        return
+    told = judgments.facts_of(facts)
+    share = told.get("seen_share")
+    if isinstance(share, int | float) and share < SEEN_TO_END and not told.get("playback_error"):
+        raise AppError("The clip has not been seen to its end yet.", "Watch it to the end, then send.", status=422)
+
+
+def _earlier_marks(db: Session, held: Held) -> str:
+    """The moments marked with the answer that counts now, in JSON."""
+    found = db.execute(
+        rows(col(Judgment.facts))
+        .where(col(Judgment.assignment_id) == held.assignment.id)
+        .order_by(col(Judgment.revision).desc())
+        .limit(1)
+    ).scalar()
+    return json.dumps((found or {}).get("marks", []))
+
+
+def past_answers(db: Session, whole: StudyParts, rater: SomeRater) -> tuple[PastAnswer, ...]:
+    """The rater's last answers as they count now, the newest first."""
+    latest = db.execute(
+        rows(col(Assignment.id), col(Assignment.answered_at))
+        .where(col(Assignment.rater_id) == rater.id, col(Assignment.status).in_(("done", "surplus")))
+        .order_by(col(Assignment.answered_at).desc(), col(Assignment.id).desc())
+        .limit(LISTED)
+    ).all()
+    values = {
+        (row.assignment_id, row.criterion_id): row.value
+        for row in db.execute(
+            rows(col(Judgment.assignment_id), col(Judgment.criterion_id), col(Judgment.value))
+            .where(col(Judgment.assignment_id).in_([number for number, _ in latest]))
+            .order_by(col(Judgment.revision))
+        )
+    }
+    return tuple(
+        PastAnswer(
+            address=f"/rate/{number}",
+            at=at,
+            said=tuple(
+                (item.label, words_of(item, values[number, item.id]))
+                for item in whole.criteria
+                if (number, item.id) in values
+            ),
+        )
+        for number, at in latest
+    )
+
+
+def words_of(criterion: Criterion, value: str) -> str:
+    """A stored value as raters chose it: `4` is Good."""
+    if criterion.scale == "tags":
+        return ", ".join(tags_in(value))
+    if criterion.scale == "likert":
+        return criterion.options[int(value) - 1]
+    return dict(judgments.SCALES.get(criterion.scale, ())).get(value, value)
 
 
 def _reveal(held: Held, *, answered: bool, revealed: bool) -> Reveal:
@@ -119,8 +220,8 @@ def _reveal(held: Held, *, answered: bool, revealed: bool) -> Reveal:
 
 
 def media_path(held: Held) -> str:
-    """Address of the clip: a random name."""
-    return f"/media/{held.clip.media_key}.mp4"
+    """Address of the clip: another one for every assignment."""
+    return media.address_of(held.assignment.id, held.clip.media_key)
 
 
 def progress(standing: Standing) -> Progress:
@@ -132,38 +233,56 @@ def progress(standing: Standing) -> Progress:
 
 
 def criterion_views(whole: StudyParts, held: Held | None, chosen: dict[int, str]) -> tuple[CriterionView, ...]:
-    """The questions with their keys: the first category scale takes 1-5, the second Shift+1-5, verdicts A R U."""
+    """The questions with their keys: the first graded scale takes 1-5, the second Shift+1-5, verdicts A R U, tags
+    letters that are free."""
     asked = criteria_of(whole, held) if held else list(whole.criteria)
     views = []
-    scales = 0
+    graded = tags = verdicts = 0
     for item in asked:
-        is_scale = item.scale == "acr5"
+        if item.scale in ("acr5", "likert"):
+            options = _graded_options(graded, tuple(item.options))
+        elif item.scale in VERDICTS:
+            options = _verdict_options(item.scale) if not verdicts else _without_keys(_verdict_options(item.scale))
+        elif item.scale == "tags":
+            options = _tag_options(tags, tuple(item.options))
+        else:  # the words at a slider's ends; a text has none
+            options = tuple(Option(value="", label=word, key="", code="") for word in item.options)
         views.append(
             CriterionView(
                 key=item.key,
                 label=item.label,
                 question=item.question,
-                options=_scale_options(scales) if is_scale else _verdict_options(item.scale),
-                tone="scale" if is_scale else "verdict",
+                options=options,
+                tone=TONES[item.scale],
                 chosen=chosen.get(item.id),
+                required=item.required,
+                own_words=item.scale in ("likert", "tags", "slider"),
             )
         )
-        scales += is_scale
+        graded += TONES[item.scale] == "scale"
+        verdicts += TONES[item.scale] == "verdict"
+        tags += len(options) if item.scale == "tags" else 0
     return tuple(views)
 
 
 @cache
-def _scale_options(number: int) -> tuple[Option, ...]:
+def _graded_options(number: int, words: tuple[str, ...]) -> tuple[Option, ...]:
+    """Steps from worst to best: the given words, or the fixed ones of ITU-T P.910. The tenth step has the key 0."""
+    steps = [(str(step), word) for step, word in enumerate(words, start=1)] or judgments.SCALES["acr5"]
     prefixes = (("", ""), ("⇧", "Shift+"))
-    return tuple(
-        Option(
-            value=value,
-            label=label,
-            key=f"{prefixes[number][0]}{value}" if number < len(prefixes) else "",
-            code=f"{prefixes[number][1]}Digit{value}" if number < len(prefixes) else "",
+    options = []
+    for step, (value, label) in enumerate(steps, start=1):
+        digit = step % 10 if number < len(prefixes) and step <= 10 else None
+        printed, sent = prefixes[number] if digit is not None else ("", "")
+        options.append(
+            Option(
+                value=value,
+                label=label,
+                key="" if digit is None else f"{printed}{digit}",
+                code="" if digit is None else f"{sent}Digit{digit}",
+            )
         )
-        for value, label in judgments.SCALES["acr5"]
-    )
+    return tuple(options)
 
 
 @cache
@@ -174,23 +293,38 @@ def _verdict_options(scale: str) -> tuple[Option, ...]:
     )
 
 
-def score_views(whole: StudyParts, held: Held) -> tuple[ScoreView, ...]:
-    """The clip's scores with their cuts; a score that could not be computed has no verdict."""
+@cache
+def _without_keys(options: tuple[Option, ...]) -> tuple[Option, ...]:
+    """A second verdict on the same screen: its letters are taken, so it is chosen by Tab and arrows."""
+    return tuple(replace(option, key="", code="") for option in options)
+
+
+@cache
+def _tag_options(taken: int, words: tuple[str, ...]) -> tuple[Option, ...]:
+    letters = [*TAG_KEYS[taken:], *[""] * len(words)]
     return tuple(
-        score_view(rule, held.clip.scores.get(rule.score))
-        for rule in whole.filters
-        if held.clip.criterion in ("", rule.criterion)
+        Option(value=word, label=word, key=letter, code=f"Key{letter}" if letter else "")
+        for word, letter in zip(words, letters, strict=False)
     )
 
 
-def score_view(rule: Filter, value: float | None) -> ScoreView:
-    """`movement 97.9 ≥ 80 ✓` in parts."""
+def score_views(whole: StudyParts, held: Held) -> tuple[ScoreView, ...]:
+    """The clip's scores with their cuts; a score that could not be computed has no verdict."""
+    return tuple(
+        score_view(rule, held.clip.scores) for rule in whole.filters if held.clip.criterion in ("", rule.criterion)
+    )
+
+
+def score_view(rule: Filter, scores: Mapping[str, Any]) -> ScoreView:
+    """`movement 97.9 ≥ 80 ✓` in parts, with its curve where the pool has one."""
+    value = scores.get(rule.score)
     unit = f"\u202f{rule.units}" if rule.units else ""
     return ScoreView(
         title=rule.title,
-        value="no score" if value is None else f"{short(value)}{unit}",
+        value=None if value is None else f"{short(value)}{unit}",
         cut=cut_text(rule.minimum, rule.maximum),
         passed=None if value is None else passes(value, rule.minimum, rule.maximum),
+        curve=curve(rule, scores),
     )
 
 

@@ -5,7 +5,7 @@ import random
 import re
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
 from typing import TypeVar
@@ -14,9 +14,10 @@ import polars as pl
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from app import auth, media
+from app import auth, known_clips, media, schedule
+from app.curves import snapshot
 from app.db import Database
-from app.draws import DrawnClip, Sample, draw
+from app.draws import DrawnClip, draw
 from app.errors import AppError, NotFound
 from app.models import Assignment, Criterion, Event, Filter, Judgment, Rater, Study, StudyClip
 from app.pools import Pool
@@ -25,6 +26,9 @@ from app.settings import Settings
 from app.study_files import FilterSpec, StudyFile
 
 Thing = TypeVar("Thing")
+
+BLOCK = 20
+"""Clips of a block: each has its share of every stratum."""
 
 SECONDS_TO_ANSWER = 6.0
 """Added to a clip's length for the estimate of minutes before anybody has rated."""
@@ -84,12 +88,14 @@ def create(
     with database.reader() as db:
         if db.exec(select(Study.id).where(Study.slug == slug)).first() is not None:
             raise AppError(f"There is a study {slug!r} already.", "Give this one another name.")
-    filters, left_out = _usable_filters(pool, spec)
-    drawn = draw(pool, spec, filters) if sample is None else for_study(sample, pool, spec, filters)
+    filters, left_out = usable_filters(pool, spec)
+    known = known_clips.of(spec, pool)
+    free = known_clips.without(pool, [one.clip for one in known])
+    drawn = draw(free, spec, filters) if sample is None else for_study(sample, pool, spec, filters)
+    known_clips.refuse_in_sample(known, [one.clip for one in drawn.clips])
     if not drawn.clips:
         raise AppError("The sample is empty: no clip of the pool has a score to draw by.", "Check the pool.")
-    _refuse_uneven_weights(drawn)
-    keys = _make_ready(pool, settings, drawn.clips, on_clip)
+    keys = make_ready(pool, settings, [*(one.clip for one in drawn.clips), *(one.clip for one in known)], on_clip)
     with database.writer() as db:
         study = Study(
             slug=slug,
@@ -110,25 +116,24 @@ def create(
         db.add(study)
         db.flush()
         _write_questions(db, study, spec, filters, pool)
-        _write_clips(db, study, pool, drawn.clips, keys, {rule.score for rule in filters})
+        write_clips(db, study, pool, drawn.clips, keys, {rule.score for rule in filters})
+        one_by_one = spec.presentation == "one_by_one" or drawn.design["kind"] == "borderline"
+        asked = [item.key for item in spec.criteria] if one_by_one else []
+        known_clips.write(
+            db,
+            study,
+            pool,
+            known,
+            keys,
+            asked,
+            {rule.score for rule in filters},
+            start=len(drawn.clips) * max(1, len(asked)),
+        )
         db.add(Event(study_id=study.id, kind="created"))
     return slug
 
 
-def _refuse_uneven_weights(drawn: Sample) -> None:
-    """Results weigh a clip by its stratum: they would count a sample wrongly whose clips differ inside one."""
-    if drawn.design["kind"] == "borderline":
-        return  # its figures speak of the boundary and use no weights
-    first: dict[str, float] = {}
-    for one in drawn.clips:
-        if abs(first.setdefault(one.stratum, one.weight) - one.weight) > 1e-9 * one.weight:
-            raise AppError(
-                f"Clips of the stratum {one.stratum!r} have different weights, as a limit per source makes them.",
-                "A study cannot weigh such a sample yet: leave per_source out of the design.",
-            )
-
-
-def _usable_filters(pool: Pool, spec: StudyFile) -> tuple[list[FilterSpec], list[str]]:
+def usable_filters(pool: Pool, spec: StudyFile) -> tuple[list[FilterSpec], list[str]]:
     """The filters whose score the pool has, and a sentence for each of the others."""
     why = {rule.score: pool.why_without(rule.score) for rule in spec.filters}
     usable = [rule for rule in spec.filters if not why[rule.score]]
@@ -150,12 +155,12 @@ def _usable_filters(pool: Pool, spec: StudyFile) -> tuple[list[FilterSpec], list
     return usable, [f"Filter {rule.title!r} is left out: {why[rule.score]}." for rule in missing]
 
 
-def _make_ready(
-    pool: Pool, settings: Settings, clips: list[DrawnClip], on_clip: Callable[[int, int], None] | None
+def make_ready(
+    pool: Pool, settings: Settings, clips: Sequence[str], on_clip: Callable[[int, int], None] | None
 ) -> dict[str, str]:
     """Write each clip once for browsers; returns the random name of each."""
     # In no order: neither the times of the files nor those of their making follow the clips' names.
-    names = _shuffled(sorted({drawn.clip for drawn in clips}))
+    names = _shuffled(sorted(set(clips)))
     keys = {name: media.new_key() for name in names}
     try:
         for number, name in enumerate(names, start=1):
@@ -163,12 +168,12 @@ def _make_ready(
             if on_clip is not None:
                 on_clip(number, len(names))
     except BaseException:
-        _forget(settings, keys)
+        forget(settings, keys)
         raise
     return keys
 
 
-def _forget(settings: Settings, keys: dict[str, str]) -> None:
+def forget(settings: Settings, keys: dict[str, str]) -> None:
     """Remove the copies of a study that did not come about."""
     for key in keys.values():
         (settings.media / f"{key}.mp4").unlink(missing_ok=True)
@@ -198,21 +203,39 @@ def _write_questions(db: Session, study: Study, spec: StudyFile, filters: list[F
         )
 
 
-def _write_clips(
-    db: Session, study: Study, pool: Pool, clips: list[DrawnClip], keys: dict[str, str], read: set[str]
+def write_clips(
+    db: Session,
+    study: Study,
+    pool: Pool,
+    clips: list[DrawnClip],
+    keys: dict[str, str],
+    read: set[str],
+    *,
+    start: int = 0,
 ) -> None:
-    """Store the drawn clips with a snapshot of the pool's scores (`read`: those that filters use)."""
+    """Store the drawn clips with a snapshot of the pool's scores (`read`: those that filters use).
+
+    `start` is the position of the first: that many clips were drawn before.
+    """
+    if schedule.rules_of(study).presentation == "one_by_one":
+        criteria = db.exec(
+            select(Criterion.key).where(Criterion.study_id == study.id).order_by(col(Criterion.position))
+        )
+        clips = _per_pass(clips, list(criteria))
     order = list(range(len(clips)))
     random.Random(study.seed).shuffle(order)  # noqa: S311 - an order, not a secret
     facts = {row["clip"]: row for row in pool.frame.iter_rows(named=True)}
     scores = sorted({*pool.score_columns(), *read})
+    lots = random.Random(f"blocks:{study.seed}:{start}")  # noqa: S311 - a design, not a secret
+    block = schedule.blocks([f"{one.criterion}:{one.stratum}" for one in clips], BLOCK, lots)
     rows = [
         StudyClip(
             study_id=study.id,
-            position=position,
+            position=start + position,
             clip=drawn.clip,
             criterion=drawn.criterion,
             drawn_for=list(drawn.drawn_for),
+            block=start // BLOCK + own,
             media=facts[drawn.clip]["media"],
             media_key=keys[drawn.clip],
             source=facts[drawn.clip]["source"] or drawn.clip,
@@ -222,15 +245,21 @@ def _write_clips(
             stratum=drawn.stratum,
             inclusion_probability=drawn.inclusion_probability,
             weight=drawn.weight,
-            scores={name: _number(facts[drawn.clip][name]) for name in scores},
+            scores={name: _number(facts[drawn.clip][name]) for name in scores}
+            | snapshot(facts[drawn.clip], sorted(read)),
         )
-        for position, drawn in zip(order, clips, strict=True)
+        for position, drawn, own in zip(order, clips, block, strict=True)
     ]
     # Raters see numbers of assignments in addresses: rows written stratum by stratum would tell them the stratum.
     db.add_all(_shuffled(rows))
     db.flush()
     places = [(clip.id, place) for clip in rows for place in range(study.raters_per_clip)]
     db.add_all(Assignment(study_id=study.id, study_clip_id=clip, place=place) for clip, place in _shuffled(places))
+
+
+def _per_pass(clips: list[DrawnClip], criteria: list[str]) -> list[DrawnClip]:
+    """Each clip once for every criterion that is asked about it."""
+    return [replace(one, criterion=key) for one in clips for key in ([one.criterion] if one.criterion else criteria)]
 
 
 def _shuffled(things: Sequence[Thing]) -> list[Thing]:
@@ -290,7 +319,8 @@ def line_of(db: Session, study: Study) -> StudyLine:
         db.execute(
             select(col(Assignment.status), func.count())
             .join(Rater, col(Rater.id) == Assignment.rater_id, isouter=True)
-            .where(Assignment.study_id == study.id, func.coalesce(col(Rater.kind), "person") == "person")
+            .where(Assignment.study_id == study.id, Assignment.purpose == "sample")
+            .where(func.coalesce(col(Rater.kind), "person") == "person")
             .group_by(col(Assignment.status))
         ).all()
     )
@@ -298,7 +328,11 @@ def line_of(db: Session, study: Study) -> StudyLine:
     answers = select(func.count(func.distinct(Judgment.assignment_id))).join(Rater)
     return StudyLine(
         study=study,
-        clips=db.exec(select(func.count()).select_from(StudyClip).where(StudyClip.study_id == study.id)).one(),
+        clips=db.exec(
+            select(func.count())
+            .select_from(StudyClip)
+            .where(StudyClip.study_id == study.id, StudyClip.role == "sample")
+        ).one(),
         people=db.exec(select(func.count()).select_from(Rater).where(*people)).one(),
         answers=db.exec(answers.where(*people)).one(),
         places=sum(places.get(status, 0) for status in ("open", "held", "done")),

@@ -4,7 +4,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -120,19 +120,26 @@ def read(path: Path) -> tuple[str, StudyFile]:
     return text, parse(text, str(path))
 
 
-def parse(text: str, name: str) -> StudyFile:
-    """Check a study file's text; every error names file, line and key.
-
-    Raises: AppError naming all that is wrong.
-    """
+def toml(text: str, name: str) -> dict[str, Any]:
+    """A study file's content, not yet judged. Raises AppError for what is no TOML, naming the line."""
     try:
-        spec = StudyFile.model_validate(tomllib.loads(text))
+        return tomllib.loads(text)
     except RecursionError as error:
         raise AppError(
             f"{name} is nested too deeply.", "Start from a preset: clipjury preset acr > study.toml"
         ) from error
     except tomllib.TOMLDecodeError as error:
         raise AppError(f"{name} is not TOML: {error}.", "Mend that line and try again.") from error
+
+
+def parse(text: str, name: str) -> StudyFile:
+    """Check a study file's text; every error names file, line and key.
+
+    Raises: AppError naming all that is wrong.
+    """
+    content = toml(text, name)
+    try:
+        spec = StudyFile.model_validate(content)
     except ValidationError as error:
         problems = [_problem(text, name, item["loc"], item["msg"], item["input"]) for item in error.errors()]
         raise AppError("\n".join(problems), "Mend these lines and try again.") from error

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 Share = Annotated[float, Field(ge=0, le=0.5)]
+Language = Literal["en", "zh-Hans"]
 Code = Annotated[str, Field(max_length=80, pattern=r"^[A-Za-z0-9_-]*$")]
 
 
@@ -114,7 +115,7 @@ class Recruitment(Part):
 class Rules(Part):
     """All rules together, with what holds when the study file says nothing."""
 
-    language: Literal["en", "zh-Hans"] = "en"
+    language: Language = "en"
     """The language of the rater's pages at first; raters may change it."""
     presentation: Literal["together", "one_by_one"] = "together"
     """All criteria on one screen, or one criterion per pass over the clips."""

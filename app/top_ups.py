@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from sqlmodel import Session, col, func, select
 
-from app import random_draws, results, sample_files, studies
+from app import known_clips, random_draws, results, sample_files, studies
 from app.db import Database
 from app.design_files import PLANS, DesignFile
 from app.draws import DrawnClip
@@ -54,6 +54,7 @@ def top_up(
     with database.reader() as db:
         study = studies.by_slug(db, slug)
         there = _sampled(db, study)
+        kept_out = _kept_out(db, study)
         filters = db.exec(
             select(StudyFilter).where(StudyFilter.study_id == study.id).order_by(col(StudyFilter.position))
         ).all()
@@ -64,6 +65,7 @@ def top_up(
         raise AppError(f"The study {slug} is archived.", "Open it again first.")
     pool = read_pool(Path(study.pool))
     sample_files.same_pool(pool.path.name, pool.fingerprint, study.pool_fingerprint, "the study was made")
+    pool = known_clips.without(pool, kept_out)  # as when the study was drawn
     history = _history(study, filters, len(there))
     parts = _parts(pool, history)
     before = Joint(tuple(parts))
@@ -187,6 +189,11 @@ def _grown(part: Part, clips: int, judged: Mapping[str, pl.DataFrame]) -> tuple[
     return replace(part, plan=random_draws.grown(part.prepared, part.plan.shares, clips)), "top-up"
 
 
+def _kept_out(db: Session, study: Study) -> set[str]:
+    """Clips whose answers raters may know: they were never drawn."""
+    return set(db.exec(select(StudyClip.clip).where(StudyClip.study_id == study.id, StudyClip.role != "sample")))
+
+
 def _store(
     database: Database,
     settings: Settings,
@@ -198,7 +205,7 @@ def _store(
     on_clip: Callable[[int, int], None] | None,
 ) -> None:
     """Write the clips and the weights in one transaction; `places` has the stratum and probability of every clip."""
-    keys = studies.make_ready(pool, settings, new, on_clip)
+    keys = studies.make_ready(pool, settings, [one.clip for one in new], on_clip)
     try:
         with database.writer() as db:
             live = db.exec(select(Study).where(Study.id == study.id).with_for_update()).one()

@@ -8,10 +8,13 @@ from sqlalchemy import select as rows
 from sqlmodel import Session, col
 
 from analysis.ratings import ACR5, VERDICT, Ratings, Scale
+from app.judgments import values_of
 from app.models import Assignment, Criterion, Judgment, Rater, Study
 
 Kind = Literal["person", "simulated"]
 SCALE_OF: dict[str, Scale] = {"acr5": ACR5, "verdict": VERDICT, "acceptable": VERDICT}
+WITHOUT_STATISTICS = ("tags", "text")
+"""Scales over whose answers no agreement is computed: sets of tags, and free text."""
 BLIND_ARMS = ("hidden", "after")
 """Arms in which the rater answered before any score was on the page."""
 
@@ -30,7 +33,8 @@ def current(db: Session, study: Study, *, kind: Kind, blind: bool = False) -> li
     """The answers that count, of people or of the simulated panel, never both.
 
     An answer's last revision counts; with `blind` its last revision given without the scores in view. Surplus
-    answers (a place more than the study asked for) stay out.
+    answers (a place more than the study asked for) stay out, and so does all that is no place of the sample: gold and
+    attention clips, repeats, stabilisers, training.
     """
     query = (
         rows(
@@ -42,7 +46,8 @@ def current(db: Session, study: Study, *, kind: Kind, blind: bool = False) -> li
         .join(Assignment, col(Assignment.id) == Judgment.assignment_id)
         .join(Criterion, col(Criterion.id) == Judgment.criterion_id)
         .join(Rater, col(Rater.id) == Judgment.rater_id)
-        .where(col(Judgment.study_id) == study.id, col(Rater.kind) == kind, col(Assignment.status) == "done")
+        .where(col(Judgment.study_id) == study.id, col(Rater.kind) == kind)
+        .where(col(Assignment.status) == "done", col(Assignment.purpose) == "sample")
         .order_by(col(Judgment.revision))
     )
     if blind:
@@ -69,6 +74,7 @@ def roles(db: Session, study: Study) -> dict[int, Role]:
             col(Judgment.criterion_id),
             col(Judgment.arm),
             col(Assignment.status),
+            col(Assignment.purpose),
             col(Rater.kind),
         )
         .join(Assignment, col(Assignment.id) == col(Judgment.assignment_id))
@@ -78,7 +84,7 @@ def roles(db: Session, study: Study) -> dict[int, Role]:
     )
     found = db.execute(query).all()
     last = {(row.assignment_id, row.criterion_id): row.id for row in found}
-    counted = [row for row in found if row.status == "done"]
+    counted = [row for row in found if row.status == "done" and row.purpose == "sample" and row.kind != "model"]
     blind = [row for row in counted if row.arm in BLIND_ARMS]
     seen_blind = {(row.kind, row.criterion_id) for row in blind}
     last_blind = {(row.assignment_id, row.criterion_id): row.id for row in blind}
@@ -90,12 +96,12 @@ def roles(db: Session, study: Study) -> dict[int, Role]:
     return {row.id: Role(row.id in newest, row.id in agreement, row.id in filters) for row in found}
 
 
-def fingerprint(db: Session, study: Study) -> tuple[int, int]:
-    """Changes whenever a judgment is added: results are kept until then."""
+def fingerprint(db: Session, study: Study) -> tuple[int, int, int]:
+    """Changes whenever a judgment is added or the study changes (a top-up): results are kept until then."""
     count, last = db.execute(
         rows(func.count(), func.coalesce(func.max(Judgment.id), 0)).where(col(Judgment.study_id) == study.id)
     ).one()
-    return int(count), int(last)
+    return int(count), int(last), study.version
 
 
 def about(item: Criterion, given: list[Vote]) -> list[Vote]:
@@ -108,5 +114,14 @@ def ratings_of(item: Criterion, given: list[Vote]) -> Ratings:
         [str(vote.clip) for vote in given],
         [vote.rater for vote in given],
         [vote.value for vote in given],
-        SCALE_OF[item.scale],
+        scale_of(item),
     )
+
+
+def scale_of(item: Criterion) -> Scale:
+    """A criterion's scale as the statistics read it; not for those `WITHOUT_STATISTICS`."""
+    if item.scale == "likert":
+        return Scale(f"likert {len(item.options)}", values_of(item), "ordinal")
+    if item.scale == "slider":
+        return Scale("slider", values_of(item), "interval")
+    return SCALE_OF[item.scale]

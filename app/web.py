@@ -4,7 +4,7 @@ import hashlib
 import logging
 from collections.abc import Hashable
 from datetime import UTC, datetime
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +18,9 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import AppError
+from app.languages import ENGLISH, NAMES, spoken, translations
 from app.settings import data_folder
+from app.study_rules import Language
 
 log = logging.getLogger("clipjury")
 
@@ -75,10 +77,11 @@ def static_version() -> str:
 
 
 @cache
-def templates() -> Environment:
-    """The one template environment: escaped, and a misspelt name is an error, not an empty place."""
+def templates(language: Language = ENGLISH) -> Environment:
+    """A language's template environment: escaped, and a misspelt name is an error, not an empty place."""
     environment = Environment(
         loader=FileSystemLoader(data_folder("templates")),
+        extensions=["jinja2.ext.i18n"],
         autoescape=select_autoescape(),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -86,22 +89,27 @@ def templates() -> Environment:
         auto_reload=False,
     )
     environment.filters.update(count=_count, ago=_ago, figure=_figure, digits=_digits)
+    environment.policies["ext.i18n.trimmed"] = True
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
+    environment.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]  # i18n
     environment.globals["version"] = static_version()
-    environment.globals["fragment"] = fragment
+    environment.globals["language"] = language
+    environment.globals["languages"] = NAMES
+    environment.globals["fragment"] = partial(fragment, language)
     return environment
 
 
 @lru_cache(maxsize=512)
-def fragment(name: str, **values: Hashable) -> Markup:
+def fragment(language: Language, name: str, **values: Hashable) -> Markup:
     """A part of a page that is the same for many clips (questions, keys), rendered once for the same values."""
-    return Markup(templates().get_template(name).render(values))  # noqa: S704 - the template has escaped it
+    return Markup(templates(language).get_template(name).render(values))  # noqa: S704 - the template has escaped it
 
 
 def page(
     request: Request, name: str, context: dict[str, Any], *, block: str | None = None, status: int = 200
 ) -> HTMLResponse:
-    """Render a whole page, or one named block of it when htmx asks."""
-    template = templates().get_template(name)
+    """Render a whole page, or one named block of it when htmx asks, in the language of the request."""
+    template = templates(spoken(request)).get_template(name)
     values = {"simulated": False, **context}
     if block is not None and is_htmx(request):
         html = "".join(template.blocks[block](template.new_context(values)))

@@ -1,5 +1,7 @@
 /** Facts: how an answer came about. Times are milliseconds of this page's clock, except the two ISO moments. */
 
+const MOST_CHANGES = 20; // changes kept one by one; all are counted
+const LONGEST = 24; // letters kept of a value that was changed
 const START = 0.25; // seconds from the beginning that still count as playing from the start
 
 export class Facts {
@@ -14,6 +16,8 @@ export class Facts {
   #ended = null;
   #firstKey = null;
   #changes = 0;
+  #history = [];
+  #marks = [];
   #error = null;
   #answers = new Map();
   #video = null;
@@ -60,8 +64,19 @@ export class Facts {
   /** The rater chose a value for a criterion. */
   chose(field, value) {
     this.#firstKey ??= performance.now();
-    if (this.#answers.has(field) && this.#answers.get(field) !== value) this.#changes += 1;
+    const before = this.#answers.get(field) ?? "";
+    if (before === value) return;
+    if (before !== "") {
+      this.#changes += 1;
+      const at = Math.round(performance.now() - this.#shown);
+      if (this.#history.length < MOST_CHANGES) this.#history.push([at, field, before.slice(0, LONGEST), value.slice(0, LONGEST)]);
+    }
     this.#answers.set(field, value);
+  }
+
+  /** The marked moments, as they are when the answer is sent. */
+  mark(marks) {
+    this.#marks = marks;
   }
 
   /** Share of the clip that has been on the screen, 0 to 1. */
@@ -89,7 +104,10 @@ export class Facts {
       first_key_ms: since(this.#firstKey, this.#shown),
       answer_ms: since(performance.now(), this.#shown),
       changes: this.#changes,
+      history: this.#history,
+      marks: this.#marks,
       viewport: [window.innerWidth, window.innerHeight],
+      browser: navigator.userAgent.slice(0, 200),
       playback_error: this.#error,
     };
   }

@@ -1,13 +1,17 @@
-/** The outbox: answers stay in this browser until the server has acknowledged them, also over a reload. */
+/** The outbox: answers stay in this browser until the server has acknowledged them, also over a reload or a crash.
+ *
+ * They are kept in IndexedDB; where a browser has none (some private windows), in localStorage. */
 
-let name = "clipjury.outbox";
 const LONGEST = 30; // seconds between two attempts
 const KEPT_DAYS = 14;
 const TIMEOUT = 10_000;
+const STORE = "answers";
+
+let sender = "";
 
 /** Keep this rater's answers apart: another study's numbers may name other clips. */
-export function belongTo(sender) {
-  name = `clipjury.outbox.${sender}`;
+export function belongTo(rater) {
+  sender = rater;
 }
 
 /** Seconds to wait before attempt 1, 2, 3, ...: 1, 2, 4, 8, 16, 30, 30.
@@ -32,39 +36,99 @@ export function worthRetrying(status) {
   return status >= 500 || status === 429 || status === 408;
 }
 
-function read() {
+/* --- Where answers are kept: `change(read entries) -> entries to write` for each of the two stores ------------------ */
+
+function done(request) {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
+
+let opened = null;
+
+function base() {
+  opened ??= (async () => {
+    const request = indexedDB.open("clipjury", 1);
+    request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: ["sender", "address"] });
+    return done(request);
+  })();
+  return opened;
+}
+
+async function inBase(mode, act) {
+  const transaction = (await base()).transaction(STORE, mode, { durability: "strict" });
+  const result = await done(act(transaction.objectStore(STORE)));
+  if (mode === "readonly") return result;
+  return new Promise((resolve, reject) => {
+    transaction.oncomplete = () => resolve(result);
+    transaction.onabort = () => reject(transaction.error);
+  });
+}
+
+const plainName = () => `clipjury.outbox.${sender}`;
+
+function plain() {
   try {
-    const kept = JSON.parse(localStorage.getItem(name) ?? "[]");
-    const oldest = Date.now() - KEPT_DAYS * 86_400_000;
-    return Array.isArray(kept) ? kept.filter((entry) => entry.at > oldest) : [];
+    const kept = JSON.parse(localStorage.getItem(plainName()) ?? "[]");
+    return Array.isArray(kept) ? kept : [];
   } catch {
     return []; // no storage here, or not ours: then nothing is kept
   }
 }
 
-function write(entries) {
+function writePlain(entries) {
   try {
-    localStorage.setItem(name, JSON.stringify(entries));
+    localStorage.setItem(plainName(), JSON.stringify(entries));
     return true;
   } catch {
     return false; // full or forbidden; the caller says so to the rater
   }
 }
 
-/** Keep an answer (its address and form fields); one per address, the newest. False when this browser keeps nothing. */
-export function keep(address, fields) {
-  return write([...read().filter((entry) => entry.address !== address), { address, fields, at: Date.now() }]);
+async function all() {
+  const oldest = Date.now() - KEPT_DAYS * 86_400_000;
+  let kept = [];
+  try {
+    kept = await inBase("readonly", (store) => store.getAll(IDBKeyRange.bound([sender], [sender, []])));
+  } catch {
+    // no IndexedDB here: what there is lies in localStorage
+  }
+  return [...kept, ...plain()].filter((entry) => entry.at > oldest).sort((one, other) => one.at - other.at);
+}
+
+/** Keep an answer (its address and form fields as pairs); one per address, the newest. False when nothing can be kept. */
+export async function keep(address, fields) {
+  const entry = { sender, address, fields, submission: Object.fromEntries(fields).submission, at: Date.now() };
+  try {
+    await inBase("readwrite", (store) => store.put(entry));
+    return true;
+  } catch {
+    return writePlain([...plain().filter((other) => other.address !== address), entry]);
+  }
 }
 
 /** Drop the answer to an address, once acknowledged; a newer submission than the acknowledged one stays. */
-export function forget(address, submission) {
-  write(read().filter((entry) => entry.address !== address || entry.fields.submission !== submission));
+export async function forget(address, submission) {
+  const left = plain();
+  if (left.length > 0) writePlain(left.filter((entry) => entry.address !== address || entry.submission !== submission));
+  try {
+    await inBase("readwrite", (store) => {
+      const look = store.get([sender, address]); // one transaction: another tab may just be writing
+      look.addEventListener("success", () => look.result?.submission === submission && store.delete([sender, address]));
+      return look;
+    });
+  } catch {
+    // no IndexedDB here: it was in localStorage
+  }
 }
 
 /** The kept answer to an address, or undefined. */
-export function keptFor(address) {
-  return read().find((entry) => entry.address === address);
+export async function keptFor(address) {
+  return (await all()).find((entry) => entry.address === address);
 }
+
+/* --- Sending what other pages left --------------------------------------------------------------------------------- */
 
 /**
  * Send kept answers of other clips than the one on the page. Calls `tell` with the server's words on a final refusal.
@@ -72,7 +136,7 @@ export function keptFor(address) {
  */
 export async function sendOthers(current, tell) {
   let waiting = false;
-  for (const { address, fields } of read().filter((entry) => entry.address !== current)) {
+  for (const { address, fields, submission } of (await all()).filter((entry) => entry.address !== current)) {
     try {
       const response = await fetch(address, {
         method: "POST",
@@ -84,7 +148,7 @@ export async function sendOthers(current, tell) {
         waiting = true;
       } else if (!mayPass(response.status)) {
         if (!response.ok) tell(wordsOf(await response.text()));
-        forget(address, fields.submission);
+        await forget(address, submission);
       }
     } catch {
       waiting = true; // offline or too slow: the next attempt answers it
@@ -93,9 +157,9 @@ export async function sendOthers(current, tell) {
   return waiting;
 }
 
-/** What a refusal says, without its markup. */
+/** What a refusal says, without its markup; "" when it says nothing. */
 export function wordsOf(html) {
   const page = new DOMParser().parseFromString(html, "text/html");
   const words = page.querySelector("[role=alert], #problem p") ?? page.body;
-  return words.textContent.replace(/\s+/g, " ").trim() || "The server refused this answer without a word.";
+  return words.textContent.replace(/\s+/g, " ").trim();
 }

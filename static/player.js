@@ -1,12 +1,8 @@
 /** Playback: one clip with its controls, and a shelf with the clips that are loaded ahead. */
 
 const USUAL_FRAME = 1 / 25; // seconds, until the clip has shown its own
-const FAILURES = {
-  1: ["MEDIA_ERR_ABORTED", "Loading this clip was stopped."],
-  2: ["MEDIA_ERR_NETWORK", "The connection broke while the clip was loading."],
-  3: ["MEDIA_ERR_DECODE", "The picture of this clip is damaged."],
-  4: ["MEDIA_ERR_SRC_NOT_SUPPORTED", "This clip is missing, or this browser cannot play it."],
-};
+const FAILURES = ["UNKNOWN", "MEDIA_ERR_ABORTED", "MEDIA_ERR_NETWORK", "MEDIA_ERR_DECODE", "MEDIA_ERR_SRC_NOT_SUPPORTED"];
+const ACTS = ["toggle", "replay", "sound", "reload"];
 
 let silenced = false; // the rater's own choice; it holds for all clips of this visit
 
@@ -20,7 +16,7 @@ export function clock(seconds) {
 /** Clips already in the browser: the next one, and those just left, so that Undo is as quick. */
 export class Shelf {
   #videos = new Map();
-  #places = 3;
+  #places = 4;
 
   /** Load a clip ahead; nothing plays, so nothing counts as seen. */
   load(media) {
@@ -60,7 +56,7 @@ export class Player {
   #lastFrame = null;
   #parts;
 
-  /** Take over the controls inside `screen`; `onFailure(name)` hears about a clip that does not play. */
+  /** Take over the controls inside `screen`; `onFailure(name)` hears about a clip that does not play and returns words for it. */
   constructor(screen, video, { onFailure, onFlowing }) {
     const part = (selector) => screen.querySelector(selector);
     this.video = video;
@@ -85,7 +81,9 @@ export class Player {
     on(video, "click", () => this.toggle());
     on(video, "error", () => this.#fail(onFailure));
     on(this.#parts.timeline, "input", () => this.#seek(this.#parts.timeline.value / 1000));
-    for (const button of screen.querySelectorAll("button[data-act]")) on(button, "click", () => this[button.dataset.act]());
+    for (const button of screen.querySelectorAll("button[data-act]")) {
+      if (ACTS.includes(button.dataset.act)) on(button, "click", () => this[button.dataset.act]());
+    }
     if (video.error) this.#fail(onFailure);
     this.#watchFrames();
     this.#drawSound();
@@ -135,6 +133,12 @@ export class Player {
     video.currentTime = Math.min(Math.max(0, video.currentTime + direction * this.#frame), video.duration);
   }
 
+  /** Look at one moment: stop there. */
+  lookAt(seconds) {
+    this.video.pause();
+    this.video.currentTime = seconds;
+  }
+
   sound() {
     const { video } = this;
     video.muted = !video.muted;
@@ -160,11 +164,9 @@ export class Player {
   }
 
   #fail(onFailure) {
-    const [name, words] = FAILURES[this.video.error?.code] ?? ["UNKNOWN", "This clip does not play."];
-    this.#parts.failure.querySelector("p").textContent = words;
+    this.#parts.failure.querySelector("p").textContent = onFailure(FAILURES[this.video.error?.code] ?? FAILURES[0]);
     this.#parts.failure.hidden = false;
     this.#parts.hint.hidden = true;
-    onFailure(name);
   }
 
   /** Learn how long a frame lasts from the frames shown: the shortest step between two of them. */

@@ -2,17 +2,17 @@
 
 // Static files are cached for a year under their version, so the parts are asked for under the same version as this.
 const { search: version } = new URL(import.meta.url);
-const [{ Facts }, { keyName, wantedBy }, { Player, Shelf }, outbox] = await Promise.all(
-  ["facts", "keys", "player", "outbox"].map((name) => import(`./${name}.js${version}`)),
+const [{ Facts }, keys, { Player, Shelf, clock }, outbox, { Marks }, scales, sitting, { say }] = await Promise.all(
+  ["facts", "keys", "player", "outbox", "marks", "scales", "sitting", "words"].map((name) => import(`./${name}.js${version}`)),
 );
 
 const PAUSE = 350; // ms between the last answer and sending it, time enough to see and to change one's mind
-const BREAK_AFTER = 25 * 60_000;
-const BREAK_LENGTH = 5 * 60_000;
+const SEEN_TO_END = 0.98; // share of the clip: players stop a frame or two early
 
 const shelf = new Shelf();
 let player = null;
 let facts = null;
+let marks = null;
 let advance = null; // timer of the pause
 let attempt = 0; // sends of the present answer that failed in a row
 let retry = null; // timer of the next attempt
@@ -21,33 +21,73 @@ let resume = null; // the clip that leaves with a swap, and whether it was playi
 const room = () => document.getElementById("room");
 const form = () => document.getElementById("answers");
 const act = (name) => room().querySelector(`a[data-act=${name}]`);
-const radios = () => [...(form()?.querySelectorAll("input[type=radio]") ?? [])];
-const chosen = () => radios().filter((radio) => radio.checked).map((radio) => [radio.name, radio.value]);
-const complete = () => chosen().length === new Set(radios().map((radio) => radio.name)).size;
+const address = () => form()?.getAttribute("action");
+const bindings = new keys.Bindings(room().dataset.sender);
+const changing = new keys.Changing(bindings, say);
 
 /* --- A room appears ---------------------------------------------------------------------------------------------- */
 
 function open({ swapped }) {
   const { media, next, place, editing } = room().dataset;
   if (swapped) announce(place);
-  remindOfBreak();
+  changing.begin();
   const slot = room().querySelector("video.clip");
   if (!slot) return;
+  document.getElementById("break").hidden = !sitting.breakIsDue(Number(room().dataset.break));
+  scales.prepare(form(), say("untouched"));
   const same = resume?.media === media;
   if (!same || editing !== undefined) {
     facts = new Facts();
-    facts.begin(chosen());
+    beginFacts();
   }
   const video = settle(slot, media);
+  const loadAhead = () => next.split(" ").forEach((one) => shelf.load(one));
   player = new Player(room().querySelector(".screen"), video, {
-    onFailure: (name) => facts.failed(name),
-    onFlowing: () => shelf.load(next), // only now, so that it takes nothing from the clip on the screen
+    onFailure: (name) => {
+      facts.failed(name);
+      unlock();
+      return say(name);
+    },
+    onFlowing: loadAhead, // only now, so that it takes nothing from the clip on the screen
   });
   facts.watch(video, player.signal);
+  begun(same);
   if (!same && video.paused) player.start(); // playing already: the page's own autoplay was quicker
   if (same && resume.playing) player.toggle();
-  if (same && !resume.playing) shelf.load(next);
+  if (same && !resume.playing) loadAhead();
 }
+
+/** What belongs to the clip on the screen besides its playback: marks, the lock, the curve, signs of life. */
+function begun(same) {
+  const { video, signal } = player;
+  const earlier = same && marks && room().dataset.editing === undefined ? marks.toJSON() : JSON.parse(room().dataset.marks);
+  const fixed = form()?.querySelector("fieldset[disabled]") !== null && room().dataset.locked === undefined;
+  marks = new Marks(room().querySelector(".screen"), player, earlier, { say, clock, fixed });
+  showCurve(room().querySelector(".curve-of[data-fails=true]") ?? room().querySelector(".curve-of"));
+  if (room().dataset.locked !== undefined && facts.seenShare < SEEN_TO_END) scales.lock(form(), true);
+  for (const type of ["timeupdate", "ended"]) {
+    video.addEventListener(
+      type,
+      () => {
+        sitting.alive(address());
+        if (facts.seenShare >= SEEN_TO_END) unlock();
+      },
+      { signal },
+    );
+  }
+}
+
+/** The clip has been seen to its end (or cannot be): the answers open. */
+function unlock() {
+  if (room().dataset.locked === undefined) return;
+  delete room().dataset.locked;
+  scales.lock(form(), false);
+  document.getElementById("locked").hidden = true;
+  document.getElementById("live").textContent = say("unlocked");
+}
+
+const beginFacts = () =>
+  facts.begin(scales.values(form()).map(([field]) => [field, scales.valueOf(form(), field)]));
 
 /** Put the loaded video in the place of the page's own; without one, let the page's own load. */
 function settle(slot, media) {
@@ -67,28 +107,32 @@ function announce(place) {
   document.getElementById("questions")?.focus({ preventScroll: true });
 }
 
-/** A sitting ends by itself after five minutes without a new clip. */
-function remindOfBreak() {
-  const note = document.getElementById("break");
-  const now = Date.now();
-  try {
-    const { start = now, last = now } = JSON.parse(sessionStorage.getItem("clipjury.sitting") ?? "{}");
-    const begun = now - last > BREAK_LENGTH ? now : start;
-    sessionStorage.setItem("clipjury.sitting", JSON.stringify({ start: begun, last: now }));
-    if (note) note.hidden = now - begun < BREAK_AFTER;
-  } catch {
-    if (note) note.hidden = true; // this browser stores nothing: no reminder
-  }
+/** Show one score's curve on the timeline. */
+function showCurve(button) {
+  for (const other of room().querySelectorAll(".curve-of")) other.setAttribute("aria-pressed", String(other === button));
+  for (const curve of room().querySelectorAll(".curve")) curve.toggleAttribute("data-off", curve.dataset.curve !== button?.dataset.curveOf);
+}
+
+/** To the worst second of the shown curve. */
+function worst() {
+  const curve = room().querySelector(".curve:not([data-off])");
+  if (curve && player) player.lookAt((Number(curve.dataset.worst) / Number(curve.dataset.seconds)) * player.video.duration);
+}
+
+function mark() {
+  const words = marks?.add();
+  if (words) document.getElementById("live").textContent = words;
 }
 
 /* --- Answers ----------------------------------------------------------------------------------------------------- */
 
 const sending = () => form()?.dataset.sending !== undefined;
+const QUESTIONS = "#answers fieldset.criterion [name]";
 
-function choose(radio) {
-  if (radio.matches(":disabled") || radio.checked || sending()) return;
-  radio.checked = true;
-  radio.dispatchEvent(new Event("change", { bubbles: true }));
+function choose(input) {
+  if (input.matches(":disabled") || (input.type === "radio" && input.checked) || sending()) return;
+  input.checked = !input.checked;
+  input.dispatchEvent(new Event("change", { bubbles: true }));
 }
 
 function stopAdvance() {
@@ -97,11 +141,12 @@ function stopAdvance() {
   room().removeAttribute("data-advancing");
 }
 
-function answered(radio) {
-  facts.chose(radio.name, radio.value);
+/** After the last question the room goes on by itself, unless the last word may not be said: tags, a slider, a text. */
+function answered(input) {
+  facts.chose(input.name, scales.valueOf(form(), input.name));
   stopRetry();
   stopAdvance();
-  if (!complete()) return;
+  if (input.type !== "radio" || !scales.isFull(form())) return;
   void room().offsetWidth; // starts the bar anew
   room().setAttribute("data-advancing", "");
   advance = setTimeout(() => form()?.requestSubmit(), PAUSE);
@@ -109,24 +154,25 @@ function answered(radio) {
 
 /** The same values keep their submission id over every attempt; other values are another answer with its own. */
 function fill(sent) {
-  const values = JSON.stringify(chosen());
+  const values = JSON.stringify([scales.values(sent), marks]);
   if (sent.dataset.values !== values) {
     sent.dataset.values = values;
     sent.elements.submission.value = outbox.submissionId();
     attempt = 0;
   }
+  facts.mark(marks);
   sent.elements.facts.value = JSON.stringify(facts);
 }
 
 document.addEventListener("change", (event) => {
-  if (event.target.matches("#answers input[type=radio]")) answered(event.target);
+  if (event.target.matches(QUESTIONS)) answered(event.target);
 });
 
 // While an answer is on its way its values hold still: a change made now would be swept away with the page.
 document.addEventListener(
   "click",
   (event) => {
-    if (sending() && event.target.matches("#answers input[type=radio]")) event.preventDefault();
+    if (sending() && event.target.matches(QUESTIONS)) event.preventDefault();
   },
   true,
 );
@@ -136,20 +182,30 @@ document.addEventListener(
   (event) => {
     stopAdvance();
     if (event.target !== form()) return;
-    if (sending()) {
-      event.preventDefault();
-      event.stopImmediatePropagation();
+    if (form().dataset.sending === "kept") {
+      form().dataset.sending = "sent"; // kept here: now htmx may send it
       return;
     }
-    if (!complete()) return;
-    stopRetry();
-    fill(form());
-    form().dataset.kept = outbox.keep(form().getAttribute("action"), Object.fromEntries(new FormData(form())));
-    form().dataset.sending = "";
-    state("saving", "Saving…");
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (sending() || room().dataset.locked !== undefined) return;
+    if (!scales.isComplete(form())) return void form().reportValidity();
+    keepThenSend(form());
   },
   true,
 );
+
+/** First into this browser's keeping, then over the network: whatever ends the page in between, nothing is lost. */
+async function keepThenSend(sent) {
+  stopRetry();
+  fill(sent);
+  sent.dataset.sending = "";
+  state("saving", say("saving"));
+  sent.dataset.kept = await outbox.keep(sent.getAttribute("action"), [...new FormData(sent)]);
+  if (sent !== form()) return; // another room has come meanwhile: its page sends what is kept
+  sent.dataset.sending = "kept";
+  sent.requestSubmit();
+}
 
 /* --- Sending: htmx sends the form, these say how it went --------------------------------------------------------- */
 
@@ -177,12 +233,11 @@ function tryLater() {
   const words = document.createElement("p");
   const count = document.createElement("span");
   count.ariaHidden = "true"; // the countdown is not read out every second
-  const kept = form().dataset.kept === "true" ? "Saved here, not yet on the server" : "Not saved yet, keep this page open";
-  words.append(`${kept}: trying again`, count);
-  const draw = () => (count.textContent = ` in ${left}\u00a0s`);
+  words.append(say(form().dataset.kept === "true" ? "keptHere" : "keptNowhere"), " ", count);
+  const draw = () => (count.textContent = say("inSeconds", { left }));
   draw();
   tell(words);
-  state("unsaved", "Not saved");
+  state("unsaved", say("notSaved"));
   clearInterval(retry);
   retry = setInterval(() => {
     left -= 1;
@@ -206,7 +261,7 @@ function failed({ sourceElement }) {
     sendAgain();
   } else {
     const words = document.createElement("p");
-    words.textContent = "The server cannot be reached. Try again in a moment.";
+    words.textContent = say("unreachable");
     tell(words);
   }
 }
@@ -228,9 +283,9 @@ document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
     return failed(ctx);
   }
   delete form().dataset.sending;
-  if (!outbox.mayPass(status)) outbox.forget(form().getAttribute("action"), form().elements.submission.value);
+  if (!outbox.mayPass(status)) outbox.forget(address(), form().elements.submission.value);
   ctx.saved = status < 400;
-  if (!ctx.saved) state("unsaved", "Not saved");
+  if (!ctx.saved) state("unsaved", say("notSaved"));
 });
 
 document.addEventListener("htmx:before:swap", (event) => {
@@ -271,7 +326,7 @@ document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
   if (player || !room()) return; // the room stayed: only words were put in
   open({ swapped: true });
   resume = null;
-  if (ctx.saved) state("saved", "Saved");
+  if (ctx.saved) state("saved", say("saved"));
 });
 
 window.addEventListener("online", () => {
@@ -302,49 +357,76 @@ const COMMANDS = {
   Space: () => player?.toggle(),
   KeyB: () => player?.replay(),
   KeyN: () => player?.sound(),
+  KeyM: mark,
+  KeyW: worst,
   ",": () => player?.step(-1),
   ".": () => player?.step(1),
   KeyZ: () => act("undo")?.click(),
   KeyS: () => toggle("skip"),
   KeyG: () => toggle("guidelines"),
+  KeyL: () => toggle("answers"),
   "?": () => toggle("help"),
   Escape: closePanel,
   Enter: () => (act("next") ? act("next").click() : form()?.requestSubmit()),
 };
 
 /** What a key does now: while the reasons for skipping are open the digits choose one, else they answer. */
-function commandOf(name) {
-  const target = (opened()?.dataset.panel === "skip" ? opened() : form())?.querySelector(`[data-code="${CSS.escape(name)}"]`);
-  if (target instanceof HTMLButtonElement) return () => target.click();
-  if (target) return () => choose(target);
-  return COMMANDS[name];
+function commandOf(pressed) {
+  const reason = opened()?.querySelector(`[data-menu="${CSS.escape(pressed)}"]`);
+  if (reason) return () => reason.click();
+  const name = bindings.commandOf(pressed);
+  const target = name && form()?.querySelector(`[data-code="${CSS.escape(name)}"]`);
+  return target ? () => choose(target) : COMMANDS[name];
 }
 
 document.addEventListener("keydown", (event) => {
-  const name = keyName(event);
-  if (!name || event.defaultPrevented || wantedBy(event.target, name)) return;
+  const name = keys.keyName(event);
+  if (changing.key(event, name)) return;
+  sitting.alive(address());
+  if (!name || event.defaultPrevented || keys.wantedBy(event.target, name)) return;
+  if (name === "Escape" && event.target.matches("input[type=text], textarea")) event.target.blur();
   const command = commandOf(name);
   if (!command) return;
   event.preventDefault();
   if (!event.repeat || name === "," || name === ".") command();
 });
 
+// The list of answers is asked for when it is opened; without a connection its link stays.
+document.addEventListener(
+  "toggle",
+  async ({ target }) => {
+    if (!target.open || target.dataset.panel !== "answers") return;
+    const list = await fetch("/rate/answers", { headers: { "HX-Request": "true" } }).catch(() => null);
+    if (list?.ok) target.querySelector(".panel-body").innerHTML = await list.text(); // escaped by the server
+  },
+  true,
+);
+
 document.addEventListener("click", (event) => {
   const details = opened();
   if (details && !details.contains(event.target)) details.open = false;
+  const button = event.target.closest("button");
+  if (button?.matches(".rebind")) changing.ask(button);
+  if (button?.matches(".curve-of")) {
+    showCurve(button);
+    worst();
+  }
+  if (button?.dataset.act === "mark") mark();
+  if (button?.dataset.act === "reset-keys") changing.reset();
 });
 
 /* --- The page begins --------------------------------------------------------------------------------------------- */
 
 /** An answer that a reload interrupted: put it back into the form and send it. */
 async function sendInterrupted() {
-  const kept = form() && outbox.keptFor(form().getAttribute("action"));
-  if (!kept) return;
-  for (const radio of radios()) radio.checked = kept.fields[radio.name] === radio.value;
-  if (!complete()) return;
-  form().dataset.values = JSON.stringify(chosen());
-  form().elements.submission.value = kept.fields.submission;
-  facts.begin(chosen());
+  const kept = form() && (await outbox.keptFor(address()));
+  if (!kept || sending()) return;
+  scales.fill(form(), kept.fields);
+  if (!scales.isComplete(form())) return;
+  unlock();
+  form().dataset.values = JSON.stringify([scales.values(form()), marks]);
+  form().elements.submission.value = kept.submission;
+  beginFacts();
   if (!form().hasAttribute("data-htmx-powered")) {
     await new Promise((done) => document.addEventListener("htmx:after:process", done, { once: true }));
   }
@@ -352,8 +434,9 @@ async function sendInterrupted() {
 }
 
 async function sendLeftOver() {
-  const waiting = await outbox.sendOthers(form()?.getAttribute("action"), (words) => {
-    tell(Object.assign(document.createElement("p"), { textContent: `An earlier answer was refused: ${words}` }));
+  const waiting = await outbox.sendOthers(address(), (words) => {
+    const told = say("refusedEarlier", { words: words || say("refused") });
+    tell(Object.assign(document.createElement("p"), { textContent: told }));
   });
   if (waiting) setTimeout(sendLeftOver, 30_000);
 }

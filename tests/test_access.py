@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from app import auth, raters
 from app.assignments import held
 from app.db import Database
+from app.media import address_of
 from app.models import Assignment, Judgment, Rater, Study, StudyClip
 from app.settings import Settings
 from app.web import CONTENT_POLICY
@@ -58,7 +59,7 @@ def scene(study_maker: StudyMaker, visitor: Visitor, settings: Settings, databas
         study=study,
         held=first.assignment.id,
         spare=second.assignment.id,
-        media_key=first.clip.media_key,
+        media_key=address_of(first.assignment.id, first.clip.media_key).removeprefix("/media/").removesuffix(".mp4"),
         link=raters.open_link(settings, study),
         personal=personal,
         browsers=browsers,
@@ -76,8 +77,29 @@ TABLE: tuple[tuple[str, str, dict[str, str], tuple[int, int, int, int]], ...] = 
     ("GET", "/join/{token}", {}, (200, 200, 303, 200)),
     ("GET", "/rate", {}, (401, 200, 200, 401)),
     ("POST", "/rate/start", {}, (401, 303, 303, 401)),
+    ("POST", "/rate/{assignment_id}/alive", {}, (401, 204, 204, 401)),
     ("GET", "/media/{key}.mp4", {}, (401, 403, 200, 200)),
     ("GET", "/studies", {}, RESEARCHER_ONLY),
+    ("GET", "/studies/new", {}, RESEARCHER_ONLY),
+    ("POST", "/studies/new", {}, (401, 403, 403, 400)),
+    *(
+        (method, f"/studies/new/{{key}}/{place}", {}, (401, 403, 403, 422))
+        for method, place in (
+            ("POST", "forget"),
+            ("GET", "filters"),
+            ("POST", "filters"),
+            ("GET", "design"),
+            ("POST", "design"),
+            ("GET", "clips"),
+            ("GET", "posters/{row}.jpg"),
+            ("GET", "questions"),
+            ("POST", "questions"),
+            ("GET", "review"),
+            ("POST", "review"),
+            ("POST", "make"),
+            ("GET", "making"),
+        )
+    ),
     ("GET", "/studies/{slug}", {}, RESEARCHER_ONLY),
     ("GET", "/studies/{slug}/study.toml", {}, RESEARCHER_ONLY),
     ("GET", "/studies/{slug}/results", {}, RESEARCHER_ONLY),
@@ -101,7 +123,7 @@ def address(path: str, scene: Scene) -> str:
     key = "no-such-key" if path.startswith("/researcher") else scene.media_key
     number = scene.spare if path.endswith("/skip") else scene.held
     token = scene.link.removeprefix("/join/")
-    return path.format(key=key, token=token, slug=scene.study.slug, name=name, assignment_id=number)
+    return path.format(key=key, token=token, slug=scene.study.slug, name=name, assignment_id=number, row=0)
 
 
 @on_sqlite

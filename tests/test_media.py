@@ -15,7 +15,8 @@ from starlette.testclient import TestClient
 from app import auth, media, raters
 from app.db import Database
 from app.errors import AppError
-from app.models import Study, StudyClip
+from app.media import address_of
+from app.models import Assignment, Study, StudyClip
 from app.settings import Settings
 from scoring.frames import Image
 from tests.factories import StudyMaker, form
@@ -52,9 +53,17 @@ def on_screen(browser: TestClient) -> str:
     return found.group(1)
 
 
+def path_of(settings: Settings, address: str) -> Path:
+    """The file on disk that an assignment's address leads to."""
+    with Database(settings.database).reader() as db:
+        number = int(address.removeprefix("/media/").split("-")[0])
+        clip = db.get_one(StudyClip, db.get_one(Assignment, number).study_clip_id)
+    return settings.media / f"{clip.media_key}.mp4"
+
+
 def file_of(settings: Settings, address: str) -> bytes:
     """What lies on disk under an address."""
-    return (settings.media / address.removeprefix("/media/")).read_bytes()
+    return path_of(settings, address).read_bytes()
 
 
 @on_sqlite
@@ -158,8 +167,18 @@ def test_a_clip_is_for_those_it_is_assigned_to(
     assert [browser.get(address).status_code for browser in browsers] == [401, 403, 403, 200, 200]
     with database.reader() as db:
         keys = db.exec(select(StudyClip.media_key).where(StudyClip.study_id == study.id)).all()
-    seen = [rater.get(f"/media/{key}.mp4").status_code for key in keys]
-    assert sorted(seen) == [200, 200, 403, 403], "the clip on screen and the one that loads, no other"
+        clip = {clip.id: clip.media_key for clip in db.exec(select(StudyClip)).all()}
+        all_of_them = [(row.id, clip[row.study_clip_id]) for row in db.exec(select(Assignment)).all()]
+    assert {rater.get(f"/media/{key}.mp4").status_code for key in keys} == {403}, "a clip's own name is no address"
+    own = [rater.get(address_of(*one)).status_code for one in all_of_them if one[1] in keys]
+    assert own.count(200) == 2, "the clip on screen and the one that loads, no other"
+    assert set(own) == {200, 403}
+    number, mark = address.removeprefix("/media/").removesuffix(".mp4").split("-")
+    wrong = [
+        f"/media/{number}-{mark[:-1]}{'0' if mark[-1] != '0' else '1'}.mp4",
+        f"/media/{int(number) + 1}-{mark}.mp4",
+    ]
+    assert [rater.get(one).status_code for one in wrong] == [404, 404]
 
 
 @on_sqlite
@@ -177,7 +196,7 @@ def test_a_clip_already_answered_can_still_be_watched(rater: TestClient) -> None
 def test_a_clip_whose_file_is_gone_is_a_plain_404(rater: TestClient, settings: Settings) -> None:
     """The page says what to do instead of failing."""
     address = on_screen(rater)
-    (settings.media / address.removeprefix("/media/")).unlink()
+    path_of(settings, address).unlink()
     answer = rater.get(address)
     assert answer.status_code == 404
     assert "gone from the server" in answer.text

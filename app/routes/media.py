@@ -15,4 +15,6 @@ router = APIRouter()
 def clip(request: Request, key: str, viewer: MediaViewer, db: Reader) -> FileResponse:
     """A clip, to those it is assigned to. The browser may keep it, nobody in between may."""
     path = media.file_of(db, request.app.state.settings, key, viewer)
-    return FileResponse(path, media_type="video/mp4", headers={"Cache-Control": "private, max-age=86400, immutable"})
+    # The usual ETag follows from size and time of the file: it would say that two addresses are one clip.
+    headers = {"Cache-Control": "private, max-age=86400, immutable", "ETag": f'"{key}"'}
+    return FileResponse(path, media_type="video/mp4", headers=headers)

@@ -5,6 +5,7 @@ for a template. (A session as a dependency would cost two more thread changes a 
 throughput.)
 """
 
+import json
 from typing import Annotated, Literal
 from urllib.parse import parse_qsl
 
@@ -16,6 +17,7 @@ from app.auth import signed_in_rater
 from app.db import database
 from app.errors import AppError
 from app.judgments import Answer
+from app.languages import speak
 from app.models import SomeRater, now
 from app.room_view import Ended, Room
 from app.rooms import StudyParts
@@ -31,10 +33,15 @@ async def answer_form(request: Request) -> Answer:
     """The sent form: one field `answer-<criterion>` per question, the submission id, the facts."""
     # As browsers send it, without files: a third of the time that the framework's reader of every kind of form takes.
     try:
-        form = dict(parse_qsl((await request.body()).decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS))
+        sent = parse_qsl((await request.body()).decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS)
     except ValueError as error:
         raise AppError("The answer could not be read.", "Reload the page and answer again.", status=422) from error
+    form = dict(sent)
     values = {name.removeprefix("answer-"): value for name, value in form.items() if name.startswith("answer-")}
+    for name in form:
+        if name.startswith("tag-"):  # the one field that a browser sends several times
+            tags = [value for other, value in sent if other == name]
+            values[name.removeprefix("tag-")] = json.dumps(tags, ensure_ascii=False)
     return Answer(values=values, submission=form.get("submission", ""), facts=form.get("facts", ""))
 
 
@@ -81,6 +88,7 @@ def submit(request: Request, assignment_id: AssignmentId, answer: Annotated[Answ
         held = assignments.owned(db, rater, assignment_id, have)
         reveal = held.assignment.answered_at is None and held.assignment.arm == "after"
         try:
+            rooms.refuse_unseen(whole, held, answer.facts)
             judgments.record(db, held, rater, rooms.criteria_of(whole, held), answer, now=now())
         except AppError as error:
             if error.status != 422:
@@ -96,15 +104,30 @@ def submit(request: Request, assignment_id: AssignmentId, answer: Annotated[Answ
     return room_page(request, shown)
 
 
+@router.post("/rate/{assignment_id}/alive")
+def alive(request: Request, assignment_id: AssignmentId) -> Response:
+    """The clip still plays: what the rater holds stays theirs. Nothing to say when it is gone: answers are kept."""
+    with database(request).writer() as db:
+        rater = signed_in_rater(request, db)
+        assignments.renew(db, rater, assignment_id, now=now(), lease=request.app.state.settings.lease)
+    return Response(status_code=204)
+
+
 @router.post("/rate/{assignment_id}/skip")
-def skip(request: Request, assignment_id: AssignmentId, reason: Annotated[SkipReason, Form()]) -> Response:
-    """Give the clip back, saying why."""
+def skip(
+    request: Request,
+    assignment_id: AssignmentId,
+    reason: Annotated[SkipReason, Form()],
+    facts: Annotated[str, Form()] = "",
+) -> Response:
+    """Give the clip back, saying why, with what the player reported."""
     with database(request).writer() as db:
         rater = signed_in_rater(request, db, lock=True)
         whole = study_parts(request, db, rater)
         have = assignments.held(db, rater)
         held = assignments.owned(db, rater, assignment_id, have)
-        assignments.skip(db, whole.study, held.assignment, reason=reason)
+        told = judgments.facts_of(facts)
+        assignments.skip(db, whole.study, held.assignment, reason=reason, facts=told)
         db.flush()
         if not is_htmx(request):
             return see("/rate")
@@ -117,7 +140,9 @@ def study_parts(request: Request, db: Session, rater: SomeRater) -> StudyParts:
     kept: dict[int, StudyParts] = request.app.state.study_parts
     if rater.study_id not in kept:
         kept[rater.study_id] = rooms.parts(db, rater.study_id).detached(db)
-    return kept[rater.study_id]
+    whole = kept[rater.study_id]
+    speak(request, rater.language, whole.rules.language)
+    return whole
 
 
 def next_room(

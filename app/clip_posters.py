@@ -1,0 +1,49 @@
+"""Still pictures of a pool's clips for the researcher: one frame from the middle, small, kept once made."""
+
+import hashlib
+from io import BytesIO
+from pathlib import Path
+
+import av
+from av.error import FFmpegError
+from PIL import Image
+
+from app.errors import NotFound
+from app.pools import Pool
+from app.settings import Settings
+from scoring.video import OPENING
+
+WIDTH = 320
+QUALITY = 78
+
+
+def poster(settings: Settings, pool: Pool, clip: str) -> Path:
+    """The file of a clip's poster (JPEG, 320 pixels wide), made if it is not there.
+
+    Raises NotFound where the clip, its video or a picture in it is missing; the page shows an empty frame then.
+    """
+    media = pool.media_path(clip)
+    mark = hashlib.sha256(f"{pool.fingerprint}:{clip}".encode()).hexdigest()[:32]
+    target = settings.home / "posters" / mark[:2] / f"{mark}.jpg"
+    if not target.is_file():
+        content = _frame(media)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        half = target.with_suffix(".part")
+        half.write_bytes(content)
+        half.replace(target)
+    return target
+
+
+def _frame(media: Path) -> bytes:
+    try:
+        with av.open(str(media), options=OPENING) as container:
+            stream = container.streams.video[0]
+            if stream.duration:
+                container.seek(stream.duration // 2, stream=stream)
+            picture = Image.fromarray(next(container.decode(stream)).to_ndarray(format="rgb24"))
+    except (FFmpegError, OSError, IndexError, StopIteration, ValueError) as error:
+        raise NotFound("This clip has no picture here.", "Check the pool's video files.") from error
+    picture.thumbnail((WIDTH, WIDTH))
+    made = BytesIO()
+    picture.save(made, "JPEG", quality=QUALITY)
+    return made.getvalue()

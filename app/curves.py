@@ -1,0 +1,79 @@
+"""The curve on the timeline: a filter's score second by second, snapshot with the drawn clip."""
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import Any
+
+from app.models import Filter
+from app.room_view import Curve
+from scoring.parts import SERIES
+
+SUMMARIES = ("avg_", "min_", "max_", "mean_")
+WIDTH, HEIGHT, MARGIN = 1000, 100, 8
+
+
+def series_name(score: str, names: Sequence[str] | Mapping[str, Any]) -> str | None:
+    """The per-second column that a score summarises; None when there is none among `names`.
+
+    >>> series_name("avg_movement", ["movement_per_second"])
+    'movement_per_second'
+    """
+    stems = [score, *(score.removeprefix(prefix) for prefix in SUMMARIES if score.startswith(prefix))]
+    return next((stem + SERIES for stem in stems if stem + SERIES in names), None)
+
+
+def snapshot(row: Mapping[str, Any], scores: Sequence[str]) -> dict[str, list[float | None]]:
+    """The series of some scores of one clip, as they are kept beside its scores: finite numbers or None."""
+    found: dict[str, list[float | None]] = {}
+    for score in scores:
+        name = series_name(score, row)
+        values = row[name] if name else None
+        if name and isinstance(values, list) and values:
+            found[name] = [_number(value) for value in values]
+    return found
+
+
+def curve(rule: Filter, scores: Mapping[str, Any]) -> Curve | None:
+    """A filter's curve over a clip: every second a step of equal width, with the cut; None without a series.
+
+    The worst second is the one furthest outside the cut, or the nearest to it where all pass.
+    """
+    name = series_name(rule.score, scores)
+    series = scores[name] if name else []
+    known = {second: value for second, value in enumerate(series) if value is not None}
+    if not known:
+        return None
+    cuts = [cut for cut in (rule.minimum, rule.maximum) if cut is not None]
+    low, high = min([*known.values(), *cuts]), max([*known.values(), *cuts])
+
+    def height(value: float) -> float:
+        share = (value - low) / (high - low) if high > low else 0.5
+        return round(HEIGHT - MARGIN - share * (HEIGHT - 2 * MARGIN), 1)
+
+    return Curve(
+        line=_line({second: height(value) for second, value in known.items()}, len(series)),
+        cuts=tuple(height(cut) for cut in cuts),
+        seconds=len(series),
+        worst=max(known, key=lambda second: (_badness(rule, known[second]), -second)),
+    )
+
+
+def _line(heights: dict[int, float], seconds: int) -> str:
+    """The steps as an SVG path, broken where a second has no value."""
+    step = WIDTH / seconds
+    parts = []
+    for second, height in sorted(heights.items()):
+        start = "L" if second - 1 in heights else "M"
+        parts.append(f"{start}{second * step:.1f} {height}H{(second + 1) * step:.1f}")
+    return "".join(parts)
+
+
+def _badness(rule: Filter, value: float) -> float:
+    """How far a value lies outside the cut (positive) or inside it (negative)."""
+    below = -float("inf") if rule.minimum is None else rule.minimum - value
+    above = -float("inf") if rule.maximum is None else value - rule.maximum
+    return max(below, above)
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if value is not None and isfinite(value) else None

@@ -1,0 +1,106 @@
+"""What a drawn sample can say and what it cannot, in words, before anybody has rated it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from scipy.stats import norm
+
+from app import rooms
+from app.draws import Sample
+from app.pools import Pool
+from app.study_files import FilterSpec, StudyFile
+
+FEW = 30
+"""Clips on one side of a cut, under which a rate says little."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One statement: `can` what the study will be able to say, `cannot` what it will not, `careful` what is thin."""
+
+    kind: Literal["can", "cannot", "careful"]
+    text: str
+
+
+def claims(pool: Pool, spec: StudyFile, sample: Sample, filters: list[FilterSpec]) -> list[Claim]:
+    """Statements about this very draw, the most important first."""
+    if sample.design["kind"] == "borderline":
+        made = [
+            Claim("can", "How raters and each filter agree next to its threshold, and whether it should move."),
+            Claim(
+                "cannot",
+                "Precision or recall in the pool: clips were chosen for lying next to the thresholds, and no weight "
+                "mends that.",
+            ),
+        ]
+    else:
+        made = [
+            Claim(
+                "can",
+                f"Figures for the whole pool of {pool.readable.height} clips: each of the {len(sample.clips)} drawn "
+                "clips stands for its weight in others.",
+            )
+        ]
+        made += _sides(pool, sample, filters)
+    made += _raters(spec, sample)
+    return sorted(made, key=lambda claim: ("can", "cannot", "careful").index(claim.kind))
+
+
+def _sides(pool: Pool, sample: Sample, filters: list[FilterSpec]) -> list[Claim]:
+    """For each filter whether both sides of its cut were drawn: recall needs rejects, precision needs accepts."""
+    frame = pool.frame
+    rows = dict(zip(frame["clip"].to_list(), range(frame.height), strict=True))
+    drawn = [rows[one.clip] for one in sample.clips]
+    made: list[Claim] = []
+    without_rejects, without_accepts, thin = [], [], []
+    for rule in filters:
+        scores = [score for score in frame[rule.score].gather(drawn).to_list() if score is not None]
+        accepted = sum(rooms.passes(float(score), rule.min, rule.max) for score in scores)
+        rejected = len(scores) - accepted
+        if not rejected:
+            without_rejects.append(rule.title)
+        elif not accepted:
+            without_accepts.append(rule.title)
+        elif min(accepted, rejected) < FEW:
+            side = "rejects" if rejected < accepted else "accepts"
+            thin.append(f"{rule.title} ({side} {min(accepted, rejected)})")
+    if without_rejects:
+        names = ", ".join(without_rejects)
+        made.append(
+            Claim("cannot", f"Recall of {names}: no clip that it rejects was drawn, so what it loses stays unknown.")
+        )
+    if without_accepts:
+        made.append(Claim("cannot", f"Precision of {', '.join(without_accepts)}: no clip that it accepts was drawn."))
+    if thin:
+        made.append(Claim("careful", f"Few clips on one side of the threshold, so wide intervals: {', '.join(thin)}."))
+    heavy = max((one.weight for one in sample.clips), default=0.0)
+    light = min((one.weight for one in sample.clips), default=0.0)
+    if light and heavy / light > 50:
+        made.append(
+            Claim(
+                "careful",
+                f"Weights range from {light:.3g} to {heavy:.3g}: a few clips will decide the figures of the pool.",
+            )
+        )
+    return made
+
+
+def _raters(spec: StudyFile, sample: Sample) -> list[Claim]:
+    clips = len(sample.clips)
+    made = []
+    if spec.raters_per_clip == 1:
+        made.append(Claim("cannot", "Agreement between raters: each clip gets one rater. Two or more show it."))
+    elif spec.raters_per_clip == 2:
+        made.append(Claim("careful", "Two raters per clip: a split has no majority, and split clips have no truth."))
+    if clips and sample.design["kind"] != "borderline":
+        half = float(norm.ppf(0.975)) * (0.25 / clips) ** 0.5
+        made.append(
+            Claim("can", f"A share of good clips to about ±{100 * half:.0f} points at worst (95 %, equal weights).")
+        )
+    if spec.score_visibility == "shown":
+        made.append(
+            Claim(
+                "cannot", "Filters without anchoring: all raters see the scores. Hidden or randomised shows the bias."
+            )
+        )
+    return made

@@ -1,0 +1,159 @@
+"""What the wizard's forms change in a draft: each takes the sent fields and gives the study file's new content.
+
+Fields that make no sense are not judged here: the study file's own reader names every wrong line afterwards.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+Form = Mapping[str, str]
+Content = dict[str, Any]
+DESIGNS = {
+    "simple": "A simple random sample",
+    "bands": "Bands of one filter's score",
+    "pattern": "Which filters a clip passes and fails",
+    "column": "A column of the pool, such as language or age",
+    "crossed": "Bands of a filter's score crossed with a column",
+    "borderline": "Next to each threshold: just passing, just failing",
+    "two_phase": "A pilot, then where the pilot finds the threshold",
+}
+ALLOCATIONS = {
+    "equal": "The same number in each stratum",
+    "proportional": "In proportion to the pool",
+    "power": "In between (square root)",
+    "neyman": "More where verdicts vary (Neyman; needs a guess)",
+}
+
+
+def number(text: str) -> int | float | str:
+    """What a person typed into a number's field: a whole number, a number, or their text as it is.
+
+    >>> number("3"), number("0.5"), number("many")
+    (3, 0.5, 'many')
+    """
+    for kind in (int, float):
+        try:
+            return kind(text.strip())
+        except ValueError:
+            continue
+    return text.strip()
+
+
+def filters(content: Content, form: Form) -> Content:
+    """Thresholds, titles and which filters stay; a new one when its score was chosen."""
+    kept = []
+    for place, rule in enumerate(content.get("filters", [])):
+        if form.get(f"keep-{place}") != "on":
+            continue
+        ends = {name: number(text) for name in ("min", "max") if (text := form.get(f"{name}-{place}", "")).strip()}
+        plain = {key: value for key, value in rule.items() if key not in ("min", "max")}
+        kept.append(plain | {"title": form.get(f"title-{place}", "").strip() or rule["title"]} | ends)
+    score = form.get("new-score", "").strip()
+    if score:
+        ends = {name: number(text) for name in ("min", "max") if (text := form.get(f"new-{name}", "")).strip()}
+        kept.append({"name": _free(score, [rule["name"] for rule in kept]), "title": score, "score": score} | ends)
+    return content | {"filters": kept}
+
+
+def _free(score: str, taken: list[str]) -> str:
+    plain = "".join(letter if letter.isalnum() else "_" for letter in score.lower()).strip("_")[:36] or "filter"
+    plain = plain if plain[0].isalpha() else f"f_{plain}"
+    return next(name for name in (plain, *(f"{plain}_{n}" for n in range(2, 1000))) if name not in taken)
+
+
+def design(content: Content, form: Form) -> Content:
+    """The sampling table, made anew from the form."""
+    chosen = form.get("design", "simple")
+    plan: Content = {"design": chosen if chosen in ("simple", "borderline", "two_phase") else "stratified"}
+    plan |= _of_borderline(form) if chosen == "borderline" else {"clips": number(form.get("clips", "100"))}
+    if chosen in ("bands", "two_phase"):
+        plan |= {"by": form.get("by", ""), "bands": number(form.get("bands", "4"))}
+    if chosen == "two_phase":
+        plan |= {"pilot": number(form.get("pilot", "30")), "target": number(form.get("target", "0.9"))}
+    if chosen in ("pattern", "column", "crossed"):
+        plan["strata"] = _strata(chosen, form)
+    if plan["design"] == "stratified":
+        plan |= _allocation(form)
+    plan |= _limits(form, per_source=plan["design"] in ("simple", "stratified"))
+    return content | {"sampling": plan, "seed": number(form.get("seed", str(content.get("seed", 1))))}
+
+
+def _of_borderline(form: Form) -> Content:
+    return {"each": number(form.get("each", "50")), "others": form.get("others", "ignored")}
+
+
+def _allocation(form: Form) -> Content:
+    chosen = form.get("allocation", "equal")
+    if chosen != "neyman":
+        return {"allocation": chosen}
+    guesses = form.get("guess", "").replace(";", ",").split(",")
+    return {"allocation": chosen, "guess": [number(part) for part in guesses if part.strip()]}
+
+
+def _limits(form: Form, *, per_source: bool) -> Content:
+    """What every design may say: a limit per source, clips in and out, the slice of rejects or why there is none."""
+    plan: Content = {}
+    if per_source and form.get("per_source", "").strip():
+        plan["per_source"] = number(form["per_source"])
+    for name in ("include", "exclude"):
+        clips = [line.strip() for line in form.get(name, "").splitlines() if line.strip()]
+        if clips:
+            plan[name] = clips
+    if form.get("waive_rejects", "").strip():
+        plan["waive_rejects"] = form["waive_rejects"].strip()
+    elif form.get("rejects", "").strip():
+        plan["rejects"] = number(form["rejects"])
+    return plan
+
+
+def _strata(chosen: str, form: Form) -> list[Content]:
+    most = {"most": number(form["most"])} if form.get("most", "").strip() else {}
+    by_column = {"column": form.get("column", "")} | most
+    if chosen == "pattern":
+        return [{"pattern": True} | most]
+    if chosen == "column":
+        return [by_column]
+    return [{"filter": form.get("by", ""), "bands": number(form.get("bands", "4"))}, by_column]
+
+
+def chosen_design(content: Content) -> str:
+    """Which of `DESIGNS` the sampling table is.
+
+    >>> chosen_design({"sampling": {"design": "stratified", "by": "sharpness"}})
+    'bands'
+    """
+    plan = content.get("sampling", {})
+    if plan.get("design") != "stratified":
+        return str(plan.get("design", "simple"))
+    strata = plan.get("strata", [])
+    if not strata:
+        return "bands"
+    kinds = ["pattern" if "pattern" in one else "column" if "column" in one else "filter" for one in strata]
+    return (
+        "crossed"
+        if sorted(kinds) == ["column", "filter"]
+        else kinds[0]
+        if len(kinds) == 1 and kinds[0] != "filter"
+        else "bands"
+    )
+
+
+def questions(content: Content, form: Form) -> Content:
+    """Name, guidelines, how many raters, what they see, and the questions."""
+    asked = []
+    for place, item in enumerate(content.get("criteria", [])):
+        if form.get(f"keep-{place}") == "on":
+            said = {name: form.get(f"{name}-{place}", "").strip() for name in ("label", "question", "scale")}
+            asked.append({**item, **{name: text for name, text in said.items() if text}})
+    if form.get("new-label", "").strip():
+        label = form["new-label"].strip()
+        key = _free(label, [item["key"] for item in asked])
+        said = {"question": form.get("new-question", "").strip() or label, "scale": form.get("new-scale", "acceptable")}
+        asked.append({"key": key, "label": label, **said})
+    return content | {
+        "name": form.get("name", "").strip(),
+        "guidelines": form.get("guidelines", "").replace("\r\n", "\n"),
+        "raters_per_clip": number(form.get("raters_per_clip", "2")),
+        "score_visibility": form.get("score_visibility", "hidden"),
+        "criteria": asked,
+    }

@@ -1,0 +1,167 @@
+"""A draft against its pool: histograms with the cuts, and the sample it would draw with what that can say."""
+
+import tomllib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from math import ceil
+from pathlib import Path
+
+import polars as pl
+
+from app import studies, study_drafts, study_files
+from app.design_claims import Claim, claims
+from app.draws import DrawnClip, Sample, draw
+from app.errors import AppError
+from app.pool_page import Drawing, drawing
+from app.pool_views import histograms
+from app.pools import FACTS, Pool
+from app.study_drafts import Draft
+from app.study_files import FilterSpec
+from scoring.filters import Filter
+
+ON_A_WALL = 48
+MOST_VALUES = 60
+"""A column with more different values than this is no subgroup."""
+
+
+@dataclass(frozen=True)
+class StratumLine:
+    """A stratum of the preview. `population` is None where a design does not count it."""
+
+    label: str
+    population: int | None
+    drawn: int
+    lightest: float
+    heaviest: float
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What the draft would draw. `minutes` is the raters' time for all places, in minutes."""
+
+    clips: int
+    sources: int
+    strata: tuple[StratumLine, ...]
+    claims: tuple[Claim, ...]
+    notes: tuple[str, ...]
+    minutes: int
+    weighted: bool
+
+
+@dataclass(frozen=True)
+class WallClip:
+    """A drawn clip on the wall; `scores` are those that its filters read, as (title, score)."""
+
+    clip: str
+    row: int
+    """Its row in the pool: what its poster is asked for by."""
+    source: str
+    stratum: str
+    weight: float
+    scores: tuple[tuple[str, float | None], ...]
+
+
+def score_drawings(pool: Pool, rules: list[Filter]) -> dict[str, Drawing]:
+    """For every score that the rules cut and the pool has: its histogram as the page draws it."""
+    scores = [name for name in dict.fromkeys(rule.score for rule in rules) if name in pool.frame.columns]
+    rows = pool.readable.lazy()
+    found = histograms(rows, pool.readable.schema, scores, rules)
+    return {one.score: drawing(one) for one in found}
+
+
+def columns_of(pool: Pool) -> list[str]:
+    """Columns that can divide a pool into subgroups: text of few values."""
+    frame = pool.readable
+    texts = [
+        name
+        for name, kind in frame.schema.items()
+        if kind == pl.String and name not in ("clip", "media", "source", "reason")
+    ]
+    return [name for name in texts if frame[name].n_unique() <= MOST_VALUES]
+
+
+def numbers_of(pool: Pool) -> list[str]:
+    """Scores that a filter can read."""
+    return [name for name in pool.score_columns() if name not in FACTS and pool.frame.schema[name].is_numeric()]
+
+
+def drawn(draft: Draft) -> tuple[Pool, Sample, list[FilterSpec], list[str]]:
+    """The sample that the study would have, its filters, and a sentence for each filter that is left out.
+
+    Raises AppError where the draft is not right or cannot be drawn.
+    """
+    pool = study_drafts.pool_of(draft)
+    found, filters, left_out = _draw(draft.pool, pool.fingerprint, draft.text)
+    return pool, found, filters, left_out
+
+
+@lru_cache(maxsize=8)
+def _draw(place: Path, _fingerprint: str, text: str) -> tuple[Sample, list[FilterSpec], list[str]]:
+    """The same draft draws the same sample: its pages share one."""
+    pool = study_drafts.pool_of(Draft("", place, tomllib.loads(text), datetime.now(UTC)))
+    spec = study_files.parse(text, study_drafts.NAME)
+    filters, left_out = studies.usable_filters(pool, spec)
+    found = draw(pool, spec, filters)
+    if not found.clips:
+        raise AppError("The sample is empty: no clip of the pool has a score to draw by.", "Check the pool.")
+    return found, filters, left_out
+
+
+def preview(draft: Draft) -> Preview:
+    """Strata with their weights, what the sample can say, the raters' time."""
+    pool, sample, filters, left_out = drawn(draft)
+    spec = draft.spec()
+    frame = pool.frame
+    place = dict(zip(frame["clip"].to_list(), range(frame.height), strict=True))
+    rows = [place[one.clip] for one in sample.clips]
+    seconds = frame["duration"].gather(rows).fill_null(0.0)
+    watching = float(seconds.sum()) + studies.SECONDS_TO_ANSWER * len(rows)
+    return Preview(
+        clips=len({one.clip for one in sample.clips}),
+        sources=frame["source"].gather(rows).n_unique(),
+        strata=tuple(_strata(sample)),
+        claims=tuple(claims(pool, spec, sample, filters)),
+        notes=(*left_out, *sample.design.get("notes", [])),
+        minutes=ceil(watching * spec.raters_per_clip / 60),
+        weighted=sample.design["kind"] != "borderline",
+    )
+
+
+def _strata(sample: Sample) -> list[StratumLine]:
+    population = {row["label"]: row.get("population") for row in sample.design.get("strata", [])}
+    groups: dict[str, list[DrawnClip]] = {label: [] for label in population}
+    for one in sample.clips:
+        groups.setdefault(one.stratum, []).append(one)
+    return [
+        StratumLine(
+            label=label,
+            population=population.get(label),
+            drawn=len(clips),
+            lightest=min((one.weight for one in clips), default=0.0),
+            heaviest=max((one.weight for one in clips), default=0.0),
+        )
+        for label, clips in groups.items()
+    ]
+
+
+def wall(draft: Draft, page: int) -> tuple[list[WallClip], int]:
+    """One page of the drawn clips, by stratum, and how many there are in all."""
+    pool, sample, filters, _ = drawn(draft)
+    frame = pool.frame
+    place = dict(zip(frame["clip"].to_list(), range(frame.height), strict=True))
+    shown = sample.clips[(page - 1) * ON_A_WALL : page * ON_A_WALL]
+    chosen = {rule.name: rule for rule in filters}
+    by = sample.design.get("by", "")
+    made = []
+    for one in shown:
+        names = one.drawn_for or ((by,) if by in chosen else tuple(chosen)[:1])
+        row = place[one.clip]
+        scores = tuple((chosen[name].title, _score(frame, chosen[name].score, row)) for name in names if name in chosen)
+        made.append(WallClip(one.clip, row, str(frame["source"][row]), one.stratum, one.weight, scores))
+    return made, len(sample.clips)
+
+
+def _score(frame: pl.DataFrame, score: str, row: int) -> float | None:
+    value = frame[score][row]
+    return None if value is None else float(value)

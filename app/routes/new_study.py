@@ -1,0 +1,267 @@
+"""Making a study in the browser, step by step: pool, filters, design, questions, the study file, the study."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
+from fastapi.responses import FileResponse
+
+from app import clip_posters, draft_forms, draft_previews, rooms, studies, study_drafts, study_files
+from app.auth import require_researcher
+from app.background import Job, Jobs, Step
+from app.db import Database, Reader, database
+from app.errors import AppError, NotFound
+from app.settings import Settings
+from app.study_drafts import Draft
+from app.web import is_htmx, page, see
+from scoring.filters import Filter
+
+router = APIRouter(prefix="/studies/new", dependencies=[Depends(require_researcher)])
+Key = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$")]
+MOST_FIELDS = 2000
+STEPS = (("filters", "Filters"), ("design", "Design"), ("questions", "Questions"), ("review", "Study file"))
+
+
+async def sent(request: Request) -> dict[str, str]:
+    """The fields of a sent form."""
+    form = await request.form(max_fields=MOST_FIELDS)
+    return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+Sent = Annotated[dict[str, str], Depends(sent)]
+
+
+def draft_of(request: Request, key: Key) -> Draft:
+    """The draft of the address."""
+    return study_drafts.load(settings_of(request), key)
+
+
+Now = Annotated[Draft, Depends(draft_of)]
+
+
+def settings_of(request: Request) -> Settings:
+    """The server's settings."""
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+@router.get("")
+def begin(request: Request, db: Reader) -> Response:
+    """Choose a pool and what to start from; go on with a draft."""
+    settings = settings_of(request)
+    context = {
+        "pools": study_drafts.pools(settings, db),
+        "folder": settings.home / "pools",
+        "presets": study_files.PRESETS,
+        "lines": studies.overview(db),
+        "drafts": study_drafts.listed(settings),
+    }
+    return page(request, "wizard/begin.html", context)
+
+
+@router.post("")
+def start(
+    request: Request,
+    db: Reader,
+    pool: Annotated[str, Form(max_length=16)] = "",
+    base: Annotated[str, Form(max_length=100)] = "acr",
+) -> Response:
+    """A new draft from a preset, or from another study's file."""
+    settings = settings_of(request)
+    if not pool:
+        raise AppError("No pool was chosen.", "Go back and choose one.")
+    place = study_drafts.chosen_pool(settings, db, pool)
+    text = study_files.preset(base) if base in study_files.PRESETS else studies.by_slug(db, base).study_file
+    return see(f"/studies/new/{study_drafts.begin(settings, place, text).key}/filters")
+
+
+@router.post("/{key}/forget")
+def forget(request: Request, draft: Now) -> Response:
+    """Throw a draft away."""
+    study_drafts.forget(settings_of(request), draft.key)
+    return see("/studies/new")
+
+
+@router.get("/{key}/filters")
+def filters(request: Request, draft: Now) -> Response:
+    """Every filter with its score's histogram and cut."""
+    pool = study_drafts.pool_of(draft)
+    rules, problem = _rules(draft)
+    context = {
+        "rules": draft.content.get("filters", []),
+        "drawings": draft_previews.score_drawings(pool, rules),
+        "why": {rule["score"]: pool.why_without(rule["score"]) for rule in draft.content.get("filters", [])},
+        "scores": draft_previews.numbers_of(pool),
+        "pool": pool,
+        "short": rooms.short,
+    }
+    return _step(request, draft, "filters", context, problem)
+
+
+@router.post("/{key}/filters")
+def change_filters(request: Request, draft: Now, form: Sent) -> Response:
+    """Take the thresholds over."""
+    return _changed(request, draft, draft_forms.filters(draft.content, form), form, "filters", "design")
+
+
+@router.get("/{key}/design")
+def design(request: Request, draft: Now) -> Response:
+    """The design and what it would draw."""
+    return _design(request, draft)
+
+
+@router.post("/{key}/design")
+def change_design(request: Request, draft: Now, form: Sent) -> Response:
+    """Take the design over; htmx gets the new preview alone."""
+    changed = Draft(draft.key, draft.pool, draft_forms.design(draft.content, form), draft.changed)
+    study_drafts.save(settings_of(request), changed)
+    if is_htmx(request):
+        return page(request, "wizard/design.html", _previewed(changed), block="preview")
+    return see(f"/studies/new/{draft.key}/{'questions' if form.get('go') == 'on' else 'design'}")
+
+
+@router.get("/{key}/clips")
+def clips(request: Request, draft: Now, number: Annotated[int, Query(ge=1, le=100_000, alias="page")] = 1) -> Response:
+    """The drawn clips as a wall of posters."""
+    shown, total = draft_previews.wall(draft, number)
+    pages = max(1, -(-total // draft_previews.ON_A_WALL))
+    context = {"clips": shown, "total": total, "number": number, "pages": pages, "short": rooms.short}
+    return _step(request, draft, "clips", context, None)
+
+
+@router.get("/{key}/posters/{row}.jpg")
+def poster(request: Request, draft: Now, row: Annotated[int, Path(ge=0, le=2**31)]) -> FileResponse:
+    """A still picture of the clip in one row of the draft's pool."""
+    pool = study_drafts.pool_of(draft)
+    if row >= pool.frame.height:
+        raise NotFound("The pool has no such row.", "Look at the wall of clips again.")
+    file = clip_posters.poster(settings_of(request), pool, pool.frame["clip"][row])
+    return FileResponse(file, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
+
+
+@router.get("/{key}/questions")
+def questions(request: Request, draft: Now) -> Response:
+    """Name, guidelines, raters and the questions."""
+    scales = ("acceptable", "verdict", "acr5", "slider", "text")
+    return _step(request, draft, "questions", {"content": draft.content, "scales": scales}, _problem(draft))
+
+
+@router.post("/{key}/questions")
+def change_questions(request: Request, draft: Now, form: Sent) -> Response:
+    """Take them over."""
+    return _changed(request, draft, draft_forms.questions(draft.content, form), form, "questions", "review")
+
+
+@router.get("/{key}/review")
+def review(request: Request, draft: Now) -> Response:
+    """The study file as the command line reads it, and the button that makes the study."""
+    return _review(request, draft, draft.text, _problem(draft))
+
+
+@router.post("/{key}/review")
+def change_text(request: Request, draft: Now, form: Sent) -> Response:
+    """Take the edited study file over; a text that is no TOML is shown again with what is wrong."""
+    text = form.get("text", "").replace("\r\n", "\n")
+    try:
+        content = study_files.toml(text, study_drafts.NAME)
+    except AppError as error:
+        return _review(request, draft, text, str(error), status=422)
+    study_drafts.save(settings_of(request), Draft(draft.key, draft.pool, content, draft.changed))
+    return see(f"/studies/new/{draft.key}/review")
+
+
+@router.post("/{key}/make")
+def make(request: Request, draft: Now) -> Response:
+    """Make the study, in the background."""
+    problem = _problem(draft)
+    if problem:
+        return _review(request, draft, draft.text, problem, status=422)
+    settings, opened = settings_of(request), database(request)
+    jobs: Jobs = request.app.state.jobs
+    jobs.start(f"make-{draft.key}", lambda step: _make(opened, settings, draft, step))
+    return see(f"/studies/new/{draft.key}/making")
+
+
+@router.get("/{key}/making")
+def making(request: Request, key: Key) -> Response:
+    """How far the study is; it looks again by itself."""
+    jobs: Jobs = request.app.state.jobs
+    job = jobs.of(f"make-{key}")
+    if job is None:
+        return see(f"/studies/new/{key}/review")
+    return page(request, "wizard/making.html", {"job": job, "key": key, "share": _share(job)}, block="progress")
+
+
+def _share(job: Job) -> int:
+    return round(100 * job.done / job.total) if job.total else 0
+
+
+def _make(opened: Database, settings: Settings, draft: Draft, step: Step) -> str:
+    pool, spec = study_drafts.pool_of(draft), draft.spec()
+    slug = studies.free_slug(opened, studies.slug_of(spec.name))
+    made = studies.create(opened, settings, pool, spec, draft.text, slug=slug, on_clip=step)
+    study_drafts.forget(settings, draft.key)
+    return made
+
+
+def _problem(draft: Draft) -> str | None:
+    """What is wrong with the study file; None when nothing is."""
+    try:
+        draft.spec()
+    except AppError as error:
+        return error.message
+    return None
+
+
+def _rules(draft: Draft) -> tuple[list[Filter], str | None]:
+    """The filters for the histograms, without those whose ends are no numbers; and what is wrong."""
+    rules = []
+    for rule in draft.content.get("filters", []):
+        ends = [rule.get("min"), rule.get("max")]
+        if all(end is None or isinstance(end, int | float) for end in ends) and any(end is not None for end in ends):
+            rules.append(Filter(rule["name"], rule["score"], *ends))
+    return rules, _problem(draft)
+
+
+def _previewed(draft: Draft) -> dict[str, Any]:
+    """The preview for the design page, or what stands in its way."""
+    try:
+        return {"preview": draft_previews.preview(draft), "problem": None, "key": draft.key}
+    except AppError as error:
+        return {"preview": None, "problem": str(error), "key": draft.key}
+
+
+def _design(request: Request, draft: Draft) -> Response:
+    pool = study_drafts.pool_of(draft)
+    strata = draft.content.get("sampling", {}).get("strata", [])
+    context = {
+        "content": draft.content,
+        "plan": draft.content.get("sampling", {}),
+        "chosen": draft_forms.chosen_design(draft.content),
+        "designs": draft_forms.DESIGNS,
+        "allocations": draft_forms.ALLOCATIONS,
+        "columns": draft_previews.columns_of(pool),
+        "rules": draft.content.get("filters", []),
+        "band": next((one for one in strata if "filter" in one), {}),
+        "part": next((one for one in strata if "filter" not in one), {}),
+        **_previewed(draft),
+    }
+    return _step(request, draft, "design", context, None)
+
+
+def _review(request: Request, draft: Draft, text: str, problem: str | None, *, status: int = 200) -> Response:
+    return _step(request, draft, "review", {"text": text}, problem, status=status)
+
+
+def _step(
+    request: Request, draft: Draft, name: str, context: dict[str, Any], problem: str | None, *, status: int = 200
+) -> Response:
+    shared = {"draft": draft, "key": draft.key, "step": name, "steps": STEPS, "problem": problem}
+    return page(request, f"wizard/{name}.html", shared | context, status=status)
+
+
+def _changed(
+    request: Request, draft: Draft, content: dict[str, Any], form: dict[str, str], here: str, after: str
+) -> Response:
+    """Keep the change, and go on where the researcher said so."""
+    study_drafts.save(settings_of(request), Draft(draft.key, draft.pool, content, draft.changed))
+    return see(f"/studies/new/{draft.key}/{after if form.get('go') == 'on' else here}")

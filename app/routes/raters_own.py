@@ -1,0 +1,43 @@
+"""What a rater has besides the clip on the screen: the list of their answers, and their language."""
+
+from itertools import chain
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Form, Request, Response
+from sqlalchemy import update
+from sqlmodel import col
+
+from app import judgments, rooms
+from app.auth import signed_in_rater
+from app.db import database
+from app.models import Rater
+from app.routes.rate import study_parts
+from app.study_rules import Language
+from app.web import page, see
+
+router = APIRouter()
+SCALE_WORDS = frozenset(label for _value, label in chain.from_iterable(judgments.SCALES.values()))
+
+
+@router.get("/rate/answers")
+def answers(request: Request) -> Response:
+    """The rater's last answers, each with the way to change it."""
+    with database(request).reader() as db:
+        rater = signed_in_rater(request, db)
+        whole = study_parts(request, db, rater)
+        mine = rooms.past_answers(db, whole, rater)
+    context = {"study_name": whole.study.name, "answers": mine, "scale_words": SCALE_WORDS}
+    return page(request, "rate/answers.html", context, block="list")
+
+
+@router.post("/language")
+def language(request: Request, language: Annotated[Language, Form()]) -> Response:
+    """The rater chooses a language; back to the page they came from."""
+    with database(request).writer() as db:
+        rater = signed_in_rater(request, db)
+        db.execute(update(Rater).where(col(Rater.id) == rater.id).values(language=language))
+    came_from = urlsplit(request.headers.get("referer", ""))
+    # Only the path, and never one that browsers read as another host.
+    path = came_from.path if came_from.netloc == request.headers.get("host") else ""
+    return see(path if path.startswith("/") and not path.startswith(("//", "/\\")) else "/rate")

@@ -1,0 +1,120 @@
+"""Clips that a rater gets besides the sample: which gold or attention clip, which repeat."""
+
+from datetime import datetime
+
+from sqlalchemy import bindparam, case, func, or_
+from sqlalchemy import select as rows
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col
+
+from app import schedule
+from app.models import Assignment, Rater, SomeRater, Study, StudyClip
+from app.schedule import Purpose
+from app.study_rules import Rules
+
+SHUFFLE_PRIME = 1_000_003
+"""Clips are ordered by (position * the rater's multiplier) modulo this prime: a permutation of each rater's own."""
+
+_mine = aliased(Assignment)
+SEEN = rows(col(_mine.study_clip_id)).where(col(_mine.rater_id) == bindparam("rater"))
+LAST_SOURCE = (
+    rows(col(StudyClip.source))
+    .join(_mine, col(_mine.study_clip_id) == col(StudyClip.id))
+    .where(col(_mine.rater_id) == bindparam("rater"))
+    .order_by(col(_mine.claimed_at).desc(), col(_mine.id).desc())
+    .limit(1)
+    .scalar_subquery()
+)
+ORDER = (
+    case((col(StudyClip.source) == LAST_SOURCE, 1), else_=0),
+    (col(StudyClip.position) * bindparam("shuffle")) % SHUFFLE_PRIME,
+)
+_AS_ASKED = or_(col(StudyClip.criterion) == bindparam("criterion"), col(StudyClip.criterion) == "")
+_KNOWN = (
+    rows(col(StudyClip.id))
+    .where(
+        col(StudyClip.study_id) == bindparam("study"),
+        col(StudyClip.role) == bindparam("role"),
+        col(StudyClip.id).not_in(SEEN),
+        _AS_ASKED,
+    )
+    .order_by(*ORDER)
+    .limit(1)
+)
+_later = aliased(Assignment)
+_SHOWN = ("done", "surplus", "held")
+_LATEST_FOR_REPEAT = (
+    rows(col(_later.claimed_at))
+    .where(
+        col(_later.rater_id) == bindparam("rater"),
+        col(_later.status).in_(_SHOWN),
+        col(_later.purpose).not_in(("training", "qualification")),
+    )
+    .order_by(col(_later.claimed_at).desc(), col(_later.id).desc())
+    .limit(1)
+    .offset(bindparam("apart"))
+    .scalar_subquery()
+)
+_again = aliased(Assignment)
+_REPEAT = (
+    rows(col(StudyClip.id))
+    .join(Assignment, col(Assignment.study_clip_id) == col(StudyClip.id))
+    .where(
+        col(Assignment.rater_id) == bindparam("rater"),
+        col(Assignment.purpose) == "sample",
+        col(Assignment.status).in_(("done", "surplus")),
+        col(Assignment.claimed_at) <= _LATEST_FOR_REPEAT,
+        col(StudyClip.criterion) == bindparam("criterion"),
+        col(StudyClip.id).not_in(
+            rows(col(_again.study_clip_id)).where(
+                col(_again.rater_id) == bindparam("rater"), col(_again.purpose) == "repeat"
+            )
+        ),
+    )
+    .order_by(*ORDER)
+    .limit(1)
+)
+
+
+def purpose(db: Session, rules: Rules, rater: SomeRater, *, now: datetime) -> Purpose:
+    """What the rater's next clip is for."""
+    if rules.sessions.stabilisers and schedule.in_sitting(_moments(db, rules, rater), now) < rules.sessions.stabilisers:
+        return "stabiliser"
+    if not schedule.has_specials(rules):
+        return "sample"
+    taken = db.execute(rows(col(Rater.taken)).where(col(Rater.id) == rater.id)).scalar_one()
+    return schedule.purpose_at(rules, rater.shuffle, taken)
+
+
+def is_new_sitting(db: Session, rules: Rules, rater: SomeRater, *, now: datetime) -> bool:
+    """Whether the rater comes back after so long a silence that a new sitting begins."""
+    return schedule.in_sitting(_moments(db, rules, rater), now) == 0
+
+
+def _moments(db: Session, rules: Rules, rater: SomeRater) -> list[datetime]:
+    """When the rater last took or answered a clip, newest first: one moment per clip, as many as stabilisers."""
+    last = func.coalesce(col(Assignment.answered_at), col(Assignment.claimed_at))
+    query = (
+        rows(last)
+        .where(col(Assignment.rater_id) == rater.id, col(Assignment.purpose).not_in(("training", "qualification")))
+        .order_by(last.desc())
+        .limit(rules.sessions.stabilisers)
+    )
+    return list(db.execute(query).scalars())
+
+
+def pick(
+    db: Session, study: Study, rules: Rules, rater: SomeRater, purpose: Purpose, *, criterion: str
+) -> tuple[int, int] | None:
+    """The clip of a gold, attention or repeat assignment and its occasion; None when there is none left.
+
+    `criterion` is the one asked about the clip that it comes instead of: a clip that asks for something else would
+    stand out.
+    """
+    asked = {"rater": rater.id, "shuffle": rater.shuffle, "criterion": criterion}
+    if purpose == "repeat":
+        assert rules.repeats is not None, "no repeat is due without its rule"
+        found = db.execute(_REPEAT, {**asked, "apart": rules.repeats.apart}).scalar()
+        return None if found is None else (found, 1)
+    found = db.execute(_KNOWN, {**asked, "study": study.id, "role": purpose}).scalar()
+    return None if found is None else (found, 0)
