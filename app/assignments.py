@@ -2,18 +2,17 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Integer, Row, ScalarSelect, Update, bindparam, case, func, or_, tuple_, update
+from sqlalchemy import Row, Update, bindparam, case, func, update
 from sqlalchemy import select as rows
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from app import schedule, specials
-from app.db import UtcTime
 from app.errors import NotAllowed
 from app.models import Assignment, Criterion, Event, Rater, SomeRater, Study, StudyClip
 from app.specials import LAST_SOURCE, SEEN, SHUFFLE_PRIME
@@ -300,104 +299,6 @@ def owned(db: Session, rater: SomeRater, assignment_id: int, among: Sequence[Hel
     if row is None:
         raise NotAllowed("This clip is not assigned to you.", "Go on with your own clips at /rate.")
     return _held(row)
-
-
-_NEWEST_FIRST = (col(Assignment.answered_at).desc(), col(Assignment.id).desc())
-_IS_ANSWERED = (
-    col(Assignment.rater_id) == bindparam("rater"),
-    or_(col(Assignment.status) == "done", col(Assignment.status) == "surplus"),
-    _IS_WORK,
-)
-_ANSWERED = rows(col(Assignment.id)).where(*_IS_ANSWERED)
-_BEFORE = (
-    _ANSWERED.where(
-        tuple_(col(Assignment.answered_at), col(Assignment.id))
-        < tuple_(bindparam("at", type_=UtcTime()), bindparam("assignment", type_=Integer()))
-    )
-    .order_by(*_NEWEST_FIRST)
-    .limit(1)
-)
-
-
-def before(db: Session, rater: SomeRater, assignment: Place) -> int | None:
-    """Number of the assignment the rater answered before this one."""
-    asked = {"rater": rater.id, "at": assignment.answered_at, "assignment": assignment.id}
-    row = db.connection().execute(_BEFORE, asked).first()
-    return row.id if row else None
-
-
-PACE_OVER = 5
-
-
-@dataclass(frozen=True)
-class Standing:
-    """Where a rater stands: clips answered, held, and still to be had; the last answer; the recent pace."""
-
-    done: int
-    held: int
-    free: int
-    last: int | None
-    """The assignment answered last."""
-    latest: datetime | None
-    earlier: datetime | None
-    """When the last answer came, and the one `PACE_OVER` answers before it."""
-
-    @property
-    def seconds_per_clip(self) -> float | None:
-        """The pace over the last five answers; None before there are six."""
-        if self.latest is None or self.earlier is None:
-            return None
-        return (self.latest - self.earlier).total_seconds() / PACE_OVER
-
-
-def _own(*statuses: str) -> ScalarSelect[int]:
-    wanted = or_(*(col(_mine.status) == status for status in statuses))
-    work = col(_mine.purpose).not_in(("training", "qualification"))
-    own = rows(func.count()).select_from(_mine).where(col(_mine.rater_id) == bindparam("rater"), wanted, work)
-    return own.scalar_subquery()
-
-
-_CLIPS = func.count(func.distinct(col(Assignment.study_clip_id)))
-_IN_STUDY = col(Assignment.study_id) == bindparam("study")
-_OPEN = rows(_CLIPS).where(_IN_STUDY, col(Assignment.status) == "open").scalar_subquery()
-# Counting what the rater has seen of the open clips is quicker than searching all open clips for unseen ones.
-_OPEN_SEEN = (
-    rows(_CLIPS)
-    .select_from(_mine)
-    .join(Assignment, col(Assignment.study_clip_id) == col(_mine.study_clip_id))
-    .where(col(_mine.rater_id) == bindparam("rater"), col(Assignment.status) == "open")
-    .scalar_subquery()
-)
-_ANSWER_TIMES = rows(col(Assignment.answered_at)).where(*_IS_ANSWERED).order_by(*_NEWEST_FIRST).limit(1)
-_STANDING = rows(
-    _own("done", "surplus"),
-    _own("held"),
-    _OPEN - _OPEN_SEEN,
-    _ANSWERED.order_by(*_NEWEST_FIRST).limit(1).scalar_subquery(),
-    _ANSWER_TIMES.scalar_subquery(),
-    _ANSWER_TIMES.offset(PACE_OVER).scalar_subquery(),
-)
-_HELD_BY_OTHERS = rows(_CLIPS).where(_IN_STUDY, col(Assignment.status) == "held", ~_SEEN)
-
-
-def standing(db: Session, study: Study, rater: SomeRater) -> Standing:
-    """Where the rater stands in the study."""
-    found = Standing(*db.connection().execute(_STANDING, {"study": study.id, "rater": rater.id}).one())
-    if not study.rules:
-        return found
-    rules = schedule.rules_of(study)
-    free = found.free
-    if schedule.has_specials(rules):
-        taken = db.execute(rows(col(Rater.taken)).where(col(Rater.id) == rater.id)).scalar_one()
-        free = schedule.clips_until(rules, rater.shuffle, taken, free)
-    if rules.recruitment.clips_per_rater:
-        free = min(free, max(0, rules.recruitment.clips_per_rater - found.done - found.held))
-    return replace(found, free=free)
-
-
-def held_by_others(db: Session, study: Study, rater: SomeRater) -> int:
-    """Clips unknown to the rater that others hold: they may come free."""
-    return int(db.execute(_HELD_BY_OTHERS, {"study": study.id, "rater": rater.id}).scalar_one())
 
 
 def _held(row: Row[Any]) -> Held:

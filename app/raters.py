@@ -90,3 +90,8 @@ def agree(db: Session, rater: SomeRater, study: Study) -> None:
                 detail={"hash": study.guidelines_hash},
             )
         )
+
+
+def speak(db: Session, rater: SomeRater, language: str) -> None:
+    """Keep the language the rater chose."""
+    db.execute(update(Rater).where(col(Rater.id) == rater.id).values(language=language))

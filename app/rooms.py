@@ -12,8 +12,8 @@ from uuid import uuid4
 from sqlalchemy import select as rows
 from sqlmodel import Session, col, select
 
-from app import assignments, judgments, media
-from app.assignments import Held, Standing
+from app import assignments, judgments, media, standings
+from app.assignments import Held
 from app.curves import curve
 from app.errors import AppError, NotFound
 from app.models import Assignment, Criterion, Filter, Judgment, SomeRater, Study
@@ -29,6 +29,7 @@ from app.room_view import (
     Tone,
     tags_in,
 )
+from app.standings import Standing
 from app.study_rules import Rules
 from app.web import markdown
 
@@ -89,13 +90,13 @@ def next_room(
     have = assignments.top_up(db, whole.study, rater, have, now=now, lease=lease)
     if have:
         return build(db, whole, rater, have[0], following=have[1:])
-    standing = assignments.standing(db, whole.study, rater)
+    standing = standings.standing(db, whole.study, rater)
     return Ended(
         study=whole.study.name,
         sender=sender_mark(rater),
         done=standing.done,
         undo=f"/rate/{standing.last}" if standing.last else None,
-        waiting=assignments.held_by_others(db, whole.study, rater) > 0,
+        waiting=standings.held_by_others(db, whole.study, rater) > 0,
     )
 
 
@@ -119,8 +120,8 @@ def build(
     chosen = judgments.current(db, held.assignment.id) if answered else {}
     if sent is not None:
         chosen = {item.id: sent[item.key] for item in whole.criteria if item.key in sent}
-    standing = assignments.standing(db, whole.study, rater)
-    earlier = assignments.before(db, rater, held.assignment) if answered else standing.last
+    standing = standings.standing(db, whole.study, rater)
+    earlier = standings.before(db, rater, held.assignment) if answered else standing.last
     return Room(
         study=whole.study.name,
         sender=sender_mark(rater),

@@ -12,7 +12,7 @@ import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import __version__, assignments, auth, exports, filter_results, judgments, raters, results, rooms
+from app import __version__, assignments, auth, exports, filter_results, judgments, raters, results, rooms, standings
 from app.db import Database
 from app.judgments import Answer
 from app.models import Assignment, Rater, Study, StudyClip
@@ -45,7 +45,7 @@ def send(maker: StudyMaker, study: Study, rater: Rater, *, submission: str, fact
         whole = rooms.parts(db, study.id)
         have = assignments.top_up(db, study, rater, assignments.held(db, rater), now=NOON, lease=LEASE)
         if not have:
-            last = assignments.standing(db, study, rater).last
+            last = standings.standing(db, study, rater).last
             assert last is not None
             have = [assignments.owned(db, rater, last)]
         answer = Answer(answers(**values), submission, facts)

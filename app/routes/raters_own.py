@@ -5,13 +5,10 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Form, Request, Response
-from sqlalchemy import update
-from sqlmodel import col
 
-from app import judgments, rooms
+from app import judgments, raters, rooms
 from app.auth import signed_in_rater
 from app.db import database
-from app.models import Rater
 from app.routes.rate import study_parts
 from app.study_rules import Language
 from app.web import page, see
@@ -36,7 +33,7 @@ def language(request: Request, language: Annotated[Language, Form()]) -> Respons
     """The rater chooses a language; back to the page they came from."""
     with database(request).writer() as db:
         rater = signed_in_rater(request, db)
-        db.execute(update(Rater).where(col(Rater.id) == rater.id).values(language=language))
+        raters.speak(db, rater, language)
     came_from = urlsplit(request.headers.get("referer", ""))
     # Only the path, and never one that browsers read as another host.
     path = came_from.path if came_from.netloc == request.headers.get("host") else ""

@@ -1,0 +1,128 @@
+"""Where a rater stands: how many clips are done and left, the last answers, the pace."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy import Integer, ScalarSelect, bindparam, func, or_, tuple_
+from sqlalchemy import select as rows
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col
+
+from app import schedule
+from app.db import UtcTime
+from app.models import Assignment, Rater, SomeRater, Study
+from app.specials import SEEN
+
+NO_WORK = ("training", "qualification")
+"""Purposes that come before the work and count neither as done nor as left."""
+_mine = aliased(Assignment)
+
+
+class Answered(Protocol):
+    """What is needed of an assignment that was answered."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def answered_at(self) -> datetime | None: ...
+
+
+_NEWEST_FIRST = (col(Assignment.answered_at).desc(), col(Assignment.id).desc())
+_IS_ANSWERED = (
+    col(Assignment.rater_id) == bindparam("rater"),
+    or_(col(Assignment.status) == "done", col(Assignment.status) == "surplus"),
+    col(Assignment.purpose).not_in(NO_WORK),
+)
+_ANSWERED = rows(col(Assignment.id)).where(*_IS_ANSWERED)
+_BEFORE = (
+    _ANSWERED.where(
+        tuple_(col(Assignment.answered_at), col(Assignment.id))
+        < tuple_(bindparam("at", type_=UtcTime()), bindparam("assignment", type_=Integer()))
+    )
+    .order_by(*_NEWEST_FIRST)
+    .limit(1)
+)
+
+
+def before(db: Session, rater: SomeRater, assignment: Answered) -> int | None:
+    """Number of the assignment the rater answered before this one."""
+    asked = {"rater": rater.id, "at": assignment.answered_at, "assignment": assignment.id}
+    row = db.connection().execute(_BEFORE, asked).first()
+    return row.id if row else None
+
+
+PACE_OVER = 5
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a rater stands: clips answered, held, and still to be had; the last answer; the recent pace."""
+
+    done: int
+    held: int
+    free: int
+    last: int | None
+    """The assignment answered last."""
+    latest: datetime | None
+    earlier: datetime | None
+    """When the last answer came, and the one `PACE_OVER` answers before it."""
+
+    @property
+    def seconds_per_clip(self) -> float | None:
+        """The pace over the last five answers; None before there are six."""
+        if self.latest is None or self.earlier is None:
+            return None
+        return (self.latest - self.earlier).total_seconds() / PACE_OVER
+
+
+def _own(*statuses: str) -> ScalarSelect[int]:
+    wanted = or_(*(col(_mine.status) == status for status in statuses))
+    work = col(_mine.purpose).not_in(NO_WORK)
+    own = rows(func.count()).select_from(_mine).where(col(_mine.rater_id) == bindparam("rater"), wanted, work)
+    return own.scalar_subquery()
+
+
+_CLIPS = func.count(func.distinct(col(Assignment.study_clip_id)))
+_IN_STUDY = col(Assignment.study_id) == bindparam("study")
+_OPEN = rows(_CLIPS).where(_IN_STUDY, col(Assignment.status) == "open").scalar_subquery()
+# Counting what the rater has seen of the open clips is quicker than searching all open clips for unseen ones.
+_OPEN_SEEN = (
+    rows(_CLIPS)
+    .select_from(_mine)
+    .join(Assignment, col(Assignment.study_clip_id) == col(_mine.study_clip_id))
+    .where(col(_mine.rater_id) == bindparam("rater"), col(Assignment.status) == "open")
+    .scalar_subquery()
+)
+_ANSWER_TIMES = rows(col(Assignment.answered_at)).where(*_IS_ANSWERED).order_by(*_NEWEST_FIRST).limit(1)
+_STANDING = rows(
+    _own("done", "surplus"),
+    _own("held"),
+    _OPEN - _OPEN_SEEN,
+    _ANSWERED.order_by(*_NEWEST_FIRST).limit(1).scalar_subquery(),
+    _ANSWER_TIMES.scalar_subquery(),
+    _ANSWER_TIMES.offset(PACE_OVER).scalar_subquery(),
+)
+_HELD_BY_OTHERS = rows(_CLIPS).where(
+    _IN_STUDY, col(Assignment.status) == "held", col(Assignment.study_clip_id).not_in(SEEN)
+)
+
+
+def standing(db: Session, study: Study, rater: SomeRater) -> Standing:
+    """Where the rater stands in the study."""
+    found = Standing(*db.connection().execute(_STANDING, {"study": study.id, "rater": rater.id}).one())
+    if not study.rules:
+        return found
+    rules = schedule.rules_of(study)
+    free = found.free
+    if schedule.has_specials(rules):
+        taken = db.execute(rows(col(Rater.taken)).where(col(Rater.id) == rater.id)).scalar_one()
+        free = schedule.clips_until(rules, rater.shuffle, taken, free)
+    if rules.recruitment.clips_per_rater:
+        free = min(free, max(0, rules.recruitment.clips_per_rater - found.done - found.held))
+    return replace(found, free=free)
+
+
+def held_by_others(db: Session, study: Study, rater: SomeRater) -> int:
+    """Clips unknown to the rater that others hold: they may come free."""
+    return int(db.execute(_HELD_BY_OTHERS, {"study": study.id, "rater": rater.id}).scalar_one())
