@@ -13,7 +13,7 @@ from app.sampling_plans import DESIGNS, SamplingPlan
 from app.sampling_plans import Borderline as Borderline
 from app.sampling_plans import Stratified as Stratified
 from app.settings import HERE
-from app.study_rules import Name, Part, Rules
+from app.study_rules import NOT_YET, Name, Part, Rules
 
 PRESETS = ("acr", "talkvid")
 DECIDING = ("verdict", "acceptable")
@@ -151,8 +151,23 @@ def parse(text: str, name: str) -> StudyFile:
 
 def _contradictions(spec: StudyFile) -> Iterator[tuple[list[int | str], str]]:
     """Where parts of a study file do not fit each other: the place and what is wrong."""
+    yield from _without_effect(spec)
     yield from _wrong_questions(spec)
     yield from _wrong_filters(spec)
+
+
+def _without_effect(spec: StudyFile) -> Iterator[tuple[list[int | str], str]]:
+    """What is checked and would do nothing: nobody shall count on it in silence."""
+    words = "is read, and this version does nothing with it yet: take it out"
+    for name in NOT_YET:
+        if getattr(spec, name) is not None:
+            yield [name], f"{name} {words}"
+    for name in ("platform", "completion_code", "screened_out_code", "returned_code", "completion_url"):
+        if getattr(spec.recruitment, name):
+            yield ["recruitment", name], f"{name} {words}"
+    for number, item in enumerate(spec.criteria):
+        if item.rubric != Rubric():
+            yield ["criteria", number, "key"], f"the rubric of {item.key!r} {words}"
 
 
 def _wrong_questions(spec: StudyFile) -> Iterator[tuple[list[int | str], str]]:

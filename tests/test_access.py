@@ -76,6 +76,8 @@ TABLE: tuple[tuple[str, str, dict[str, str], tuple[int, int, int, int]], ...] = 
     ("POST", "/sign-in", {"key": "no-such-key"}, (401, 401, 401, 401)),
     ("GET", "/join/{token}", {}, (200, 200, 303, 200)),
     ("GET", "/rate", {}, (401, 200, 200, 401)),
+    ("GET", "/rate/answers", {}, (401, 200, 200, 401)),
+    ("POST", "/language", {"language": "en"}, (401, 303, 303, 401)),
     ("POST", "/rate/start", {}, (401, 303, 303, 401)),
     ("POST", "/rate/{assignment_id}/alive", {}, (401, 204, 204, 401)),
     ("GET", "/media/{key}.mp4", {}, (401, 403, 200, 200)),

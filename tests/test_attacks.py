@@ -27,7 +27,7 @@ def enter(visitor: Visitor, settings: Settings, study: object, name: str = "Ada"
 
 def on_screen(browser: TestClient) -> str:
     """Address of the answer form."""
-    return browser.get("/rate").text.split('action="')[1].split('"')[0]
+    return browser.get("/rate").text.split('id="answers" method="post" action="')[1].split('"')[0]
 
 
 def test_undo_goes_back_answer_by_answer(visitor: Visitor, settings: Settings, study_maker: StudyMaker) -> None:

@@ -137,7 +137,10 @@ def test_a_study_is_made_of_real_scores(database: Database, settings: Settings, 
     kept = {row["clip"]: row for row in pool.frame.iter_rows(named=True)}
     assert sorted(clip.clip for clip in clips) == ["v0", "v1", "v2"]
     for clip in clips:
-        assert clip.scores == {name: kept[clip.clip][name] for name in pool.score_columns()}
+        scores = {name: value for name, value in clip.scores.items() if not name.endswith("_per_second")}
+        assert scores == {name: kept[clip.clip][name] for name in pool.score_columns()}
+        assert all(isinstance(clip.scores[name], list) for name in clip.scores.keys() - scores.keys())
+        assert "luma_per_second" in clip.scores
         assert (clip.width, clip.height, round(clip.duration, 3)) == (160, 90, 1.0)
         assert (settings.media / f"{clip.media_key}.mp4").stat().st_size > 500
     assert [item.key for item in sorted(criteria, key=lambda item: item.position)] == [
