@@ -114,8 +114,10 @@ def _absolute(table: Anova, form: Form, tail: float) -> tuple[float | None, floa
     spread = k * c + (k * n - k - n) * e
     low, high = n * (b - lower * e) / (lower * spread + n * b), n * (upper * b - e) / (spread + n * upper * b)
     if form == "2_k":
+        if 1 + (k - 1) * low <= 0:
+            return None, None  # the end of one rater's agreement is so low that the mean's has no bound
         low, high = k * low / (1 + (k - 1) * low), k * high / (1 + (k - 1) * high)
-    return low, high
+    return (low, high) if low <= high else (None, None)
 
 
 def icc(
@@ -154,7 +156,8 @@ def icc(
         method = f"percentile interval of {resamples} resamples of {unit}s" + (
             f"; gaps: one-way analysis with {table.k:.3g} votes a clip" if table.raters is None else ""
         )
-    method = method if low is not None else "no interval: the ratings show no spread around the clips' means"
+    if low is None:
+        method = "no interval: no spread around the clips' means, or so much that an end has no bound"
     raters, votes = len(np.unique(ratings.rater_of)), int(ratings.votes.sum())
     return Estimate(statistic, found, low, high, confidence, clips, raters, votes, method, made, None, lost)
 

@@ -17,6 +17,7 @@ from app.commands import pool as pools_command
 from app.commands import tokens, weights
 from app.commands.bench_set import bench_set
 from app.commands.common import existing_database, open_database, progress_bar
+from app.commands.invites import invite, invite_many
 from app.commands.plan import plan
 from app.commands.proxies import proxies
 from app.commands.report import report
@@ -128,6 +129,8 @@ cli.command()(report)
 cli.command("bench-set")(bench_set)
 cli.command("filter")(filters.filter_pool)
 cli.command("filters")(filters.convert)
+cli.command()(invite)
+cli.command("invites")(invite_many)
 
 
 @cli.command()
@@ -169,18 +172,6 @@ def links(port: Port = 8000) -> None:
     settings = load()
     for line in server.links(settings, existing_database(settings), port=port):
         typer.echo(line)
-
-
-@cli.command()
-def invite(study: str, name: str, port: Port = 8000) -> None:
-    """Make a personal link for one rater: the same person on every device that opens it."""
-    from app import raters, studies
-    from app.server import HOST
-
-    settings = load()
-    with existing_database(settings).writer() as db:
-        path = raters.invite(db, settings, studies.by_slug(db, study), name)
-    typer.echo(f"http://{HOST}:{port}{path}")
 
 
 @cli.command()

@@ -2,10 +2,11 @@
 
 import csv
 import io
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import segno
 from sqlalchemy import func
@@ -159,7 +160,7 @@ def platform_ids(query: Mapping[str, str]) -> dict[str, str]:
 def names_in(text: str) -> list[tuple[str, datetime | None]]:
     """Raters' names, with when their link ends, from a CSV with the columns `name` and perhaps `expires`.
 
-    `expires` is an ISO date or time with its offset; other columns (addresses of mail) are not kept.
+    `expires` is a date (its end, in UTC) or a time; other columns (addresses of mail) are not kept.
 
     >>> names_in("name,email\\nAda,ada@example.org\\n")
     [('Ada', None)]
@@ -173,6 +174,24 @@ def names_in(text: str) -> list[tuple[str, datetime | None]]:
     if len(found) > MOST_AT_ONCE:
         raise AppError(f"The list has {len(found)} raters.", f"Bring at most {MOST_AT_ONCE} at once.")
     return found
+
+
+def end_of(given: str) -> datetime | None:
+    """When a link ends: a date means the end of that day in UTC, a time without an offset is in UTC; "" is never.
+
+    >>> end_of("2026-12-31").isoformat()
+    '2027-01-01T00:00:00+00:00'
+    """
+    text = given.strip()
+    if not text:
+        return None
+    try:
+        when = datetime.fromisoformat(text)
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+            when += timedelta(days=1)
+        return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise AppError(f"{given!r} is no date.", "Write it as 2026-12-31.", status=422) from error
 
 
 def links_csv(links: list[Link], base: str) -> str:
@@ -202,10 +221,7 @@ def _came_by(db: Session, way: Entrance) -> int:
 
 
 def _end(given: str | None, line: int) -> datetime | None:
-    if not (given or "").strip():
-        return None
     try:
-        when = datetime.fromisoformat(str(given).strip())
-    except ValueError as error:
-        raise AppError(f"Line {line} of the list: {given!r} is no date.", "Write it as 2026-12-31.") from error
-    return when if when.tzinfo else when.astimezone()
+        return end_of(given or "")
+    except AppError as error:
+        raise AppError(f"Line {line} of the list: {error.message}", error.remedy) from error

@@ -182,3 +182,16 @@ def test_weighted_alpha_refuses_a_clip_without_weight() -> None:
     """A missing or zero weight is named."""
     with pytest.raises(ValueError, match="c001 has no weight"):
         weighted_agreement("krippendorff_alpha", of_levels(np.array([[0, 1], [2, 2]])), {"c000": 1.0})
+
+
+def test_an_end_without_bound_gives_no_interval() -> None:
+    """Three clips on which raters hardly agree: the mean's lower end would lie beyond every number."""
+    levels = np.array([[0, 0, 0], [0, 0, 1], [0, 1, 0]])
+    clips, raters = np.nonzero(np.ones_like(levels, dtype=bool))
+    names = [f"c{clip}" for clip in clips], [f"r{rater}" for rater in raters]
+    scale = Scale("points", ("1", "2", "3"), "interval")
+    table = Ratings.from_votes(*names, [str(level + 1) for level in levels.ravel()], scale)
+    found = icc.icc("icc_2_k", table)
+    assert found.value is not None
+    assert (found.low, found.high) == (None, None)
+    assert "no interval" in found.method

@@ -1,16 +1,22 @@
 """Invite links: who they let in, how often, until when; whom a recruitment platform sends."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
+from threading import Barrier
 
 import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
+from typer.testing import CliRunner
 
 from app import invites
+from app.cli import cli
 from app.db import Database
 from app.errors import AppError, NotAllowed, NotFound
 from app.models import Invite, Rater
+from app.settings import Settings
 from tests.factories import NOON, StudyMaker
 
 Visitor = Callable[[], TestClient]
@@ -122,3 +128,60 @@ def test_qr_code_is_an_image_the_page_may_show() -> None:
     code = invites.qr_code("https://rate.example.org/join/abc")
     assert code.startswith("data:image/svg+xml")
     assert code != invites.qr_code("https://rate.example.org/join/abd")
+
+
+@pytest.mark.parametrize(
+    ("given", "ends"),
+    [
+        ("2026-12-31", "2027-01-01T00:00:00+00:00"),
+        ("2026-12-31T10:00", "2026-12-31T10:00:00+00:00"),
+        ("2026-12-31T10:00+02:00", "2026-12-31T08:00:00+00:00"),
+    ],
+)
+def test_date_means_the_end_of_that_day(given: str, ends: str) -> None:
+    """A link that expires on a day still opens on that day, counted in UTC."""
+    end = invites.end_of(given)
+    assert end is not None
+    assert end.isoformat() == ends
+
+
+def test_cap_holds_when_everybody_comes_at_once(database: Database, study_maker: StudyMaker) -> None:
+    """Eight people who open a link for three at the same moment: three come in, five are told that it is full."""
+    study = study_maker()
+    with database.writer() as db:
+        link = invites.opened(db, study, cap=3)
+    together = Barrier(8)
+
+    def come(number: int) -> bool:
+        together.wait(timeout=20)
+        try:
+            with database.writer() as db:
+                invites.admit(db, invites.entrance(db, secret(link), now=NOON), f"Rater {number}", {})
+        except NotAllowed:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(come, range(8))) == 3
+    with database.writer() as db:
+        assert len(db.exec(select(Rater).where(Rater.study_id == study.id)).all()) == 3
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_commands_make_links_that_let_in(
+    study_maker: StudyMaker, settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A link by name, links for a file of names, an open link with a cap; a file of links is never written over."""
+    study = study_maker(clips=1, with_media=False)
+    monkeypatch.setenv("CLIPJURY_HOME", str(settings.home))
+    monkeypatch.setenv("CLIPJURY_DATABASE_URL", settings.database_url)
+    names, links = tmp_path / "names.csv", tmp_path / "links.csv"
+    names.write_text("name,expires\nBob,\nCleo,2027-01-05\n")
+    runner = CliRunner()
+    assert "/join/" in runner.invoke(cli, ["invite", study.slug, "Ann"]).output
+    made = runner.invoke(cli, ["invites", study.slug, "--csv", str(names), "-o", str(links)])
+    assert made.exit_code == 0, made.output
+    assert links.read_text().count("/join/") == 2
+    assert links.stat().st_mode & 0o077 == 0
+    assert runner.invoke(cli, ["invites", study.slug, "--csv", str(names), "-o", str(links)]).exit_code
+    assert "/join/" in runner.invoke(cli, ["invites", study.slug, "--open", "--cap", "5"]).output

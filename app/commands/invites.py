@@ -1,0 +1,75 @@
+"""`clipjury invite` and `clipjury invites`: links for raters, printed or written once."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.commands.common import existing_database
+from app.errors import AppError
+from app.settings import load
+
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1 that the study is served on.")]
+Expires = Annotated[
+    str, typer.Option(help="Last day of the link, as 2026-12-31: it ends with that day, in UTC. A time may follow.")
+]
+
+
+def invite(study: str, name: str, expires: Expires = "", port: Port = 8000) -> None:
+    """Make a personal link for one rater: the same person on every device that opens it."""
+    from app import invites, studies
+
+    end = invites.end_of(expires)
+    with existing_database(load()).writer() as db:
+        link = invites.personal(db, studies.by_slug(db, study), name, expires_at=end)
+    typer.echo(_base(port) + link.path)
+
+
+def invite_many(
+    study: str,
+    csv: Annotated[Path | None, typer.Option(help="Raters to invite: a CSV with the columns name and expires.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="New file for their links, as CSV.")] = None,
+    open_link: Annotated[bool, typer.Option("--open", help="Make one link for everybody who has it.")] = False,
+    cap: Annotated[int | None, typer.Option(min=1, help="How many raters the open link lets in.")] = None,
+    expires: Expires = "",
+    port: Port = 8000,
+) -> None:
+    """Make a personal link for each rater of a list, or one open link."""
+    from app import invites, studies
+
+    if open_link == (csv is not None) or (csv is None) != (output is None):
+        raise AppError("Say which links to make.", "Either --csv names.csv -o links.csv, or --open.")
+    if csv is not None and cap is not None:
+        raise AppError("A cap belongs to an open link.", "Leave out --cap, or give --open instead of --csv.")
+    end = invites.end_of(expires)
+    if csv is None or output is None:
+        with existing_database(load()).writer() as db:
+            link = invites.opened(db, studies.by_slug(db, study), cap=cap, expires_at=end)
+        typer.echo(_base(port) + link.path)
+        return
+    names = invites.names_in(_text(csv))
+    with existing_database(load()).writer() as db:
+        found = studies.by_slug(db, study)
+        links = [invites.personal(db, found, name, expires_at=own or end) for name, own in names]
+        _write_secret(output, invites.links_csv(links, _base(port)))  # before the commit: no link without its file
+    typer.echo(f"{len(links)} links: {output}. They are written this once; keep the file to yourself.")
+
+
+def _base(port: int) -> str:
+    from app.server import HOST
+
+    return f"http://{HOST}:{port}"
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise AppError(f"{path} is not text in UTF-8.", "Save it from the spreadsheet as CSV UTF-8.") from error
+
+
+def _write_secret(path: Path, text: str) -> None:
+    """A new file that its owner alone can read; links in an older file are not lost."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
