@@ -61,7 +61,10 @@ def record(
         if stored.again:
             return False
         revision += stored.revision
-    values = {item.id: value for item in criteria if (value := checked(item, answer.values.get(item.key))) is not None}
+    given = {item.id: checked(item, answer.values.get(item.key)) for item in criteria}
+    before = current(db, assignment.id) if revision > 1 and None in given.values() else {}
+    # An optional answer that was taken back is a revision too: an empty one.
+    values = {key: value or "" for key, value in given.items() if value is not None or key in before}
     # Whoever corrects an answer after its scores were revealed has seen them.
     arm = "shown" if assignment.arm == "after" and revision > 1 else assignment.arm
     assert arm is not None, "an assignment somebody holds has its arm"
@@ -93,13 +96,14 @@ def record(
 
 
 def current(db: Session, assignment_id: int) -> dict[int, str]:
-    """The answer that counts now, by criterion: the highest revision."""
+    """The answer that counts now, by criterion: the highest revision; none where it was taken back."""
     found = db.execute(
         rows(col(Judgment.criterion_id), col(Judgment.value))
         .where(col(Judgment.assignment_id) == assignment_id)
         .order_by(col(Judgment.revision))
     )
-    return dict(found.all())
+    last = dict(found.all())
+    return {criterion: value for criterion, value in last.items() if value}
 
 
 def checked(criterion: Criterion, value: str | None) -> str | None:

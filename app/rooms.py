@@ -196,7 +196,7 @@ def past_answers(db: Session, whole: StudyParts, rater: SomeRater) -> tuple[Past
             said=tuple(
                 (item.label, words_of(item, values[number, item.id]))
                 for item in whole.criteria
-                if (number, item.id) in values
+                if values.get((number, item.id))
             ),
         )
         for number, at in latest

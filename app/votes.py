@@ -53,7 +53,8 @@ def current(db: Session, study: Study, *, kind: Kind, blind: bool = False) -> li
     if blind:
         query = query.where(col(Judgment.arm).in_(BLIND_ARMS))
     last = {(clip, criterion, rater): value for clip, criterion, rater, value in db.execute(query)}
-    return [Vote(clip, criterion, rater, value) for (clip, criterion, rater), value in sorted(last.items())]
+    # An empty value is an optional answer that was taken back: known only once the last revision is.
+    return [Vote(clip, criterion, rater, value) for (clip, criterion, rater), value in sorted(last.items()) if value]
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ def roles(db: Session, study: Study) -> dict[int, Role]:
             col(Judgment.assignment_id),
             col(Judgment.criterion_id),
             col(Judgment.arm),
+            col(Judgment.value),
             col(Assignment.status),
             col(Assignment.purpose),
             col(Rater.kind),
@@ -93,7 +95,10 @@ def roles(db: Session, study: Study) -> dict[int, Role]:
         last[row.assignment_id, row.criterion_id] for row in counted if (row.kind, row.criterion_id) not in seen_blind
     }
     newest = set(last.values())
-    return {row.id: Role(row.id in newest, row.id in agreement, row.id in filters) for row in found}
+    return {
+        row.id: Role(row.id in newest, row.id in agreement and row.value != "", row.id in filters and row.value != "")
+        for row in found
+    }
 
 
 def fingerprint(db: Session, study: Study) -> tuple[int, int, int]:

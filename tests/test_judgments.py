@@ -7,7 +7,7 @@ from app import assignments, judgments, rooms, votes
 from app.assignments import Held
 from app.errors import AppError, NotAllowed
 from app.judgments import Answer
-from app.models import Assignment, Judgment, Rater, Study
+from app.models import Assignment, Criterion, Judgment, Rater, Study
 from tests.factories import LEASE, NOON, StudyMaker, answers
 
 
@@ -125,3 +125,68 @@ def test_people_and_the_simulated_panel_are_never_mixed(study_maker: StudyMaker)
         people = {vote.rater for vote in votes.current(db, study, kind="person")}
         panel = {vote.rater for vote in votes.current(db, study, kind="simulated")}
     assert (people, panel) == ({"Ada"}, {"Simulated 1"})
+
+
+def test_an_optional_answer_can_be_taken_back(study_maker: StudyMaker) -> None:
+    """Leaving it open in a correction is an empty revision: nothing counts any more, and nothing is deleted."""
+    study = study_maker(with_media=False)
+    with study_maker.database.writer() as db:
+        optional = db.exec(select(Criterion).where(Criterion.key == "stability")).one()
+        optional.required = False
+        db.add(optional)
+    rater = study_maker.rater(study)
+    number = first_assignment(study_maker, study, rater)
+    send(study_maker, study, rater, number, "first", stability=2)
+    send(study_maker, study, rater, number, "second", stability="")
+    with study_maker.database.reader() as db:
+        said = {vote.criterion for vote in votes.current(db, study, kind="person")}
+        shown = judgments.current(db, number)
+        roles = votes.roles(db, study)
+        rows = db.exec(select(Judgment).where(Judgment.criterion_id == optional.id)).all()
+    assert said == {"quality", "verdict"}
+    assert optional.id not in shown
+    assert sorted(row.value for row in rows) == ["", "2"]
+    assert not any(roles[row.id].in_agreement or roles[row.id].in_filters for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("scale", "options", "given", "stored"),
+    [
+        ("likert", ["no", "so so", "yes"], "3", "3"),
+        ("slider", [], "100", "100"),
+        ("tags", ["blur", "shake"], '["shake", "blur"]', '["blur", "shake"]'),
+        ("tags", ["blur"], "[]", None),
+        ("text", [], "  a note  ", "a note"),
+        ("text", [], "", None),
+    ],
+)
+def test_each_scale_stores_its_own_kind_of_value(
+    scale: str, options: list[str], given: str, stored: str | None
+) -> None:
+    """Tags in the study file's order, texts without blanks around them, an open optional question as nothing."""
+    item = Criterion(
+        study_id=1, position=0, key="k", label="K", question="K?", scale=scale, required=False, options=options
+    )
+    assert judgments.checked(item, given) == stored
+
+
+@pytest.mark.parametrize(
+    ("scale", "options", "given"),
+    [
+        ("likert", ["no", "yes"], "3"),
+        ("slider", [], "101"),
+        ("slider", [], "1.5"),
+        ("tags", ["blur"], '["dark"]'),
+        ("tags", ["blur"], "blur"),
+        ("text", [], "x" * 2001),
+        ("text", [], "a\0b"),
+        ("acr5", [], "6"),
+    ],
+)
+def test_a_value_off_its_scale_is_refused(scale: str, options: list[str], given: str) -> None:
+    """The question is named."""
+    item = Criterion(
+        study_id=1, position=0, key="k", label="Light", question="?", scale=scale, required=False, options=options
+    )
+    with pytest.raises(AppError, match="Light"):
+        judgments.checked(item, given)
