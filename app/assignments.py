@@ -67,7 +67,7 @@ _COLUMNS = [*(_TABLE.c[name] for name in _PLACE), *(_CLIP_TABLE.c[field.name] fo
 _mine = aliased(Assignment)
 # As a list made once, not a search per open place: half the time of a claim.
 _SEEN = col(Assignment.study_clip_id).in_(SEEN)
-_IS_WORK = col(Assignment.purpose).not_in(("training", "qualification"))
+_IS_WORK = (col(Assignment.purpose) != "training") & (col(Assignment.purpose) != "qualification")
 _WITH_CLIP = rows(*_COLUMNS).join_from(_TABLE, _CLIP_TABLE, _CLIP_TABLE.c.id == _TABLE.c.study_clip_id)
 # Locked, because whoever gives expired places away must wait until this rater's answer is in.
 _HELD = (

@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from app import __version__, web
+from app import __version__, rating_thread, web
 from app.background import Jobs
 from app.db import Database
 from app.errors import AppError
@@ -26,9 +26,10 @@ def create_app(settings: Settings, *, database: Database | None = None) -> FastA
     db = database or Database(settings.database, pool_size=settings.pool_size)
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         db.migrate()
         to_thread.current_default_thread_limiter().total_tokens = HANDLERS_AT_ONCE
+        rating_thread.prepare(app, one_writer=db.is_sqlite)
         yield
         if database is None:
             db.dispose()

@@ -18,7 +18,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import AppError
-from app.languages import ENGLISH, NAMES, spoken, translations
+from app.languages import ENGLISH, NAMES, Words, spoken
 from app.settings import data_folder
 from app.study_rules import Language
 
@@ -91,11 +91,13 @@ def templates(language: Language = ENGLISH) -> Environment:
     environment.filters.update(count=_count, ago=_ago, figure=_figure, digits=_digits)
     environment.policies["ext.i18n.trimmed"] = True
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
-    environment.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]  # i18n
+    words = Words(language)
+    environment.globals.update(_=words.text, gettext=words.text, ngettext=words.counted)
     environment.globals["version"] = static_version()
     environment.globals["language"] = language
     environment.globals["languages"] = NAMES
     environment.globals["fragment"] = partial(fragment, language)
+    environment.globals["mark"] = mark
     return environment
 
 
@@ -103,6 +105,12 @@ def templates(language: Language = ENGLISH) -> Environment:
 def fragment(language: Language, name: str, **values: Hashable) -> Markup:
     """A part of a page that is the same for many clips (questions, keys), rendered once for the same values."""
     return Markup(templates(language).get_template(name).render(values))  # noqa: S704 - the template has escaped it
+
+
+@cache
+def mark(name: str) -> Markup:
+    """A small drawing."""
+    return Markup(templates().get_template("mark.html").render(name=name).strip())  # noqa: S704 - the template's own
 
 
 def page(

@@ -19,6 +19,7 @@ from app.errors import AppError
 from app.judgments import Answer
 from app.languages import speak
 from app.models import SomeRater, now
+from app.rating_thread import in_rating_thread
 from app.room_view import Ended, Room
 from app.rooms import StudyParts
 from app.web import is_htmx, markdown, page, see
@@ -46,6 +47,7 @@ async def answer_form(request: Request) -> Answer:
 
 
 @router.get("/rate")
+@in_rating_thread
 def room(request: Request) -> Response:
     """The clip to rate now; guidelines first."""
     with database(request).writer() as db:
@@ -79,6 +81,7 @@ def earlier(request: Request, assignment_id: AssignmentId, revealed: bool = Fals
 
 
 @router.post("/rate/{assignment_id}")
+@in_rating_thread
 def submit(request: Request, assignment_id: AssignmentId, answer: Annotated[Answer, Depends(answer_form)]) -> Response:
     """Store an answer, then show what comes next."""
     with database(request).writer() as db:
@@ -114,6 +117,7 @@ def alive(request: Request, assignment_id: AssignmentId) -> Response:
 
 
 @router.post("/rate/{assignment_id}/skip")
+@in_rating_thread
 def skip(
     request: Request,
     assignment_id: AssignmentId,
