@@ -99,7 +99,10 @@ def wilson(successes: float, n: float, confidence: float = 0.95) -> tuple[float,
     p = successes / n
     middle = (p + z2 / (2 * n)) / (1 + z2 / n)
     half = np.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n * n))) / (1 + z2 / n)
-    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+    # The ends of none and of all are exact: rounding must not put them beside the value.
+    low = 0.0 if successes == 0 else max(0.0, float(middle - half))
+    high = 1.0 if successes == n else min(1.0, float(middle + half))
+    return low, high
 
 
 def effective_wilson(p: float, effective_n: float, confidence: float = 0.95) -> tuple[float, float]:

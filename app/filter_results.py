@@ -1,14 +1,16 @@
 """What the judgments say about one filter: its truth, its table at the current cut, the best cut, the ROC."""
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from math import isfinite
 from typing import Any
 
 import numpy as np
 
-from analysis import calibration, rates, roc
+from analysis import calibration, objectives, rates, roc
 from analysis.consensus import majority
-from analysis.estimate import Floats
+from analysis.design import Design
+from analysis.estimate import Bools, Floats
 from analysis.ratings import Ratings
 from analysis.sampling.rejects import SLICE
 from app import rooms, votes
@@ -16,6 +18,10 @@ from app.models import Filter, Study, StudyClip
 from app.rooms import StudyParts
 from app.votes import Vote
 
+CONFIDENCE = 0.95
+RESAMPLES = 1000
+FEWEST_SOURCES = 10
+"""With fewer source videos than this a bootstrap over them says nothing."""
 HEAVY = 0.2
 """A share of the total weight on one clip that must be said."""
 
@@ -46,6 +52,24 @@ class Scored:
     verdict: str | None
 
 
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """The clips on which a filter is judged: those with a score and a majority. One entry per clip everywhere."""
+
+    clips: tuple[Scored, ...]
+    scores: Floats
+    good: Bools
+    weights: Floats | None
+    strata: list[str] | None
+    sources: list[str] | None
+    """The source videos, where the intervals take them as the units that were drawn."""
+
+    @cached_property
+    def design(self) -> Design:
+        """How the clips came out of the pool, for every estimate."""
+        return Design.build(len(self.good), self.weights, self.strata, sources=self.sources)
+
+
 @dataclass(frozen=True)
 class FilterResult:
     """What the judgments say about one filter."""
@@ -53,6 +77,7 @@ class FilterResult:
     rule: Filter
     truth: Truth
     clips: tuple[Scored, ...]
+    sample: Sample | None = None
     current: rates.Confusion | None = None
     best: calibration.Choice | None = None
     curve: roc.Roc | None = None
@@ -222,28 +247,46 @@ def _calibrated(result: FilterResult, study: Study, clips: dict[int, StudyClip])
     used = [one for one in result.clips if one.verdict is not None]
     if not used:
         return replace(result, missing=dict.fromkeys(("current", "best", "curve"), _nothing(result.truth)))
-    scores = np.array([one.score for one in used])
-    good = np.array([one.verdict == "accept" for one in used])
-    weights, strata, notes = None, None, _source_note(used, clips)
+    sample, notes = sample_of(tuple(used), study, clips)
+    scores, good, design = sample.scores, sample.good.astype(np.float64), sample.design
+    missing: dict[str, str] = {}
+    best = curve = None
+    try:
+        best = calibration.best(
+            scores, good, design, objectives.F1, direction=result.direction, resamples=RESAMPLES, seed=study.seed
+        )
+    except ValueError as error:
+        missing["best"] = str(error)
+    try:
+        curve = roc.roc(
+            scores,
+            good,
+            sample.weights,
+            sample.strata,
+            sources=sample.sources,
+            direction=result.direction,
+            seed=study.seed,
+        )
+    except ValueError as error:
+        missing["curve"] = str(error)
+    accepted = np.array([rooms.passes(one.score, result.rule.minimum, result.rule.maximum) for one in used])
+    current = rates.tabulate(accepted, good, design, CONFIDENCE)
+    if current.max_weight_share > HEAVY and len(used) > 1 / HEAVY:
+        notes.append(f"One clip carries {current.max_weight_share:.0%} of the weight: it decides much alone.")
+    return replace(result, sample=sample, current=current, best=best, curve=curve, missing=missing, notes=tuple(notes))
+
+
+def sample_of(used: tuple[Scored, ...], study: Study, clips: dict[int, StudyClip]) -> tuple[Sample, list[str]]:
+    """The decided clips as the estimates read them, and what to say of them."""
+    sources, notes = _sources(used, clips)
+    weights, strata = None, None
     if is_weighted(study):
         strata = [clips[one.clip].stratum for one in used]
         weights, silent = _weights(study, strata, [clips[one.clip].weight for one in used])
         notes += silent
-    accepted = np.array([rooms.passes(one.score, result.rule.minimum, result.rule.maximum) for one in used])
-    missing: dict[str, str] = {}
-    best = curve = None
-    try:
-        best = calibration.best_f1(scores, good, weights, strata, direction=result.direction, seed=study.seed)
-    except ValueError as error:
-        missing["best"] = str(error)
-    try:
-        curve = roc.roc(scores, good, weights, strata, direction=result.direction, seed=study.seed)
-    except ValueError as error:
-        missing["curve"] = str(error)
-    current = rates.confusion(accepted, good, weights, strata)
-    if current.max_weight_share > HEAVY and len(used) > 1 / HEAVY:
-        notes.append(f"One clip carries {current.max_weight_share:.0%} of the weight: it decides much alone.")
-    return replace(result, current=current, best=best, curve=curve, missing=missing, notes=tuple(notes))
+    scores = np.array([one.score for one in used])
+    good = np.array([one.verdict == "accept" for one in used])
+    return Sample(used, scores, good, weights, strata, sources), notes
 
 
 def _weights(study: Study, strata: list[str], drawn: list[float]) -> tuple[Floats, list[str]]:
@@ -272,11 +315,14 @@ def _weights(study: Study, strata: list[str], drawn: list[float]) -> tuple[Float
     ]
 
 
-def _source_note(used: list[Scored], clips: dict[int, StudyClip]) -> list[str]:
-    sources = len({clips[one.clip].source for one in used})
-    if sources == len(used):
-        return []
-    return [
-        f"The {len(used)} clips come from {sources} source videos. Clips of one video are alike; these intervals take "
-        "each clip for itself and may be too narrow."
-    ]
+def _sources(used: tuple[Scored, ...], clips: dict[int, StudyClip]) -> tuple[list[str] | None, list[str]]:
+    """The clips' source videos where they are the units of the intervals, and what to say of that."""
+    sources = [clips[one.clip].source for one in used]
+    videos = len(set(sources))
+    if videos == len(used):
+        return None, []
+    begin = f"The {len(used)} clips come from {videos} source videos"
+    if videos < FEWEST_SOURCES:
+        few = "that is too few to count videos, so the intervals take each clip for itself and may be too narrow."
+        return None, [f"{begin}. Clips of one video are alike; {few}"]
+    return sources, [f"{begin}; clips of one video are alike, so the intervals count videos, not clips."]

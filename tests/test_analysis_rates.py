@@ -230,3 +230,10 @@ def test_weighted_intervals_cover_the_pool() -> None:
     """Over 1,000 seeded stratified samples the 95 % intervals hold the pool's rates 92.5 to 98 % of the time."""
     for name, share in coverage(1000).items():
         assert 0.925 <= share <= 0.98, f"{name} covered {share}"
+
+
+@pytest.mark.parametrize("n", [1, 3, 7, 11, 23.7, 100, 977])
+def test_none_and_all_have_exact_ends(n: float) -> None:
+    """An interval never leaves out its own value, not by a rounding."""
+    assert wilson(0, n)[0] == 0.0
+    assert wilson(n, n)[1] == 1.0

@@ -1,0 +1,126 @@
+"""What every threshold of a filter would do: rates, precision against recall, what is kept. A slider moves the mark.
+
+Each chart holds the parameter `at`, the position of a threshold in the curves: setting it moves the mark, and nothing
+else is drawn anew.
+"""
+
+from collections.abc import Mapping
+
+import altair as alt
+import numpy as np
+
+from analysis.figures.rendering import Chart, Table
+from analysis.threshold_curves import ThresholdCurves
+
+WORDS = {"precision": "precision", "recall": "recall", "f1": "F1"}
+_COLOURS = ["#3b5bdb", "#c2410c", "#0f766e"]  # blue, rust, teal: apart for colour-blind eyes too, and dashes differ
+_DASHES = [[1, 0], [6, 3], [2, 2]]
+
+
+def rate_curves(curves: ThresholdCurves, *, name: str, at: int, width: int = 440) -> Chart:
+    """Precision, recall and F1 against the threshold with their bands; `name` is the score's, with its unit."""
+    rows = [
+        {"threshold": float(cut), "rate": word, "value": value, "low": low, "high": high}
+        for key, word in WORDS.items()
+        for cut, value, low, high in _points(curves, key)
+    ]
+    x = alt.X("threshold:Q", title=name, scale=alt.Scale(zero=False, nice=False))
+    y = alt.Y("value:Q", title="rate", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", tickCount=5))
+    colours = alt.Scale(range=_COLOURS)
+    base = alt.Chart(alt.InlineData(values=rows)).encode(x=x)
+    fill = alt.Fill("rate:N", sort=None, scale=colours, legend=None)
+    bands = base.mark_area(opacity=0.14).encode(y=alt.Y("low:Q", title="rate"), y2="high:Q", fill=fill)
+    stroke = alt.Stroke("rate:N", title=None, sort=None, scale=colours)
+    dash = alt.StrokeDash("rate:N", title=None, sort=None, scale=alt.Scale(range=_DASHES))
+    lines = base.mark_line(strokeWidth=2).encode(y=y, stroke=stroke, strokeDash=dash)
+    percent = f"{100 * curves.confidence:g}"
+    subtitle = f"{counted(curves)}; bands: {percent} % of {curves.resamples} resamples"
+    title = alt.Title("What each threshold would do", subtitle=subtitle)
+    return alt.layer(bands, lines, _rule(curves, at)).properties(width=width, height=width // 2, title=title)
+
+
+def precision_recall(curves: ThresholdCurves, *, at: int, width: int = 300) -> Chart:
+    """Precision against recall; the mark stands at the threshold."""
+    precision, recall = curves.rates["precision"].value, curves.rates["recall"].value
+    rows = [
+        {"k": k, "recall": float(recall[k]), "precision": float(precision[k]), "threshold": float(cut)}
+        for k, cut in enumerate(curves.thresholds)
+        if np.isfinite(precision[k]) and np.isfinite(recall[k])
+    ]
+    share = alt.Scale(domain=[0, 1])
+    axis = alt.Axis(format="%", tickCount=5)
+    x = alt.X("recall:Q", title="recall: good clips kept", scale=share, axis=axis)
+    y = alt.Y("precision:Q", title="precision: good among those kept", scale=share, axis=axis)
+    base = alt.Chart(alt.InlineData(values=rows)).encode(x=x, y=y)
+    line = base.mark_line(style="curve").encode(order="k:Q")
+    mark = (
+        base.mark_point(style="cut-point", size=120, filled=True, opacity=1)
+        .encode(tooltip=["threshold:Q", "precision:Q", "recall:Q"])
+        .transform_filter("datum.k == at")
+    )
+    title = alt.Title("Precision against recall", subtitle=counted(curves))
+    return alt.layer(line, mark).add_params(_at(at)).properties(width=width, height=width, title=title)
+
+
+def kept_curve(
+    curves: ThresholdCurves, amounts: Mapping[str, list[float]], *, name: str, at: int, width: int = 440
+) -> Chart:
+    """Hours (or clips) of the pool that every threshold would keep, by this filter alone.
+
+    `amounts` holds one list, named by its unit ("hours", "clips"), with a value per threshold.
+    """
+    ((unit, kept),) = amounts.items()
+    rows = [{"threshold": float(cut), "kept": float(value)} for cut, value in zip(curves.thresholds, kept, strict=True)]
+    x = alt.X("threshold:Q", title=name, scale=alt.Scale(zero=False, nice=False))
+    y = alt.Y("kept:Q", title=f"{unit} of the pool kept", axis=alt.Axis(format="~s", tickCount=5))
+    line = alt.Chart(alt.InlineData(values=rows)).mark_line(style="curve", interpolate="step").encode(x=x, y=y)
+    title = alt.Title(f"{unit.capitalize()} of the pool kept by this filter alone", subtitle="all clips of the pool")
+    return alt.layer(line, _rule(curves, at)).properties(width=width, height=width // 2, title=title)
+
+
+def threshold_table(curves: ThresholdCurves, amounts: Mapping[str, list[float]] | None = None) -> Table:
+    """A row per threshold: rated clips on both sides, the rates with the ends of their bands, what is kept."""
+    extra = tuple(amounts or {})
+    ends = tuple(end for word in WORDS.values() for end in (word, f"{word} from", "to"))
+    headings = ("threshold", "good kept", "bad kept", "good rejected", "bad rejected", *ends)
+    rows = []
+    for k, cut in enumerate(curves.thresholds):
+        bands = [curves.rates[key] for key in WORDS]
+        figures = [_known(part[k]) for band in bands for part in (band.value, band.low, band.high)]
+        kept = [amounts[unit][k] for unit in extra] if amounts else []
+        rows.append((float(cut), *(int(count) for count in curves.counts[k]), *figures, *kept))
+    return Table((*headings, *(f"{unit} of the pool kept" for unit in extra)), tuple(rows))
+
+
+def counted(curves: ThresholdCurves) -> str:
+    """How many rated clips the curves rest on."""
+    good_kept, bad_kept, good_lost, bad_lost = (int(count) for count in curves.counts[0])
+    good, bad = good_kept + good_lost, bad_kept + bad_lost
+    return f"n = {good + bad} rated clips ({good} good, {bad} bad)"
+
+
+def _points(curves: ThresholdCurves, key: str) -> list[tuple[float, float | None, float | None, float | None]]:
+    band = curves.rates[key]
+    return [
+        (cut, _known(value), _known(low), _known(high))
+        for cut, value, low, high in zip(curves.thresholds, band.value, band.low, band.high, strict=True)
+    ]
+
+
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _at(at: int) -> alt.Parameter:
+    return alt.param(name="at", value=at)
+
+
+def _rule(curves: ThresholdCurves, at: int) -> Chart:
+    rows = [{"k": k, "threshold": float(cut)} for k, cut in enumerate(curves.thresholds)]
+    rule = (
+        alt.Chart(alt.InlineData(values=rows))
+        .mark_rule(style="cut")
+        .encode(x="threshold:Q")
+        .transform_filter("datum.k == at")
+    )
+    return alt.layer(rule).add_params(_at(at))
