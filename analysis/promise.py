@@ -241,5 +241,5 @@ def _why_none(tests: tuple[Step, ...], target: float, confidence: float) -> str:
         return "no rated clip reaches the start: declare a lower one"
     first = tests[0]
     need = int(np.ceil(np.log(1 - confidence) / np.log(target) - 1e-9))
-    some = f"the first threshold tested, {first.threshold:.6g}, accepts {first.accepted} rated clips, "
+    some = f"the first threshold tested accepts {first.accepted} rated clips, "
     return some + f"{first.false_accepts:.6g} of them bad: not enough for the promise (without a bad one, {need} are)"

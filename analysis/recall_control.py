@@ -72,7 +72,7 @@ def recall_threshold(
         need = int(np.ceil(np.log(1 - confidence) / np.log(target) - 1e-9))
     chosen = np.flatnonzero(fine)
     count = float(len(mass)) if simple else effective
-    why = None if len(chosen) else f"{count:.4g} good clips are too few for a recall of {target:g}: it takes {need}"
+    why = None if len(chosen) else f"{_good_clips(count)} are too few for a recall of {target:g}: it takes {need}"
     return RecallThreshold(
         target=target,
         guarantee="on average" if confidence is None else "with confidence",
@@ -83,3 +83,8 @@ def recall_threshold(
         approximate=not simple,
         undefined=why,
     )
+
+
+def _good_clips(count: float) -> str:
+    """The number of good clips, and that it is one after weighting where it is not whole."""
+    return f"{count:.0f} good clips" if float(count).is_integer() else f"good clips worth {count:.1f} by their weights"

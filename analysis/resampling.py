@@ -1,6 +1,7 @@
 """Bootstrap weights: how often each clip, each count pattern or each source is drawn in a replicate."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -31,14 +32,26 @@ def source_weights(pattern_of: Ints, source_of: Ints, resamples: int, seed: int)
     >>> source_weights(np.array([0, 0, 1, 1]), np.array([0, 0, 1, 1]), 3, seed=0).sum(axis=1)
     array([4., 4., 4.])
     """
-    sources = int(source_of.max()) + 1
-    shape = (sources, int(pattern_of.max()) + 1)
-    clips_of = csr_array((np.ones(len(source_of)), (source_of, pattern_of)), shape=shape)
+    return _source_weights(pattern_of.tobytes(), source_of.tobytes(), resamples, seed)
+
+
+@lru_cache(maxsize=2)
+def _source_weights(pattern_of: bytes, source_of: bytes, resamples: int, seed: int) -> Floats:
+    """Read-only and kept: the statistics of one criterion ask for the same replicates one after another."""
+    pattern, source = (np.frombuffer(part, dtype=np.int64) for part in (pattern_of, source_of))
+    sources = int(source.max()) + 1
+    shape = (int(pattern.max()) + 1, sources)
+    clips_of = csr_array((np.ones(len(source)), (pattern, source)), shape=shape)
     generator = np.random.default_rng(seed)
-    weights = np.empty((resamples, shape[1]))
-    for replicate in range(resamples):
-        drawn = np.bincount(generator.integers(sources, size=sources), minlength=sources)
-        weights[replicate] = drawn @ clips_of
+    weights = np.empty((resamples, shape[0]))
+    rows = max(1, _CHUNK // 4 // sources)
+    for start in range(0, resamples, rows):
+        block = min(rows, resamples - start)
+        picked = generator.integers(sources, size=(block, sources))
+        picked += sources * np.arange(block)[:, None]
+        drawn = np.bincount(picked.ravel(), minlength=block * sources).reshape(block, sources)
+        weights[start : start + block] = (clips_of @ np.ascontiguousarray(drawn.T, dtype=np.float64)).T
+    weights.flags.writeable = False
     return weights
 
 

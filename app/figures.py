@@ -6,11 +6,11 @@ from analysis import figures
 from analysis.figures import Chart, Table, Theme, files
 from app.errors import NotFound
 from app.filter_results import FilterResult
+from app.pictures import FILE_WIDTH, marked
 from app.results import Results
 
 AGREEMENT = "agreement"
 FILTER_FIGURES = ("histogram", "roc")
-FILE_WIDTH = 440
 WIDEST_SQUARE = 300
 """A ROC plot is square: wider ones would be taller than the histogram beside them."""
 
@@ -37,11 +37,7 @@ def names(results: Results) -> list[str]:
 
 
 def _marked(chart: Chart, results: Results) -> Chart:
-    """The word "simulated" in the figure itself, so that a saved file says it too."""
-    if results.kind == "simulated":
-        said = [chart.title.subtitle] if isinstance(chart.title.subtitle, str) else list(chart.title.subtitle)
-        chart.title.subtitle = ["Simulated raters, no person's answers", *said]
-    return chart
+    return marked(chart, simulated=results.kind == "simulated")
 
 
 def agreement_table(results: Results) -> Table:

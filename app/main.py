@@ -12,8 +12,21 @@ from app import __version__, rating_thread, web
 from app.background import Jobs
 from app.db import Database
 from app.errors import AppError
+from app.kept import Kept
 from app.results import ResultCache
-from app.routes import account, api, media, new_study, rate, raters_own, results, studies
+from app.routes import (
+    account,
+    agreement,
+    api,
+    consequences,
+    media,
+    new_study,
+    rate,
+    raters_own,
+    results,
+    studies,
+    workbench,
+)
 from app.settings import Settings, data_folder
 
 HANDLERS_AT_ONCE = 6
@@ -40,11 +53,12 @@ def create_app(settings: Settings, *, database: Database | None = None) -> FastA
     app.state.study_parts = {}
     app.state.result_cache = ResultCache()
     app.state.jobs = Jobs()
+    app.state.kept = Kept()
     app.add_middleware(web.Guard)
     app.mount("/api/v1", api.create_api(settings, db, app.state.result_cache), name="api")
     app.mount("/static", web.StaticForever(directory=data_folder("static")), name="static")
     # The busiest first: they are tried in this order. (`raters_own` before `rate`: /rate/answers is no number.)
-    for routes in (raters_own, rate, media, account, new_study, studies, results):
+    for routes in (raters_own, rate, media, account, new_study, studies, results, agreement, consequences, workbench):
         app.include_router(routes.router)
     app.add_exception_handler(AppError, _app_error)
     app.add_exception_handler(HTTPException, _http_error)

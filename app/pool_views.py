@@ -123,7 +123,7 @@ def look(
         facts = _facts(rows, schema)
         if not facts["clips"]:
             raise AppError(f"The pool {name_of(path)} has no clips.", "Import or score some.")
-        chosen = list(by) or _few_valued(rows, schema, all_scores)
+        chosen = list(by) or few_valued(rows, schema, all_scores)
         return PoolView(
             name=name_of(path),
             bytes=_bytes(plain(path)),
@@ -277,7 +277,7 @@ def _binned(rows: pl.LazyFrame, value: pl.Expr, bins: _Bins, rules: Sequence[Fil
     return counted.agg(pl.len().alias("clips"), pl.col("passed").sum(), pl.col("beyond").sum())
 
 
-def _few_valued(rows: pl.LazyFrame, schema: pl.Schema, scores: Iterable[str]) -> list[str]:
+def few_valued(rows: pl.LazyFrame, schema: pl.Schema, scores: Iterable[str]) -> list[str]:
     """Metadata columns of a few different values."""
     plain_kinds = (pl.String, pl.Boolean, pl.Categorical)
     names = [

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,14 +13,12 @@ from analysis.estimate import Estimate
 from analysis.ratings import Ratings
 from app import rooms, votes
 from app.errors import NotFound
-from app.filter_results import FilterResult, judge
+from app.filter_results import FEWEST_SOURCES, FilterResult, judge
 from app.judgments import SCALES, values_of
 from app.models import Criterion, Study, StudyClip
 from app.votes import Kind, Vote
 
 RESAMPLES = 2000
-FEWEST_SOURCES = 10
-"""With fewer source videos than this a bootstrap over them says nothing."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,7 @@ def _criterion(item: Criterion, given: list[Vote], clips: dict[int, StudyClip], 
             note="No agreement is computed over free text and sets of tags.",
         )
     ratings = votes.ratings_of(item, given)
-    groups, note = _resampled_units(ratings, clips)
+    groups, note = resampled_units(ratings, {number: clip.source for number, clip in clips.items()})
     return CriterionResult(
         key=item.key,
         label=item.label,
@@ -164,19 +163,20 @@ def _counted(item: Criterion, values: list[str]) -> tuple[tuple[str, str, int], 
     return tuple((value, word, values.count(value)) for value, word in SCALES.get(item.scale, ()))
 
 
-def _resampled_units(ratings: Ratings, clips: dict[int, StudyClip]) -> tuple[dict[str, str] | None, str]:
+def resampled_units(ratings: Ratings, sources: Mapping[int, str]) -> tuple[dict[str, str] | None, str]:
     """What the bootstrap draws: clips, or whole sources where clips share one and there are enough of them.
 
     Clips of one source video are alike; drawing them one by one makes intervals too narrow.
     """
     compared = [clip for clip, count in zip(ratings.clips, ratings.votes, strict=True) if count >= 2]
-    groups = {clip: clips[int(clip)].source for clip in compared}
-    sources = len(set(groups.values()))
-    if sources == len(groups):
+    videos = len({sources[int(clip)] for clip in compared})
+    if videos == len(compared):
         return None, ""
-    if sources >= FEWEST_SOURCES:
-        return groups, f"Intervals resample the {sources} source videos, not single clips."
+    if videos >= FEWEST_SOURCES:
+        # Clips with a single vote enter some of the coefficients: they need their source too.
+        groups = {clip: sources[int(clip)] for clip in ratings.clips}
+        return groups, f"Intervals resample the {videos} source videos, not single clips."
     return None, (
-        f"The {len(groups)} clips come from {sources} source videos. That is too few to resample videos, so the "
+        f"The {len(compared)} clips come from {videos} source videos. That is too few to resample videos, so the "
         "intervals resample clips and may be too narrow."
     )

@@ -59,15 +59,9 @@ def top_up(
             select(StudyFilter).where(StudyFilter.study_id == study.id).order_by(col(StudyFilter.position))
         ).all()
         judged = _judged(db, study)
-    if study.design["kind"] == "borderline":
-        raise AppError("A borderline draw is not topped up.", NEW_STUDY)
     if study.state == "archived":
         raise AppError(f"The study {slug} is archived.", "Open it again first.")
-    pool = read_pool(Path(study.pool))
-    sample_files.same_pool(pool.path.name, pool.fingerprint, study.pool_fingerprint, "the study was made")
-    pool = known_clips.without(pool, kept_out)  # as when the study was drawn
-    history = _history(study, filters, len(there))
-    parts = _parts(pool, history)
+    pool, history, parts = _drawn(study, filters, kept_out, len(there))
     before = Joint(tuple(parts))
     if set(pool.readable["clip"].gather(before.drawn)) != there:
         raise AppError("The study's clips are not those that its design and seed draw.", NEW_STUDY)
@@ -103,6 +97,48 @@ def top_up(
     places = dict(zip(names, zip(stratum, chance.tolist(), strict=True), strict=True))
     _store(database, settings, pool, study, changed, places, new, on_clip)
     return ToppedUp(slug, len(new), own - len(new), len(there) + len(new), after.plan.notes)
+
+
+@dataclass(frozen=True, eq=False)
+class SoFar:
+    """How a study's sample came out of its pool: the pool without clips never to be drawn, and its draws as parts."""
+
+    pool: Pool
+    parts: tuple[Part, ...]
+
+
+def so_far(db: Session, study: Study) -> SoFar:
+    """The study's draws again, from its pool as it lies there. Raises AppError when that cannot be."""
+    query = select(StudyFilter).where(StudyFilter.study_id == study.id).order_by(col(StudyFilter.position))
+    pool, _, parts = _drawn(study, db.exec(query).all(), _kept_out(db, study), len(_sampled(db, study)))
+    return SoFar(pool, tuple(parts))
+
+
+def more(found: SoFar, clips: int) -> dict[str, tuple[int, int]]:
+    """What a top-up by the study's own design would take: clips of each stratum, there and more.
+
+    A two-phase study's second phase is shared out by its judgments, when it is drawn: here it raises AppError, as it
+    does where there are not so many clips.
+    """
+    part = found.parts[-1]
+    plan = PLANS.validate_python(part.again["plan"])
+    if isinstance(plan, TwoPhase) and np.array_equal(part.plan.shares, part.prepared.plan.shares):
+        raise AppError("The second phase is shared out by the judgments of the first, when it is drawn.")
+    after = random_draws.grown(part.prepared, part.plan.shares, clips)
+    rows = zip(part.plan.division.labels, part.plan.shares.tolist(), after.shares.tolist(), strict=True)
+    return {label: (have, then - have) for label, have, then in rows}
+
+
+def _drawn(
+    study: Study, filters: Sequence[StudyFilter], kept_out: set[str], clips: int
+) -> tuple[Pool, list[dict[str, Any]], list[Part]]:
+    if study.design["kind"] == "borderline":
+        raise AppError("A borderline draw is not topped up.", NEW_STUDY)
+    pool = read_pool(Path(study.pool))
+    sample_files.same_pool(pool.path.name, pool.fingerprint, study.pool_fingerprint, "the study was made")
+    pool = known_clips.without(pool, kept_out)  # as when the study was drawn
+    history = _history(study, filters, clips)
+    return pool, history, _parts(pool, history)
 
 
 def _sampled(db: Session, study: Study) -> set[str]:

@@ -10,7 +10,11 @@ const WIDEST = 440; // pixels of the plot; beside it stand the axis and its titl
 const NARROWEST = 200;
 const AXIS = 72;
 
-const address = (figure, ending) => `${figure.dataset.figure}.${ending}?theme=${dark.matches ? "dark" : "light"}`;
+/* A figure's address may carry a query of its own: what it is a figure of. */
+function address(figure, ending) {
+  const [path, asked] = figure.dataset.figure.split("?");
+  return `${path}.${ending}?${asked ? `${asked}&` : ""}theme=${dark.matches ? "dark" : "light"}`;
+}
 
 function head(figure, title) {
   const [finding, counts] = figure.querySelectorAll("[data-title] > *");
@@ -46,6 +50,7 @@ async function draw(figure, interpreter) {
     hover: true,
   });
   await figure.view.runAsync();
+  figure.dispatchEvent(new CustomEvent("drawn", { bubbles: true }));
 }
 
 async function drawAll() {

@@ -111,6 +111,19 @@ TABLE: tuple[tuple[str, str, dict[str, str], tuple[int, int, int, int]], ...] = 
     ("GET", "/studies/{slug}/judgments.csv", {}, RESEARCHER_ONLY),
     ("GET", "/studies/{slug}/estimates.json", {}, RESEARCHER_ONLY),
     ("POST", "/studies/{slug}/simulated", {"on": "true"}, (401, 403, 403, 303)),
+    *(
+        (method, f"/studies/{{slug}}/filters/{{name}}/workbench{place}", sent, (401, 403, 403, 400))  # nothing judged
+        for method, place, sent in (
+            ("GET", "", {}),
+            ("GET", ".json", {}),
+            ("GET", "/figures/{figure}.json", {}),
+            ("GET", "/figures/{figure}.svg", {}),
+            ("POST", "/adopt", {"end": "min", "threshold": "85"}),
+        )
+    ),
+    ("GET", "/studies/{slug}/cascade", {}, (401, 403, 403, 404)),  # one filter alone
+    ("GET", "/studies/{slug}/filters.toml", {}, RESEARCHER_ONLY),
+    ("GET", "/studies/{slug}/head_threshold.yml", {}, RESEARCHER_ONLY),
     ("POST", "/rate/{assignment_id}", form("by-the-table"), (401, 403, 303, 401)),
     ("GET", "/rate/{assignment_id}", {}, RATERS_ONLY),
     ("POST", "/rate/{assignment_id}/skip", {"reason": "other"}, (401, 403, 303, 401)),
@@ -121,11 +134,11 @@ TABLE: tuple[tuple[str, str, dict[str, str], tuple[int, int, int, int]], ...] = 
 
 def address(path: str, scene: Scene) -> str:
     """A path of the table with the scene's own things in it."""
-    name = "agreement" if "/figures/" in path else "movement"
+    name = "agreement" if "{slug}/figures/" in path else "movement"
     key = "no-such-key" if path.startswith("/researcher") else scene.media_key
     number = scene.spare if path.endswith("/skip") else scene.held
     token = scene.link.removeprefix("/join/")
-    return path.format(key=key, token=token, slug=scene.study.slug, name=name, assignment_id=number, row=0)
+    return path.format(key=key, token=token, slug=scene.study.slug, name=name, assignment_id=number, row=0, figure="rates")
 
 
 @on_sqlite

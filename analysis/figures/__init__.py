@@ -7,6 +7,8 @@ from analysis.figures.cascade import Level, retention_cascade, retention_cascade
 from analysis.figures.curves import roc_curve, roc_curve_table
 from analysis.figures.forest import agreement_forest, agreement_forest_table
 from analysis.figures.histogram import score_histogram, score_histogram_table
+from analysis.figures.intervals import Line, interval_plot, interval_plot_table
+from analysis.figures.pairs import PairAgreement, pair_heat_map, pair_heat_map_table
 from analysis.figures.rendering import VERDICT_COLOURS, Chart, Table, Theme, spec, svg
 
 __all__ = [
@@ -15,10 +17,16 @@ __all__ = [
     "Chart",
     "Figure",
     "Level",
+    "Line",
+    "PairAgreement",
     "Table",
     "Theme",
     "agreement_forest",
     "agreement_forest_table",
+    "interval_plot",
+    "interval_plot_table",
+    "pair_heat_map",
+    "pair_heat_map_table",
     "retention_cascade",
     "retention_cascade_table",
     "roc_curve",
@@ -42,6 +50,8 @@ FIGURES: dict[str, Figure] = {
     "score_histogram": Figure(score_histogram, score_histogram_table),
     "roc_curve": Figure(roc_curve, roc_curve_table),
     "agreement_forest": Figure(agreement_forest, agreement_forest_table),
+    "interval_plot": Figure(interval_plot, interval_plot_table),
+    "pair_heat_map": Figure(pair_heat_map, pair_heat_map_table),
     "retention_cascade": Figure(retention_cascade, retention_cascade_table),
 }
 """Every figure by name."""

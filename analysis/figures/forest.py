@@ -10,12 +10,14 @@ from analysis.figures.rendering import Chart, Table
 _NAMES = {
     "krippendorff_alpha": "Krippendorff's alpha",
     "gwet_ac": "Gwet's AC",
+    "gwet_ac1": "Gwet's AC1",
+    "gwet_ac2": "Gwet's AC2",
     "percent_agreement": "raw agreement",
 }
-_SHAPES = ("circle", "diamond", "square")
-_COLOURS = ("#5b78e6", "#8b8f97", "#8b8f97")  # readable on both grounds; shapes tell the greys apart
+_SHAPES = ("circle", "diamond", "square", "triangle-up")
+_COLOURS = ("#5b78e6", "#8b8f97", "#8b8f97", "#8b8f97")  # readable on both grounds; shapes tell the greys apart
 _NARROW = 300  # pixels; below them the legend stands in one column
-_ROW = 56  # pixels for a criterion
+_ROW = 19  # pixels for a statistic of a criterion
 
 
 def agreement_forest(estimates: Mapping[str, Sequence[Estimate]], *, width: int = 440) -> Chart:
@@ -40,9 +42,10 @@ def agreement_forest(estimates: Mapping[str, Sequence[Estimate]], *, width: int 
     y = alt.Y("criterion:N", title=None, sort=list(estimates), axis=alt.Axis(grid=False, labelPadding=8))
     offset = alt.YOffset("statistic:N", sort=names, scale=alt.Scale(paddingOuter=0.8))
     legend = alt.Legend(columns=1 if width < _NARROW else 3)
-    colours = alt.Scale(domain=names, range=list(_COLOURS))
+    colours = alt.Scale(domain=names, range=list(_COLOURS[: len(names)]))
     colour = alt.Color("statistic:N", title=None, sort=names, scale=colours, legend=legend)
-    shape = alt.Shape("statistic:N", title=None, sort=names, scale=alt.Scale(domain=names, range=list(_SHAPES)))
+    shapes = alt.Scale(domain=names, range=list(_SHAPES[: len(names)]))
+    shape = alt.Shape("statistic:N", title=None, sort=names, scale=shapes)
     data = alt.Chart(alt.InlineData(values=known))
     tips = ["criterion:N", "statistic:N", "value:Q", "low:Q", "high:Q", "clips:Q"]
     bars = data.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q", y=y, yOffset=offset, color=colour)
@@ -53,7 +56,7 @@ def agreement_forest(estimates: Mapping[str, Sequence[Estimate]], *, width: int 
     missing = words.encode(x=x, y=y, yOffset=offset, text=alt.value("not defined"), tooltip="reason:N")
     layers = [points, bars, missing] if absent else [points, bars]
     title = alt.Title(_finding(estimates), subtitle=_caption([estimate for _, estimate in rows]))
-    return alt.layer(*layers).properties(width=width, height=_ROW * len(estimates), title=title)
+    return alt.layer(*layers).properties(width=width, height=_ROW * len(names) * len(estimates), title=title)
 
 
 def agreement_forest_table(estimates: Mapping[str, Sequence[Estimate]]) -> Table:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import altair as alt
 import numpy as np
 
+from analysis.estimate import Estimate
 from analysis.figures.rendering import Chart, Table
 from analysis.threshold_curves import ThresholdCurves
 
@@ -26,17 +27,53 @@ def rate_curves(curves: ThresholdCurves, *, name: str, at: int, width: int = 440
     ]
     x = alt.X("threshold:Q", title=name, scale=alt.Scale(zero=False, nice=False))
     y = alt.Y("value:Q", title="rate", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", tickCount=5))
-    colours = alt.Scale(range=_COLOURS)
     base = alt.Chart(alt.InlineData(values=rows)).encode(x=x)
-    fill = alt.Fill("rate:N", sort=None, scale=colours, legend=None)
-    bands = base.mark_area(opacity=0.14).encode(y=alt.Y("low:Q", title="rate"), y2="high:Q", fill=fill)
-    stroke = alt.Stroke("rate:N", title=None, sort=None, scale=colours)
+    bands = [
+        base.mark_area(opacity=0.14, color=colour)
+        .encode(y=alt.Y("low:Q", title="rate"), y2="high:Q")
+        .transform_filter(f"datum.rate == '{word}'")
+        for word, colour in zip(WORDS.values(), _COLOURS, strict=True)
+    ]
+    colour = alt.Color("rate:N", title=None, sort=None, scale=alt.Scale(range=_COLOURS))
     dash = alt.StrokeDash("rate:N", title=None, sort=None, scale=alt.Scale(range=_DASHES))
-    lines = base.mark_line(strokeWidth=2).encode(y=y, stroke=stroke, strokeDash=dash)
+    lines = base.mark_line(strokeWidth=2).encode(y=y, color=colour, strokeDash=dash)
     percent = f"{100 * curves.confidence:g}"
     subtitle = f"{counted(curves)}; bands: {percent} % of {curves.resamples} resamples"
     title = alt.Title("What each threshold would do", subtitle=subtitle)
-    return alt.layer(bands, lines, _rule(curves, at)).properties(width=width, height=width // 2, title=title)
+    return alt.layer(*bands, lines, _rule(curves, at)).properties(width=width, height=width // 2, title=title)
+
+
+def roc_with_mark(curves: ThresholdCurves, auc: Estimate, *, at: int, width: int = 300) -> Chart:
+    """Good clips kept against bad clips kept; the mark stands at the threshold."""
+    kept, spared = curves.rates["recall"].value, curves.rates["specificity"].value
+    rows = [{"k": -1, "fpr": 0.0, "tpr": 0.0, "threshold": None}] + [
+        {"k": k, "fpr": 1 - float(spared[k]), "tpr": float(kept[k]), "threshold": float(cut)}
+        for k, cut in enumerate(curves.thresholds)
+        if np.isfinite(kept[k]) and np.isfinite(spared[k])
+    ]
+    share = alt.Scale(domain=[0, 1])
+    axis = alt.Axis(format="%", tickCount=5)
+    x = alt.X("fpr:Q", title="bad clips kept", scale=share, axis=axis)
+    y = alt.Y("tpr:Q", title="good clips kept", scale=share, axis=axis)
+    base = alt.Chart(alt.InlineData(values=rows)).encode(x=x, y=y)
+    chance = alt.Chart(alt.InlineData(values=[{"fpr": 0, "tpr": 0}, {"fpr": 1, "tpr": 1}]))
+    layers = [
+        chance.mark_line(style="quiet").encode(x=x, y=y),
+        base.mark_line(style="curve").encode(order="k:Q"),
+        base.mark_point(style="cut-point", size=120, filled=True, opacity=1)
+        .encode(tooltip=["threshold:Q", "tpr:Q", "fpr:Q"])
+        .transform_filter("datum.k == at"),
+    ]
+    area = "no area" if auc.value is None else f"area {auc.value:.2f}"
+    if auc.low is not None and auc.high is not None:
+        area += f" [{auc.low:.2f}, {auc.high:.2f}]"
+    title = alt.Title("ROC curve", subtitle=f"{area}; {counted(curves)}")
+    return alt.layer(*layers).add_params(_at(at)).properties(width=width, height=width, title=title)
+
+
+def histogram_with_mark(histogram: Chart, curves: ThresholdCurves, *, at: int) -> Chart:
+    """`score_histogram` with the line that the slider moves."""
+    return histogram + _rule(curves, at)
 
 
 def precision_recall(curves: ThresholdCurves, *, at: int, width: int = 300) -> Chart:
@@ -72,8 +109,9 @@ def kept_curve(
     ((unit, kept),) = amounts.items()
     rows = [{"threshold": float(cut), "kept": float(value)} for cut, value in zip(curves.thresholds, kept, strict=True)]
     x = alt.X("threshold:Q", title=name, scale=alt.Scale(zero=False, nice=False))
-    y = alt.Y("kept:Q", title=f"{unit} of the pool kept", axis=alt.Axis(format="~s", tickCount=5))
-    line = alt.Chart(alt.InlineData(values=rows)).mark_line(style="curve", interpolate="step").encode(x=x, y=y)
+    digits = "~s" if max(kept) >= 10 else ".2~f"
+    y = alt.Y("kept:Q", title=f"{unit} of the pool kept", axis=alt.Axis(format=digits, tickCount=5))
+    line = alt.Chart(alt.InlineData(values=rows)).mark_line(style="curve").encode(x=x, y=y)
     title = alt.Title(f"{unit.capitalize()} of the pool kept by this filter alone", subtitle="all clips of the pool")
     return alt.layer(line, _rule(curves, at)).properties(width=width, height=width // 2, title=title)
 

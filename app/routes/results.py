@@ -1,9 +1,8 @@
 """What the judgments say: pages, figures, exports."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from sqlmodel import Session
 
@@ -12,12 +11,11 @@ from app.auth import require_researcher
 from app.db import Reader, database
 from app.filter_results import is_weighted
 from app.models import Study
+from app.pictures import FigureWidth, Theme
 from app.results import ResultCache, Results, kind_of
 from app.web import page
 
 router = APIRouter(dependencies=[Depends(require_researcher)])
-Theme = Literal["light", "dark"]
-FigureWidth = Annotated[int, Query(ge=120, le=2000, description="Width of the plot in pixels, without its axis.")]
 
 
 def results_of(request: Request, db: Session, study: Study) -> Results:

@@ -70,7 +70,9 @@ def test_a_clip_without_video_has_a_quiet_frame(make_site: SiteMaker) -> None:
     page.goto(f"{address}/clips")
     posters = page.locator(".posters li")
     expect(posters).to_have_count(CLIPS)
-    page.wait_for_function("[...document.querySelectorAll('.posters img')].slice(0, 2).every(one => one.complete)")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.posters img')].slice(0, 2).every(one => one.complete)"
+    )
     widths, words = page.evaluate(
         """() => {
             const found = [...document.querySelectorAll(".posters img")].slice(0, 2);

@@ -1,0 +1,140 @@
+"""Estimates with their intervals, one line each: shares by subgroup, ceilings, effects, means."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from textwrap import wrap
+from typing import Any
+
+import altair as alt
+
+from analysis.estimate import Estimate
+from analysis.figures.rendering import Chart, Table
+
+_COLOURS = ("#5b78e6", "#8b8f97", "#b08a2e")  # readable on both grounds; shapes tell them apart as well
+_SHAPES = ("circle", "diamond", "square")
+_LABEL = 220  # pixels: longer names of lines are cut off, the tooltip has all of them
+_LETTER = 6.8  # pixels of a letter
+_LEAST = 150  # pixels of the plot
+_NARROW = 300  # pixels; below them names get half the room, and the legend stands in one column
+_ROW = 26  # pixels for an estimate
+_GAP = 10  # pixels between lines of several
+
+
+@dataclass(frozen=True)
+class Line:
+    """An estimate, the line it stands on, which of the line's series it is, and a mark such as "too few"."""
+
+    label: str
+    series: str
+    estimate: Estimate
+    mark: str = ""
+
+
+def interval_plot(
+    lines: Sequence[Line],
+    *,
+    finding: str,
+    caption: str,
+    axis: str,
+    percent: bool = False,
+    at: float | None = None,
+    width: int = 440,
+) -> Chart:
+    """Points with interval bars by line and series; an undefined one is said in its place.
+
+    `axis` names what is measured, with its unit; `percent` writes shares (0 to 1) in percent; `at` draws a line to
+    compare with, such as 0 for no effect. Lines and series keep their order. `width` is shared by the plot and by
+    names longer than nine letters. Raises ValueError without a line.
+    """
+    if not lines:
+        raise ValueError("no estimate to draw")
+    labels = list(dict.fromkeys(_label(line) for line in lines))
+    series = list(dict.fromkeys(line.series for line in lines))
+    known = [_row(line) for line in lines if line.estimate.value is not None]
+    ends = [end for row in known for end in (row["value"], row["low"], row["high"])] + ([] if at is None else [at])
+    domain = _domain(ends, percent=percent)
+    room = min(_LABEL if width >= _NARROW else _LABEL // 2, max(len(label) for label in labels) * _LETTER)
+    plot = round(max(_LEAST, width - max(0.0, room - _LETTER * 9)))
+    x = alt.X(
+        "value:Q",
+        title=wrap(axis, round(plot / _LETTER)),
+        scale=alt.Scale(domain=domain, nice=not percent, zero=False),
+        axis=alt.Axis(grid=True, tickCount=6, format="%" if percent else "~g"),
+    )
+    y = alt.Y("label:N", title=None, sort=labels, axis=alt.Axis(grid=False, labelPadding=8, labelLimit=room))
+    together = len({(_label(line), line.series) for line in lines}) > len(labels)
+    place: dict[str, Any] = {"y": y}
+    if together:
+        place["yOffset"] = alt.YOffset("series:N", sort=series, scale=alt.Scale(domain=series, paddingOuter=0.6))
+    shown = None if len(series) == 1 else alt.Legend(columns=1 if width < _NARROW else 3, labelLimit=280)
+    colours = alt.Scale(domain=series, range=list(_COLOURS[: len(series)]))
+    colour = alt.Color("series:N", title=None, sort=series, scale=colours, legend=shown)
+    shapes = alt.Scale(domain=series, range=list(_SHAPES[: len(series)]))
+    shape = alt.Shape("series:N", title=None, sort=series, scale=shapes, legend=shown)
+    layers: list[alt.Chart] = []
+    if at is not None:
+        layers.append(alt.Chart(alt.InlineData(values=[{"value": at}])).mark_rule(style="quiet").encode(x=x))
+    data = alt.Chart(alt.InlineData(values=known))
+    tips = ["label:N", "series:N", "value:Q", "low:Q", "high:Q", "clips:Q"]
+    layers.append(data.mark_rule(strokeWidth=2).encode(x="low:Q", x2="high:Q", **place, color=colour))
+    points = data.mark_point(size=70, filled=True, opacity=1)
+    layers.append(points.encode(x=x, **place, color=colour, shape=shape, tooltip=tips))
+    absent = [_row(line) | {"value": domain[0]} for line in lines if line.estimate.value is None]
+    if absent:
+        words = alt.Chart(alt.InlineData(values=absent)).mark_text(style="quiet-text", align="left", dx=4)
+        layers.append(words.encode(x=x, **place, text=alt.value("not defined"), tooltip="reason:N"))
+    height = len(labels) * (_ROW * (len(series) if together else 1) + (_GAP if together else 2))
+    title = alt.Title(finding, subtitle=caption)
+    return alt.layer(*layers).properties(width=plot, height=height, title=title)
+
+
+def interval_plot_table(
+    lines: Sequence[Line],
+    *,
+    finding: str,  # noqa: ARG001 - the same arguments as the figure's
+    caption: str,  # noqa: ARG001
+    axis: str,
+    percent: bool = False,  # noqa: ARG001
+    at: float | None = None,  # noqa: ARG001
+) -> Table:
+    """One row per estimate: line, series, value with interval, clips, method, or why it is absent."""
+    headings = ("", "of", axis, "low", "high", "clips", "mark", "method", "undefined")
+    rows = [
+        (
+            line.label,
+            line.series,
+            line.estimate.value,
+            line.estimate.low,
+            line.estimate.high,
+            line.estimate.clips,
+            line.mark or None,
+            line.estimate.method,
+            line.estimate.undefined,
+        )
+        for line in lines
+    ]
+    return Table(headings, tuple(rows))
+
+
+def _label(line: Line) -> str:
+    return f"{line.label} ({line.mark})" if line.mark else line.label
+
+
+def _row(line: Line) -> dict[str, Any]:
+    one = line.estimate
+    return {
+        "label": _label(line),
+        "series": line.series,
+        "value": one.value,
+        "low": one.value if one.low is None else one.low,
+        "high": one.value if one.high is None else one.high,
+        "clips": one.clips,
+        "reason": one.undefined,
+    }
+
+
+def _domain(ends: Sequence[float], *, percent: bool) -> list[float]:
+    if percent:
+        least, most = min([0.0, *ends]), max([0.0, *ends])
+        return [max(-1.0, 1.1 * least), min(1.0, 1.1 * most) or 1.0]
+    return [min(ends), max(ends)] if ends and min(ends) < max(ends) else [min([0.0, *ends]), max([1.0, *ends])]

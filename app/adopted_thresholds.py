@@ -1,0 +1,130 @@
+"""Thresholds a researcher adopts: kept as events with what they rest on, written as filter files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from math import isfinite
+from typing import Any, Literal
+
+from sqlmodel import Session, col, select
+
+from app import filter_files, head_thresholds, rooms
+from app.errors import AppError
+from app.models import Criterion, Event, Filter, Study
+from scoring.filters import Filter as PoolFilter
+
+KIND = "threshold_adopted"
+MOST_LETTERS = 1000
+End = Literal["min", "max"]
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """One adoption: the filter, its cut afterwards, what the end was before, and why."""
+
+    filter: str
+    minimum: float | None
+    maximum: float | None
+    before: str
+    after: str
+    aim: str
+    reason: str
+    at: datetime
+
+
+def adopt(
+    db: Session,
+    study: Study,
+    rule: Filter,
+    end: End,
+    threshold: float,
+    *,
+    aim: str,
+    reason: str,
+    rests_on: dict[str, Any],
+) -> Event:
+    """Keep a new cut for one end of a filter as an event, with the figures it rests on.
+
+    The study's own filters stay as they were preset: its results go on to speak of them. Raises AppError for a
+    threshold that is no number, that crosses the other end, or that stands already.
+    """
+    minimum, maximum = cuts(db, study).get(rule.name, (rule.minimum, rule.maximum))
+    if not isfinite(threshold):
+        raise AppError("This threshold is no number.", "Move the slider to the cut that you want.")
+    lower, upper = (threshold, maximum) if end == "min" else (minimum, threshold)
+    if lower is not None and upper is not None and lower > upper:
+        raise AppError(
+            "The minimum would lie above the maximum.", f"The other end stands at {rooms.cut_text(minimum, maximum)}."
+        )
+    if (lower, upper) == (minimum, maximum):
+        raise AppError(f"{rule.title} has this threshold already.", "Nothing was changed.")
+    event = Event(study_id=study.id, kind=KIND)
+    event.detail = {
+        "filter": rule.name,
+        "min": lower,
+        "max": upper,
+        "before": rooms.cut_text(minimum, maximum),
+        "after": rooms.cut_text(lower, upper),
+        "aim": aim[:200],
+        "reason": " ".join(reason.split())[:MOST_LETTERS],
+        "rests_on": rests_on,
+    }
+    db.add(event)
+    return event
+
+
+def trail(db: Session, study: Study) -> list[Adopted]:
+    """Every adoption, the newest first."""
+    found = db.exec(
+        select(Event).where(col(Event.study_id) == study.id, col(Event.kind) == KIND).order_by(col(Event.id).desc())
+    )
+    return [
+        Adopted(
+            filter=event.detail["filter"],
+            minimum=event.detail["min"],
+            maximum=event.detail["max"],
+            before=event.detail["before"],
+            after=event.detail["after"],
+            aim=event.detail["aim"],
+            reason=event.detail["reason"],
+            at=event.created_at,
+        )
+        for event in found
+    ]
+
+
+def cuts(db: Session, study: Study) -> dict[str, tuple[float | None, float | None]]:
+    """The adopted minimum and maximum of every filter that has one."""
+    return {one.filter: (one.minimum, one.maximum) for one in reversed(trail(db, study))}
+
+
+def filters(db: Session, study: Study) -> list[PoolFilter]:
+    """The study's filters at their adopted cuts, at the preset ones where none was adopted; with their rubric."""
+    adopted = cuts(db, study)
+    rules = db.exec(select(Filter).where(col(Filter.study_id) == study.id).order_by(col(Filter.position))).all()
+    questions = {item.key: item for item in db.exec(select(Criterion).where(col(Criterion.study_id) == study.id))}
+    made = []
+    for rule in rules:
+        minimum, maximum = adopted.get(rule.name, (rule.minimum, rule.maximum))
+        made.append(PoolFilter(rule.name, rule.score, minimum, maximum, rubric=questions[rule.criterion].question))
+    return made
+
+
+def as_toml(db: Session, study: Study) -> str:
+    """A filter file that `clipjury filter` and new studies read; its first lines say where each cut comes from."""
+    adopted = {one.filter: one for one in reversed(trail(db, study))}
+    lines = [f"# Filters of the study {study.slug}: adopted thresholds, preset ones where none was adopted."]
+    for name, one in adopted.items():
+        lines += [f"# {name}: {one.after} adopted on {one.at:%Y-%m-%d}, before {one.before}{_why(one)}"]
+    return "\n".join(lines) + "\n\n" + filter_files.to_toml(filters(db, study))
+
+
+def as_head_thresholds(db: Session, study: Study) -> str:
+    """TalkVid's `head_threshold.yml`; its first lines say what it cannot hold. Raises AppError if nothing fits."""
+    text, lost = head_thresholds.write(filters(db, study))
+    return "".join(f"# {sentence}\n" for sentence in lost) + text
+
+
+def _why(one: Adopted) -> str:
+    said: Sequence[str] = [part for part in (one.aim, one.reason) if part]
+    return f" ({'; '.join(said)})" if said else ""

@@ -1,0 +1,118 @@
+"""Everybody's answers to a study's clips as one table, raters under pseudonyms: what the agreement pages read."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from sqlalchemy import select as rows
+from sqlmodel import Session, col
+
+from analysis.intra_rater import Repeats, repeats
+from analysis.ratings import Ratings
+from app import votes
+from app.models import Assignment, Criterion, Judgment, Rater, Study
+from app.votes import BLIND_ARMS, Kind
+
+PURPOSES = ("sample", "repeat")
+SCHEMA = {
+    "assignment": pl.Int64,
+    "clip": pl.Int64,
+    "criterion": pl.Int64,
+    "rater": pl.Int64,
+    "value": pl.String,
+    "given": pl.String,
+    "arm": pl.String,
+    "occasion": pl.Int64,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """The answers that count, of one kind of rater.
+
+    `frame` has a row per answer: `clip` (its number), `criterion` (its key), `rater` (R1, R2, ... in the order in
+    which they came), `value` (the last revision), `blind` (its last revision given without the scores in view, null
+    if there is none), `arm` (drawn for the assignment), `occasion` (0, and 1, 2, ... when the clip came again).
+    """
+
+    frame: pl.DataFrame
+    raters: tuple[str, ...]
+    """Everybody who has come in, with answers or without."""
+
+    def about(self, key: str) -> pl.DataFrame:
+        """One criterion's answers, repeats included."""
+        return self.frame.filter(pl.col("criterion") == key)
+
+    def first(self, key: str) -> pl.DataFrame:
+        """One criterion's answers without repeats: a rater's second answer to a clip is no second rater."""
+        return self.about(key).filter(pl.col("occasion") == 0)
+
+    def ratings(self, item: Criterion, *, blind: bool = False) -> Ratings:
+        """One criterion's answers as the statistics read them; clips by their number in the study.
+
+        With `blind` only what was said without the scores in view.
+        """
+        found = self.first(item.key)
+        if blind:
+            found = found.filter(pl.col("blind").is_not_null()).with_columns(value="blind")
+        clips, raters, values = (found[name].cast(pl.String).to_list() for name in ("clip", "rater", "value"))
+        return Ratings.from_votes(clips, raters, values, votes.scale_of(item))
+
+    def repeats(self, item: Criterion, rater: str | None = None) -> Repeats:
+        """Pairs of answers of one rater to one clip, of everybody or of one rater."""
+        scale = votes.scale_of(item)
+        position = {level: number for number, level in enumerate(scale.levels)}
+        found = self.about(item.key).filter(pl.col("value").is_in(list(position)))
+        if rater is not None:
+            found = found.filter(pl.col("rater") == rater)
+        rater_of = np.unique(found["rater"].to_numpy().astype(np.str_), return_inverse=True)[1].astype(np.int64)
+        level = np.array([position[value] for value in found["value"].to_list()], dtype=np.int64)
+        return repeats(found["clip"].to_numpy(), rater_of, found["occasion"].to_numpy(), level)
+
+
+def read(db: Session, study: Study, kind: Kind) -> Answers:
+    """All answers to the sample and its repeats, of people or of the simulated panel, never both."""
+    query = (
+        rows(
+            col(Judgment.assignment_id),
+            col(Assignment.study_clip_id),
+            col(Judgment.criterion_id),
+            col(Judgment.rater_id),
+            col(Judgment.value),
+            col(Judgment.arm),
+            col(Assignment.arm),
+            col(Assignment.occasion),
+        )
+        .join(Assignment, col(Assignment.id) == col(Judgment.assignment_id))
+        .join(Rater, col(Rater.id) == col(Judgment.rater_id))
+        .where(col(Judgment.study_id) == study.id, col(Rater.kind) == kind)
+        .where(col(Assignment.status) == "done", col(Assignment.purpose).in_(PURPOSES))
+        .order_by(col(Judgment.revision))
+    )
+    found = pl.DataFrame([tuple(row) for row in db.execute(query)], SCHEMA, orient="row")
+    in_blind = pl.col("given").is_in(BLIND_ARMS)
+    whole = found.group_by("assignment", "criterion", maintain_order=True).agg(
+        pl.col("clip", "rater", "value", "arm", "occasion").last(),
+        pl.col("value").filter(in_blind).last().alias("blind"),
+    )
+    names = {number: name for name, number in _numbers(db, study, kind)}
+    keys = dict(
+        db.execute(rows(col(Criterion.id), col(Criterion.key)).where(col(Criterion.study_id) == study.id)).all()
+    )
+    # An empty value is an optional answer that was taken back: known only once the last revision is.
+    frame = whole.filter(pl.col("value") != "").select(
+        "clip",
+        pl.col("criterion").replace_strict(keys, return_dtype=pl.String),
+        pl.col("rater").replace_strict(names, return_dtype=pl.String),
+        "value",
+        pl.when(pl.col("blind") != "").then("blind").alias("blind"),
+        "arm",
+        "occasion",
+    )
+    return Answers(frame.sort("clip", "criterion", "rater", "occasion"), tuple(names.values()))
+
+
+def _numbers(db: Session, study: Study, kind: Kind) -> list[tuple[str, int]]:
+    """Pseudonym and number of every rater of a kind, in the order in which they came."""
+    query = rows(col(Rater.id)).where(col(Rater.study_id) == study.id, col(Rater.kind) == kind).order_by(col(Rater.id))
+    return [(f"R{place}", number) for place, number in enumerate(db.execute(query).scalars(), start=1)]

@@ -1,0 +1,193 @@
+"""What the pages of consequences compute for a study, each part once: kept until judgments, rulings or pool change."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeVar
+
+from sqlmodel import Session
+
+from analysis import figures
+from analysis.fairness import ErrorKind
+from analysis.figures import Chart, Table
+from app import adjudications, answers, consequences, influence, study_pools, subgroups, truths, votes
+from app.consequences import Consequences, GoodShare
+from app.errors import AppError, NotFound
+from app.filter_results import FilterResult
+from app.influence import Influence
+from app.kept import Kept
+from app.models import Study
+from app.pictures import marked
+from app.results import ResultCache, Results, kind_of
+from app.study_pools import Columns
+from app.subgroups import Errors, Means
+from app.truths import Judged, Truth
+from scoring.filters import Filter
+
+Made = TypeVar("Made")
+OF_THE_POOL = ("now", "mean", "mean_kept")
+"""Figures that no rater's answer enters."""
+SANKEY_WIDTH = 1060
+"""Pixels: a cascade of a dozen filters needs the page's whole width."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """A study and what is asked of it: whose verdict counts, which cuts are proposed.
+
+    With `older` values of earlier judgments will do, for figures inside a page.
+    """
+
+    db: Session
+    study: Study
+    keeper: Kept
+    cache: ResultCache
+    truth: Truth = "raters"
+    cuts: Mapping[str, float] = field(default_factory=dict)
+    older: bool = False
+
+    @cached_property
+    def results(self) -> Results:
+        """The results that everything here starts from."""
+        return self.cache.get(self.db, self.study, kind_of(self.study))
+
+    @property
+    def simulated(self) -> bool:
+        """Whether they are the simulated panel's."""
+        return kind_of(self.study) == "simulated"
+
+    def kept(self, name: tuple[object, ...], make: Callable[[], Made], *, pool: bool = True) -> Made:
+        """What was made before from the same judgments, rulings and pool; made now if need be."""
+        mark = (self._answered, study_pools.mark(self.study) if pool else None)
+        return self.keeper.get((self.study.id, kind_of(self.study), self.truth, *name), mark, make, older=self.older)
+
+    @cached_property
+    def _answered(self) -> tuple[object, object]:
+        """Changes with every judgment and ruling; looked up once a request."""
+        return votes.fingerprint(self.db, self.study), adjudications.fingerprint(self.db, self.study)
+
+    def refuse_another_pool(self) -> None:
+        """Raises AppError when the pool has changed since the study was made."""
+        mark = study_pools.mark(self.study)
+        self.keeper.get(("pool", self.study.id), mark, lambda: study_pools.unchanged(self.study))
+
+    def columns(self) -> Columns:
+        """What the pool can be divided by, and what can be averaged."""
+        mark = study_pools.mark(self.study)
+        return self.keeper.get(("columns", self.study.id), mark, lambda: study_pools.columns(self.study))
+
+    def filter(self, name: str) -> FilterResult:
+        """The filter of a name; the first without one."""
+        found = self.results
+        return found.filter_named(name) if name else found.filters[0]
+
+    def judged(self, result: FilterResult) -> Judged:
+        """The clips that a filter is judged on, by the truth that is asked for."""
+        return truths.judged(self.db, self.study, result, self.truth)
+
+    def consequences(self, by: str) -> Consequences:
+        """The pool at the cuts now and at the proposed ones."""
+
+        def make() -> Consequences:
+            cuts = consequences.proposals(self.results, self.cuts)
+            return consequences.consequences(study_pools.rows(self.study), cuts, by)
+
+        return self.kept(("consequences", by, tuple(sorted(self.cuts.items()))), make)
+
+    def shares(self) -> tuple[tuple[GoodShare, ...], str]:
+        """The share of good clips in the pool by each filter's score, and why there is none at all."""
+
+        def make() -> tuple[tuple[GoodShare, ...], str]:
+            try:
+                mark = (study_pools.mark(self.study), self.study.version)
+                strata = self.keeper.get(
+                    ("strata", self.study.id), mark, lambda: consequences.strata(self.db, self.study)
+                )
+            except AppError as error:
+                return (), str(error)
+            each = (
+                consequences.good_share(strata, result, self.judged(result), self.study.seed)
+                for result in self.results.filters
+            )
+            return tuple(each), ""
+
+        return self.kept(("shares",), make)
+
+    def errors(self, filter_name: str, by: Sequence[str]) -> Errors:
+        """One filter's errors by subgroup."""
+
+        def make() -> Errors:
+            result, names = self.filter(filter_name), truths.names_of(self.db, self.study)
+            group_of = subgroups.groups_of(study_pools.rows(self.study), list(names.values()), by)
+            return subgroups.errors(result, self.judged(result), group_of, names, " × ".join(by))
+
+        return self.kept(("errors", filter_name, tuple(by)), make)
+
+    def means(self, column: str, by: Sequence[str], *, kept: bool) -> Means:
+        """A number of the pool by subgroup."""
+        filters = [
+            Filter(one.rule.name, one.rule.score, one.rule.minimum, one.rule.maximum) for one in self.results.filters
+        ]
+        rows = study_pools.rows(self.study)
+        return self.kept(
+            ("means", column, tuple(by), kept), lambda: subgroups.means(rows, by, column, filters, kept=kept)
+        )
+
+    def influence(self) -> Influence:
+        """What showing scores does, and the human ceiling."""
+
+        def make() -> Influence:
+            return influence.influence(self.db, self.study, answers.read(self.db, self.study, kind_of(self.study)))
+
+        return self.kept(("influence",), make, pool=False)
+
+
+def pool_tables(found: Consequences, shares: Sequence[GoodShare]) -> dict[str, Table]:
+    """The numbers behind the figures of the pool's page."""
+    titles = {cut.name: cut.title for cut in found.cuts}
+    made = {
+        "now": figures.retention_cascade_table(consequences.levels(found.now, titles)),
+        "then": figures.retention_cascade_table(consequences.levels(found.then, titles)),
+    }
+    if found.now.by:
+        made["composition"] = figures.interval_plot_table(**consequences.composition_plot(found))
+    if any(one.share for one in shares):
+        made["good"] = figures.interval_plot_table(**consequences.good_plot(shares))
+    return made
+
+
+def chart(found: Evidence, name: str, by: Sequence[str], filter_name: str, number: str, width: int) -> Chart:
+    """A figure by its name. Raises NotFound for one that there is not."""
+    made: Chart | None = None
+    if name in ("now", "then"):
+        both = found.consequences(by[0] if by else "")
+        titles = {cut.name: cut.title for cut in both.cuts}
+        levels = consequences.levels(both.now if name == "now" else both.then, titles)
+        made = figures.retention_cascade(levels, width=max(width, SANKEY_WIDTH))
+    elif name == "composition" and by:
+        made = figures.interval_plot(**consequences.composition_plot(found.consequences(by[0])), width=width)
+    elif name == "good" and any(one.share for one in found.shares()[0]):
+        made = figures.interval_plot(**consequences.good_plot(found.shares()[0]), width=width)
+    elif name in subgroups.KINDS and by:
+        kind: ErrorKind = "false_rejection" if name == "false_rejection" else "false_acceptance"
+        words = subgroups.plot(found.filter(filter_name), found.errors(filter_name, by), kind)
+        made = figures.interval_plot(**words, width=width)
+    elif name in ("mean", "mean_kept") and by and number:
+        words = subgroups.means_plot(found.means(number, by, kept=name == "mean_kept"))
+        made = figures.interval_plot(**words, width=width)
+    elif name == "effects":
+        made = figures.interval_plot(**influence.effect_plot(found.influence()), width=width)
+    elif name == "ceiling":
+        made = figures.interval_plot(**influence.ceiling_plot(found.influence()), width=width)
+    if made is None:
+        raise NotFound(f"The figure {name!r} cannot be drawn.", "The page shows those that there are.")
+    return marked(made, simulated=found.simulated and name not in OF_THE_POOL)
+
+
+def fairness_tables(result: FilterResult, errors: Errors, means: Mapping[str, Means]) -> dict[str, Table]:
+    """The numbers behind the figures of the fairness page."""
+    made: dict[str, Table] = {}
+    for kind in subgroups.KINDS:
+        words: dict[str, Any] = subgroups.plot(result, errors, kind)
+        made[kind] = figures.interval_plot_table(**words)
+    return made | {name: figures.interval_plot_table(**subgroups.means_plot(one)) for name, one in means.items()}

@@ -1,0 +1,158 @@
+"""How far raters agree: criteria, pairs, each rater, the most disputed clips, and the researcher's own verdicts."""
+
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Form, Query, Request, Response
+from fastapi.responses import JSONResponse
+from sqlmodel import Session
+
+from app import adjudications, agreement_figures, agreement_pages, disputes, rater_pages, rooms, studies, votes
+from app.agreement_pages import Agreement
+from app.auth import require_researcher
+from app.db import Reader, Writer
+from app.disputes import ORDERS, SHOWS, Asked, Order, Show
+from app.errors import NotFound
+from app.kept import Kept
+from app.models import Study
+from app.pictures import FILE_WIDTH, FigureWidth, Theme, picture, specification
+from app.results import kind_of
+from app.web import page, see
+
+router = APIRouter(prefix="/studies/{slug}/agreement", dependencies=[Depends(require_researcher)])
+Key = Annotated[str, Query(max_length=100)]
+
+
+def agreement_of(request: Request, db: Session, study: Study, *, older: bool = False) -> Agreement:
+    """The study's agreement: of the simulated panel while it is switched on, of people otherwise."""
+    kept: Kept = request.app.state.kept
+    kind = kind_of(study)
+    return kept.get(
+        ("agreement", study.id, kind),
+        votes.fingerprint(db, study),
+        lambda: agreement_pages.compute(db, study, kind),
+        older=older,
+    )
+
+
+@router.get("")
+def agreement(request: Request, slug: str, db: Reader, criterion: Key = "") -> Response:
+    """Every criterion on one plot; pairs and raters of one criterion; the first disputed clips."""
+    study = studies.by_slug(db, slug)
+    found = agreement_of(request, db, study)
+    chosen = _chosen(found, criterion)
+    whole = rooms.parts(db, study.id)
+    wall = disputes.wall(db, study, found, whole.criteria, Asked(chosen.item.key if chosen else ""))
+    context = _usual(study, found) | {
+        "chosen": chosen,
+        "wall": wall,
+        "tables": agreement_figures.tables(found, chosen),
+    }
+    return page(request, "agreement/agreement.html", context)
+
+
+@router.get("/raters/{pseudonym}")
+def rater(request: Request, slug: str, pseudonym: str, db: Reader) -> Response:
+    """One rater: bias, inconsistency, beside the rest, beside themselves."""
+    study = studies.by_slug(db, slug)
+    found = agreement_of(request, db, study)
+    one = _rater(request, db, study, found, pseudonym)
+    context = {"one": one, "table": agreement_figures.bias_table(one)}
+    return page(request, "agreement/rater.html", _usual(study, found) | context)
+
+
+@router.get("/clips")
+def clips(
+    request: Request,
+    slug: str,
+    db: Reader,
+    criterion: Key = "",
+    show: Show = "disputed",
+    order: Order = "disputed",
+    rater: Key = "",
+    page_: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1,
+) -> Response:
+    """The wall of disputed clips."""
+    study = studies.by_slug(db, slug)
+    found = agreement_of(request, db, study)
+    _chosen(found, criterion)
+    asked = Asked(criterion, show, order, rater, page_)
+    wall = disputes.wall(db, study, found, rooms.parts(db, study.id).criteria, asked)
+    kept = {"criterion": criterion, "show": show, "order": order, "rater": rater}
+    context = _usual(study, found) | {
+        "wall": wall,
+        "asked": asked,
+        "shows": SHOWS,
+        "orders": ORDERS,
+        "here": f"/studies/{study.slug}/agreement/clips?{urlencode({name: one for name, one in kept.items() if one})}",
+    }
+    return page(request, "agreement/clips.html", context, block="wall")
+
+
+@router.post("/clips/{number}")
+def rule(
+    slug: str,
+    number: int,
+    db: Writer,
+    criterion: Annotated[str, Form(max_length=100)],
+    reason: Annotated[str, Form(max_length=2000)] = "",
+    value: Annotated[str, Form(max_length=100)] = "",
+    back: Annotated[str, Form(max_length=500)] = "",
+) -> Response:
+    """The researcher's own verdict on a clip, or its withdrawal."""
+    study = studies.by_slug(db, slug)
+    adjudications.record(db, study, number, criterion, value, reason)
+    here = f"/studies/{study.slug}/agreement/clips"
+    place = back if back.startswith(f"{here}?") else f"{here}?{urlencode({'criterion': criterion})}"
+    return see(f"{place}#clip-{number}")
+
+
+@router.get("/figures/{name}.json")
+def figure_spec(
+    request: Request,
+    slug: str,
+    name: str,
+    db: Reader,
+    criterion: Key = "",
+    rater: Key = "",
+    theme: Theme = "light",
+    width: FigureWidth = 440,
+) -> JSONResponse:
+    """A figure of these pages for the browser to draw."""
+    study = studies.by_slug(db, slug)
+    found = agreement_of(request, db, study, older=True)
+    one = _rater(request, db, study, found, rater) if rater else None
+    return specification(agreement_figures.chart(found, name, _chosen(found, criterion), one, width), theme)
+
+
+@router.get("/figures/{name}.svg")
+def figure_file(
+    request: Request, slug: str, name: str, db: Reader, criterion: Key = "", rater: Key = "", theme: Theme = "light"
+) -> Response:
+    """The same figure as a file."""
+    study = studies.by_slug(db, slug)
+    found = agreement_of(request, db, study, older=True)
+    one = _rater(request, db, study, found, rater) if rater else None
+    drawn = agreement_figures.chart(found, name, _chosen(found, criterion), one, FILE_WIDTH)
+    return picture(drawn, theme, f"{study.slug}-{name}")
+
+
+def _usual(study: Study, found: Agreement) -> dict[str, Any]:
+    simulated = found.kind == "simulated"
+    return {"study_name": study.name, "study": study, "simulated": simulated, "found": found}
+
+
+def _chosen(found: Agreement, key: str) -> agreement_pages.CriterionAgreement | None:
+    chosen = found.about(key)
+    if key and chosen is None:
+        names = ", ".join(one.item.key for one in found.criteria)
+        raise NotFound(f"No agreement is computed on a criterion {key!r}.", f"There is: {names}.")
+    return chosen
+
+
+def _rater(request: Request, db: Session, study: Study, found: Agreement, name: str) -> rater_pages.RaterPage:
+    kept: Kept = request.app.state.kept
+    mark = votes.fingerprint(db, study)
+    return kept.get(
+        ("rater", study.id, found.kind, name), mark, lambda: rater_pages.rater_page(found, name, study.seed)
+    )

@@ -1,0 +1,229 @@
+"""What the judgments mean for the pool: consequences, fairness, anchoring and the human ceiling, the next batch."""
+
+from math import isfinite
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Form, Query, Request, Response
+from fastapi.responses import JSONResponse
+
+from analysis import figures
+from app import consequences, evidence, influence, next_batches, studies, subgroups, top_ups
+from app.auth import require_researcher
+from app.background import Jobs, Step
+from app.db import Database, Reader, database
+from app.errors import AppError
+from app.evidence import Evidence
+from app.models import Study
+from app.next_batches import MOST, USUAL
+from app.pictures import FILE_WIDTH, FigureWidth, Theme, picture, specification
+from app.routes.agreement import agreement_of
+from app.settings import Settings
+from app.subgroups import Means
+from app.truths import Truth
+from app.web import page, see
+
+router = APIRouter(prefix="/studies/{slug}", dependencies=[Depends(require_researcher)])
+Name = Annotated[str, Query(max_length=200)]
+FilterName = Annotated[str, Query(alias="filter", max_length=200)]
+CUT = "cut_"
+"""The name of a proposed cut in an address begins with it."""
+
+
+def evidence_of(request: Request, slug: str, db: Reader, truth: Truth = "raters") -> Evidence:
+    """The study of the address and what is asked of it; figures may show what the page around them has shown."""
+    state = request.app.state
+    older = "/figures/" in request.url.path
+    cuts = {name.removeprefix(CUT): value for name, value in request.query_params.items() if name.startswith(CUT)}
+    return Evidence(db, studies.by_slug(db, slug), state.kept, state.result_cache, truth, _numbers(cuts), older)
+
+
+Found = Annotated[Evidence, Depends(evidence_of)]
+
+
+@router.get("/pool")
+def pool(request: Request, found: Found, by: Name = "") -> Response:
+    """The whole pool at the cuts now and at proposed ones: what is kept, who is left, how much of it is good."""
+    context: dict[str, Any] = {"problem": None, "columns": None, "by": by, "query": ""}
+    try:
+        found.refuse_another_pool()
+        columns = found.columns()
+        by = by or (columns.groups[0] if columns.groups else "")
+        both = found.consequences(by)
+        shares, why_none = found.shares()
+        context |= {
+            "columns": columns,
+            "by": by,
+            "both": both,
+            "parts": consequences.composition(both),
+            "shares": shares,
+            "why_none": why_none,
+            "tables": evidence.pool_tables(both, shares),
+            "query": _query(found, by=by),
+        }
+    except AppError as error:
+        context["problem"] = error
+    return _page(request, found, "consequences/pool.html", context)
+
+
+@router.get("/fairness")
+def fairness(
+    request: Request, found: Found, by: Name = "", also: Name = "", name: FilterName = "", number: Name = ""
+) -> Response:
+    """One filter's errors by subgroup, and a number of the pool by subgroup."""
+    context: dict[str, Any] = {"problem": None, "columns": None, "errors": None, "means": {}, "why_not": ""}
+    context |= {"by": by, "also": also, "number": number, "chosen": found.filter(name), "query": ""}
+    try:
+        found.refuse_another_pool()
+        columns = found.columns()
+        by = by or (columns.groups[0] if columns.groups else "")
+        context |= {"columns": columns, "by": by, "query": _query(found, by=by, also=also, filter=name, number=number)}
+        if by:
+            context |= _fairness(found, _both(by, also), name, number)
+    except AppError as error:
+        context["problem"] = error
+    return _page(request, found, "consequences/fairness.html", context | {"kinds": subgroups.KINDS})
+
+
+@router.get("/anchoring")
+def anchoring(request: Request, found: Found) -> Response:
+    """What showing scores does to raters, and how near filters come to what people reach among themselves."""
+    seen = found.influence()
+    tables = {
+        "effects": figures.interval_plot_table(**influence.effect_plot(seen)),
+        "ceiling": figures.interval_plot_table(**influence.ceiling_plot(seen)),
+    }
+    return _page(request, found, "consequences/anchoring.html", {"seen": seen, "tables": tables, "query": ""})
+
+
+@router.get("/next")
+def next_batch(request: Request, found: Found, clips: Annotated[int, Query(ge=1, le=MOST)] = USUAL) -> Response:
+    """What more clips would buy, and where they would come from."""
+    agreement = agreement_of(request, found.db, found.study)
+    batch = found.kept(
+        ("next", clips),
+        lambda: next_batches.next_batch(found.db, found.study, found.results, agreement, clips),
+        pool=False,
+    )
+    return _page(request, found, "consequences/next.html", {"batch": batch, "most": MOST, "query": ""})
+
+
+@router.post("/next")
+def draw(request: Request, slug: str, db: Reader, clips: Annotated[int, Form(ge=1, le=MOST)]) -> Response:
+    """Draw that many more clips by the study's own design, in the background."""
+    study = studies.by_slug(db, slug)
+    jobs: Jobs = request.app.state.jobs
+    opened, settings = database(request), request.app.state.settings
+    jobs.start(_job(study), lambda step: _draw(opened, settings, study.slug, clips, step))
+    return see(f"/studies/{study.slug}/next/drawing")
+
+
+@router.get("/next/drawing")
+def drawing(request: Request, slug: str, db: Reader) -> Response:
+    """How far the draw is; it looks again by itself."""
+    study = studies.by_slug(db, slug)
+    jobs: Jobs = request.app.state.jobs
+    job = jobs.of(_job(study))
+    if job is None:
+        return see(f"/studies/{study.slug}/next")
+    share = round(100 * job.done / job.total) if job.total else 0
+    context = {"study": study, "study_name": study.name, "job": job, "share": share}
+    return page(request, "consequences/drawing.html", context, block="progress")
+
+
+@router.get("/consequences/figures/{name}.json")
+def figure_spec(
+    found: Found,
+    name: str,
+    by: Name = "",
+    also: Name = "",
+    chosen: FilterName = "",
+    number: Name = "",
+    theme: Theme = "light",
+    width: FigureWidth = FILE_WIDTH,
+) -> JSONResponse:
+    """A figure of these pages for the browser to draw."""
+    return specification(evidence.chart(found, name, _both(by, also), chosen, number, width), theme)
+
+
+@router.get("/consequences/figures/{name}.svg")
+def figure_file(
+    found: Found,
+    name: str,
+    by: Name = "",
+    also: Name = "",
+    chosen: FilterName = "",
+    number: Name = "",
+    theme: Theme = "light",
+) -> Response:
+    """The same figure as a file."""
+    drawn = evidence.chart(found, name, _both(by, also), chosen, number, FILE_WIDTH)
+    return picture(drawn, theme, f"{found.study.slug}-{name}")
+
+
+def _fairness(found: Evidence, by: tuple[str, ...], name: str, number: str) -> dict[str, Any]:
+    """The errors of the filter, or why there are none yet; the number in the whole pool and in what is kept."""
+    means: dict[str, Means] = {}
+    why_not, errors, tables = "", None, {}
+    if number:
+        means["mean"] = found.means(number, by, kept=False)
+        try:
+            means["mean_kept"] = found.means(number, by, kept=True)
+        except AppError as error:
+            why_not = str(error)
+    try:
+        errors = found.errors(name, by)
+        tables = evidence.fairness_tables(found.filter(name), errors, means)
+    except AppError as error:
+        why_not = str(error)
+        tables = {key: figures.interval_plot_table(**subgroups.means_plot(one)) for key, one in means.items()}
+    return {"errors": errors, "means": means, "tables": tables, "why_not": why_not}
+
+
+def _draw(opened: Database, settings: Settings, slug: str, clips: int, step: Step) -> str:
+    made = top_ups.top_up(opened, settings, slug, clips, on_clip=step)
+    return f"{made.new} new clips, {made.clips} in all."
+
+
+def _job(study: Study) -> str:
+    return f"top-up-{study.slug}"
+
+
+def _both(by: str, also: str) -> tuple[str, ...]:
+    """One attribute, or the intersection of two."""
+    return tuple(dict.fromkeys(name for name in (by, also) if name))
+
+
+def _numbers(cuts: dict[str, str]) -> dict[str, float]:
+    """The proposed cuts; an empty field proposes nothing. Raises AppError for what is no number."""
+    found = {}
+    for name, text in cuts.items():
+        if not text.strip():
+            continue
+        try:
+            found[name] = float(text)
+        except ValueError:
+            found[name] = float("nan")
+        if not isfinite(found[name]):
+            raise AppError(f"The cut {text!r} of {name} is no number.", "Write it as 0.85.")
+    return found
+
+
+def _query(found: Evidence, **more: str) -> str:
+    """What figures and links of the page ask for, as the page was asked."""
+    own = {f"{CUT}{name}": repr(value) for name, value in found.cuts.items()}
+    if found.truth != "raters":
+        own["truth"] = found.truth
+    return urlencode(own | {name: value for name, value in more.items() if value})
+
+
+def _page(request: Request, found: Evidence, name: str, context: dict[str, Any]) -> Response:
+    study = found.study
+    usual = {
+        "study_name": study.name,
+        "study": study,
+        "simulated": found.simulated,
+        "results": found.results,
+        "truth": found.truth,
+    }
+    return page(request, name, usual | context)

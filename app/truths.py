@@ -1,0 +1,53 @@
+"""The clips on which the pages of consequences judge a filter: by the raters, or with the researcher's say."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlmodel import Session, col, select
+
+from app import adjudications
+from app.filter_results import FilterResult, Sample, Scored, sample_of
+from app.models import Study, StudyClip
+
+Truth = Literal["raters", "ruled"]
+"""Whose verdict counts: the raters' majority, or the researcher's where there is one and the raters' elsewhere."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A filter's judged clips by one kind of truth; `sample` is None where no clip is decided."""
+
+    sample: Sample | None
+    truth: Truth
+    rulings: int
+    """Verdicts of the researcher on this criterion that could be used."""
+    changed: int
+    """Clips whose verdict they change, ties decided among them."""
+
+
+def judged(db: Session, study: Study, result: FilterResult, truth: Truth) -> Judged:
+    """The clips with a verdict and a score. The raters' own truth is what the results pages use."""
+    rulings = adjudications.standing(adjudications.trails(db, study))
+    key = result.rule.criterion
+    there = sum((one.clip, key) in rulings for one in result.clips)
+    if truth == "raters" or not there:
+        return Judged(result.sample, "raters" if truth == "raters" else truth, there, 0)
+    ruled = adjudications.applied(result.clips, key, rulings)
+    changed = sum(one.verdict != before.verdict for one, before in zip(ruled, result.clips, strict=True))
+    return Judged(_sample(db, study, tuple(one for one in ruled if one.verdict is not None)), truth, there, changed)
+
+
+def _sample(db: Session, study: Study, used: tuple[Scored, ...]) -> Sample | None:
+    if not used:
+        return None
+    wanted = {one.clip for one in used}
+    query = select(StudyClip).where(col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample")
+    return sample_of(used, study, {clip.id: clip for clip in db.exec(query) if clip.id in wanted})[0]
+
+
+def names_of(db: Session, study: Study) -> dict[int, str]:
+    """The pool's name of every clip of the sample, by its number."""
+    found = db.exec(
+        select(StudyClip.id, StudyClip.clip).where(col(StudyClip.study_id) == study.id, StudyClip.role == "sample")
+    )
+    return dict(found.all())
