@@ -2,8 +2,8 @@
 
 // Static files are cached for a year under their version, so the parts are asked for under the same version as this.
 const { search: version } = new URL(import.meta.url);
-const [{ Facts }, keys, { Player, Shelf, clock }, outbox, { Marks }, scales, sitting, { say }] = await Promise.all(
-  ["facts", "keys", "player", "outbox", "marks", "scales", "sitting", "words"].map((name) => import(`./${name}.js${version}`)),
+const [{ Facts }, keys, { Player, Shelf, clock }, outbox, { Marks }, scales, { Sending }, sitting, { say }, curve] = await Promise.all(
+  ["facts", "keys", "player", "outbox", "marks", "scales", "sending", "sitting", "words", "curve"].map((name) => import(`./${name}.js${version}`)),
 );
 
 const PAUSE = 350; // ms between the last answer and sending it, time enough to see and to change one's mind
@@ -14,8 +14,6 @@ let player = null;
 let facts = null;
 let marks = null;
 let advance = null; // timer of the pause
-let attempt = 0; // sends of the present answer that failed in a row
-let retry = null; // timer of the next attempt
 let resume = null; // the clip that leaves with a swap, and whether it was playing
 
 const room = () => document.getElementById("room");
@@ -24,6 +22,7 @@ const act = (name) => room().querySelector(`a[data-act=${name}]`);
 const address = () => form()?.getAttribute("action");
 const bindings = new keys.Bindings(room().dataset.sender);
 const changing = new keys.Changing(bindings, say);
+const way = new Sending(form, outbox.wait, say);
 
 /* --- A room appears ---------------------------------------------------------------------------------------------- */
 
@@ -63,7 +62,7 @@ function begun(same) {
   const earlier = same && marks && room().dataset.editing === undefined ? marks.toJSON() : JSON.parse(room().dataset.marks);
   const fixed = form()?.querySelector("fieldset[disabled]") !== null && room().dataset.locked === undefined;
   marks = new Marks(room().querySelector(".screen"), player, earlier, { say, clock, fixed });
-  showCurve(room().querySelector(".curve-of[data-fails=true]") ?? room().querySelector(".curve-of"));
+  curve.show(room(), room().querySelector(".curve-of[data-fails=true]") ?? room().querySelector(".curve-of"));
   if (room().dataset.locked !== undefined && facts.seenShare < SEEN_TO_END) scales.lock(form(), true);
   for (const type of ["timeupdate", "ended"]) {
     video.addEventListener(
@@ -107,18 +106,6 @@ function announce(place) {
   document.getElementById("questions")?.focus({ preventScroll: true });
 }
 
-/** Show one score's curve on the timeline. */
-function showCurve(button) {
-  for (const other of room().querySelectorAll(".curve-of")) other.setAttribute("aria-pressed", String(other === button));
-  for (const curve of room().querySelectorAll(".curve")) curve.toggleAttribute("data-off", curve.dataset.curve !== button?.dataset.curveOf);
-}
-
-/** To the worst second of the shown curve. */
-function worst() {
-  const curve = room().querySelector(".curve:not([data-off])");
-  if (curve && player) player.lookAt((Number(curve.dataset.worst) / Number(curve.dataset.seconds)) * player.video.duration);
-}
-
 function mark() {
   const words = marks?.add();
   if (words) document.getElementById("live").textContent = words;
@@ -144,7 +131,7 @@ function stopAdvance() {
 /** After the last question the room goes on by itself, unless the last word may not be said: tags, a slider, a text. */
 function answered(input) {
   facts.chose(input.name, scales.valueOf(form(), input.name));
-  stopRetry();
+  way.stop();
   stopAdvance();
   if (input.type !== "radio" || !scales.isFull(form())) return;
   void room().offsetWidth; // starts the bar anew
@@ -158,7 +145,7 @@ function fill(sent) {
   if (sent.dataset.values !== values) {
     sent.dataset.values = values;
     sent.elements.submission.value = outbox.submissionId();
-    attempt = 0;
+    way.begin();
   }
   facts.mark(marks);
   sent.elements.facts.value = JSON.stringify(facts);
@@ -197,10 +184,10 @@ document.addEventListener(
 
 /** First into this browser's keeping, then over the network: whatever ends the page in between, nothing is lost. */
 async function keepThenSend(sent) {
-  stopRetry();
+  way.stop();
   fill(sent);
   sent.dataset.sending = "";
-  state("saving", say("saving"));
+  way.state("saving", say("saving"));
   sent.dataset.kept = await outbox.keep(sent.getAttribute("action"), [...new FormData(sent)]);
   if (sent !== form()) return; // another room has come meanwhile: its page sends what is kept
   sent.dataset.sending = "kept";
@@ -209,60 +196,17 @@ async function keepThenSend(sent) {
 
 /* --- Sending: htmx sends the form, these say how it went --------------------------------------------------------- */
 
-function state(name, words) {
-  const place = document.getElementById("save-state");
-  if (!place) return;
-  place.dataset.state = name;
-  place.textContent = words;
-}
-
-function tell(...parts) {
-  document.getElementById("problem")?.replaceChildren(...parts);
-}
-
-function stopRetry() {
-  if (retry === null) return;
-  clearInterval(retry);
-  retry = null;
-  tell();
-}
-
-function tryLater() {
-  attempt += 1;
-  let left = outbox.wait(attempt);
-  const words = document.createElement("p");
-  const count = document.createElement("span");
-  count.ariaHidden = "true"; // the countdown is not read out every second
-  words.append(say(form().dataset.kept === "true" ? "keptHere" : "keptNowhere"), " ", count);
-  const draw = () => (count.textContent = say("inSeconds", { left }));
-  draw();
-  tell(words);
-  state("unsaved", say("notSaved"));
-  clearInterval(retry);
-  retry = setInterval(() => {
-    left -= 1;
-    draw();
-    if (left <= 0) sendAgain();
-  }, 1000);
-}
-
-function sendAgain() {
-  clearInterval(retry);
-  retry = null;
-  form()?.requestSubmit();
-}
-
 function failed({ sourceElement }) {
   if (sourceElement === form()) {
     delete form().dataset.sending;
-    tryLater();
+    way.later();
   } else if (form()?.dataset.sending !== undefined) {
     delete form().dataset.sending; // it waited behind the request that failed, and was dropped
-    sendAgain();
+    way.again();
   } else {
     const words = document.createElement("p");
     words.textContent = say("unreachable");
-    tell(words);
+    way.tell(words);
   }
 }
 
@@ -285,7 +229,7 @@ document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
   delete form().dataset.sending;
   if (!outbox.mayPass(status)) outbox.forget(address(), form().elements.submission.value);
   ctx.saved = status < 400;
-  if (!ctx.saved) state("unsaved", say("notSaved"));
+  if (!ctx.saved) way.state("unsaved", say("notSaved"));
 });
 
 document.addEventListener("htmx:before:swap", (event) => {
@@ -293,10 +237,10 @@ document.addEventListener("htmx:before:swap", (event) => {
   const [main] = tasks;
   if (main?.target?.id !== "room" || main.swapSpec.style === "none") return;
   if (!main.fragment.querySelector("#room")) return notARoom(event, ctx, main);
-  for (const video of main.fragment.querySelectorAll("video")) video.removeAttribute("src"); // or it would load twice
+  for (const video of main.fragment.querySelectorAll("video.clip")) video.removeAttribute("src"); // or it would load twice
   stopAdvance();
-  stopRetry();
-  attempt = 0;
+  way.stop();
+  way.begin();
   leave();
 });
 
@@ -326,11 +270,7 @@ document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
   if (player || !room()) return; // the room stayed: only words were put in
   open({ swapped: true });
   resume = null;
-  if (ctx.saved) state("saved", say("saved"));
-});
-
-window.addEventListener("online", () => {
-  if (retry !== null) sendAgain();
+  if (ctx.saved) way.state("saved", say("saved"));
 });
 
 /* --- Keys -------------------------------------------------------------------------------------------------------- */
@@ -358,7 +298,7 @@ const COMMANDS = {
   KeyB: () => player?.replay(),
   KeyN: () => player?.sound(),
   KeyM: mark,
-  KeyW: worst,
+  KeyW: () => curve.toWorst(room(), player),
   ",": () => player?.step(-1),
   ".": () => player?.step(1),
   KeyZ: () => act("undo")?.click(),
@@ -391,6 +331,15 @@ document.addEventListener("keydown", (event) => {
   if (!event.repeat || name === "," || name === ".") command();
 });
 
+// Example clips fall silent with their panel.
+document.addEventListener(
+  "toggle",
+  ({ target }) => {
+    if (!target.open) for (const video of target.querySelectorAll("video.example")) video.pause();
+  },
+  true,
+);
+
 // The list of answers is asked for when it is opened; without a connection its link stays.
 document.addEventListener(
   "toggle",
@@ -408,8 +357,8 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (button?.matches(".rebind")) changing.ask(button);
   if (button?.matches(".curve-of")) {
-    showCurve(button);
-    worst();
+    curve.show(room(), button);
+    curve.toWorst(room(), player);
   }
   if (button?.dataset.act === "mark") mark();
   if (button?.dataset.act === "reset-keys") changing.reset();
@@ -436,7 +385,7 @@ async function sendInterrupted() {
 async function sendLeftOver() {
   const waiting = await outbox.sendOthers(address(), (words) => {
     const told = say("refusedEarlier", { words: words || say("refused") });
-    tell(Object.assign(document.createElement("p"), { textContent: told }));
+    way.tell(Object.assign(document.createElement("p"), { textContent: told }));
   });
   if (waiting) setTimeout(sendLeftOver, 30_000);
 }
