@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -68,7 +69,7 @@ class Design:
         source = None if sources is None else np.unique(np.array(sources, dtype=np.str_), return_inverse=True)[1]
         return cls(of, tuple(labels.tolist()), drawn, each, population, source)
 
-    @property
+    @cached_property
     def even(self) -> Bools:
         """Whether all clips of a stratum weigh the same, shape (strata,)."""
         first = self.clip_weight[np.unique(self.of, return_index=True)[1]]
@@ -82,7 +83,7 @@ class Design:
             raise ValueError("weights must be equal inside a stratum: refine the strata")
         return self.clip_weight[np.unique(self.of, return_index=True)[1]]
 
-    @property
+    @cached_property
     def units(self) -> Ints:
         """What was drawn from each stratum, shape (strata,): its clips, or its sources where they are known."""
         if self.source is None:
@@ -113,7 +114,7 @@ class Design:
         """True when the size of some stratum in the pool is known."""
         return bool(np.isfinite(self.population).any())
 
-    @property
+    @cached_property
     def equal_weights(self) -> bool:
         """True when every clip weighs the same."""
         weight = self.clip_weight

@@ -211,11 +211,13 @@ def _resampled_areas(values: Floats, good: Floats, design: Design, resamples: in
     order = np.argsort(values, kind="stable")
     starts = np.flatnonzero(np.diff(values[order], prepend=-np.inf) > 0)
     weight, is_good = design.clip_weight[order], good[order]
+    tied = len(starts) < len(order)
     areas = []
     for block in design.replicates(resamples, seed):
         drawn = block[:, order] * weight
-        above = np.add.reduceat(drawn * is_good, starts, axis=1)
-        below = np.add.reduceat(drawn * (1 - is_good), starts, axis=1)
+        above, below = drawn * is_good, drawn * (1 - is_good)
+        if tied:
+            above, below = (np.add.reduceat(part, starts, axis=1) for part in (above, below))
         won = (above * (np.cumsum(below, axis=1) - below / 2)).sum(axis=1)
         pairs = above.sum(axis=1) * below.sum(axis=1)
         areas.append(np.divide(won, pairs, out=np.full(len(won), np.nan), where=pairs > 0))

@@ -15,7 +15,7 @@ from sqlmodel import Session
 
 from app.db import Reader
 from app.errors import NotAllowed, SignInNeeded
-from app.models import Rater
+from app.models import Rater, Study
 from app.settings import Settings
 
 Role = Literal["rater", "researcher"]
@@ -68,7 +68,9 @@ def sign_out(request: Request, response: Response) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """The rater of a session, as the request read them. (A plain copy: an entity costs twice as much to read.)"""
+    """The rater of a session, as the request read them, and where their study stands: read with them, so that a copy
+    of the study kept in memory is never out of date. (A plain copy: an entity costs twice as much to read.)
+    """
 
     id: int
     study_id: int
@@ -76,13 +78,25 @@ class SignedIn:
     guidelines_hash: str | None
     language: str
     created_at: datetime
+    consent_hash: str | None
+    tries: int
+    qualified: bool | None
+    ended: str
+    taken: int
+    study_version: int
+    study_state: str
 
 
 _TABLE = Rater.__table__  # type: ignore[attr-defined]  # every table model has one
-_FIND = select(*(_TABLE.c[field.name] for field in fields(SignedIn))).where(
-    _TABLE.c.id == bindparam("who"), _TABLE.c.revoked_at.is_(None)
+_STUDY = Study.__table__  # type: ignore[attr-defined]
+_OF_STUDY = {"study_version": _STUDY.c.version, "study_state": _STUDY.c.state}
+_COLUMNS = [_OF_STUDY[one.name] if one.name in _OF_STUDY else _TABLE.c[one.name] for one in fields(SignedIn)]
+_FIND = (
+    select(*_COLUMNS)
+    .join_from(_TABLE, _STUDY, _STUDY.c.id == _TABLE.c.study_id)
+    .where(_TABLE.c.id == bindparam("who"), _TABLE.c.revoked_at.is_(None))
 )
-_FIND_LOCKED = _FIND.with_for_update()
+_FIND_LOCKED = _FIND.with_for_update(of=_TABLE)
 
 
 def find_rater(db: Session, who: int | None, *, lock: bool = False) -> SignedIn | None:

@@ -14,7 +14,7 @@ from rich.console import Console
 from app import __version__
 from app.commands import filter as filters
 from app.commands import pool as pools_command
-from app.commands import tokens, weights
+from app.commands import running_study, tokens, weights
 from app.commands.bench_set import bench_set
 from app.commands.common import existing_database, open_database, progress_bar
 from app.commands.invites import invite, invite_many
@@ -120,6 +120,11 @@ cli.add_typer(stats_commands, name="stats")
 cli.add_typer(tokens.commands, name="token")
 study_commands = typer.Typer(no_args_is_help=True, help="Change a study that is running.")
 study_commands.command("top-up")(top_up)
+study_commands.command("guidelines")(running_study.guidelines)
+study_commands.command("consent")(running_study.consent)
+study_commands.command("pause")(running_study.pause)
+study_commands.command("resume")(running_study.resume)
+study_commands.command("close")(running_study.close)
 cli.add_typer(study_commands, name="study")
 cli.command()(segment)
 cli.command()(proxies)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ class Cut:
     now: tuple[float | None, float | None]
     then: tuple[float | None, float | None]
     why: str
-    """asked for, found on these data, as now."""
+    """asked for, adopted, found on these data, as now."""
 
     @property
     def end(self) -> str:
@@ -66,8 +67,11 @@ class Consequences:
         return all(cut.now == cut.then for cut in self.cuts)
 
 
-def proposals(results: Results, asked: Mapping[str, float]) -> tuple[Cut, ...]:
-    """For every filter the cut asked for, else the one of best F1 on the judged clips, else the one there is."""
+Ends = tuple[float | None, float | None]
+
+
+def proposals(results: Results, asked: Mapping[str, float], adopted: Mapping[str, Ends]) -> tuple[Cut, ...]:
+    """For every filter the cut asked for, else the adopted one, else that of best F1, else its own."""
     found = []
     for one in results.filters:
         rule = one.rule
@@ -75,11 +79,13 @@ def proposals(results: Results, asked: Mapping[str, float]) -> tuple[Cut, ...]:
         value = asked.get(rule.name)
         if value is not None:
             why = "asked for"
+        elif rule.name in adopted:
+            then, why = adopted[rule.name], "adopted"
         elif one.best is not None:
             value, why = float(one.best.shown()), "found on these data"
         if value is not None:
             then = _moved(now, value)
-        if then == now:
+        if then == now and why != "adopted":
             why = "as now"
         found.append(Cut(rule.name, rule.title, rule.score, rule.units, now, then, why))
     return tuple(found)
@@ -109,6 +115,19 @@ def levels(found: Retention, titles: Mapping[str, str]) -> list[Level]:
         unknown = stage.unknown.clips if whole.unknown == "fail" else 0
         made.append(Level(titles.get(stage.name, stage.name), stage.kept.clips, stage.kept.hours, unknown))
     return made
+
+
+MOST_STAGES = 7
+"""Stages that a cascade can show on a page at once."""
+
+
+def drawn_levels(found: Retention, titles: Mapping[str, str]) -> list[Level]:
+    """The levels to draw: of many, those that drop nothing stay out (the table has them)."""
+    every = levels(found, titles)
+    if len(every) <= MOST_STAGES + 1:
+        return every
+    telling = [level for before, level in pairwise(every) if level.clips < before.clips]
+    return [every[0], *(telling or every[-1:])]
 
 
 @dataclass(frozen=True)
@@ -168,7 +187,7 @@ def composition_plot(found: Consequences) -> dict[str, Any]:
         if abs(change) < 0.0005:
             finding = "Every group keeps its share"
     raw = found.now.whole.raw
-    hours = "" if raw.hours is None else f", {raw.hours:.4g} hours"
+    hours = "" if raw.hours is None else f", {raw.hours:.4g} hours" if raw.hours >= 1 else f", {60 * raw.hours:.3g} min"
     return {
         "lines": lines,
         "finding": finding,

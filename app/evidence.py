@@ -10,7 +10,17 @@ from sqlmodel import Session
 from analysis import figures
 from analysis.fairness import ErrorKind
 from analysis.figures import Chart, Table
-from app import adjudications, answers, consequences, influence, study_pools, subgroups, truths, votes
+from app import (
+    adjudications,
+    adopted_thresholds,
+    answers,
+    consequences,
+    influence,
+    study_pools,
+    subgroups,
+    truths,
+    votes,
+)
 from app.consequences import Consequences, GoodShare
 from app.errors import AppError, NotFound
 from app.filter_results import FilterResult
@@ -56,10 +66,12 @@ class Evidence:
         """Whether they are the simulated panel's."""
         return kind_of(self.study) == "simulated"
 
-    def kept(self, name: tuple[object, ...], make: Callable[[], Made], *, pool: bool = True) -> Made:
+    def kept(self, name: tuple[object, ...], make: Callable[[], Made]) -> Made:
         """What was made before from the same judgments, rulings and pool; made now if need be."""
-        mark = (self._answered, study_pools.mark(self.study) if pool else None)
-        return self.keeper.get((self.study.id, kind_of(self.study), self.truth, *name), mark, make, older=self.older)
+        mark = (self._answered, study_pools.state(self.study))
+        return self.keeper.get(
+            (self.study.id, kind_of(self.study), self.truth, *name), mark, make, older=self.older, patient=True
+        )
 
     @cached_property
     def _answered(self) -> tuple[object, object]:
@@ -88,11 +100,14 @@ class Evidence:
     def consequences(self, by: str) -> Consequences:
         """The pool at the cuts now and at the proposed ones."""
 
+        adopted = adopted_thresholds.cuts(self.db, self.study)
+
         def make() -> Consequences:
-            cuts = consequences.proposals(self.results, self.cuts)
+            cuts = consequences.proposals(self.results, self.cuts, adopted)
             return consequences.consequences(study_pools.rows(self.study), cuts, by)
 
-        return self.kept(("consequences", by, tuple(sorted(self.cuts.items()))), make)
+        asked = (tuple(sorted(self.cuts.items())), tuple(sorted(adopted.items())))
+        return self.kept(("consequences", by, asked), make)
 
     def shares(self) -> tuple[tuple[GoodShare, ...], str]:
         """The share of good clips in the pool by each filter's score, and why there is none at all."""
@@ -139,7 +154,7 @@ class Evidence:
         def make() -> Influence:
             return influence.influence(self.db, self.study, answers.read(self.db, self.study, kind_of(self.study)))
 
-        return self.kept(("influence",), make, pool=False)
+        return self.kept(("influence",), make)
 
 
 def pool_tables(found: Consequences, shares: Sequence[GoodShare]) -> dict[str, Table]:
@@ -162,7 +177,7 @@ def chart(found: Evidence, name: str, by: Sequence[str], filter_name: str, numbe
     if name in ("now", "then"):
         both = found.consequences(by[0] if by else "")
         titles = {cut.name: cut.title for cut in both.cuts}
-        levels = consequences.levels(both.now if name == "now" else both.then, titles)
+        levels = consequences.drawn_levels(both.now if name == "now" else both.then, titles)
         made = figures.retention_cascade(levels, width=max(width, SANKEY_WIDTH))
     elif name == "composition" and by:
         made = figures.interval_plot(**consequences.composition_plot(found.consequences(by[0])), width=width)

@@ -114,8 +114,7 @@ def admit(db: Session, way: Entrance, name: str, ids: Mapping[str, str]) -> Rate
     before = sent_before(db, way.study, ids)
     if before is not None:
         return before
-    if way.study.state != "open":
-        raise NotAllowed("This study takes no new raters now.", "Ask the person who sent the link.")
+    refuse_unless_open(way.study)
     cap = way.invite.cap if way.invite else Rules.model_validate(way.study.rules).recruitment.cap
     if cap is not None and _came_by(db, way) >= cap:
         raise NotAllowed("This invite link is full.", "Ask the person who sent it whether more raters are needed.")
@@ -125,6 +124,12 @@ def admit(db: Session, way: Entrance, name: str, ids: Mapping[str, str]) -> Rate
     db.add(rater)
     db.flush()
     return rater
+
+
+def refuse_unless_open(study: Study) -> None:
+    """Raises NotAllowed in words when the study takes nobody new."""
+    if study.state != "open":
+        raise NotAllowed("This study takes no new raters now.", "Ask the person who sent the link.")
 
 
 def sent_before(db: Session, study: Study, ids: Mapping[str, str]) -> Rater | None:

@@ -19,8 +19,11 @@ from app.routes import (
     agreement,
     api,
     consequences,
+    entry,
+    invites,
     media,
     new_study,
+    progress,
     rate,
     raters_own,
     results,
@@ -57,8 +60,22 @@ def create_app(settings: Settings, *, database: Database | None = None) -> FastA
     app.add_middleware(web.Guard)
     app.mount("/api/v1", api.create_api(settings, db, app.state.result_cache), name="api")
     app.mount("/static", web.StaticForever(directory=data_folder("static")), name="static")
-    # The busiest first: they are tried in this order. (`raters_own` before `rate`: /rate/answers is no number.)
-    for routes in (raters_own, rate, media, account, new_study, studies, results, agreement, consequences, workbench):
+    # The busiest first: they are tried in this order. (What stands before `rate` has words after /rate/, no number.)
+    for routes in (
+        raters_own,
+        entry,
+        rate,
+        media,
+        account,
+        new_study,
+        studies,
+        invites,
+        progress,
+        results,
+        agreement,
+        consequences,
+        workbench,
+    ):
         app.include_router(routes.router)
     app.add_exception_handler(AppError, _app_error)
     app.add_exception_handler(HTTPException, _http_error)

@@ -28,6 +28,7 @@ MADE_AT = 1_700_000_000
 """One time for all: `Last-Modified` must not tell in which order clips were made ready."""
 KEY = re.compile(r"[A-Za-z0-9_-]{16}")
 ADDRESS = re.compile(r"([1-9][0-9]{0,8})-([0-9a-f]{32})")
+ADDRESS_IN_STUDY = re.compile(r"c([1-9][0-9]{0,8})-([0-9a-f]{32})")
 
 
 def new_key() -> str:
@@ -44,20 +45,28 @@ def address_of(assignment_id: int, media_key: str) -> str:
     >>> address_of(7, "k") == address_of(8, "k")
     False
     """
-    return f"/media/{assignment_id}-{_mark(assignment_id, media_key)}.mp4"
+    return f"/media/{assignment_id}-{_mark(f'assignment:{assignment_id}', media_key)}.mp4"
 
 
-def _mark(assignment_id: int, media_key: str) -> str:
-    return hmac.new(media_key.encode(), f"assignment:{assignment_id}".encode(), hashlib.sha256).hexdigest()[:32]
+def address_in_study(clip_id: int, media_key: str) -> str:
+    """Where every rater of the study gets a clip without an assignment: an example, the clip of the device check."""
+    return f"/media/c{clip_id}-{_mark(f'clip:{clip_id}', media_key)}.mp4"
+
+
+def _mark(what: str, media_key: str) -> str:
+    return hmac.new(media_key.encode(), what.encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def file_of(db: Session, settings: Settings, key: str, viewer: SomeRater | None) -> Path:
     """The file of a clip this viewer may see; `viewer` None is the researcher.
 
-    Raters have an address per assignment (`address_of`), the researcher the clip's random name. The key is only ever
-    compared with the database: no part of a request becomes a path.
+    Raters have an address per assignment (`address_of`), or one of their study's (`address_in_study`), the researcher
+    the clip's random name. The key is only ever compared with the database: no part of a request becomes a path.
     """
-    known = _of_clip(db, key) if KEY.fullmatch(key) else _of_assignment(db, key, viewer)
+    if KEY.fullmatch(key):
+        known = _of_clip(db, key)
+    else:
+        known = _in_study(db, key, viewer) if ADDRESS_IN_STUDY.fullmatch(key) else _of_assignment(db, key, viewer)
     if known is None:
         raise NotFound("There is no such clip.")
     if viewer is not None and KEY.fullmatch(key):
@@ -83,10 +92,24 @@ def _of_assignment(db: Session, key: str, viewer: SomeRater | None) -> str | Non
         .join(Assignment, col(Assignment.study_clip_id) == StudyClip.id)
         .where(Assignment.id == number)
     ).first()
-    if found is None or not hmac.compare_digest(mark, _mark(number, found[0])):
+    if found is None or not hmac.compare_digest(mark, _mark(f"assignment:{number}", found[0])):
         return None
     if viewer is not None and found[1] != viewer.id:
         raise NotAllowed("This clip is not assigned to you.")
+    return found[0]
+
+
+def _in_study(db: Session, key: str, viewer: SomeRater | None) -> str | None:
+    """The random name behind an address that all raters of a study share; None where the address is wrong."""
+    matched = ADDRESS_IN_STUDY.fullmatch(key)
+    if matched is None:
+        return None
+    number, mark = int(matched[1]), matched[2]
+    found = db.exec(select(StudyClip.media_key, StudyClip.study_id).where(StudyClip.id == number)).first()
+    if found is None or not hmac.compare_digest(mark, _mark(f"clip:{number}", found[0])):
+        return None
+    if viewer is not None and found[1] != viewer.study_id:
+        raise NotAllowed("This clip belongs to another study.")
     return found[0]
 
 

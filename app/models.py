@@ -185,7 +185,7 @@ class Rater(SQLModel, table=True):
 
     __table_args__ = (
         _one_of("kind", "person", "simulated", "model"),
-        _one_of("ended", "", "completed", "screened_out", "returned"),
+        _one_of("ended", "", "completed", "screened_out", "returned", "declined"),
         UniqueConstraint("study_id", "name"),
     )
 
@@ -208,7 +208,7 @@ class Rater(SQLModel, table=True):
     qualified: bool | None = None
     """Whether the qualification was passed; None before it is over."""
     ended: str = ""
-    """How the rater's work ended: completed, screened_out, returned; empty while it goes on."""
+    """How the rater's work ended: completed, screened_out, returned, declined (no consent); empty while it goes on."""
     taken: int = 0
     """Clips taken so far in the work itself: the position in the rater's own sequence."""
     language: str = ""
@@ -258,6 +258,7 @@ class Assignment(SQLModel, table=True):
         _one_of("status", "open", "held", "done", "expired", "skipped", "surplus"),
         _one_of("arm", "shown", "hidden", "after"),
         Index(None, "study_id", "status", "study_clip_id"),
+        Index(None, "study_id", "status", "place"),
         Index(None, "rater_id", "status"),
     )
 

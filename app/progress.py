@@ -96,25 +96,39 @@ def by_stratum(db: Session, study: Study) -> list[StratumLine]:
     return sorted(lines, key=lambda line: (order.get((line.label, line.criterion), len(order)), line.label))
 
 
-PLAYS_FOR_NOBODY = 2
-"""Raters for whom a clip failed to play, before the researcher is told."""
+@dataclass(frozen=True)
+class Unplayable:
+    """A clip that did not play, and for how many raters."""
+
+    clip: str
+    raters: int
 
 
-def unplayable(db: Session, study: Study) -> list[str]:
-    """Clips that failed to play for two raters or more, by name."""
+def unplayable(db: Session, study: Study) -> list[Unplayable]:
+    """Clips that did not play for somebody, by name, those that failed for the most raters first."""
+    raters = func.count(func.distinct(col(Event.rater_id)))
     query = (
-        rows(col(StudyClip.clip), col(Event.rater_id), col(Event.detail))
+        rows(col(StudyClip.clip), raters)
         .join(Assignment, col(Assignment.id) == col(Event.assignment_id))
         .join(StudyClip, col(StudyClip.id) == col(Assignment.study_clip_id))
-        .where(col(Event.study_id) == study.id, col(Event.kind) == "skipped")
+        .where(col(Event.study_id) == study.id, col(Event.kind) == "skipped", _reason() == "cannot_play")
+        .group_by(col(StudyClip.clip))
+        .order_by(raters.desc(), col(StudyClip.clip))
     )
-    failed = {(clip, rater) for clip, rater, detail in db.execute(query) if detail.get("reason") == "cannot_play"}
-    clips = [clip for clip, _ in failed]
-    return sorted(clip for clip in set(clips) if clips.count(clip) >= PLAYS_FOR_NOBODY)
+    return [Unplayable(clip, int(number)) for clip, number in db.execute(query)]
 
 
 def skips(db: Session, study: Study) -> dict[str, int]:
     """How often clips were skipped, by reason."""
-    query = rows(col(Event.detail)).where(col(Event.study_id) == study.id, col(Event.kind) == "skipped")
-    reasons = [str(detail.get("reason")) for detail in db.execute(query).scalars()]
-    return {reason: reasons.count(reason) for reason in sorted(set(reasons))}
+    reasons = (
+        rows(_reason().label("reason")).where(col(Event.study_id) == study.id, col(Event.kind) == "skipped").subquery()
+    )
+    query = rows(reasons.c.reason, func.count()).group_by(reasons.c.reason).order_by(reasons.c.reason)
+    return {str(reason): int(number) for reason, number in db.execute(query)}
+
+
+def _reason() -> ColumnElement[str]:
+    """Why a clip was skipped, as the database reads it out of the event."""
+    table = Event.__table__  # type: ignore[attr-defined]  # every table model has one
+    reason: ColumnElement[str] = table.c.detail["reason"].as_string()
+    return reason

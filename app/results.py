@@ -108,14 +108,14 @@ def compute(db: Session, study: Study, kind: Kind) -> Results:
             select(StudyClip).where(col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample")
         )
     }
-    given = votes.current(db, study, kind=kind)
-    blind = votes.current(db, study, kind=kind, blind=True)
+    given, blind = votes.both(db, study, kind=kind)
+    of, unseen = votes.by_criterion(given), votes.by_criterion(blind)
     return Results(
         kind=kind,
         raters=len({vote.rater for vote in given}),
         answers=len({(vote.clip, vote.rater) for vote in given}),
-        criteria=tuple(_criterion(item, votes.about(item, given), clips, study.seed) for item in whole.criteria),
-        filters=tuple(judge(rule, whole, given, blind, clips) for rule in whole.filters),
+        criteria=tuple(_criterion(item, of[item.key], clips, study.seed) for item in whole.criteria),
+        filters=tuple(judge(rule, whole, of[rule.criterion], unseen[rule.criterion], clips) for rule in whole.filters),
     )
 
 

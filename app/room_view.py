@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from app.documents import RubricView
+from app.endings import Farewell
+
 Reveal = Literal["shown", "hidden", "later", "revealed"]
 """shown: scores beside the clip; hidden: never sent; later: sent after the answer; revealed: sent now, answered."""
 
@@ -105,6 +108,7 @@ class Room:
     sender: str
     """A mark of this rater: answers that a browser still keeps for somebody else are not sent from this page."""
     guidelines_html: str
+    rubrics: tuple[RubricView, ...]
     assignment_id: int
     submission: str
     """A fresh id for browsers without script; the player replaces it by its own before sending."""
@@ -147,3 +151,5 @@ class Ended:
     done: int
     undo: str | None
     waiting: bool
+    farewell: Farewell
+    """What the rater takes back to where they were recruited."""

@@ -12,9 +12,10 @@ from uuid import uuid4
 from sqlalchemy import select as rows
 from sqlmodel import Session, col, select
 
-from app import assignments, judgments, media, standings
+from app import assignments, documents, endings, judgments, media, standings
 from app.assignments import Held
 from app.curves import curve
+from app.documents import RubricView
 from app.errors import AppError, NotFound
 from app.models import Assignment, Criterion, Filter, Judgment, SomeRater, Study
 from app.room_view import (
@@ -54,12 +55,15 @@ LISTED = 20
 
 @dataclass(frozen=True)
 class StudyParts:
-    """A study with its questions and filters, which never change after it was made."""
+    """A study with its questions and filters; what changes of it counts its version up."""
 
     study: Study
     criteria: tuple[Criterion, ...]
     filters: tuple[Filter, ...]
     rules: Rules
+    rubrics: tuple[RubricView, ...] = ()
+    consent_hash: str = ""
+    """Of the text raters agree to; empty where they are not asked."""
 
     def detached(self, db: Session) -> "StudyParts":
         """The same, free of the session it came from, to be kept."""
@@ -73,14 +77,29 @@ def parts(db: Session, study_id: int) -> StudyParts:
     study = db.get(Study, study_id)
     if study is None:
         raise NotFound(f"There is no study number {study_id}.", "The studies are listed at /studies.")
-    criteria = db.exec(select(Criterion).where(Criterion.study_id == study_id).order_by(col(Criterion.position)))
+    criteria = db.exec(select(Criterion).where(Criterion.study_id == study_id).order_by(col(Criterion.position))).all()
     filters = db.exec(select(Filter).where(Filter.study_id == study_id).order_by(col(Filter.position)))
-    return StudyParts(study, tuple(criteria), tuple(filters), Rules.model_validate(study.rules))
+    rules = Rules.model_validate(study.rules)
+    return StudyParts(
+        study,
+        tuple(criteria),
+        tuple(filters),
+        rules,
+        documents.rubrics(db, study, criteria),
+        documents.hash_of(rules.consent.text) if rules.consent else "",
+    )
 
 
 def criteria_of(whole: StudyParts, held: Held) -> list[Criterion]:
     """The questions asked about this clip: all, or the one it was drawn for."""
     return [item for item in whole.criteria if held.clip.criterion in ("", item.key)]
+
+
+def rubrics_of(whole: StudyParts, held: Held) -> tuple[RubricView, ...]:
+    """The rubrics of the questions asked about this clip."""
+    if not held.clip.criterion:
+        return whole.rubrics
+    return tuple(one for one in whole.rubrics if one.key == held.clip.criterion)
 
 
 def next_room(
@@ -91,12 +110,15 @@ def next_room(
     if have:
         return build(db, whole, rater, have[0], following=have[1:])
     standing = standings.standing(db, whole.study, rater)
+    quota = whole.rules.recruitment.clips_per_rater
+    full = quota is not None and standing.done >= quota
     return Ended(
         study=whole.study.name,
         sender=sender_mark(rater),
         done=standing.done,
         undo=f"/rate/{standing.last}" if standing.last else None,
-        waiting=standings.held_by_others(db, whole.study, rater) > 0,
+        waiting=not full and standings.held_by_others(db, whole.study, rater) > 0,
+        farewell=endings.farewell(whole.rules.recruitment, "completed" if standing.done else "returned"),
     )
 
 
@@ -126,6 +148,7 @@ def build(
         study=whole.study.name,
         sender=sender_mark(rater),
         guidelines_html=markdown(whole.study.guidelines),
+        rubrics=rubrics_of(whole, held),
         assignment_id=held.assignment.id,
         submission=str(uuid4()),
         media=media_path(held),

@@ -1,6 +1,5 @@
 """Studies: made from a pool and a study file, with a drawn sample whose probabilities are kept."""
 
-import hashlib
 import random
 import re
 import secrets
@@ -14,7 +13,7 @@ import polars as pl
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from app import auth, known_clips, media, schedule
+from app import auth, documents, known_clips, media, schedule
 from app.curves import snapshot
 from app.db import Database
 from app.draws import DrawnClip, draw
@@ -101,7 +100,7 @@ def create(
             slug=slug,
             name=spec.name,
             guidelines=spec.guidelines,
-            guidelines_hash=hashlib.sha256(spec.guidelines.encode()).hexdigest()[:16],
+            guidelines_hash=documents.hash_of(spec.guidelines),
             score_visibility=spec.score_visibility,
             raters_per_clip=spec.raters_per_clip,
             seed=spec.seed,
@@ -129,6 +128,7 @@ def create(
             {rule.score for rule in filters},
             start=len(drawn.clips) * max(1, len(asked)),
         )
+        documents.keep(db, study)
         db.add(Event(study_id=study.id, kind="created"))
     return slug
 
@@ -313,6 +313,12 @@ def overview(db: Session) -> list[StudyLine]:
     return [line_of(db, study) for study in db.exec(select(Study).order_by(col(Study.id).desc()))]
 
 
+def clips_of(db: Session, study: Study) -> int:
+    """How many clips the sample has."""
+    query = select(func.count()).select_from(StudyClip)
+    return db.exec(query.where(StudyClip.study_id == study.id, StudyClip.role == "sample")).one()
+
+
 def line_of(db: Session, study: Study) -> StudyLine:
     """A study's counts; answers of simulated raters are not among them."""
     places = dict(
@@ -328,11 +334,7 @@ def line_of(db: Session, study: Study) -> StudyLine:
     answers = select(func.count(func.distinct(Judgment.assignment_id))).join(Rater)
     return StudyLine(
         study=study,
-        clips=db.exec(
-            select(func.count())
-            .select_from(StudyClip)
-            .where(StudyClip.study_id == study.id, StudyClip.role == "sample")
-        ).one(),
+        clips=clips_of(db, study),
         people=db.exec(select(func.count()).select_from(Rater).where(*people)).one(),
         answers=db.exec(answers.where(*people)).one(),
         places=sum(places.get(status, 0) for status in ("open", "held", "done")),

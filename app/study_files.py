@@ -162,12 +162,6 @@ def _without_effect(spec: StudyFile) -> Iterator[tuple[list[int | str], str]]:
     for name in NOT_YET:
         if getattr(spec, name) is not None:
             yield [name], f"{name} {words}"
-    for name in ("platform", "completion_code", "screened_out_code", "returned_code", "completion_url"):
-        if getattr(spec.recruitment, name):
-            yield ["recruitment", name], f"{name} {words}"
-    for number, item in enumerate(spec.criteria):
-        if item.rubric != Rubric():
-            yield ["criteria", number, "key"], f"the rubric of {item.key!r} {words}"
 
 
 def _wrong_questions(spec: StudyFile) -> Iterator[tuple[list[int | str], str]]:

@@ -30,6 +30,11 @@ def mark(study: Study) -> tuple[object, ...]:
     return (study.pool_fingerprint, stat.st_mtime_ns, stat.st_size)
 
 
+def state(study: Study) -> tuple[object, ...] | None:
+    """The mark, or None where there is no pool any more."""
+    return mark(study) if Path(study.pool).is_file() else None
+
+
 def unchanged(study: Study) -> None:
     """Refuse a pool that is not the one the study was made from: nothing could be said of the whole.
 

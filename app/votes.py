@@ -1,7 +1,9 @@
 """From stored judgments to the votes that the statistics read."""
 
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from sqlalchemy import func
 from sqlalchemy import select as rows
@@ -19,8 +21,7 @@ BLIND_ARMS = ("hidden", "after")
 """Arms in which the rater answered before any score was on the page."""
 
 
-@dataclass(frozen=True)
-class Vote:
+class Vote(NamedTuple):
     """A rater's current answer to one criterion about one drawn clip."""
 
     clip: int
@@ -36,12 +37,19 @@ def current(db: Session, study: Study, *, kind: Kind, blind: bool = False) -> li
     answers (a place more than the study asked for) stay out, and so does all that is no place of the sample: gold and
     attention clips, repeats, stabilisers, training.
     """
+    given, unseen = both(db, study, kind=kind)
+    return unseen if blind else given
+
+
+def both(db: Session, study: Study, *, kind: Kind) -> tuple[list[Vote], list[Vote]]:
+    """The answers that count, and those of them given without the scores in view (`current`), in one reading."""
     query = (
         rows(
             col(Assignment.study_clip_id),
             col(Criterion.key),
             col(Rater.name),
             col(Judgment.value),
+            col(Judgment.arm),
         )
         .join(Assignment, col(Assignment.id) == Judgment.assignment_id)
         .join(Criterion, col(Criterion.id) == Judgment.criterion_id)
@@ -50,11 +58,18 @@ def current(db: Session, study: Study, *, kind: Kind, blind: bool = False) -> li
         .where(col(Assignment.status) == "done", col(Assignment.purpose) == "sample")
         .order_by(col(Judgment.revision))
     )
-    if blind:
-        query = query.where(col(Judgment.arm).in_(BLIND_ARMS))
-    last = {(clip, criterion, rater): value for clip, criterion, rater, value in db.execute(query)}
+    given: dict[tuple[int, str, str], str] = {}
+    unseen: dict[tuple[int, str, str], str] = {}
+    for clip, criterion, rater, value, arm in db.execute(query):
+        given[clip, criterion, rater] = value
+        if arm in BLIND_ARMS:
+            unseen[clip, criterion, rater] = value
+    return _listed(given), _listed(unseen)
+
+
+def _listed(last: Mapping[tuple[int, str, str], str]) -> list[Vote]:
     # An empty value is an optional answer that was taken back: known only once the last revision is.
-    return [Vote(clip, criterion, rater, value) for (clip, criterion, rater), value in sorted(last.items()) if value]
+    return [Vote(*of, last[of]) for of in sorted(last) if last[of]]
 
 
 @dataclass(frozen=True)
@@ -107,6 +122,14 @@ def fingerprint(db: Session, study: Study) -> tuple[int, int, int]:
         rows(func.count(), func.coalesce(func.max(Judgment.id), 0)).where(col(Judgment.study_id) == study.id)
     ).one()
     return int(count), int(last), study.version
+
+
+def by_criterion(given: Iterable[Vote]) -> Mapping[str, list[Vote]]:
+    """The votes on each criterion, by its key; none for one without."""
+    found: defaultdict[str, list[Vote]] = defaultdict(list)
+    for vote in given:
+        found[vote.criterion].append(vote)
+    return found
 
 
 def about(item: Criterion, given: list[Vote]) -> list[Vote]:

@@ -24,7 +24,7 @@ export function wantedBy(element, name) {
   if (element.matches(TEXT_FIELD) || element.isContentEditable) return name !== "Escape";
   if (name === "Enter") return element.matches("a[href], button, summary, input[type=radio]");
   // Space on a chosen radio would do nothing, so there it plays and pauses as everywhere else.
-  if (name === "Space") return element.matches("button, summary, input[type=checkbox], input[type=radio]:not(:checked)");
+  if (name === "Space") return element.matches("button, summary, input[type=checkbox], input[type=radio]:not(:checked), video[controls]");
   return false;
 }
 

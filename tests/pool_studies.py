@@ -21,7 +21,7 @@ name = "Judged pool"
 guidelines = "Look closely."
 raters_per_clip = 2
 seed = 4
-score_visibility = "randomised"
+score_visibility = "hidden"
 [[criteria]]
 key = "verdict"
 label = "Verdict"
@@ -67,13 +67,20 @@ def frame() -> pl.DataFrame:
 
 
 def make(
-    database: Database, settings: Settings, folder: Path, sampling: str = STRATIFIED, *, without: tuple[str, ...] = ()
+    database: Database,
+    settings: Settings,
+    folder: Path,
+    sampling: str = STRATIFIED,
+    *,
+    without: tuple[str, ...] = (),
+    scores: str = "hidden",
 ) -> Study:
-    """The study, not judged yet; `without` columns of the pool."""
+    """The study, not judged yet; `without` columns of the pool; `scores` says who sees them."""
     (folder / "tiny.mp4").write_bytes(tiny_video(0.2))
     frame().drop(without).write_parquet(folder / "pool.parquet")
     pool = read_pool(folder / "pool.parquet")
-    slug = studies.create(database, settings, pool, parse(SPEC + sampling, "study.toml"), SPEC + sampling)
+    text = SPEC.replace('"hidden"', f'"{scores}"') + sampling
+    slug = studies.create(database, settings, pool, parse(text, "study.toml"), text)
     with database.reader() as db:
         return studies.by_slug(db, slug)
 

@@ -19,6 +19,7 @@ from app.media import address_of
 from app.models import Assignment, Judgment, Rater, Study, StudyClip
 from app.settings import Settings
 from app.web import CONTENT_POLICY
+from tests.address_table import TABLE
 from tests.factories import NOON, StudyMaker, form
 
 Visitor = Callable[[], TestClient]
@@ -66,79 +67,14 @@ def scene(study_maker: StudyMaker, visitor: Visitor, settings: Settings, databas
     )
 
 
-RATERS_ONLY = (401, 403, 200, 401)
-RESEARCHER_ONLY = (401, 403, 403, 200)
-# Method, address, form, and what each of ROLES is answered. The right rater comes before the researcher.
-TABLE: tuple[tuple[str, str, dict[str, str], tuple[int, int, int, int]], ...] = (
-    ("GET", "/", {}, (200, 303, 303, 303)),
-    ("GET", "/static/app.css", {}, (200, 200, 200, 200)),
-    ("GET", "/researcher/{key}", {"key": "no-such-key"}, (403, 403, 403, 403)),
-    ("POST", "/sign-in", {"key": "no-such-key"}, (401, 401, 401, 401)),
-    ("GET", "/join/{token}", {}, (200, 200, 303, 200)),
-    ("GET", "/rate", {}, (401, 200, 200, 401)),
-    ("GET", "/rate/answers", {}, (401, 200, 200, 401)),
-    ("POST", "/language", {"language": "en"}, (401, 303, 303, 401)),
-    ("POST", "/rate/start", {}, (401, 303, 303, 401)),
-    ("POST", "/rate/{assignment_id}/alive", {}, (401, 204, 204, 401)),
-    ("GET", "/media/{key}.mp4", {}, (401, 403, 200, 200)),
-    ("GET", "/studies", {}, RESEARCHER_ONLY),
-    ("GET", "/studies/new", {}, RESEARCHER_ONLY),
-    ("POST", "/studies/new", {}, (401, 403, 403, 400)),
-    *(
-        (method, f"/studies/new/{{key}}/{place}", {}, (401, 403, 403, 422))
-        for method, place in (
-            ("POST", "forget"),
-            ("GET", "filters"),
-            ("POST", "filters"),
-            ("GET", "design"),
-            ("POST", "design"),
-            ("GET", "clips"),
-            ("GET", "posters/{row}.jpg"),
-            ("GET", "questions"),
-            ("POST", "questions"),
-            ("GET", "review"),
-            ("POST", "review"),
-            ("POST", "make"),
-            ("GET", "making"),
-        )
-    ),
-    ("GET", "/studies/{slug}", {}, RESEARCHER_ONLY),
-    ("GET", "/studies/{slug}/study.toml", {}, RESEARCHER_ONLY),
-    ("GET", "/studies/{slug}/results", {}, RESEARCHER_ONLY),
-    ("GET", "/studies/{slug}/filters/{name}", {}, RESEARCHER_ONLY),
-    ("GET", "/studies/{slug}/figures/{name}.json", {}, RESEARCHER_ONLY),
-    ("GET", "/studies/{slug}/figures/{name}.svg", {}, RESEARCHER_ONLY),
-    ("GET", "/studies/{slug}/judgments.csv", {}, RESEARCHER_ONLY),
-    ("GET", "/studies/{slug}/estimates.json", {}, RESEARCHER_ONLY),
-    ("POST", "/studies/{slug}/simulated", {"on": "true"}, (401, 403, 403, 303)),
-    *(
-        (method, f"/studies/{{slug}}/filters/{{name}}/workbench{place}", sent, (401, 403, 403, 400))  # nothing judged
-        for method, place, sent in (
-            ("GET", "", {}),
-            ("GET", ".json", {}),
-            ("GET", "/figures/{figure}.json", {}),
-            ("GET", "/figures/{figure}.svg", {}),
-            ("POST", "/adopt", {"end": "min", "threshold": "85"}),
-        )
-    ),
-    ("GET", "/studies/{slug}/cascade", {}, (401, 403, 403, 404)),  # one filter alone
-    ("GET", "/studies/{slug}/filters.toml", {}, RESEARCHER_ONLY),
-    ("GET", "/studies/{slug}/head_threshold.yml", {}, RESEARCHER_ONLY),
-    ("POST", "/rate/{assignment_id}", form("by-the-table"), (401, 403, 303, 401)),
-    ("GET", "/rate/{assignment_id}", {}, RATERS_ONLY),
-    ("POST", "/rate/{assignment_id}/skip", {"reason": "other"}, (401, 403, 303, 401)),
-    ("POST", "/join/{token}", {"name": "Someone"}, (303, 303, 303, 303)),
-    ("POST", "/sign-out", {}, (303, 303, 303, 303)),
-)
-
-
 def address(path: str, scene: Scene) -> str:
     """A path of the table with the scene's own things in it."""
     name = "agreement" if "{slug}/figures/" in path else "movement"
     key = "no-such-key" if path.startswith("/researcher") else scene.media_key
     number = scene.spare if path.endswith("/skip") else scene.held
     token = scene.link.removeprefix("/join/")
-    return path.format(key=key, token=token, slug=scene.study.slug, name=name, assignment_id=number, row=0, figure="rates")
+    of_study = {"slug": scene.study.slug, "name": name, "figure": "rates", "pseudonym": "R1", "number": 1}
+    return path.format(key=key, token=token, assignment_id=number, row=0, **of_study)
 
 
 @on_sqlite

@@ -11,11 +11,17 @@ from hypothesis import strategies as st
 
 from analysis.agreement import STATISTICS
 from analysis.consensus import Verdict
+from analysis.estimate import Estimate, absent
 from analysis.figures import (
     FIGURES,
     Level,
+    Line,
+    PairAgreement,
     agreement_forest,
     agreement_forest_table,
+    interval_plot,
+    pair_heat_map,
+    pair_heat_map_table,
     retention_cascade,
     roc_curve,
     roc_curve_table,
@@ -32,6 +38,21 @@ SCORES = [0.80, 0.84, 0.85, 0.86, 0.9, 0.95, 0.999, 1.0]
 VERDICTS: list[Verdict | None] = ["reject", "reject", "accept", None, "accept", "accept", "reject", None]
 
 
+def compared() -> list[PairAgreement]:
+    """Three raters: two pairs with a kappa, one without."""
+    kappas = (
+        kappa(0.8, 0.5, 1.0),
+        kappa(-0.1, -0.4, 0.2),
+        absent("cohen_kappa", "one answer", signature="", confidence=0.95, clips=4),
+    )
+    names = (("R1", "R2"), ("R1", "R3"), ("R2", "R3"))
+    return [PairAgreement(*pair, one, same) for pair, one, same in zip(names, kappas, (0.9, 0.5, 1.0), strict=True)]
+
+
+def kappa(value: float, low: float, high: float) -> Estimate:
+    return Estimate("cohen_kappa", value, low, high, 0.95, 12, 2, 24, "t", "")
+
+
 def charts() -> dict[str, Chart]:
     curve = roc([0.1, 0.4, 0.35, 0.8, 0.7], [False, False, True, True, True])
     votes = Ratings.from_votes(list("aabb"), list("xyxy"), ["accept", "accept", "accept", "reject"], VERDICT)
@@ -41,7 +62,12 @@ def charts() -> dict[str, Chart]:
         for name, ratings in (("motion", votes), ("sharpness", single))
     }
     pool = np.linspace(0.2, 1, 500)
+    lines = [Line(name, "people", one) for name, group in estimates.items() for one in group[:1]]
     return {
+        "interval_plot": interval_plot(
+            lines, finding="Alpha", caption="n = 2 clips", axis="alpha, 1 = complete", at=0.0
+        ),
+        "pair_heat_map": pair_heat_map(compared(), name="Cohen's kappa"),
         "score_histogram": score_histogram(SCORES, VERDICTS, name="ratio", low=0.85, high=0.999, pool=pool),
         "roc_curve": roc_curve(curve, cuts={"now": 0.4, "best F1": 0.35}),
         "agreement_forest": agreement_forest(estimates),
@@ -61,6 +87,34 @@ def words(node: Any) -> list[str]:
         if key in ("x", "y") and isinstance(part, dict) and part.get("title")
     ]
     return own + [title for part in node.values() for title in words(part)]
+
+
+def test_pairs_are_cells_and_the_finding_names_the_ends() -> None:
+    """Each pair once, below the diagonal; a pair without a value is a cross and counted; the table has everything."""
+    drawn = json.dumps(spec(pair_heat_map(compared(), name="kappa"), "light"))
+    assert "Pairs agree between -0.10 (R1 and R3) and 0.80 (R1 and R2)" in drawn
+    assert "3 pairs, 1 without a value" in drawn
+    table = pair_heat_map_table(compared(), name="kappa")
+    assert table.rows[2][2:] == (None, None, None, 4, 1.0, "one answer")
+    with pytest.raises(ValueError, match="no two raters"):
+        pair_heat_map([], name="kappa")
+
+
+def test_lines_without_interval_or_value_are_told() -> None:
+    """No interval: the point alone; no value: words in its place; shares stay within their axis."""
+    lines = [
+        Line("a", "this group", kappa(0.5, 0.2, 1.0), "too few"),
+        Line("a", "the others", Estimate("x", 0.25, None, None, 0.95, 3, None, None, "counted", "")),
+        Line("b", "this group", absent("x", "nobody", signature="", confidence=0.95, clips=0)),
+    ]
+    words_ = {"finding": "f", "caption": "n = 3", "axis": "share", "percent": True}
+    content = json.dumps(spec(interval_plot(lines, **words_), "light"))  # type: ignore[arg-type]  # words of a test
+    assert "not defined" in content
+    assert "a (too few)" in content
+    assert '"domain": [0.0, 1.0]' in content
+    assert '"low": 0.25, "high": 0.25' in content
+    with pytest.raises(ValueError, match="no estimate"):
+        interval_plot([], finding="", caption="", axis="")
 
 
 @pytest.mark.parametrize("name", list(FIGURES))

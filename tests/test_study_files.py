@@ -215,8 +215,6 @@ def test_the_line_of_every_key_of_a_preset_is_found(place: int) -> None:
 @pytest.mark.parametrize(
     ("more", "named"),
     [
-        ('[consent]\ntext = "I agree."\n', "consent"),
-        ('[recruitment]\ncompletion_code = "C0DE"\n', "completion_code"),
         ("[attention]\n", "attention"),
     ],
 )

@@ -61,7 +61,7 @@ def interval_plot(
         scale=alt.Scale(domain=domain, nice=not percent, zero=False),
         axis=alt.Axis(grid=True, tickCount=6, format="%" if percent else "~g"),
     )
-    y = alt.Y("label:N", title=None, sort=labels, axis=alt.Axis(grid=False, labelPadding=8, labelLimit=room))
+    y = alt.Y("label:N", title=None, sort=labels, axis=alt.Axis(grid=False, labelPadding=8, labelLimit=room + _LETTER))
     together = len({(_label(line), line.series) for line in lines}) > len(labels)
     place: dict[str, Any] = {"y": y}
     if together:

@@ -8,7 +8,9 @@ from sqlmodel import Session
 from app import auth, invites, raters, studies
 from app.db import Reader, Writer
 from app.errors import NotAllowed
+from app.languages import speak
 from app.models import now
+from app.schedule import rules_of
 from app.web import page, see
 
 router = APIRouter()
@@ -59,6 +61,8 @@ def invitation(request: Request, token: str, db: Reader) -> Response:
     way = invites.entrance(db, token, now=now())
     rater = _known(request, db, way)
     if rater is None:
+        speak(request, "", rules_of(way.study).language)
+        invites.refuse_unless_open(way.study)
         query = f"?{request.url.query}" if request.url.query else ""
         context = {
             "study_name": way.study.name,

@@ -32,6 +32,7 @@ def agreement_of(request: Request, db: Session, study: Study, *, older: bool = F
         votes.fingerprint(db, study),
         lambda: agreement_pages.compute(db, study, kind),
         older=older,
+        patient=True,
     )
 
 
@@ -97,11 +98,13 @@ def rule(
     criterion: Annotated[str, Form(max_length=100)],
     reason: Annotated[str, Form(max_length=2000)] = "",
     value: Annotated[str, Form(max_length=100)] = "",
+    withdraw: Annotated[bool, Form()] = False,
     back: Annotated[str, Form(max_length=500)] = "",
 ) -> Response:
     """The researcher's own verdict on a clip, or its withdrawal."""
     study = studies.by_slug(db, slug)
-    adjudications.record(db, study, number, criterion, value, reason)
+    said = adjudications.WITHDRAWN if withdraw else value
+    adjudications.record(db, study, number, criterion, said, reason)
     here = f"/studies/{study.slug}/agreement/clips"
     place = back if back.startswith(f"{here}?") else f"{here}?{urlencode({'criterion': criterion})}"
     return see(f"{place}#clip-{number}")

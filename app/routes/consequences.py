@@ -103,7 +103,6 @@ def next_batch(request: Request, found: Found, clips: Annotated[int, Query(ge=1,
     batch = found.kept(
         ("next", clips),
         lambda: next_batches.next_batch(found.db, found.study, found.results, agreement, clips),
-        pool=False,
     )
     return _page(request, found, "consequences/next.html", {"batch": batch, "most": MOST, "query": ""})
 

@@ -12,17 +12,17 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Depends, Form, Path, Request, Response
 from sqlmodel import Session
 
-from app import assignments, judgments, raters, rooms
-from app.auth import signed_in_rater
+from app import assignments, endings, entry, judgments, rooms
+from app.auth import SignedIn, signed_in_rater
 from app.db import database
 from app.errors import AppError
 from app.judgments import Answer
 from app.languages import speak
-from app.models import SomeRater, now
+from app.models import now
 from app.rating_thread import in_rating_thread
 from app.room_view import Ended, Room
 from app.rooms import StudyParts
-from app.web import is_htmx, markdown, page, see
+from app.web import is_htmx, page, see
 
 router = APIRouter()
 AssignmentId = Annotated[int, Path(ge=1, le=2**31 - 1)]
@@ -49,22 +49,15 @@ async def answer_form(request: Request) -> Answer:
 @router.get("/rate")
 @in_rating_thread
 def room(request: Request) -> Response:
-    """The clip to rate now; guidelines first."""
+    """The clip to rate now, or the step that comes before it."""
     with database(request).writer() as db:
         rater = signed_in_rater(request, db, lock=True)
         whole = study_parts(request, db, rater)
-        informed = rater.guidelines_hash == whole.study.guidelines_hash
-        shown = next_room(request, db, whole, rater, assignments.held(db, rater)) if informed else None
-    return room_page(request, shown) if shown else guidelines_page(request, whole)
-
-
-@router.post("/rate/start")
-def start(request: Request) -> Response:
-    """The guidelines have been read."""
-    with database(request).writer() as db:
-        rater = signed_in_rater(request, db)
-        raters.agree(db, rater, study_parts(request, db, rater).study)
-    return see("/rate")
+        step = entry.next_step(db, whole, rater)
+        if step != "rating":
+            return see(entry.PAGES[step])
+        shown = next_room(request, db, whole, rater, assignments.held(db, rater))
+    return room_page(request, shown)
 
 
 @router.get("/rate/{assignment_id}")
@@ -102,6 +95,8 @@ def submit(request: Request, assignment_id: AssignmentId, answer: Annotated[Answ
             return see(f"/rate/{assignment_id}?revealed=true" if reveal else "/rate")
         if reveal:
             shown: Room | Ended = rooms.build(db, whole, rater, held, revealed=True)
+        elif (step := entry.next_step(db, whole, rater)) != "rating":
+            return see(entry.PAGES[step])
         else:
             shown = next_room(request, db, whole, rater, [one for one in have if one is not held])
     return room_page(request, shown)
@@ -135,40 +130,41 @@ def skip(
         db.flush()
         if not is_htmx(request):
             return see("/rate")
+        if (step := entry.next_step(db, whole, rater)) != "rating":
+            return see(entry.PAGES[step])
         shown = next_room(request, db, whole, rater, [one for one in have if one is not held])
     return room_page(request, shown)
 
 
-def study_parts(request: Request, db: Session, rater: SomeRater) -> StudyParts:
-    """The rater's study; kept in memory, because questions and filters never change once a study is made."""
+def study_parts(request: Request, db: Session, rater: SignedIn) -> StudyParts:
+    """The rater's study; kept in memory until its version changes."""
     kept: dict[int, StudyParts] = request.app.state.study_parts
-    if rater.study_id not in kept:
-        kept[rater.study_id] = rooms.parts(db, rater.study_id).detached(db)
-    whole = kept[rater.study_id]
+    whole = kept.get(rater.study_id)
+    if whole is None or whole.study.version != rater.study_version:
+        whole = kept[rater.study_id] = rooms.parts(db, rater.study_id).detached(db)
     speak(request, rater.language, whole.rules.language)
     return whole
 
 
 def next_room(
-    request: Request, db: Session, whole: StudyParts, rater: SomeRater, have: list[assignments.Held]
+    request: Request, db: Session, whole: StudyParts, rater: SignedIn, have: list[assignments.Held]
 ) -> Room | Ended:
     """The next clip as the settings' lease allows, or why there is none."""
-    return rooms.next_room(db, whole, rater, have, now=now(), lease=request.app.state.settings.lease)
-
-
-def guidelines_page(request: Request, whole: StudyParts) -> Response:
-    """What a rater reads before the first clip."""
-    context = {
-        "study_name": whole.study.name,
-        "guidelines_html": markdown(whole.study.guidelines),
-        "criteria": rooms.criterion_views(whole, None, {}),
-    }
-    return page(request, "rate/guidelines.html", context)
+    shown = rooms.next_room(db, whole, rater, have, now=now(), lease=request.app.state.settings.lease)
+    if isinstance(shown, Ended) and shown.done and not shown.waiting:
+        endings.end(db, whole.study, rater, "completed")
+    return shown
 
 
 def room_page(request: Request, shown: Room | Ended, *, status: int = 200) -> Response:
     """The rating page, or the page that says why there is no clip; to htmx only the part that changes."""
     if isinstance(shown, Room):
         return page(request, "rate/room.html", {"room": shown, "study_name": shown.study}, block="room", status=status)
-    context = {"study_name": shown.study, "sender": shown.sender, "done": shown.done, "undo": shown.undo}
+    context = {
+        "study_name": shown.study,
+        "sender": shown.sender,
+        "done": shown.done,
+        "undo": shown.undo,
+        "farewell": shown.farewell,
+    }
     return page(request, "rate/waiting.html" if shown.waiting else "rate/finished.html", context, block="room")

@@ -32,7 +32,7 @@ def results(request: Request, slug: str, db: Reader) -> Response:
     context = {
         "study_name": study.name,
         "study": study,
-        "line": studies.line_of(db, study),
+        "clips": studies.clips_of(db, study),
         "simulated": found.kind == "simulated",
         "results": found,
         "weighted": is_weighted(study),

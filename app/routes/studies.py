@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from app import progress, raters, rooms, studies
+from app import progress, raters, rooms, studies, study_states
 from app.auth import require_researcher
 from app.db import Reader, Writer
 from app.web import markdown, page, see
@@ -45,6 +45,13 @@ def simulated(slug: str, db: Writer, on: Annotated[bool, Form()]) -> Response:
     """Switch the simulated panel's figures on or off."""
     studies.show_simulated(db, studies.by_slug(db, slug), on=on)
     return see(f"/studies/{slug}/results")
+
+
+@router.post("/studies/{slug}/state")
+def state(slug: str, db: Writer, state: Annotated[study_states.State, Form()]) -> Response:
+    """Pause, resume, close or open the study again."""
+    study_states.move(db, studies.by_slug(db, slug), state)
+    return see(f"/studies/{slug}")
 
 
 @router.get("/studies/{slug}/study.toml")

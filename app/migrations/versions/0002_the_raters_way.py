@@ -19,7 +19,7 @@ NEW_CHECKS = {
         "purpose",
         "purpose IN ('sample', 'repeat', 'gold', 'attention', 'stabiliser', 'training', 'qualification')",
     ),
-    "rater": ("ended", "ended IN ('', 'completed', 'screened_out', 'returned')"),
+    "rater": ("ended", "ended IN ('', 'completed', 'screened_out', 'returned', 'declined')"),
     "study": ("state", "state IN ('open', 'paused', 'closed', 'archived')"),
     "studyclip": ("role", "role IN ('sample', 'training', 'qualification', 'gold', 'attention', 'example')"),
 }
@@ -128,10 +128,12 @@ def upgrade() -> None:
             if table == "criterion":
                 changed.drop_constraint(op.f("ck_criterion_scale"), type_="check")
                 changed.create_check_constraint(op.f("ck_criterion_scale"), SCALES)
+    op.create_index(op.f("ix_assignment_study_id_status_place"), "assignment", ["study_id", "status", "place"])
 
 
 def downgrade() -> None:
     """Take back."""
+    op.drop_index(op.f("ix_assignment_study_id_status_place"), "assignment")
     for table, columns in reversed(new_columns().items()):
         with op.batch_alter_table(table) as changed:
             if table == "criterion":

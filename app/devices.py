@@ -1,0 +1,100 @@
+"""The device check: can this browser play the study's clips, is its window large enough, how fast is the line."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from sqlalchemy import case, update
+from sqlmodel import Session, col, select
+
+from app import media
+from app.errors import AppError
+from app.models import Event, Rater, SomeRater, StudyClip
+from app.specials import SHUFFLE_PRIME
+from app.study_rules import Device
+
+Problem = Literal["script", "playback", "size", "speed"]
+MOST_LETTERS = 2_000
+LONGEST_WORDS = 200
+MIME = 'video/mp4; codecs="avc1.640028"'
+"""What the study's clips are (H.264, RFC 6381): asked of the browser as it is asked of `canPlayType`."""
+
+
+def clip_for(db: Session, rater: SomeRater) -> str:
+    """Address of a real clip of the rater's study: an example, a training clip, else the one this rater gets last."""
+    last = case((col(StudyClip.role) == "sample", 1), else_=0)
+    asked = (
+        select(StudyClip.id, StudyClip.media_key)
+        .where(StudyClip.study_id == rater.study_id, col(StudyClip.role).in_(("example", "training", "sample")))
+        .order_by(last, ((col(StudyClip.position) * rater.shuffle) % SHUFFLE_PRIME).desc())
+        .limit(1)
+    )
+    number, key = db.exec(asked).one()
+    return media.address_in_study(number, key)
+
+
+def told_in(text: str) -> dict[str, Any]:
+    """What the browser reported: known facts alone, each of its kind; without script nothing but that.
+
+    >>> told_in('{"script": true, "played": true, "width": 1280, "height": 720, "mbit": 31.5, "other": 1}')
+    {'script': True, 'played': True, 'width': 1280, 'height': 720, 'mbit': 31.5}
+    >>> told_in("")
+    {'script': False}
+    """
+    if not text:
+        return {"script": False}
+    try:
+        given = json.loads(text) if len(text) <= MOST_LETTERS else None
+    except (ValueError, RecursionError):
+        given = None
+    if not isinstance(given, dict):
+        raise AppError("The check's outcome could not be read.", "Reload the page to check again.", status=422)
+    found: dict[str, Any] = {"script": True}
+    found["played"] = given.get("played") is True
+    for name in ("width", "height", "mbit", "seconds"):
+        value = given.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e6:
+            found[name] = value
+    for name in ("can_play", "error"):
+        if isinstance(given.get(name), str):
+            found[name] = _storable(given[name])
+    return found
+
+
+def problems(rule: Device, told: Mapping[str, Any]) -> list[Problem]:
+    """What stands in the way; without script only what a study demands.
+
+    >>> problems(Device(min_width=1000), {"script": True, "played": True, "width": 390, "height": 844})
+    ['size']
+    >>> problems(Device(), {"script": False})
+    []
+    """
+    if not told["script"]:
+        return ["script"] if rule != Device() else []
+    found: list[Problem] = []
+    if not told["played"]:
+        found.append("playback")
+    if told.get("width", 0) < rule.min_width or told.get("height", 0) < rule.min_height:
+        found.append("size")
+    if told.get("mbit", 0.0) < rule.min_mbit:
+        found.append("speed")
+    return found
+
+
+def record(db: Session, rater: SomeRater, rule: Device, told: Mapping[str, Any], *, browser: str) -> None:
+    """Keep the outcome with the rater, and which browser it is of (its User-Agent)."""
+    found = problems(rule, told)
+    outcome = {**told, "browser": _storable(browser), "passed": not found, "problems": found}
+    db.execute(update(Rater).where(col(Rater.id) == rater.id).values(device=outcome))
+    db.add(Event(study_id=rater.study_id, kind="device_checked", rater_id=rater.id, detail=outcome))
+
+
+def outcome_of(db: Session, rater: SomeRater, *, browser: str) -> dict[str, Any]:
+    """What the last check found; empty before it, and when it was of another browser than the one that asks."""
+    found = dict(db.exec(select(Rater.device).where(Rater.id == rater.id)).one())
+    return found if found.get("browser") == _storable(browser) else {}
+
+
+def _storable(text: str) -> str:
+    """What every database keeps as it is."""
+    return text.encode(errors="replace").decode().replace("\0", "")[:LONGEST_WORDS]

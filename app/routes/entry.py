@@ -1,0 +1,173 @@
+"""The addresses of the way in and of the way out: consent, device check, guidelines, endings."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Form, Request, Response
+from sqlmodel import Session
+
+from app import devices, documents, endings, entry, raters, rooms, standings
+from app.auth import SignedIn, signed_in_rater
+from app.db import database
+from app.entry import PAGES
+from app.rooms import StudyParts
+from app.routes.rate import study_parts
+from app.study_rules import Device
+from app.web import markdown, page, see
+
+router = APIRouter()
+
+
+@router.get("/rate/consent")
+def consent(request: Request) -> Response:
+    """The text to agree to; who declined may still read it and change their mind."""
+    with database(request).reader() as db:
+        rater = signed_in_rater(request, db)
+        whole = study_parts(request, db, rater)
+        if not _may_agree(db, whole, rater):
+            return see("/rate")
+    text = whole.rules.consent.text if whole.rules.consent else ""
+    context = {"text_html": markdown(text), "hash": whole.consent_hash, "changed": rater.consent_hash is not None}
+    return _page(request, whole, "entry/consent.html", context)
+
+
+@router.post("/rate/consent")
+def answer_consent(
+    request: Request, agree: Annotated[Literal["yes", "no"], Form()], text: Annotated[str, Form(max_length=16)]
+) -> Response:
+    """Agreed or not, to the text that was shown: one that was changed meanwhile is shown anew."""
+    with database(request).writer() as db:
+        rater = signed_in_rater(request, db, lock=True)
+        whole = study_parts(request, db, rater)
+        if text == whole.consent_hash and _may_agree(db, whole, rater):
+            if agree == "yes":
+                documents.agree(db, rater, whole.study, whole.consent_hash)
+            else:
+                endings.end(db, whole.study, rater, "declined")
+    return see("/rate")
+
+
+@router.get("/rate/device")
+def device(request: Request, again: bool = False) -> Response:
+    """The check, or what it found wanting."""
+    with database(request).reader() as db:
+        rater = signed_in_rater(request, db)
+        whole = study_parts(request, db, rater)
+        if entry.next_step(db, whole, rater) != "device":
+            return see("/rate")
+        outcome = {} if again else devices.outcome_of(db, rater, browser=_browser(request))
+        clip = devices.clip_for(db, rater)
+    context = {"clip": clip, "mime": devices.MIME, "rule": whole.rules.device, "outcome": outcome}
+    return _page(request, whole, "entry/device.html", context | {"demands": whole.rules.device != Device()})
+
+
+@router.post("/rate/device")
+def device_checked(request: Request, told: Annotated[str, Form()] = "") -> Response:
+    """What the browser found out about itself; nothing where it runs no script."""
+    with database(request).writer() as db:
+        rater = signed_in_rater(request, db, lock=True)
+        whole = study_parts(request, db, rater)
+        if entry.next_step(db, whole, rater) == "device" and whole.rules.device is not None:
+            devices.record(db, rater, whole.rules.device, devices.told_in(told), browser=_browser(request))
+    return see("/rate")
+
+
+@router.get("/rate/guidelines")
+def guidelines(request: Request) -> Response:
+    """What a rater reads before the first clip, and again after it changed."""
+    with database(request).reader() as db:
+        rater = signed_in_rater(request, db)
+        whole = study_parts(request, db, rater)
+        step = entry.next_step(db, whole, rater)
+    if step != "guidelines":
+        return see(PAGES[step])
+    context = {
+        "guidelines_html": markdown(whole.study.guidelines),
+        "hash": whole.study.guidelines_hash,
+        "changed": rater.guidelines_hash is not None,
+        "criteria": rooms.criterion_views(whole, None, {}),
+        "rubrics": whole.rubrics,
+    }
+    return _page(request, whole, "rate/guidelines.html", context)
+
+
+@router.post("/rate/start")
+def start(request: Request, read: Annotated[str, Form(max_length=16)] = "") -> Response:
+    """The guidelines have been read, `read` says which: those that were changed meanwhile are shown anew."""
+    with database(request).writer() as db:
+        rater = signed_in_rater(request, db, lock=True)
+        whole = study_parts(request, db, rater)
+        is_it = entry.next_step(db, whole, rater) == "guidelines"
+        if is_it and read in ("", whole.study.guidelines_hash):
+            raters.agree(db, rater, whole.study)
+    return see("/rate")
+
+
+@router.get("/rate/closed")
+def closed(request: Request) -> Response:
+    """The study takes no answers now: a rest, or its end."""
+    with database(request).reader() as db:
+        rater = signed_in_rater(request, db)
+        whole = study_parts(request, db, rater)
+        step = entry.next_step(db, whole, rater)
+        if step not in ("paused", "closed"):
+            return see(PAGES[step])
+        done = standings.standing(db, whole.study, rater).done
+    ending: endings.Ending = "completed" if done else "returned"
+    farewell = endings.farewell(whole.rules.recruitment, ending) if step == "closed" else endings.Farewell()
+    return _page(request, whole, "entry/closed.html", {"step": step, "done": done, "farewell": farewell})
+
+
+@router.get("/rate/return")
+def stop(request: Request) -> Response:
+    """Stop for good? Says what that means."""
+    with database(request).reader() as db:
+        rater = signed_in_rater(request, db)
+        whole = study_parts(request, db, rater)
+        if rater.ended in entry.OVER:
+            return see("/rate/ended")
+        done = standings.standing(db, whole.study, rater).done
+    return _page(request, whole, "entry/return.html", {"done": done})
+
+
+@router.post("/rate/return")
+def stopped(request: Request) -> Response:
+    """Stop for good: the places go to others, the answers stay."""
+    with database(request).writer() as db:
+        rater = signed_in_rater(request, db, lock=True)
+        if rater.ended not in entry.OVER:
+            endings.end(db, study_parts(request, db, rater).study, rater, "returned")
+    return see("/rate/ended")
+
+
+@router.get("/rate/ended")
+def ended(request: Request) -> Response:
+    """How it ended, with the code to take away."""
+    with database(request).reader() as db:
+        rater = signed_in_rater(request, db)
+        whole = study_parts(request, db, rater)
+        if entry.next_step(db, whole, rater) != "ended":
+            return see("/rate")
+        done = standings.standing(db, whole.study, rater).done
+    ending: Any = rater.ended
+    context = {
+        "ending": ending,
+        "done": done,
+        "farewell": endings.farewell(whole.rules.recruitment, ending),
+        "may_agree": ending == "declined" and whole.study.state == "open",
+    }
+    return _page(request, whole, "entry/ended.html", context)
+
+
+def _may_agree(db: Session, whole: StudyParts, rater: SignedIn) -> bool:
+    """Whether this rater is asked for consent now, or said no and may think again."""
+    if rater.ended == "declined":
+        return whole.consent_hash != "" and rater.study_state == "open"
+    return entry.next_step(db, whole, rater) == "consent"
+
+
+def _browser(request: Request) -> str:
+    return request.headers.get("user-agent", "")
+
+
+def _page(request: Request, whole: StudyParts, name: str, context: dict[str, Any]) -> Response:
+    return page(request, name, {"study_name": whole.study.name, **context})

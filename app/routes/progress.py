@@ -1,0 +1,96 @@
+"""The progress page: a study while it runs, renewed by itself without ever keeping raters waiting."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from sqlmodel import Session
+
+from app import flows, invite_lists, progress, results, studies, truth_flows, votes
+from app.auth import require_researcher
+from app.db import Reader
+from app.flows import Left, RaterFlow, Stage, StratumFlow, Stuck
+from app.invite_lists import LinkState
+from app.kept import Kept
+from app.models import Study, now
+from app.settings import Settings
+from app.truth_flows import Truths
+from app.votes import Kind
+from app.web import page
+
+router = APIRouter(dependencies=[Depends(require_researcher)])
+EVERY = 5
+"""Seconds between two looks of the page."""
+SMALL = 5_000
+"""Answers below which everything is counted anew at each look: it takes a few milliseconds."""
+KEPT_SECONDS = 4
+TRUTH_KEPT_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the page shows, as of one moment."""
+
+    at: datetime
+    strata: list[StratumFlow]
+    stage: Stage
+    raters: list[RaterFlow]
+    left: Left
+    overdue: list[Stuck]
+    silent: list[Stuck]
+    skips: dict[str, int]
+    unplayable: list[progress.Unplayable]
+    links: dict[LinkState, int]
+
+
+@router.get("/studies/{slug}/progress")
+def shown(
+    request: Request, slug: str, db: Reader, live: Annotated[str, Query(pattern="^(on|off)$")] = "on"
+) -> Response:
+    """Flow, strata, raters, who is stuck; htmx gets the part that changes."""
+    study = studies.by_slug(db, slug)
+    kind = results.kind_of(study)
+    kept: Kept = request.app.state.kept
+    answers, last, version = votes.fingerprint(db, study)
+    tick = None if answers < SMALL else monotonic()
+    mark: object = object() if tick is None else tick // KEPT_SECONDS
+    truth_mark: object = (answers, last, version) if tick is None else tick // TRUTH_KEPT_SECONDS
+    seen: Seen = kept.get(("progress", study.id, kind), mark, lambda: look(db, request.app.state.settings, study, kind))
+    truth: Truths = kept.get(
+        ("progress truth", study.id, kind), truth_mark, lambda: truth_flows.truths(db, study, kind=kind)
+    )
+    context = {
+        "study_name": study.name,
+        "study": study,
+        "simulated": kind == "simulated",
+        "seen": seen,
+        "truth": truth,
+        "live": live == "on",
+        "every": EVERY,
+        "now": now(),
+    }
+    return page(request, "studies/progress.html", context, block="live")
+
+
+def look(db: Session, settings: Settings, study: Study, kind: Kind) -> Seen:
+    """Count everything but the verdicts."""
+    moment = now()
+    strata = flows.by_stratum(db, study, kind=kind)
+    raters = flows.by_rater(db, study, kind=kind)
+    open_states = Counter(one.state for one in invite_lists.open_links(db, settings, study, now=moment))
+    links = Counter(invite_lists.counts(db, study, now=moment)) + open_states
+    return Seen(
+        at=moment,
+        strata=strata,
+        stage=flows.total(strata),
+        raters=raters,
+        left=flows.left(db, study, raters, now=moment),
+        overdue=flows.overdue(db, study, kind=kind, now=moment),
+        silent=flows.silent(raters, now=moment),
+        skips=progress.skips(db, study),
+        unplayable=progress.unplayable(db, study),
+        links=dict(links),
+    )

@@ -1,0 +1,187 @@
+"""From usable answers to verdicts that stand: which clips are in the truth, and why the others are not; in SQL."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Select, Subquery, and_, case, exists, func, or_
+from sqlalchemy import select as rows
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col
+
+from app.models import Assignment, Criterion, Filter, Judgment, Rater, Study, StudyClip
+from app.votes import BLIND_ARMS, Kind
+
+
+@dataclass(frozen=True)
+class TruthFlow:
+    """The clips asked about in one accept/reject question, each in exactly one of the counts but `asked`."""
+
+    key: str
+    label: str
+    asked: int
+    accepted: int
+    rejected: int
+    tied: int
+    unsure: int
+    """With answers, all of them unsure."""
+    in_view: int
+    """Answered only with the scores in view, while the study has answers without: those decide."""
+    blind: bool
+
+    @property
+    def decided(self) -> int:
+        """In the truth: more accept than reject, or the other way round."""
+        return self.accepted + self.rejected
+
+    @property
+    def without(self) -> int:
+        """Without any answer that counts."""
+        return self.asked - self.decided - self.tied - self.unsure - self.in_view
+
+
+@dataclass(frozen=True)
+class Truths:
+    """Every accept/reject question, and for each stratum the clips that are in the truth of at least one."""
+
+    questions: tuple[TruthFlow, ...]
+    strata: dict[tuple[str, str], int]
+
+    @property
+    def decided(self) -> int:
+        """Clips in the truth of at least one question."""
+        return sum(self.strata.values())
+
+
+@dataclass(frozen=True)
+class _Counts:
+    accepted: int = 0
+    rejected: int = 0
+    tied: int = 0
+    unsure: int = 0
+
+    @property
+    def answered(self) -> int:
+        return self.accepted + self.rejected + self.tied + self.unsure
+
+
+def truths(db: Session, study: Study, *, kind: Kind) -> Truths:
+    """The flow from answers to verdicts, by the rule of the results: the strict majority of each clip's answers.
+
+    Of an answer the last revision counts. Where a question has answers given without the scores in view, those alone
+    decide, as on the results pages.
+    """
+    criteria = _deciding(db, study)
+    given = _counted(db, _votes(study, kind))
+    # Where scores are hidden from everybody, the answers without them are all answers.
+    unseen = given if study.score_visibility == "hidden" else _counted(db, _votes(study, kind, blind=True))
+    asked = _asked(db, study, criteria)
+    found = []
+    for item in criteria:
+        all_of, of = given.get(item.id, _Counts()), unseen.get(item.id, _Counts())
+        used = of if of.answered else all_of
+        found.append(
+            TruthFlow(
+                key=item.key,
+                label=item.label,
+                asked=asked[item.key],
+                accepted=used.accepted,
+                rejected=used.rejected,
+                tied=used.tied,
+                unsure=used.unsure,
+                in_view=all_of.answered - used.answered,
+                blind=bool(of.answered),
+            )
+        )
+    blind = [item.id for item, one in zip(criteria, found, strict=True) if one.blind]
+    seen = [item.id for item, one in zip(criteria, found, strict=True) if not one.blind]
+    return Truths(tuple(found), _in_strata(db, study, kind, blind, seen))
+
+
+def _deciding(db: Session, study: Study) -> Sequence[Criterion]:
+    """The questions that are some filter's truth."""
+    query = (
+        rows(Criterion)
+        .where(col(Criterion.study_id) == study.id)
+        .where(
+            exists()
+            .where(col(Filter.study_id) == study.id, col(Filter.criterion) == col(Criterion.key))
+            .correlate(Criterion)
+        )
+        .order_by(col(Criterion.position))
+    )
+    return db.execute(query).scalars().all()
+
+
+def _asked(db: Session, study: Study, criteria: Sequence[Criterion]) -> dict[str, int]:
+    query = (
+        rows(col(StudyClip.criterion), func.count())
+        .where(col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample")
+        .group_by(col(StudyClip.criterion))
+    )
+    drawn = {key: int(number) for key, number in db.execute(query)}
+    return {item.key: drawn.get("", 0) + drawn.get(item.key, 0) for item in criteria}
+
+
+def _votes(study: Study, kind: Kind, *, blind: bool = False, only: Sequence[int] | None = None) -> Subquery:
+    """Accepts and rejects by clip and question: one row for each that has an answer."""
+    newer = aliased(Judgment)
+    later = (
+        exists()
+        .where(
+            newer.assignment_id == col(Judgment.assignment_id),  # type: ignore[arg-type]  # columns of an alias
+            newer.criterion_id == col(Judgment.criterion_id),  # type: ignore[arg-type]
+            newer.revision > col(Judgment.revision),  # type: ignore[arg-type]
+        )
+        .correlate(Judgment)
+    )
+    if blind:
+        later = later.where(col(newer.arm).in_(BLIND_ARMS))
+
+    def given(value: str) -> ColumnElement[int]:
+        return func.sum(case((col(Judgment.value) == value, 1), else_=0))
+
+    query = (
+        rows(
+            col(Assignment.study_clip_id).label("clip"),
+            col(Judgment.criterion_id).label("criterion"),
+            given("accept").label("yes"),
+            given("reject").label("no"),
+        )
+        .join(Assignment, col(Assignment.id) == col(Judgment.assignment_id))
+        .join(Rater, col(Rater.id) == col(Judgment.rater_id))
+        .where(col(Judgment.study_id) == study.id, col(Rater.kind) == kind, col(Judgment.value) != "", ~later)
+        .where(col(Assignment.status) == "done", col(Assignment.purpose) == "sample")
+        .group_by(col(Assignment.study_clip_id), col(Judgment.criterion_id))
+    )
+    if blind:
+        query = query.where(col(Judgment.arm).in_(BLIND_ARMS))
+    if only is not None:
+        query = query.where(col(Judgment.criterion_id).in_(only))
+    return query.subquery()
+
+
+def _counted(db: Session, votes: Subquery) -> dict[int, _Counts]:
+    yes, no = votes.c.yes, votes.c.no
+    kinds = [yes > no, no > yes, and_(yes == no, yes > 0), and_(yes == 0, no == 0)]
+    sums = [func.sum(case((one, 1), else_=0)) for one in kinds]
+    query: Select[tuple[int, ...]] = rows(votes.c.criterion, *sums).group_by(votes.c.criterion)
+    return {row[0]: _Counts(*(int(number) for number in row[1:])) for row in db.execute(query)}
+
+
+def _in_strata(db: Session, study: Study, kind: Kind, blind: list[int], seen: list[int]) -> dict[tuple[str, str], int]:
+    """Clips decided in at least one question, by stratum."""
+    parts = [
+        rows(votes.c.clip).where(votes.c.yes != votes.c.no)
+        for votes in (
+            *([_votes(study, kind, blind=study.score_visibility != "hidden", only=blind)] if blind else []),
+            *([_votes(study, kind, only=seen)] if seen else []),
+        )
+    ]
+    if not parts:
+        return {}
+    query = (
+        rows(col(StudyClip.stratum), col(StudyClip.criterion), func.count())
+        .where(or_(*(col(StudyClip.id).in_(part) for part in parts)))
+        .group_by(col(StudyClip.stratum), col(StudyClip.criterion))
+    )
+    return {(label, criterion): int(number) for label, criterion, number in db.execute(query)}
