@@ -5,7 +5,7 @@ PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: help demo demo-reset test check bench lock clean
+.PHONY: help demo demo-reset test check oracles bench lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -24,6 +24,9 @@ check: .venv/installed-dev ## lint and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
+oracles: .venv/installed-oracles ## compare the statistics with other people's libraries
+	@$(BIN)/python -m pytest -n 0 tests/oracles
+
 bench: .venv/installed-dev ## measure the server under load and the pages' speed, and print the figures
 	@$(BIN)/python -m tests.bench
 
@@ -34,6 +37,8 @@ lock: .venv/bin/python ## renew the lock files from pyproject.toml
 		--no-header --no-annotate --no-emit-index-url --quiet -o requirements.lock
 	@UV_SYSTEM_CERTS=1 $(BIN)/uv pip compile pyproject.toml --extra demo --group dev --universal --generate-hashes --upgrade \
 		--no-header --no-annotate --no-emit-index-url --quiet -c requirements.lock -o requirements-dev.lock
+	@UV_SYSTEM_CERTS=1 $(BIN)/uv pip compile pyproject.toml --extra demo --group oracles --universal --generate-hashes \
+		--upgrade --no-header --no-annotate --no-emit-index-url --quiet -c requirements-dev.lock -o requirements-oracles.lock
 
 clean: ## remove the environment and what tools left behind
 	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -46,3 +51,6 @@ clean: ## remove the environment and what tools left behind
 
 .venv/installed-dev: requirements-dev.lock pyproject.toml .venv/bin/python
 	@$(BIN)/python tools/install.py requirements-dev.lock $@ .venv/installed
+
+.venv/installed-oracles: requirements-oracles.lock pyproject.toml .venv/bin/python
+	@$(BIN)/python tools/install.py requirements-oracles.lock $@ .venv/installed .venv/installed-dev

@@ -61,7 +61,7 @@ def test_nothing_committed_names_a_registry() -> None:
     for path in tracked("*", ":!static/vendor"):
         if path.suffix not in (".png", ".onnx", ".mp4", ".task"):
             assert not hosts.search(path.read_text(encoding="utf-8")), path
-    for name in ("requirements.lock", "requirements-dev.lock"):
+    for name in ("requirements.lock", "requirements-dev.lock", "requirements-oracles.lock"):
         assert "://" not in (ROOT / name).read_text(encoding="utf-8")
 
 
