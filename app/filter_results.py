@@ -1,9 +1,10 @@
 """What the judgments say about one filter: its truth, its table at the current cut, the best cut, the ROC."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import isfinite
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from analysis.estimate import Bools, Floats
 from analysis.ratings import Ratings
 from analysis.sampling.rejects import SLICE
 from app import rooms, votes
-from app.models import Filter, Study, StudyClip
+from app.models import Filter, Study
 from app.rooms import StudyParts
 from app.votes import Vote
 
@@ -24,6 +25,25 @@ FEWEST_SOURCES = 10
 """With fewer source videos than this a bootstrap over them says nothing."""
 HEAVY = 0.2
 """A share of the total weight on one clip that must be said."""
+
+
+class ClipFacts(Protocol):
+    """What is read of a drawn clip: the row itself, or a copy of the columns that are needed."""
+
+    @property
+    def clip(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def criterion(self) -> str: ...
+    @property
+    def drawn_for(self) -> list[str]: ...
+    @property
+    def stratum(self) -> str: ...
+    @property
+    def weight(self) -> float: ...
+    @property
+    def scores(self) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -147,7 +167,7 @@ def is_weighted(study: Study) -> bool:
 
 
 def judge(
-    rule: Filter, whole: StudyParts, given: list[Vote], blind: list[Vote], clips: dict[int, StudyClip]
+    rule: Filter, whole: StudyParts, given: list[Vote], blind: list[Vote], clips: Mapping[int, ClipFacts]
 ) -> FilterResult:
     """Everything about one filter, from the votes on its criterion: the blind ones where there are any.
 
@@ -196,7 +216,7 @@ def _decided(ratings: Ratings) -> dict[int, str | None]:
     }
 
 
-def _scored(rule: Filter, decided: dict[int, str | None], clips: dict[int, StudyClip]) -> tuple[Scored, ...]:
+def _scored(rule: Filter, decided: dict[int, str | None], clips: Mapping[int, ClipFacts]) -> tuple[Scored, ...]:
     """The decided clips that have the filter's score, by name."""
     return tuple(
         Scored(number, float(score), decided[number])
@@ -235,7 +255,7 @@ def _nothing(truth: Truth) -> str:
     return "every judged clip is tied" if truth.tied else "no judged clip has this score"
 
 
-def _calibrated(result: FilterResult, study: Study, clips: dict[int, StudyClip]) -> FilterResult:
+def _calibrated(result: FilterResult, study: Study, clips: Mapping[int, ClipFacts]) -> FilterResult:
     """Add the table at the current cut, the F1-best cut and the ROC, each where it exists.
 
     Clips of a borderline draw were chosen for lying next to the cut: no weight turns them into the pool, so their
@@ -276,7 +296,7 @@ def _calibrated(result: FilterResult, study: Study, clips: dict[int, StudyClip])
     return replace(result, sample=sample, current=current, best=best, curve=curve, missing=missing, notes=tuple(notes))
 
 
-def sample_of(used: tuple[Scored, ...], study: Study, clips: dict[int, StudyClip]) -> tuple[Sample, list[str]]:
+def sample_of(used: tuple[Scored, ...], study: Study, clips: Mapping[int, ClipFacts]) -> tuple[Sample, list[str]]:
     """The decided clips as the estimates read them, and what to say of them."""
     sources, notes = _sources(used, clips)
     weights, strata = None, None
@@ -315,7 +335,7 @@ def _weights(study: Study, strata: list[str], drawn: list[float]) -> tuple[Float
     ]
 
 
-def _sources(used: tuple[Scored, ...], clips: dict[int, StudyClip]) -> tuple[list[str] | None, list[str]]:
+def _sources(used: tuple[Scored, ...], clips: Mapping[int, ClipFacts]) -> tuple[list[str] | None, list[str]]:
     """The clips' source videos where they are the units of the intervals, and what to say of that."""
     sources = [clips[one.clip].source for one in used]
     videos = len(set(sources))

@@ -199,7 +199,8 @@ def by_rater(db: Session, study: Study, *, kind: Kind) -> list[RaterFlow]:
     quota = study.rules.get("recruitment", {}).get("clips_per_rater")
     found = []
     for rater, answered, held, skipped, lapsed, latest in db.execute(query):
-        free = max(0, open_clips - known.get(rater.id, 0))
+        over = rater.revoked_at is not None or bool(rater.ended)
+        free = 0 if over else max(0, open_clips - known.get(rater.id, 0))
         found.append(
             RaterFlow(
                 id=rater.id,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import ColumnElement, case, func
+from sqlalchemy import ColumnElement, case, func, or_
 from sqlalchemy import select as rows
 from sqlmodel import Session, col, select
 
@@ -119,7 +119,9 @@ def rater_page(db: Session, study: Study, *, now: datetime, wanted: str = "", nu
     """A part of the list of people, the newest first; `wanted` keeps those whose name holds it."""
     of_study = [col(Rater.study_id) == study.id, _PERSON]
     if wanted.strip():
-        of_study.append(func.lower(col(Rater.name)).contains(wanted.strip().lower(), autoescape=True))
+        # SQLite knows small and capital letters of ASCII alone: other names are found as they are written.
+        small = func.lower(col(Rater.name)).contains(wanted.strip().lower(), autoescape=True)
+        of_study.append(or_(small, col(Rater.name).contains(wanted.strip(), autoescape=True)))
     total = int(db.execute(rows(func.count()).select_from(Rater).where(*of_study)).scalar_one())
     pages = max(1, -(-total // ON_A_PAGE))
     number = min(number, pages)

@@ -26,8 +26,10 @@ from app.routes import (
     progress,
     rate,
     raters_own,
+    report,
     results,
     studies,
+    training,
     workbench,
 )
 from app.settings import Settings, data_folder
@@ -63,6 +65,7 @@ def create_app(settings: Settings, *, database: Database | None = None) -> FastA
     # The busiest first: they are tried in this order. (What stands before `rate` has words after /rate/, no number.)
     for routes in (
         raters_own,
+        training,
         entry,
         rate,
         media,
@@ -75,6 +78,7 @@ def create_app(settings: Settings, *, database: Database | None = None) -> FastA
         agreement,
         consequences,
         workbench,
+        report,
     ):
         app.include_router(routes.router)
     app.add_exception_handler(AppError, _app_error)

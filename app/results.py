@@ -4,9 +4,10 @@ import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlmodel import Session, col, select
+from sqlalchemy import select as rows
+from sqlmodel import Session, col
 
 from analysis import agreement
 from analysis.estimate import Estimate
@@ -99,15 +100,29 @@ def kind_of(study: Study) -> Kind:
     return "simulated" if study.show_simulated else "person"
 
 
+class _Clip(NamedTuple):
+    """What the figures read of a drawn clip: of ten thousand clips whole rows take longer than the statistics."""
+
+    clip: str
+    source: str
+    criterion: str
+    drawn_for: list[str]
+    stratum: str
+    weight: float
+    scores: dict[str, Any]
+
+
+def _clips(db: Session, study: Study) -> dict[int, _Clip]:
+    query = rows(col(StudyClip.id), *(getattr(StudyClip, name) for name in _Clip._fields)).where(
+        col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample"
+    )
+    return {number: _Clip(*facts) for number, *facts in db.execute(query)}
+
+
 def compute(db: Session, study: Study, kind: Kind) -> Results:
     """Every estimate, from the database as it is."""
     whole = rooms.parts(db, study.id)
-    clips = {
-        clip.id: clip
-        for clip in db.exec(
-            select(StudyClip).where(col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample")
-        )
-    }
+    clips = _clips(db, study)
     given, blind = votes.both(db, study, kind=kind)
     of, unseen = votes.by_criterion(given), votes.by_criterion(blind)
     return Results(
@@ -119,7 +134,7 @@ def compute(db: Session, study: Study, kind: Kind) -> Results:
     )
 
 
-def _criterion(item: Criterion, given: list[Vote], clips: dict[int, StudyClip], seed: int) -> CriterionResult:
+def _criterion(item: Criterion, given: list[Vote], clips: Mapping[int, _Clip], seed: int) -> CriterionResult:
     values = [vote.value for vote in given]
     if item.scale in votes.WITHOUT_STATISTICS:
         return CriterionResult(

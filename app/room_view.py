@@ -127,6 +127,8 @@ class Room:
     """Minutes of rating after which a break is offered."""
     undo: str | None
     """Address of the rater's previous answer, if there is one."""
+    practice: str = ""
+    """training or qualification, before the work; empty in it."""
     marks: str = "[]"
     """The moments marked with an answer that is being changed, in JSON."""
     problem: str | None = None

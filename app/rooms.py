@@ -132,10 +132,12 @@ def build(
     revealed: bool = False,
     problem: str | None = None,
     sent: dict[str, str] | None = None,
+    practice: tuple[str, Progress] | None = None,
 ) -> Room:
     """What the page shows for one assignment. Scores are put in only when this rater may see them now.
 
-    `sent` are values of a refused answer by criterion key, shown again so that nothing is lost.
+    `sent` are values of a refused answer by criterion key, shown again so that nothing is lost. `practice` is
+    given before the work: its purpose, and how far the rater has come in it.
     """
     answered = held.assignment.answered_at is not None
     reveal = _reveal(held, answered=answered, revealed=revealed)
@@ -156,7 +158,8 @@ def build(
         criteria=criterion_views(whole, held, chosen),
         reveal=reveal,
         scores=score_views(whole, held) if reveal in ("shown", "revealed") else (),
-        progress=progress(standing),
+        progress=practice[1] if practice else progress(standing),
+        practice=practice[0] if practice else "",
         editing=answered and not revealed,
         locked=whole.rules.watch_to_end and not answered,
         break_after=whole.rules.sessions.break_after,

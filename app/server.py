@@ -6,11 +6,13 @@ from contextlib import suppress
 
 import uvicorn
 from fastapi import FastAPI
+from sqlmodel import col, select
 
-from app import auth, raters, studies
+from app import auth, invite_lists, raters
 from app.db import Database
 from app.errors import AppError
 from app.main import create_app
+from app.models import Study
 from app.settings import Settings
 
 HOST = "127.0.0.1"
@@ -78,8 +80,9 @@ def links(settings: Settings, database: Database, *, port: int) -> list[str]:
     base = f"http://{HOST}:{port}"
     lines = [f"Researcher: {base}/researcher/{auth.researcher_key(settings)}"]
     with database.reader() as db:
-        found = [line.study for line in reversed(studies.overview(db))]
+        found = [one for one in db.exec(select(Study).order_by(col(Study.id))) if one.state != "archived"]
         for study in found:
             name = f" ({study.slug})" if len(found) > 1 else ""
-            lines.append(f"Raters{name}: {base}{raters.open_link(settings, study)}")
+            if invite_lists.has_first_link(settings, study):
+                lines.append(f"Raters{name}: {base}{raters.open_link(settings, study)}")
     return lines

@@ -111,6 +111,19 @@ def begin(settings: Settings, pool: Path, text: str) -> Draft:
     return draft
 
 
+def clone(settings: Settings, study: Study) -> Draft:
+    """A new draft with a study's file, named as its copy. Raises AppError when the study's pool is gone."""
+    pool = Path(study.pool)
+    if not pool.is_file():
+        raise AppError(
+            f"The pool of {study.name}, {pool.name}, is not there any more.",
+            "Put it back; or start at /studies/new from another pool and a copy of this study.",
+            status=409,
+        )
+    text = tomli_w.dumps(tomllib.loads(study.study_file) | {"name": f"Copy of {study.name}"[:120]})
+    return begin(settings, pool, text)
+
+
 def save(settings: Settings, draft: Draft) -> None:
     """Keep the draft as it is now: whole, or as it was before."""
     folder = settings.home / "drafts"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Subquery, and_, case, exists, func, or_
 from sqlalchemy import select as rows
@@ -128,9 +129,9 @@ def _votes(study: Study, kind: Kind, *, blind: bool = False, only: Sequence[int]
     later = (
         exists()
         .where(
-            newer.assignment_id == col(Judgment.assignment_id),  # type: ignore[arg-type]  # columns of an alias
-            newer.criterion_id == col(Judgment.criterion_id),  # type: ignore[arg-type]
-            newer.revision > col(Judgment.revision),  # type: ignore[arg-type]
+            col(newer.assignment_id) == col(Judgment.assignment_id),
+            col(newer.criterion_id) == col(Judgment.criterion_id),
+            col(newer.revision) > col(Judgment.revision),
         )
         .correlate(Judgment)
     )
@@ -140,13 +141,15 @@ def _votes(study: Study, kind: Kind, *, blind: bool = False, only: Sequence[int]
     def given(value: str) -> ColumnElement[int]:
         return func.sum(case((col(Judgment.value) == value, 1), else_=0))
 
+    columns: list[ColumnElement[Any]] = [
+        col(Assignment.study_clip_id).label("clip"),
+        col(Judgment.criterion_id).label("criterion"),
+        given("accept").label("yes"),
+        given("reject").label("no"),
+    ]
     query = (
-        rows(
-            col(Assignment.study_clip_id).label("clip"),
-            col(Judgment.criterion_id).label("criterion"),
-            given("accept").label("yes"),
-            given("reject").label("no"),
-        )
+        rows(*columns)
+        .select_from(Judgment)
         .join(Assignment, col(Assignment.id) == col(Judgment.assignment_id))
         .join(Rater, col(Rater.id) == col(Judgment.rater_id))
         .where(col(Judgment.study_id) == study.id, col(Rater.kind) == kind, col(Judgment.value) != "", ~later)
@@ -164,7 +167,7 @@ def _counted(db: Session, votes: Subquery) -> dict[int, _Counts]:
     yes, no = votes.c.yes, votes.c.no
     kinds = [yes > no, no > yes, and_(yes == no, yes > 0), and_(yes == 0, no == 0)]
     sums = [func.sum(case((one, 1), else_=0)) for one in kinds]
-    query: Select[tuple[int, ...]] = rows(votes.c.criterion, *sums).group_by(votes.c.criterion)
+    query: Select[Any] = rows(votes.c.criterion, *sums).group_by(votes.c.criterion)
     return {row[0]: _Counts(*(int(number) for number in row[1:])) for row in db.execute(query)}
 
 

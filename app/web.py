@@ -178,7 +178,9 @@ class Guard:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                message["headers"] = [*message["headers"], *HEADERS]
+                # A page may bring a stricter content policy of its own: two would both apply.
+                own = {name for name, _value in message["headers"]}
+                message["headers"] = [*message["headers"], *(pair for pair in HEADERS if pair[0] not in own)]
             await send(message)
 
         allowed = scope["method"] in SAFE_METHODS or _same_origin(Headers(scope=scope))

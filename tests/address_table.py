@@ -13,7 +13,11 @@ TABLE: tuple[tuple[str, str, dict[str, str], tuple[int, int, int, int]], ...] = 
     ("POST", "/sign-in", {"key": "no-such-key"}, (401, 401, 401, 401)),
     ("GET", "/join/{token}", {}, (200, 200, 303, 200)),
     ("GET", "/rate", {}, (401, 303, 200, 401)),
-    *(("GET", f"/rate/{step}", {}, (401, 303, 303, 401)) for step in ("consent", "device", "closed", "ended")),
+    *(
+        ("GET", f"/rate/{step}", {}, (401, 303, 303, 401))
+        for step in ("consent", "device", "training", "qualification", "closed", "ended")
+    ),
+    ("GET", "/rate/training/{assignment_id}", {}, (401, 403, 303, 401)),
     ("POST", "/rate/consent", {"agree": "yes", "text": "x"}, (401, 303, 303, 401)),
     ("POST", "/rate/device", {}, (401, 303, 303, 401)),
     ("GET", "/rate/guidelines", {}, (401, 200, 303, 401)),
@@ -68,6 +72,16 @@ TABLE: tuple[tuple[str, str, dict[str, str], tuple[int, int, int, int]], ...] = 
     ("GET", "/studies/{slug}/consequences/figures/{name}.svg", {}, (401, 403, 403, 404)),
     ("POST", "/studies/{slug}/simulated", {"on": "true"}, (401, 403, 403, 303)),
     ("POST", "/studies/{slug}/state", {"state": "open"}, (401, 403, 403, 303)),
+    ("POST", "/studies/{slug}/clone", {}, (401, 403, 403, 409)),  # its pool is not there
+    ("GET", "/studies/{slug}/progress", {}, RESEARCHER_ONLY),
+    ("GET", "/studies/{slug}/raters", {}, RESEARCHER_ONLY),
+    ("POST", "/studies/{slug}/raters/personal", {"name": " "}, (401, 403, 403, 422)),
+    ("POST", "/studies/{slug}/raters/open", {"cap": "many"}, (401, 403, 403, 422)),
+    ("POST", "/studies/{slug}/raters/list", {}, (401, 403, 403, 422)),
+    *(
+        ("POST", f"/studies/{{slug}}/raters/{place}", {}, (401, 403, 403, 404))  # no such rater, no such link
+        for place in ("{number}/link", "{number}/withdraw", "open/{number}/withdraw")
+    ),
     *(
         (method, f"/studies/{{slug}}/filters/{{name}}/workbench{place}", sent, (401, 403, 403, 400))  # nothing judged
         for method, place, sent in (
@@ -79,6 +93,16 @@ TABLE: tuple[tuple[str, str, dict[str, str], tuple[int, int, int, int]], ...] = 
         )
     ),
     ("GET", "/studies/{slug}/cascade", {}, (401, 403, 403, 404)),  # one filter alone
+    ("GET", "/studies/{slug}/report", {}, RESEARCHER_ONLY),
+    *(
+        ("GET", f"/studies/{{slug}}/report{place}", {}, (401, 403, 403, 404))  # nothing made yet
+        for place in ("/report.html", "/report.pdf", ".zip")
+    ),
+    ("POST", "/studies/{slug}/report", {}, (401, 403, 403, 409)),  # nobody has answered
+    ("POST", "/studies/{slug}/report/answers", {"limits": "few clips"}, (401, 403, 403, 303)),
+    ("GET", "/studies/{slug}/plan", {}, RESEARCHER_ONLY),
+    ("GET", "/studies/{slug}/plan/{number}.md", {}, (401, 403, 403, 404)),
+    ("POST", "/studies/{slug}/plan", {"act": "amend", "objective": "f1"}, (401, 403, 403, 409)),
     ("GET", "/studies/{slug}/filters.toml", {}, RESEARCHER_ONLY),
     ("GET", "/studies/{slug}/head_threshold.yml", {}, RESEARCHER_ONLY),
     ("POST", "/rate/{assignment_id}", form("by-the-table"), (401, 403, 303, 401)),
@@ -86,5 +110,6 @@ TABLE: tuple[tuple[str, str, dict[str, str], tuple[int, int, int, int]], ...] = 
     ("POST", "/rate/{assignment_id}/skip", {"reason": "other"}, (401, 403, 303, 401)),
     ("POST", "/rate/return", {}, (401, 303, 303, 401)),
     ("POST", "/join/{token}", {"name": "Someone"}, (303, 303, 303, 303)),
+    ("POST", "/studies/{slug}/raters/open/first/withdraw", {}, (403, 403, 403, 303)),  # all have joined by now
     ("POST", "/sign-out", {}, (303, 303, 303, 303)),
 )

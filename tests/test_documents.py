@@ -9,7 +9,7 @@ from sqlmodel import select
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
-from app import auth, documents, known_clips
+from app import auth, documents, known_clips, studies
 from app.cli import cli
 from app.db import Database
 from app.errors import AppError
@@ -18,6 +18,7 @@ from app.settings import Settings
 from app.study_files import parse, preset
 from tests.entries import agree, asked, come, events, give_rubric, give_rules, only_rater
 from tests.factories import StudyMaker, form
+from tests.test_studies import SPEC, made, thirty
 
 Visitor = Callable[[], TestClient]
 
@@ -139,6 +140,30 @@ def test_rubric_and_examples_are_shown_and_play_for_this_study_s_raters_alone(
     assert visitor().get(address).status_code == 401
     assert ada.get(address.replace("-", "-0", 1)[:-5] + ".mp4").status_code == 404
     assert "Every hair is sharp." not in stranger.get("/rate").text
+
+
+def test_a_study_file_s_rubric_clips_become_examples_that_are_not_drawn(
+    database: Database, settings: Settings, visitor: Visitor, tmp_path: Path
+) -> None:
+    """From the file to the page: the clip plays on the guidelines page, is no part of the sample, and both texts in
+    force are kept by their hash."""
+    own = '[criteria.rubric]\ngood = "Crisp."\ngood_clip = "c29"\npoor_clip = "c00"\n\n[[criteria]]\nkey = "verdict"'
+    text = SPEC.replace('[[criteria]]\nkey = "verdict"', own) + '\n[consent]\ntext = "Yes?"\n'
+    slug = studies.create(database, settings, thirty(tmp_path), parse(text, "study.toml"), text)
+    study, clips, *_ = made(database, slug)
+    assert {clip.clip for clip in clips if clip.role == "example"} == {"c29", "c00"}
+    assert not {"c29", "c00"} & {clip.clip for clip in clips if clip.role == "sample"}
+    with database.reader() as db:
+        assert {(row.kind, row.text) for row in db.exec(select(Document))} == {
+            ("guidelines", "Look closely."),
+            ("consent", "Yes?"),
+        }
+    browser = visitor()
+    come(browser, settings, study)
+    agree(browser)
+    found = re.findall(r'class="example" src="(/media/[^"]+)"', browser.get("/rate").text)
+    assert len(found) == 2
+    assert all(browser.get(address).headers["content-type"] == "video/mp4" for address in found)
 
 
 def test_the_talkvid_preset_says_what_good_fair_and_poor_mean() -> None:

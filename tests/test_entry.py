@@ -14,6 +14,7 @@ from app.settings import Settings
 from app.study_rules import Recruitment
 from tests.entries import agree, asked, come, events, give_rules, only_rater
 from tests.factories import StudyMaker, form
+from tests.test_languages import seen_words
 
 Visitor = Callable[[], TestClient]
 CODES = {"completion_code": "DONE1", "screened_out_code": "OUT1", "returned_code": "BACK1"}
@@ -222,3 +223,26 @@ def test_the_join_page_speaks_the_study_s_language(
     study = study_maker()
     give_rules(database, study, language="zh-Hans")
     assert '<html lang="zh-Hans">' in visitor().get(raters.open_link(settings, study)).text
+
+
+def test_the_way_in_and_out_in_chinese_shows_no_english(
+    study_maker: StudyMaker, database: Database, settings: Settings, visitor: Visitor
+) -> None:
+    """Only the researcher's own words stay as they were written."""
+    study = study_maker()
+    give_rules(
+        database, study, language="zh-Hans", consent={"text": "同意"}, device={"min_width": 9}, recruitment=CODES
+    )
+    browser = visitor()
+    pages = [browser.get(raters.open_link(settings, study)).text]
+    come(browser, settings, study)
+    pages.append(browser.get("/rate").text)
+    agree(browser)
+    pages += [browser.get("/rate").text, browser.post("/rate/device").text]
+    browser.post("/rate/device", data={"told": '{"played": true, "width": 9}'})
+    pages += [browser.get("/rate").text, browser.get("/rate/return").text, browser.post("/rate/return").text]
+    titles = {page.split("<title>")[1].split(" ·")[0] for page in pages}
+    assert len(titles) == 6, "the two pages of the device check share theirs"
+    for page in pages:
+        assert '<html lang="zh-Hans">' in page
+        assert seen_words(page) == []

@@ -14,7 +14,7 @@ from app.settings import Settings, data_folder
 from app.study_rules import Language
 from tests.factories import StudyMaker
 
-FOLDERS = ("rate", "entry", "account")
+FOLDERS = ("rate", "entry", "training", "account")
 WORDS = re.compile(r"[A-Za-z]{2,}")
 KEPT = {"ClipJury", "English", "Enter", "Esc"}
 """Names and what stands on the keys themselves."""

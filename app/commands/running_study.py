@@ -1,4 +1,4 @@
-"""`clipjury study guidelines|consent|pause|resume|close`: change what raters read and whether they may work."""
+"""`clipjury study guidelines|consent|pause|resume|close|archive`: change what raters read and whether they may work."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -40,6 +40,15 @@ def resume(study: Study) -> None:
 def close(study: Study) -> None:
     """End a study: raters get no more clips and are told so; answers to clips they hold are kept."""
     _move(study, "closed", "Raters get no more clips.")
+
+
+def archive(study: Study) -> None:
+    """End a study and take it out of the list of studies; its pages and data stay."""
+    _move(
+        study,
+        "archived",
+        "Raters get no more clips; it is out of the list. Bring it back: clipjury study resume " + study,
+    )
 
 
 def _change(slug: str, kind: "Kind", file: Path, then: str) -> None:

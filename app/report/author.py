@@ -1,9 +1,17 @@
 """What only the author can say: a TOML file of answers, each asked for in words; what is missing stays a gap."""
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
+from sqlalchemy import select as rows
+from sqlmodel import Session, col
+
 from app.errors import AppError
+from app.models import Event, Study
+
+KIND = "report_answers"
+MOST_LETTERS = 4000
 
 QUESTIONS: dict[str, str] = {
     "intended_use": "What the filtered dataset is for, and what it should not be used for",
@@ -50,3 +58,35 @@ def template() -> str:
     'intended_use = ""'
     """
     return "\n".join(f'# {question}\n{key} = ""' for key, question in QUESTIONS.items()) + "\n"
+
+
+def kept(db: Session, study: Study) -> dict[str, str]:
+    """What the author has said so far on the Report page, by the keys of `QUESTIONS`."""
+    query = (
+        rows(col(Event.detail))
+        .where(col(Event.study_id) == study.id, col(Event.kind) == KIND)
+        .order_by(col(Event.id).desc())
+        .limit(1)
+    )
+    found = db.execute(query).scalar_one_or_none()
+    return dict(found) if found else {}
+
+
+def keep(db: Session, study: Study, given: Mapping[str, str]) -> bool:
+    """Keep the author's answers; False when nothing changed. Earlier answers stay in the study's events.
+
+    Raises AppError for an answer that is too long; keys that are not asked for are left out.
+    """
+    said = {key: given[key].replace("\r\n", "\n").strip() for key in QUESTIONS if given.get(key, "").strip()}
+    for key, text in said.items():
+        if len(text) > MOST_LETTERS:
+            raise AppError(
+                f"The answer to “{QUESTIONS[key]}” has {len(text):,} letters.",
+                f"At most {MOST_LETTERS:,} fit into the checklist; the rest belongs into the paper.",
+                status=422,
+            )
+    if said == kept(db, study):
+        return False
+    db.add(Event(study_id=study.id, kind=KIND, detail=said))
+    db.flush()
+    return True

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app import __version__, rooms
+from app.frozen_plans import as_lines
 from app.report.author import QUESTIONS
 from app.report.facts import Facts
 from app.report.tables import number
@@ -77,6 +78,7 @@ def _known(facts: Facts) -> Iterator[tuple[str, str, str]]:
         "; ".join(f"{c.label}: {c.question} ({c.scale})" for c in facts.whole.criteria),
     )
     yield "Study", "Guidelines", f"version {', '.join(facts.guidelines) or study.guidelines_hash}, text in study.toml"
+    yield "Study", "Plan, frozen before the results", "; ".join(as_lines(facts.plan)) if facts.plan else ""
     design = study.design
     yield "Clips", "Pool", f"{flow.pool} clips, SHA-256 {study.pool_fingerprint}"
     yield "Clips", "Sampling design", f"{design.get('kind', '')}, {len(facts.strata)} strata, seed {study.seed}"

@@ -9,7 +9,8 @@ from sqlalchemy import func
 from sqlalchemy import select as rows
 from sqlmodel import Session, col
 
-from app import progress, rooms, votes
+from app import frozen_plans, progress, rooms, votes
+from app.frozen_plans import Version
 from app.models import Assignment, Event, Judgment, Rater, Study, StudyClip
 from app.progress import StratumLine
 from app.results import Results
@@ -74,6 +75,8 @@ class Facts:
     """The current answers, with raters under their names in the database."""
     pseudonyms: dict[str, str]
     events: dict[str, int]
+    plan: tuple[Version, ...]
+    """The frozen plan and its amendments; empty when nothing was frozen."""
 
     @property
     def seconds_per_answer(self) -> float | None:
@@ -112,6 +115,7 @@ def gather(db: Session, study: Study, results: Results) -> Facts:
         votes=tuple(given),
         pseudonyms=pseudonyms,
         events=_events(db, study),
+        plan=frozen_plans.versions(db, study),
     )
 
 

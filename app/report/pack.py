@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlmodel import Session
 
-from app import exports, figures, results, studies
+from app import exports, figures, frozen_plans, results, studies
 from app.errors import AppError
 from app.models import Study
 from app.report import author, checklist, facts, formats, methods, page, pdf, snapshot, tables, votes_file
@@ -22,10 +22,11 @@ def write(
     """Write the whole pack; returns the files' names, relative to the folder.
 
     A pack that was there is replaced as a whole, once the new one is complete; a folder with other things in it is
-    refused. The same data give the same tables, byte for byte. Raises AppError for that, and for answers that cannot
+    refused. The same data give the same tables, byte for byte. What the author said on the Report page fills the
+    checklist; a file of `answers` comes before it. Raises AppError for that, and for answers that cannot
     be read.
     """
-    said = author.read(answers)
+    said = author.kept(db, study) | author.read(answers)
     _refuse_a_strange_folder(folder)
     known = facts.gather(db, study, results.compute(db, study, results.kind_of(study)))
     with tempfile.TemporaryDirectory(prefix=".report-", dir=_parent(folder)) as made:
@@ -57,6 +58,7 @@ def _fill(target: Path, db: Session, known: facts.Facts, said: dict[str, str], o
         put(f"tables/{table.name}.tex", formats.as_latex(table))
     put("methods.md", methods.as_markdown(known))
     put("methods.tex", methods.as_latex(known))
+    put("plan.md", frozen_plans.as_markdown(known.plan))
     put("checklist.md", checklist.as_markdown(points))
     put("votes.parquet", votes_file.encoded(votes))
     put("estimates.json", exports.estimates_json(known.study, known.results))

@@ -3,6 +3,7 @@
 from base64 import b64encode
 from dataclasses import dataclass
 
+from app.frozen_plans import OBJECTIVES, PARTS, as_lines
 from app.report.checklist import Line
 from app.report.facts import Facts
 from app.report.tables import ReportTable
@@ -41,6 +42,10 @@ def render(
             tables=tables,
             figures=figures,
             methods=methods,
+            plan=facts.plan,
+            plan_lines=as_lines(facts.plan),
+            parts=PARTS,
+            objectives=OBJECTIVES,
             checklist=checklist,
             gaps=sum(line.state == "GAP" for line in checklist),
             notes=notes,

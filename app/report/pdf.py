@@ -5,6 +5,7 @@ from pathlib import Path
 
 import typst
 
+from app import frozen_plans
 from app.report.checklist import Line
 from app.report.facts import Facts
 from app.report.formats import as_typst
@@ -45,7 +46,7 @@ def source(
     parts += [
         f"#figure(image({quoted(one.name + '.svg')}, width: 70%), caption: [#{quoted(one.name)}])" for one in figures
     ]
-    parts += ["= Methods", f"#{quoted(methods)}", "= Reporting checklist"]
+    parts += ["= Methods", f"#{quoted(methods)}", "= Plan", *_plan(facts), "= Reporting checklist"]
     marks = {"GAP": "GAP: "}
     rows = ",\n".join(
         ", ".join(f"[#{quoted(cell)}]" for cell in (line.part, line.asked, marks.get(line.state, "") + line.answer))
@@ -56,6 +57,15 @@ def source(
         f"table.header([*Part*], [*Asked*], [*Answer*]),\n{rows}))"
     )
     return "\n\n".join(parts) + "\n"
+
+
+def _plan(facts: Facts) -> list[str]:
+    """Each version's date and hash, then what it says."""
+    lines = [f"#{quoted(line)}" for line in frozen_plans.as_lines(facts.plan)]
+    for one in facts.plan:
+        lines.append(f"== #{quoted(one.title)}")
+        lines += [f"#strong({quoted(title + ':')}) #{quoted(text)}" for title, text in frozen_plans.said(one)]
+    return lines
 
 
 def compile_pdf(text: str, figures: list[Drawn]) -> bytes:

@@ -21,6 +21,7 @@ def text(facts: Facts, votes: pl.DataFrame, said: dict[str, str]) -> str:
         "design": digest(json.dumps(facts.study.design, sort_keys=True)),
         "votes": digest(votes.write_csv()),
         "scores": digest(json.dumps([(c.clip, c.criterion, c.scores) for c in facts.clips.values()], sort_keys=True)),
+        "plan": facts.plan[-1].sha256 if facts.plan else "none frozen",
         "author's answers": digest(json.dumps(said, sort_keys=True)),
         "raters": facts.results.kind,
         "clipjury": __version__,

@@ -27,7 +27,7 @@ def consent(request: Request) -> Response:
             return see("/rate")
     text = whole.rules.consent.text if whole.rules.consent else ""
     context = {"text_html": markdown(text), "hash": whole.consent_hash, "changed": rater.consent_hash is not None}
-    return _page(request, whole, "entry/consent.html", context)
+    return _page(request, whole, rater, "entry/consent.html", context)
 
 
 @router.post("/rate/consent")
@@ -57,7 +57,7 @@ def device(request: Request, again: bool = False) -> Response:
         outcome = {} if again else devices.outcome_of(db, rater, browser=_browser(request))
         clip = devices.clip_for(db, rater)
     context = {"clip": clip, "mime": devices.MIME, "rule": whole.rules.device, "outcome": outcome}
-    return _page(request, whole, "entry/device.html", context | {"demands": whole.rules.device != Device()})
+    return _page(request, whole, rater, "entry/device.html", context | {"demands": whole.rules.device != Device()})
 
 
 @router.post("/rate/device")
@@ -87,7 +87,7 @@ def guidelines(request: Request) -> Response:
         "criteria": rooms.criterion_views(whole, None, {}),
         "rubrics": whole.rubrics,
     }
-    return _page(request, whole, "rate/guidelines.html", context)
+    return _page(request, whole, rater, "rate/guidelines.html", context)
 
 
 @router.post("/rate/start")
@@ -114,7 +114,7 @@ def closed(request: Request) -> Response:
         done = standings.standing(db, whole.study, rater).done
     ending: endings.Ending = "completed" if done else "returned"
     farewell = endings.farewell(whole.rules.recruitment, ending) if step == "closed" else endings.Farewell()
-    return _page(request, whole, "entry/closed.html", {"step": step, "done": done, "farewell": farewell})
+    return _page(request, whole, rater, "entry/closed.html", {"step": step, "done": done, "farewell": farewell})
 
 
 @router.get("/rate/return")
@@ -126,7 +126,7 @@ def stop(request: Request) -> Response:
         if rater.ended in entry.OVER:
             return see("/rate/ended")
         done = standings.standing(db, whole.study, rater).done
-    return _page(request, whole, "entry/return.html", {"done": done})
+    return _page(request, whole, rater, "entry/return.html", {"done": done})
 
 
 @router.post("/rate/return")
@@ -155,7 +155,7 @@ def ended(request: Request) -> Response:
         "farewell": endings.farewell(whole.rules.recruitment, ending),
         "may_agree": ending == "declined" and whole.study.state == "open",
     }
-    return _page(request, whole, "entry/ended.html", context)
+    return _page(request, whole, rater, "entry/ended.html", context)
 
 
 def _may_agree(db: Session, whole: StudyParts, rater: SignedIn) -> bool:
@@ -169,5 +169,5 @@ def _browser(request: Request) -> str:
     return request.headers.get("user-agent", "")
 
 
-def _page(request: Request, whole: StudyParts, name: str, context: dict[str, Any]) -> Response:
-    return page(request, name, {"study_name": whole.study.name, **context})
+def _page(request: Request, whole: StudyParts, rater: SignedIn, name: str, context: dict[str, Any]) -> Response:
+    return page(request, name, {"study_name": whole.study.name, "sender": rooms.sender_mark(rater), **context})

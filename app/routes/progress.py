@@ -26,7 +26,7 @@ EVERY = 5
 """Seconds between two looks of the page."""
 SMALL = 5_000
 """Answers below which everything is counted anew at each look: it takes a few milliseconds."""
-KEPT_SECONDS = 4
+KEPT_SECONDS = 10
 TRUTH_KEPT_SECONDS = 30
 
 

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Depends, Form, Path, Request, Response
 from sqlmodel import Session
 
-from app import assignments, endings, entry, judgments, rooms
+from app import assignments, endings, entry, judgments, rooms, standings, training
 from app.auth import SignedIn, signed_in_rater
 from app.db import database
 from app.errors import AppError
@@ -66,7 +66,7 @@ def earlier(request: Request, assignment_id: AssignmentId, revealed: bool = Fals
     with database(request).reader() as db:
         rater = signed_in_rater(request, db)
         held = assignments.owned(db, rater, assignment_id)
-        if held.assignment.answered_at is None:
+        if held.assignment.answered_at is None or held.assignment.purpose in standings.NO_WORK:
             return see("/rate")
         reveal = revealed and held.assignment.arm == "after"
         shown = rooms.build(db, study_parts(request, db, rater), rater, held, revealed=reveal)
@@ -82,6 +82,9 @@ def submit(request: Request, assignment_id: AssignmentId, answer: Annotated[Answ
         whole = study_parts(request, db, rater)
         have = assignments.held(db, rater)
         held = assignments.owned(db, rater, assignment_id, have)
+        practised = held.assignment.purpose in standings.NO_WORK
+        if practised and held.assignment.answered_at is not None:
+            return see("/rate")  # sent twice; a training's or test's answer is not changed
         reveal = held.assignment.answered_at is None and held.assignment.arm == "after"
         try:
             rooms.refuse_unseen(whole, held, answer.facts)
@@ -89,8 +92,11 @@ def submit(request: Request, assignment_id: AssignmentId, answer: Annotated[Answ
         except AppError as error:
             if error.status != 422:
                 raise
-            refused = rooms.build(db, whole, rater, held, problem=str(error), sent=answer.values)
+            place = training.place_of(db, whole, held) if practised else None
+            refused = rooms.build(db, whole, rater, held, problem=str(error), sent=answer.values, practice=place)
             return room_page(request, refused, status=422)
+        if held.assignment.purpose == "training":
+            return see(f"/rate/training/{assignment_id}")
         if not is_htmx(request):
             return see(f"/rate/{assignment_id}?revealed=true" if reveal else "/rate")
         if reveal:

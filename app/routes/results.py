@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from sqlmodel import Session
 
-from app import exports, figures, result_pages, rooms, studies
+from app import exports, figures, frozen_plans, result_pages, rooms, studies
 from app.auth import require_researcher
 from app.db import Reader, database
 from app.filter_results import is_weighted
@@ -41,6 +41,7 @@ def results(request: Request, slug: str, db: Reader) -> Response:
         "undefined_agreement": result_pages.undefined_agreement(found),
         "reasons": result_pages.reasons(found),
         "notes": studies.notes(study),
+        "plan": frozen_plans.versions(db, study),
     }
     return page(request, "results/results.html", context)
 

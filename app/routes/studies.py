@@ -1,13 +1,14 @@
 """Studies as the researcher sees them: the list, one study's progress and design."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from app import progress, raters, rooms, studies, study_states
+from app import invite_lists, progress, raters, rooms, studies, study_drafts, study_states
 from app.auth import require_researcher
 from app.db import Reader, Writer
+from app.settings import Settings
 from app.web import markdown, page, see
 
 router = APIRouter(dependencies=[Depends(require_researcher)])
@@ -16,13 +17,19 @@ router = APIRouter(dependencies=[Depends(require_researcher)])
 @router.get("/studies")
 def index(request: Request, db: Reader) -> Response:
     """All studies."""
-    return page(request, "studies/index.html", {"lines": studies.overview(db)})
+    lines = studies.overview(db)
+    context = {
+        "lines": [line for line in lines if line.study.state != "archived"],
+        "archived": [line for line in lines if line.study.state == "archived"],
+    }
+    return page(request, "studies/index.html", context)
 
 
 @router.get("/studies/{slug}")
 def overview(request: Request, slug: str, db: Reader) -> Response:
     """One study: links, progress, raters, sample."""
     study = studies.by_slug(db, slug)
+    settings: Settings = request.app.state.settings
     whole = rooms.parts(db, study.id)
     context = {
         "study_name": study.name,
@@ -35,7 +42,9 @@ def overview(request: Request, slug: str, db: Reader) -> Response:
         "criteria": rooms.criterion_views(whole, None, {}),
         "filters": [(rule, rooms.cut_text(rule.minimum, rule.maximum)) for rule in whole.filters],
         "guidelines_html": markdown(study.guidelines),
-        "rater_link": f"{str(request.base_url).rstrip('/')}{raters.open_link(request.app.state.settings, study)}",
+        "rater_link": f"{str(request.base_url).rstrip('/')}{raters.open_link(settings, study)}"
+        if invite_lists.has_first_link(settings, study)
+        else "",
     }
     return page(request, "studies/overview.html", context)
 
@@ -48,10 +57,22 @@ def simulated(slug: str, db: Writer, on: Annotated[bool, Form()]) -> Response:
 
 
 @router.post("/studies/{slug}/state")
-def state(slug: str, db: Writer, state: Annotated[study_states.State, Form()]) -> Response:
-    """Pause, resume, close or open the study again."""
+def state(
+    slug: str,
+    db: Writer,
+    state: Annotated[study_states.State, Form()],
+    back: Annotated[Literal["study", "list"], Form()] = "study",
+) -> Response:
+    """Pause, resume, close, archive or open the study again."""
     study_states.move(db, studies.by_slug(db, slug), state)
-    return see(f"/studies/{slug}")
+    return see("/studies" if back == "list" else f"/studies/{slug}")
+
+
+@router.post("/studies/{slug}/clone")
+def clone(request: Request, slug: str, db: Reader) -> Response:
+    """A draft filled with this study's file, to be changed; the study stays as it is."""
+    draft = study_drafts.clone(request.app.state.settings, studies.by_slug(db, slug))
+    return see(f"/studies/new/{draft.key}/filters")
 
 
 @router.get("/studies/{slug}/study.toml")

@@ -4,9 +4,10 @@ import re
 
 import pytest
 from playwright.sync_api import Page, expect
+from sqlmodel import select
 
 from app import raters, study_states
-from app.models import Study
+from app.models import Judgment, Study
 from tests.browser.conftest import Site, SiteMaker
 from tests.entries import give_rubric, give_rules, only_rater
 
@@ -120,3 +121,23 @@ def test_a_pause_meets_the_rater_after_the_answer_on_the_screen(make_site: SiteM
     page.keyboard.press("Enter")
     expect(page.locator(".room-place")).to_contain_text("Clip 2 of 3")
     assert site.complaints == []
+
+
+def test_an_answer_still_in_the_browser_is_sent_from_a_page_without_a_clip(make_site: SiteMaker) -> None:
+    """The network fails at the last answer before the study closes: the page that says so sends it."""
+    site = make_site(clips=3)
+    page = site.page()
+    site.join(page)
+    page.route(re.compile(r"/rate/\d+$"), lambda route: route.abort())
+    for key in ("4", "Shift+3", "a"):
+        page.keyboard.press(key)
+    expect(page.locator("#save-state")).to_have_attribute("data-state", "unsaved")
+    with site.database.writer() as db:
+        study_states.move(db, db.get_one(Study, site.study.id), "closed")
+    page.unroute_all()
+    with page.expect_response(lambda answer: answer.request.method == "POST") as sent:
+        page.goto("/rate")
+    assert sent.value.status == 303
+    expect(page.get_by_role("heading", name="This study is closed")).to_be_visible()
+    with site.database.reader() as db:
+        assert len(db.exec(select(Judgment)).all()) == 3

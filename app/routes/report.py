@@ -1,0 +1,202 @@
+"""What a study leaves behind: the paper pack made on a button, exports for other programs, the frozen plan."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Form, Path, Request, Response
+from fastapi.responses import FileResponse
+
+from app import frozen_plans, results, studies, study_packs, votes
+from app.auth import require_researcher
+from app.background import Jobs
+from app.db import Reader, Writer, database
+from app.errors import AppError, NotFound
+from app.models import Study
+from app.report import author
+from app.routes.new_study import Sent, settings_of
+from app.web import page, see
+
+router = APIRouter(prefix="/studies/{slug}", dependencies=[Depends(require_researcher)])
+REPORT_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "style-src 'unsafe-inline'",
+        "img-src data:",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+        "sandbox",
+    )
+)
+"""For report.html, which carries its style and pictures inside: it runs no script and reaches nothing else."""
+CONTENTS = (
+    ("report.html, report.pdf", "everything on one page that opens without a network, and the same typeset"),
+    ("tables/", "each table as CSV and as LaTeX"),
+    ("figures/", "each figure as SVG, PDF and PNG"),
+    ("methods.md, methods.tex", "a paragraph written from what happened"),
+    ("plan.md", "the frozen plan and its amendments with their dates and hashes"),
+    ("checklist.md", "what GRRAS, STARD, HEDS, P.910 and datasheets ask for: filled, said by you, or a visible gap"),
+    ("votes.parquet", "every answer under pseudonyms, with weights, arms, revisions and guideline versions"),
+    ("estimates.json", "every estimate with interval, counts, method and signature"),
+    ("study.toml, SNAPSHOT", "the study file, and a hash over all inputs"),
+)
+
+
+@router.get("/report")
+def show(request: Request, slug: str, db: Reader) -> Response:
+    """What is in the pack, the button that makes it, and what only the author can say."""
+    return _report(request, db, studies.by_slug(db, slug))
+
+
+@router.post("/report")
+def make(request: Request, slug: str, db: Reader) -> Response:
+    """Make the pack, in the background. Refused before the first answer."""
+    study = studies.by_slug(db, slug)
+    if not votes.fingerprint(db, study)[0]:
+        raise AppError("Nobody has answered yet.", "A report can be made from the first answer on.", status=409)
+    settings, opened = settings_of(request), database(request)
+    jobs: Jobs = request.app.state.jobs
+    jobs.start(_job(study), lambda step: study_packs.make(opened, settings, study.slug, step))
+    return see(f"/studies/{slug}/report")
+
+
+@router.post("/report/answers")
+def answers(request: Request, slug: str, db: Writer, form: Sent) -> Response:
+    """Keep what the author says; the next pack has it."""
+    study = studies.by_slug(db, slug)
+    try:
+        author.keep(db, study, form)
+    except AppError as error:
+        return _report(request, db, study, said=form, problem=str(error), status=error.status)
+    return see(f"/studies/{slug}/report#author")
+
+
+@router.get("/report/report.html")
+def report_page(request: Request, slug: str, db: Reader) -> Response:
+    """The report on one page, under a content policy of its own."""
+    found = study_packs.content(settings_of(request), studies.by_slug(db, slug).slug, "report.html")
+    headers = {"Content-Security-Policy": REPORT_POLICY, "Cache-Control": "no-store"}
+    return Response(found, media_type="text/html; charset=utf-8", headers=headers)
+
+
+@router.get("/report/report.pdf")
+def report_pdf(request: Request, slug: str, db: Reader) -> Response:
+    """The report typeset."""
+    study = studies.by_slug(db, slug)
+    found = study_packs.content(settings_of(request), study.slug, "report.pdf")
+    headers = {"Content-Disposition": f'inline; filename="{study.slug}-report.pdf"', "Cache-Control": "no-store"}
+    return Response(found, media_type="application/pdf", headers=headers)
+
+
+@router.get("/report.zip")
+def report_zip(request: Request, slug: str, db: Reader) -> FileResponse:
+    """The whole folder."""
+    study = studies.by_slug(db, slug)
+    made = study_packs.latest(settings_of(request), study.slug)
+    if made is None:
+        raise NotFound("There is no report yet.", "Make it on the study's Report page.")
+    return FileResponse(
+        made.path,
+        media_type="application/zip",
+        filename=f"{study.slug}-report.zip",
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+@router.get("/plan")
+def plan(request: Request, slug: str, db: Reader) -> Response:
+    """The plan as a form until it is frozen; afterwards as it was frozen, with its amendments."""
+    return _plan(request, db, studies.by_slug(db, slug))
+
+
+@router.post("/plan")
+def change_plan(
+    request: Request,
+    slug: str,
+    db: Writer,
+    form: Sent,
+    act: Annotated[Literal["save", "freeze", "amend"], Form()] = "save",
+) -> Response:
+    """Save the draft, freeze it, or put an amendment beside it."""
+    study = studies.by_slug(db, slug)
+    try:
+        if act == "save":
+            frozen_plans.save(db, study, form)
+        elif act == "freeze":
+            frozen_plans.freeze(db, study, form)
+        else:
+            frozen_plans.amend(db, study, form, form.get("reason", ""))
+    except AppError as error:
+        return _plan(request, db, study, said=form, problem=str(error), status=error.status)
+    return see(f"/studies/{slug}/plan")
+
+
+@router.get("/plan/{number}.md")
+def plan_text(slug: str, db: Reader, number: Annotated[int, Path(ge=0, le=10_000)]) -> Response:
+    """The text that was hashed, byte for byte: version 0 is the plan, the others are its amendments."""
+    study = studies.by_slug(db, slug)
+    found = frozen_plans.versions(db, study)
+    if number >= len(found):
+        raise NotFound("There is no such version of the plan.", "The study's Plan page lists them.")
+    name = f"{study.slug}-plan-{number}.md"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return Response(found[number].text.encode(), media_type="text/markdown; charset=utf-8", headers=headers)
+
+
+def _job(study: Study) -> str:
+    return f"report-{study.id}"
+
+
+def _report(
+    request: Request,
+    db: Reader,
+    study: Study,
+    *,
+    said: dict[str, str] | None = None,
+    problem: str | None = None,
+    status: int = 200,
+) -> Response:
+    jobs: Jobs = request.app.state.jobs
+    job = jobs.of(_job(study))
+    made = study_packs.latest(settings_of(request), study.slug)
+    kept = author.kept(db, study)
+    now = votes.fingerprint(db, study)
+    context = {
+        "study_name": study.name,
+        "study": study,
+        "simulated": results.kind_of(study) == "simulated",
+        "job": job,
+        "share": round(100 * job.done / job.total) if job and job.total else 0,
+        "made": made,
+        "answers": now[0],
+        "newer": now[0] - made.mark[0] if made else 0,
+        "changed": made is not None and (now != made.mark or made.kind != results.kind_of(study)),
+        "contents": CONTENTS,
+        "questions": author.QUESTIONS,
+        "said": kept if said is None else said,
+        "answered": len(kept),
+        "problem": problem,
+        "versions": frozen_plans.versions(db, study),
+    }
+    return page(request, "reports/report.html", context, block="progress", status=status)
+
+
+def _plan(
+    request: Request,
+    db: Reader,
+    study: Study,
+    *,
+    said: dict[str, str] | None = None,
+    problem: str | None = None,
+    status: int = 200,
+) -> Response:
+    context = {
+        "study_name": study.name,
+        "study": study,
+        "versions": frozen_plans.versions(db, study),
+        "said": frozen_plans.draft(db, study) | (said or {}),
+        "reason": (said or {}).get("reason", ""),
+        "parts": frozen_plans.PARTS,
+        "objectives": frozen_plans.OBJECTIVES,
+        "problem": problem,
+    }
+    return page(request, "reports/plan.html", context, status=status)

@@ -1,0 +1,80 @@
+"""Training and test before the work: the clips in the rating room, what was right and why, how the test went."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from app import entry, rooms, training
+from app.auth import signed_in_rater
+from app.db import database
+from app.models import now
+from app.routes.rate import AssignmentId, room_page, study_parts
+from app.routes.raters_own import SCALE_WORDS
+from app.training import Purpose
+from app.web import page, see
+
+router = APIRouter()
+
+
+@router.get("/rate/training")
+def practise(request: Request) -> Response:
+    """The next clip of the training."""
+    return _next(request, "training")
+
+
+@router.get("/rate/qualification")
+def test(request: Request) -> Response:
+    """The next clip of the test, or how it went."""
+    return _next(request, "qualification")
+
+
+@router.get("/rate/training/{assignment_id}")
+def told(request: Request, assignment_id: AssignmentId) -> Response:
+    """What is right for a training clip just answered, and why."""
+    with database(request).reader() as db:
+        rater = signed_in_rater(request, db)
+        whole = study_parts(request, db, rater)
+        feedback = training.feedback(db, whole, rater, assignment_id)
+        if feedback is None:
+            return see("/rate")
+        more = entry.next_step(db, whole, rater) == "training"
+    lines = [
+        (
+            one.criterion.label,
+            rooms.words_of(one.criterion, one.given or ""),
+            rooms.words_of(one.criterion, one.known),
+            one.right,
+        )
+        for one in feedback.answers
+    ]
+    context = {
+        "feedback": feedback,
+        "lines": lines,
+        "more": more,
+        "sender": rooms.sender_mark(rater),
+        "scale_words": SCALE_WORDS,
+    }
+    return page(request, "training/feedback.html", _of(whole, context), block="room")
+
+
+def _next(request: Request, purpose: Purpose) -> Response:
+    with database(request).writer() as db:
+        rater = signed_in_rater(request, db, lock=True)
+        whole = study_parts(request, db, rater)
+        step = entry.next_step(db, whole, rater)
+        if step != purpose:
+            return see(entry.PAGES[step])
+        found = training.next_clip(db, whole, rater, purpose, now=now())
+        if found is not None:
+            place = training.place_of(db, whole, found)
+            return room_page(request, rooms.build(db, whole, rater, found, practice=place))
+        assert purpose == "qualification", "a training that is due has a clip to show"
+        outcome = training.conclude(db, whole, rater)
+    if outcome.screened_out:
+        return see("/rate/ended")
+    context = {"outcome": outcome, "sender": rooms.sender_mark(rater)}
+    return page(request, "training/outcome.html", _of(whole, context), block="room")
+
+
+def _of(whole: rooms.StudyParts, context: dict[str, Any]) -> dict[str, Any]:
+    return {"study_name": whole.study.name, **context}

@@ -1,0 +1,145 @@
+"""Training and qualification: clips with known answers that come before the work, one after the other.
+
+They are assignments of their own purpose, made for one rater, never opened for anybody else and never counted.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import select as rows
+from sqlalchemy import update
+from sqlmodel import Session, col
+
+from app import assignments, endings, judgments, known_answers
+from app.assignments import Held
+from app.auth import SignedIn
+from app.known_answers import Checked
+from app.models import Assignment, Event, Rater, StudyClip
+from app.room_view import Progress
+from app.rooms import StudyParts, media_path
+from app.study_rules import Qualification
+
+Purpose = Literal["training", "qualification"]
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What a rater is told after a training clip."""
+
+    media: str
+    answers: tuple[Checked, ...]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a try of the test went: right answers of all, how many are needed, tries left."""
+
+    passed: bool
+    right: int
+    total: int
+    needed: int
+    tries_left: int
+    screened_out: bool
+
+
+def next_clip(db: Session, whole: StudyParts, rater: SignedIn, purpose: Purpose, *, now: datetime) -> Held | None:
+    """The clip to practise on now, reserved for this rater; None when this round's clips are all done.
+
+    The order is that of the study file: from worst to best, if its author followed the advice.
+    """
+    occasion = _round(rater, purpose)
+    query = rows(Assignment).where(
+        col(Assignment.rater_id) == rater.id, col(Assignment.purpose) == purpose, col(Assignment.occasion) == occasion
+    )
+    mine = {row.study_clip_id: row for row in db.execute(query).scalars()}
+    for clip in _clips(db, whole, purpose):
+        row = mine.get(clip.id)
+        if row is None:
+            row = Assignment(
+                study_id=clip.study_id, study_clip_id=clip.id, place=-1, purpose=purpose, occasion=occasion
+            )
+            row.status, row.rater_id, row.arm, row.claimed_at = "held", rater.id, "hidden", now
+            db.add(row)
+            db.flush()
+        if row.status == "held":
+            return assignments.owned(db, rater, row.id)
+    return None
+
+
+def place_of(db: Session, whole: StudyParts, held: Held) -> tuple[Purpose, Progress]:
+    """Where in its round a clip of the training or the test stands, as the page shows it."""
+    purpose: Purpose = "training" if held.assignment.purpose == "training" else "qualification"
+    clips = _clips(db, whole, purpose)
+    return purpose, Progress([clip.id for clip in clips].index(held.clip.id), len(clips), None)
+
+
+def feedback(db: Session, whole: StudyParts, rater: SignedIn, assignment_id: int) -> Feedback | None:
+    """The right answers beside the given ones, and why; None for anything but an answered training clip.
+
+    Raises NotAllowed for somebody else's clip.
+    """
+    held = assignments.owned(db, rater, assignment_id)
+    if held.assignment.purpose != "training" or held.assignment.answered_at is None:
+        return None
+    clip = db.get_one(StudyClip, held.clip.id)
+    given = judgments.current(db, assignment_id)
+    return Feedback(media_path(held), tuple(known_answers.check(whole.criteria, given, clip.answers, 0)), clip.reason)
+
+
+def conclude(db: Session, whole: StudyParts, rater: SignedIn) -> Outcome:
+    """Count the answers of a finished try: the rater passes, may try again, or the rule for failing holds."""
+    rule = whole.rules.qualification
+    assert rule is not None, "only a study with a test has one to conclude"
+    answers = _answers(db, whole, rater, rule)
+    right, total = sum(one.right for one in answers), len(answers)
+    passed = right >= rule.least_correct * total - 1e-9
+    tries = rater.tries + 1
+    over = passed or tries >= rule.tries
+    screened_out = over and not passed and rule.on_failure == "screen_out"
+    left = 0 if passed else max(0, rule.tries - tries)
+    outcome = Outcome(passed, right, total, _needed(rule, total), left, screened_out)
+    values = {"tries": tries} | ({"qualified": passed} if over else {})
+    db.execute(update(Rater).where(col(Rater.id) == rater.id).values(values))
+    kind = "qualified" if passed else "not_qualified" if over else "qualification_try_failed"
+    event = Event(study_id=whole.study.id, kind=kind, rater_id=rater.id)
+    event.detail = {"try": tries, "right": right, "of": total, "needed": outcome.needed}
+    db.add(event)
+    if screened_out:
+        endings.end(db, whole.study, rater, "screened_out")
+    db.flush()
+    return outcome
+
+
+def _round(rater: SignedIn, purpose: Purpose) -> int:
+    return rater.tries if purpose == "qualification" else 0
+
+
+def _needed(rule: Qualification, total: int) -> int:
+    return next(count for count in range(total + 1) if count >= rule.least_correct * total - 1e-9)
+
+
+def _clips(db: Session, whole: StudyParts, purpose: Purpose) -> list[StudyClip]:
+    part = whole.rules.training if purpose == "training" else whole.rules.qualification
+    order = {known.clip: place for place, known in enumerate(part.clips)} if part else {}
+    query = rows(StudyClip).where(col(StudyClip.study_id) == whole.study.id, col(StudyClip.role) == purpose)
+    return sorted(db.execute(query).scalars(), key=lambda clip: order.get(clip.clip, len(order)))
+
+
+def _answers(db: Session, whole: StudyParts, rater: SignedIn, rule: Qualification) -> list[Checked]:
+    """Every known answer of this try beside the given one; a skipped clip's count as wrong."""
+    query = (
+        rows(col(Assignment.id), col(StudyClip.answers))
+        .join(StudyClip, col(StudyClip.id) == col(Assignment.study_clip_id))
+        .where(
+            col(Assignment.rater_id) == rater.id,
+            col(Assignment.purpose) == "qualification",
+            col(Assignment.occasion) == rater.tries,
+        )
+    )
+    return [
+        one
+        for number, known in db.execute(query).all()
+        for one in known_answers.check(whole.criteria, judgments.current(db, number), known, rule.tolerance)
+    ]
