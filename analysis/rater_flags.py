@@ -97,6 +97,9 @@ def drift(points: Floats, rest: Floats, position: Floats, *, confidence: float =
     if clips < LEAST or np.ptp(position[known]) == 0:
         reason = f"fewer than {LEAST} clips in an order with others' ratings"
         return absent("drift_per_100_clips", reason, signature=made, confidence=confidence, clips=clips)
+    if np.ptp((points - rest)[known]) == 0:  # no spread at all: the line fits exactly and has no interval
+        reason = "the difference from the others is the same on every clip"
+        return absent("drift_per_100_clips", reason, signature=made, confidence=confidence, clips=clips)
     line = linregress(position[known] / 100, (points - rest)[known])
     half = float(student.ppf((1 + confidence) / 2, clips - 2) * line.stderr)
     low, high = float(line.slope) - half, float(line.slope) + half

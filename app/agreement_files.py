@@ -59,7 +59,7 @@ def agreement(table: RatingTable, how: How, *, criterion: str | None = None) -> 
     """
     names = table.criteria if criterion is None else [criterion]
     lists: dict[str, list[dict[str, Any]]] = {"estimates": [], "pairs": [], "raters": [], "ceiling": []}
-    scales = {}
+    scales, notes = {}, []
     for name in names:
         read = _read(table, table.of(name), how)
         scales[name] = list(read.ratings.scale.levels)
@@ -68,7 +68,24 @@ def agreement(table: RatingTable, how: How, *, criterion: str | None = None) -> 
         lists["raters"] += _raters(read, how)
         found = human_ceiling(read.ratings, read.verdicts, read.repeated, **_drawing(how))
         lists["ceiling"] += [_row(one, name) for one in found]
-    return {**lists, "scale": how.metric, "levels": scales, "unit": how.unit, "empty": table.empty}
+        notes += [note for note in _notes(read) if note not in notes]
+    return {**lists, "scale": how.metric, "levels": scales, "unit": how.unit, "empty": table.empty, "notes": notes}
+
+
+def _notes(read: _Read) -> list[str]:
+    """Which figures leave weights or sources aside, in words."""
+    found = []
+    if read.weights is not None and len(set(read.weights.values())) > 1:
+        found.append(
+            "Pairs, raters against the rest, repeats and the ceiling describe the rated clips alone: they take no "
+            "weights. Estimates and alpha without a rater are design-weighted."
+        )
+    if read.groups is not None:
+        found.append(
+            "Intervals of pairs, of raters against the rest, of repeats and of the ceiling take clips for independent, "
+            "not sources: clips of one source make them too narrow."
+        )
+    return found
 
 
 def _drawing(how: How) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def read(db: Session, study: Study, kind: Kind) -> Answers:
         pl.col("clip", "rater", "value", "arm", "occasion").last(),
         pl.col("value").filter(in_blind).last().alias("blind"),
     )
-    names = {number: name for name, number in _numbers(db, study, kind)}
+    names = {number: name for name, number in numbers(db, study, kind)}
     keys = dict(
         db.execute(rows(col(Criterion.id), col(Criterion.key)).where(col(Criterion.study_id) == study.id)).all()
     )
@@ -112,7 +112,7 @@ def read(db: Session, study: Study, kind: Kind) -> Answers:
     return Answers(frame.sort("clip", "criterion", "rater", "occasion"), tuple(names.values()))
 
 
-def _numbers(db: Session, study: Study, kind: Kind) -> list[tuple[str, int]]:
+def numbers(db: Session, study: Study, kind: Kind) -> list[tuple[str, int]]:
     """Pseudonym and number of every rater of a kind, in the order in which they came."""
     query = rows(col(Rater.id)).where(col(Rater.study_id) == study.id, col(Rater.kind) == kind).order_by(col(Rater.id))
     return [(f"R{place}", number) for place, number in enumerate(db.execute(query).scalars(), start=1)]

@@ -14,9 +14,10 @@ from rich.console import Console
 from app import __version__
 from app.commands import filter as filters
 from app.commands import pool as pools_command
-from app.commands import running_study, tokens, weights
+from app.commands import running_study, tokens, webhook, weights
 from app.commands.bench_set import bench_set
 from app.commands.common import existing_database, open_database, progress_bar
+from app.commands.export import export
 from app.commands.invites import invite, invite_many
 from app.commands.plan import plan
 from app.commands.proxies import proxies
@@ -118,6 +119,7 @@ cli.add_typer(weights.commands, name="weights")
 cli.add_typer(pools_command.commands, name="pool")
 cli.add_typer(stats_commands, name="stats")
 cli.add_typer(tokens.commands, name="token")
+cli.add_typer(webhook.commands, name="webhook")
 study_commands = typer.Typer(no_args_is_help=True, help="Change a study that is running.")
 study_commands.command("top-up")(top_up)
 study_commands.command("guidelines")(running_study.guidelines)
@@ -132,6 +134,7 @@ cli.command()(proxies)
 cli.command()(sample)
 cli.command()(plan)
 cli.command()(report)
+cli.command()(export)
 cli.command("bench-set")(bench_set)
 cli.command("filter")(filters.filter_pool)
 cli.command("filters")(filters.convert)
@@ -189,29 +192,6 @@ def revoke(study: str, name: str) -> None:
     with existing_database(load()).writer() as db:
         raters.revoke(db, studies.by_slug(db, study), name, now=now())
     typer.echo(f"{name} cannot rate in {study} any more; the answers given so far stay.")
-
-
-@cli.command()
-def export(
-    study: str,
-    judgments: Annotated[Path | None, typer.Option(help="Write the judgments as CSV here.")] = None,
-    estimates: Annotated[Path | None, typer.Option(help="Write the estimates as JSON here.")] = None,
-) -> None:
-    """Write a study's judgments (CSV) and estimates (JSON) to files."""
-    from app import exports, results, studies
-
-    if judgments is None and estimates is None:
-        raise AppError("Nothing to write.", "Name --judgments FILE.csv, --estimates FILE.json or both.")
-    with existing_database(load()).reader() as db:
-        found = studies.by_slug(db, study)
-        if judgments is not None:
-            with judgments.open("w", encoding="utf-8") as file:
-                file.writelines(exports.judgments_csv(db, found))
-            typer.echo(f"Judgments: {judgments}")
-        if estimates is not None:
-            counted = results.compute(db, found, results.kind_of(found))
-            estimates.write_text(exports.estimates_json(found, counted), encoding="utf-8")
-            typer.echo(f"Estimates: {estimates}")
 
 
 @cli.command()

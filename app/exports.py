@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select as rows
 from sqlmodel import Session, col
 
-from app import __version__, votes
+from app import __version__, rater_quality, votes
 from app.filter_results import is_weighted
 from app.models import Assignment, Criterion, Filter, Judgment, Rater, Study, StudyClip
 from app.results import Results
@@ -142,7 +142,7 @@ def _filter_scores(db: Session, study: Study) -> list[str]:
     return sorted(set(db.execute(rows(col(Filter.score)).where(col(Filter.study_id) == study.id)).scalars()))
 
 
-def estimates_json(study: Study, results: Results) -> str:
+def estimates_json(db: Session, study: Study, results: Results) -> str:
     """Every estimate of the results pages with interval, counts, method and signature, and how the sample was drawn."""
     content = {
         "clipjury": __version__,
@@ -165,6 +165,7 @@ def estimates_json(study: Study, results: Results) -> str:
         },
         "agreement": [result.to_dict() for result in results.criteria],
         "filters": [result.to_dict() for result in results.filters],
+        "rater_quality": [one.to_dict() for one in rater_quality.of_study(db, study, results.kind)],
     }
     return json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 

@@ -62,7 +62,8 @@ def draft(db: Session, study: Study) -> dict[str, str]:
         .limit(1)
     )
     found = db.execute(query).scalar_one_or_none()
-    return {"objective": "preset"} | dict.fromkeys(ASKED, "") | {"threshold_rule": ""} | (found or {}).get("parts", {})
+    saved: dict[str, str] = found["parts"] if found else {}
+    return dict.fromkeys(PARTS, "") | {"objective": "preset"} | saved
 
 
 def versions(db: Session, study: Study) -> tuple[Version, ...]:

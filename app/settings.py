@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     pool_size: int = Field(default=10, ge=1)
     """Database connections held open."""
 
+    webhooks_private: bool = False
+    """Whether webhooks may call addresses inside this machine's own networks."""
+
     @property
     def lease(self) -> timedelta:
         """`lease_minutes` as a length of time."""

@@ -11,11 +11,9 @@ from app import results, studies, votes
 from app.background import Step
 from app.db import Database
 from app.errors import NotFound
+from app.exchange.forms import zipped
 from app.report import pack
 from app.settings import Settings
-
-ONE_DATE = (1980, 1, 1, 0, 0, 0)
-"""The date of every file inside the zip: the earliest the format knows, so that the same files give the same zip."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +44,9 @@ def make(database: Database, settings: Settings, slug: str, step: Step) -> str:
         comment = {"mark": votes.fingerprint(db, study), "kind": kind, "at": datetime.now(UTC).isoformat()}
         target = Path(folder) / "pack"
         names = pack.write(db, study, target, on_step=step)
+        files = {name: (target / name).read_bytes() for name in names}
         half = Path(folder) / "pack.zip"
-        _zip(half, target, names, slug, json.dumps(comment))
+        half.write_bytes(zipped(files, f"{slug}-report", json.dumps(comment).encode()))
         half.replace(place)
     return place.name
 
@@ -87,14 +86,3 @@ def _place(settings: Settings, slug: str) -> Path:
 
 def _text(kept: zipfile.ZipFile, slug: str, name: str) -> str:
     return kept.read(f"{slug}-report/{name}").decode()
-
-
-def _zip(place: Path, folder: Path, names: list[str], slug: str, comment: str) -> None:
-    with zipfile.ZipFile(place, "w") as made:
-        made.comment = comment.encode()
-        for name in names:
-            # Pictures and Parquet are packed already: packing them again costs time and saves nothing.
-            how = zipfile.ZIP_STORED if name.endswith((".png", ".pdf", ".parquet")) else zipfile.ZIP_DEFLATED
-            entry = zipfile.ZipInfo(f"{slug}-report/{name}", ONE_DATE)
-            entry.external_attr = 0o644 << 16
-            made.writestr(entry, (folder / name).read_bytes(), how)

@@ -99,6 +99,7 @@ TABLE: tuple[tuple[str, str, dict[str, str], tuple[int, int, int, int]], ...] = 
         for place in ("/report.html", "/report.pdf", ".zip")
     ),
     ("POST", "/studies/{slug}/report", {}, (401, 403, 403, 409)),  # nobody has answered
+    ("GET", "/studies/{slug}/export/{form}.zip", {}, RESEARCHER_ONLY),
     ("POST", "/studies/{slug}/report/answers", {"limits": "few clips"}, (401, 403, 403, 303)),
     ("GET", "/studies/{slug}/plan", {}, RESEARCHER_ONLY),
     ("GET", "/studies/{slug}/plan/{number}.md", {}, (401, 403, 403, 404)),

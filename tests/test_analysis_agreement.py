@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis import coefficients
-from analysis.agreement import STATISTICS, gwet_ac, krippendorff_alpha, percent_agreement
+from analysis import coefficients, kappas
+from analysis.agreement import STATISTICS, gwet_ac, gwet_ac1, gwet_ac2, krippendorff_alpha, percent_agreement
 from analysis.consensus import majority
 from analysis.ratings import ACR5, VERDICT, Ratings, Scale
 from tests.analysis_data import case, real
@@ -75,6 +75,28 @@ def test_ac1_of_gwets_package() -> None:
     assert gwet_ac(ratings, resamples=200).value == pytest.approx(content["expected"]["ac1"], abs=content["tolerance"])
     agreement = percent_agreement(ratings, resamples=200).value
     assert agreement == pytest.approx(content["expected"]["percent_agreement"], abs=content["tolerance"])
+
+
+def test_ac2_of_gwets_package() -> None:
+    """AC2 with quadratic weights is what the package prints, with gaps and for its two abstractors."""
+    content = case("gwet_ac", "irrcac_raw4raters")
+    gaps = gwet_ac2(published(content, "ordinal"), resamples=200).value
+    assert gaps == pytest.approx(content["expected"]["ac2_quadratic"], abs=content["tolerance"])
+    content = case("gwet_ac", "irrcac_abstractors")
+    cells = [(i, j) for i, row in enumerate(content["table"]) for j, count in enumerate(row) for _ in range(count)]
+    votes = [(f"{clip:03}", rater, str(said)) for clip, cell in enumerate(cells) for rater, said in enumerate(cell)]
+    named = [(clip, "ab"[rater], said) for clip, rater, said in votes]
+    ratings = ratings_of(named, Scale("diagnosis", ("0", "1", "2"), "interval"))
+    (pair,) = kappas.pairs(ratings)
+    found = {
+        "ac1": gwet_ac1(ratings, resamples=200),
+        "ac2": gwet_ac2(ratings, resamples=200),
+        "alpha_interval": krippendorff_alpha(ratings, resamples=200),
+        "cohen_kappa": kappas.pair_estimate("cohen_kappa", pair, ratings),
+        "weighted_kappa_quadratic": kappas.pair_estimate("weighted_kappa_quadratic", pair, ratings),
+    }
+    for name, printed in content["expected"].items():
+        assert found[name].value == pytest.approx(printed, abs=content["tolerance"]), name
 
 
 @pytest.mark.parametrize(("scale", "gaps"), [(ACR5, 0.3), (VERDICT, 0.5)], ids=["ordinal", "nominal"])

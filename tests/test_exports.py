@@ -62,7 +62,7 @@ def csv_of(database: Database, study: Study) -> list[dict[str, str]]:
 def json_of(database: Database, study: Study, kind: Kind = "person") -> dict[str, Any]:
     """The exported estimates; a constant that JSON does not know fails."""
     with database.reader() as db:
-        text = exports.estimates_json(study, results.compute(db, study, kind))
+        text = exports.estimates_json(db, study, results.compute(db, study, kind))
 
     def refuse(name: str) -> None:
         raise AssertionError(f"{name} is no JSON")

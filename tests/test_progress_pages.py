@@ -362,3 +362,33 @@ def test_the_list_counts_as_the_progress_page_does(study_maker: StudyMaker, data
     assert line.places_done == whole(database, study).rated == 3
     assert left.places == line.places - line.places_done
     assert results.kind_of(study) == "person"
+
+
+@on_sqlite
+def test_signs_about_raters_are_shown_in_words(study_maker: StudyMaker, researcher: TestClient) -> None:
+    """A rater for whom clip after clip does not play is pointed out; one without signs is not."""
+    study = study_maker(clips=12, raters_per_clip=2, with_media=False)
+    vote(study_maker, study, "Steady", verdicts([A, R] * 6))
+    broken = study_maker.rater(study, "Broken")
+    address = f"/studies/{study.slug}/progress"
+    study_maker.rate(study, broken, answers())
+    for _ in range(6):
+        with study_maker.database.writer() as db:
+            have = assignments.top_up(db, study, broken, assignments.held(db, broken), now=NOON, lease=LEASE)
+            assignments.skip(db, study, have[0].assignment, reason="cannot_play")
+    study_maker.rate(study, broken, answers())
+    found = researcher.get(address).text.partition("Can their answers be trusted?")[2].partition("</table>")[0]
+    signs = dict(re.findall(r'<th scope="row">(\w+)</th>\s*<td>(.*?)</td>', found))
+    assert signs["Broken"] == "6 clips did not play"
+    assert "did not play" not in signs["Steady"]
+
+
+@on_sqlite
+def test_raters_who_never_differ_do_not_break_the_page(study_maker: StudyMaker, researcher: TestClient) -> None:
+    """Where two people give the same answers to every clip there is no drift to speak of, and the page says so."""
+    study = study_maker(clips=12, raters_per_clip=2, with_media=False)
+    for name in ("Ada", "Ben"):
+        vote(study_maker, study, name, verdicts([A] * 12))
+    page = researcher.get(f"/studies/{study.slug}/progress")
+    assert page.status_code == 200
+    assert "the difference from the others is the same on every clip" in page.text

@@ -148,6 +148,27 @@ def test_repeats_measure_the_rater_and_never_join_the_others(tmp_path: Path) -> 
     assert "within_rater_sd" not in by_rater["y"]
 
 
+def test_figures_that_leave_weights_or_sources_aside_say_so(tmp_path: Path) -> None:
+    """Pairs, raters, repeats and the ceiling take neither weights nor sources: notes say it where it matters."""
+    lines = [f"c{c},{r},{(c + (r == 'y')) % 3 % 2},{1 + c % 2},s{c // 2}" for c in range(8) for r in "xyz"]
+    file = write(tmp_path / "w.csv", "clip,rater,value,weight,source", *lines)
+    by_clip, by_source = said(file, "--scale", "nominal"), said(file, "--scale", "nominal", "--unit", "source")
+    assert ["take no weights" in note for note in by_clip["notes"]] == [True]
+    assert ["not sources" in note for note in by_source["notes"]] == [False, True]
+    assert said(write(tmp_path / "p.csv", "clip,rater,value", "a,x,1", "a,y,0"), "--scale", "nominal")["notes"] == []
+    printed = CliRunner().invoke(COMMAND, [str(file), "--scale", "nominal", "--resamples", "20"]).output
+    assert "take no weights" in printed
+
+
+@pytest.mark.parametrize("empty", ["NA", "NaN", "null", ""])
+def test_a_missing_answer_is_no_answer(tmp_path: Path, empty: str) -> None:
+    """R writes NA and Python NaN for a missing answer: it is left out and counted, and no level of the scale."""
+    file = write(tmp_path / "na.csv", "clip,rater,value", "a,x,1", f"a,y,{empty}", "b,x,0", "b,y,0", "c,x,1", "c,y,1")
+    found = said(file, "--scale", "nominal")
+    assert (found["levels"]["value"], found["empty"]) == (["0", "1"], 1)
+    assert named(found)["krippendorff_alpha"]["clips"] == 2
+
+
 def test_sources_widen_the_interval(tmp_path: Path) -> None:
     """Clips cut from few sources, alike within each, know less than as many independent clips."""
     lines = [

@@ -96,7 +96,7 @@ def gather(db: Session, study: Study, results: Results) -> Facts:
     }
     given = votes.current(db, study, kind=results.kind)
     answers = _answers(db, study, results.kind)
-    pseudonyms = _pseudonyms(db, study, results.kind)
+    pseudonyms = pseudonyms_of(db, study, results.kind)
     return Facts(
         study=study,
         whole=whole,
@@ -140,7 +140,7 @@ def _answers(db: Session, study: Study, kind: str) -> list[Any]:
     return sorted(first.values(), key=lambda row: row.assignment_id)
 
 
-def _pseudonyms(db: Session, study: Study, kind: str) -> dict[str, str]:
+def pseudonyms_of(db: Session, study: Study, kind: str) -> dict[str, str]:
     """R1, R2, ... in the order in which raters came."""
     query = (
         rows(col(Rater.name)).where(col(Rater.study_id) == study.id, col(Rater.kind) == kind).order_by(col(Rater.id))

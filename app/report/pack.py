@@ -61,7 +61,7 @@ def _fill(target: Path, db: Session, known: facts.Facts, said: dict[str, str], o
     put("plan.md", frozen_plans.as_markdown(known.plan))
     put("checklist.md", checklist.as_markdown(points))
     put("votes.parquet", votes_file.encoded(votes))
-    put("estimates.json", exports.estimates_json(known.study, known.results))
+    put("estimates.json", exports.estimates_json(db, known.study, known.results))
     put("study.toml", known.study.study_file)
     put("SNAPSHOT", mark)
     on_step(1, steps)

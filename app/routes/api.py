@@ -115,7 +115,7 @@ def _add_reading(api: FastAPI) -> None:
         """Every estimate with interval, counts, method and signature."""
         study = studies.by_slug(db, slug)
         cache: ResultCache = request.app.state.result_cache
-        text = exports.estimates_json(study, cache.get(db, study, kind_of(study)))
+        text = exports.estimates_json(db, study, cache.get(db, study, kind_of(study)))
         return Response(text, media_type="application/json")
 
     @api.get("/studies/{slug}/clips", dependencies=[needs("read")])

@@ -9,13 +9,14 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlmodel import Session
 
-from app import flows, invite_lists, progress, results, studies, truth_flows, votes
+from app import flows, invite_lists, progress, rater_quality, results, studies, truth_flows, votes
 from app.auth import require_researcher
 from app.db import Reader
 from app.flows import Left, RaterFlow, Stage, StratumFlow, Stuck
 from app.invite_lists import LinkState
 from app.kept import Kept
 from app.models import Study, now
+from app.rater_quality import RaterQuality
 from app.settings import Settings
 from app.truth_flows import Truths
 from app.votes import Kind
@@ -28,6 +29,8 @@ SMALL = 5_000
 """Answers below which everything is counted anew at each look: it takes a few milliseconds."""
 KEPT_SECONDS = 10
 TRUTH_KEPT_SECONDS = 30
+QUALITY_KEPT_SECONDS = 300
+"""The signs about raters read every answer of a large study."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +65,16 @@ def shown(
     truth: Truths = kept.get(
         ("progress truth", study.id, kind), truth_mark, lambda: truth_flows.truths(db, study, kind=kind)
     )
+    quality_mark: object = truth_mark if tick is None else tick // QUALITY_KEPT_SECONDS
+    quality: list[RaterQuality] = kept.get(
+        ("progress quality", study.id, kind), quality_mark, lambda: rater_quality.of_study(db, study, kind)
+    )
     context = {
         "study_name": study.name,
         "study": study,
         "simulated": kind == "simulated",
         "seen": seen,
+        "quality": quality,
         "truth": truth,
         "live": live == "on",
         "every": EVERY,

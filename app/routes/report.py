@@ -10,6 +10,7 @@ from app.auth import require_researcher
 from app.background import Jobs
 from app.db import Reader, Writer, database
 from app.errors import AppError, NotFound
+from app.exchange import forms
 from app.models import Study
 from app.report import author
 from app.routes.new_study import Sent, settings_of
@@ -100,6 +101,15 @@ def report_zip(request: Request, slug: str, db: Reader) -> FileResponse:
         filename=f"{study.slug}-report.zip",
         headers={"Cache-Control": "no-store"},
     )
+
+
+@router.get("/export/{form}.zip")
+def export(slug: str, form: str, db: Reader) -> Response:
+    """The study in another program's form."""
+    study, chosen = studies.by_slug(db, slug), forms.form_named(form)
+    name = f"{study.slug}-{chosen}"
+    headers = {"Content-Disposition": f'attachment; filename="{name}.zip"', "Cache-Control": "no-store"}
+    return Response(forms.zipped(forms.FORMS[chosen](db, study), name), media_type="application/zip", headers=headers)
 
 
 @router.get("/plan")

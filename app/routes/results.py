@@ -105,7 +105,7 @@ def judgments(request: Request, slug: str, db: Reader) -> StreamingResponse:
 def estimates(request: Request, slug: str, db: Reader) -> Response:
     """Every estimate with interval, counts, method and signature."""
     study = studies.by_slug(db, slug)
-    text = exports.estimates_json(study, results_of(request, db, study))
+    text = exports.estimates_json(db, study, results_of(request, db, study))
     return Response(text, media_type="application/json", headers=_download(f"{study.slug}-estimates.json"))
 
 
