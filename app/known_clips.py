@@ -17,6 +17,8 @@ from app.pools import Pool
 from app.study_files import StudyFile
 
 EXAMPLES = ("good_clip", "fair_clip", "poor_clip")
+SILENT = ("gold", "attention")
+"""Roles whose clips come among those of the sample and ask for no more than they do."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,9 @@ def write(
     read: set[str],
     *,
     start: int,
-) -> None:
-    """Store the known clips behind the sample, from position `start`; weight 0, no stratum, no places.
+) -> int:
+    """Store the known clips behind the sample, from position `start`; weight 0, no stratum, no places. Returns the
+    position after the last.
 
     `criteria` are the keys that are asked one by one, where the sample is (empty: all on one screen): a gold clip is
     then stored once per criterion whose answer is known, as otherwise its page would ask for more than others. `read`
@@ -98,12 +101,13 @@ def write(
     rows = [
         _row(study, one, key, facts[one.clip], snapshots[one.clip], keys[one.clip])
         for one in known
-        for key in ([key for key in criteria if key in one.answers] if criteria and one.role == "gold" else [""])
+        for key in ([key for key in criteria if key in one.answers] if criteria and one.role in SILENT else [""])
     ]
     for position, row in enumerate(secrets.SystemRandom().sample(rows, len(rows))):
         row.position = start + position
         db.add(row)
     db.flush()
+    return start + len(rows)
 
 
 def _row(

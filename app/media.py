@@ -5,13 +5,16 @@ import hmac
 import os
 import re
 import secrets
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 from av.bitstream import BitStreamFilterContext
 from av.error import FFmpegError
+from PIL import Image
 from sqlmodel import Session, col, select
 
 from app.errors import AppError, NotAllowed, NotFound
@@ -136,6 +139,18 @@ def prepare(source: Path, target: Path) -> None:
         ) from error
 
 
+def encode_anew(source: Path, target: Path, draw: Callable[[Image.Image], Image.Image]) -> None:
+    """Write a clip with something drawn into every picture, sound and times as they are. Raises AppError.
+
+    The file still carries the encoder's notes: `prepare` it before a rater gets it.
+    """
+    try:
+        with av.open(str(source.absolute()), options=OPENING) as given, av.open(str(target), "w", format="mp4") as made:
+            _encode_picture(given, made, given.streams.video[0], draw)
+    except (FFmpegError, OSError, ValueError, IndexError) as error:
+        raise AppError(f"The clip {source.name} cannot be drawn into ({error}).", "Take it out of the pool.") from error
+
+
 def _copy_or_encode(given: av.container.InputContainer, made: av.container.OutputContainer) -> None:
     picture = given.streams.video[0]
     if picture.codec_context.name == "h264" and picture.codec_context.pix_fmt in PLAYABLE_PIXELS:
@@ -178,7 +193,10 @@ def _copy_picture(
 
 
 def _encode_picture(
-    given: av.container.InputContainer, made: av.container.OutputContainer, picture: av.video.stream.VideoStream
+    given: av.container.InputContainer,
+    made: av.container.OutputContainer,
+    picture: av.video.stream.VideoStream,
+    draw: Callable[[Image.Image], Image.Image] | None = None,
 ) -> None:
     video = made.add_stream("libx264", rate=picture.average_rate or 25)
     video.pix_fmt = "yuv420p"
@@ -197,9 +215,18 @@ def _encode_picture(
                 upright = Upright(picture, video.width, video.height)
             if frame.pts is not None and (latest is None or frame.pts > latest):  # others no player shows either
                 latest = frame.pts
-                made.mux(video.encode(upright.turned(frame)))
+                turned = upright.turned(frame)
+                made.mux(video.encode(turned if draw is None else _drawn(turned, draw)))
         elif audio is not None and isinstance(frame, av.AudioFrame):
             made.mux(audio.encode(frame))
     made.mux(video.encode(None))
     if audio is not None:
         made.mux(audio.encode(None))
+
+
+def _drawn(frame: av.VideoFrame, draw: Callable[[Image.Image], Image.Image]) -> av.VideoFrame:
+    """The frame with something drawn into it, at the same time."""
+    picture = draw(Image.fromarray(frame.to_ndarray(format="rgb24")))
+    made = av.VideoFrame.from_ndarray(np.asarray(picture), format="rgb24")
+    made.pts, made.time_base = frame.pts, frame.time_base
+    return made

@@ -13,15 +13,17 @@ KNOWN = {"occasion": pl.Int64, "weight": pl.Float64, "position": pl.Float64, "se
 """Columns with numbers; further ones stay as they are."""
 ONE = "value"
 """The criterion of a file that names none."""
+NOTHING = ("", "na", "nan", "null")
+"""How an empty cell is written, R's and Python's ways included; in small letters."""
 
 
 @dataclass(frozen=True)
 class RatingTable:
     """Answers as the file has them.
 
-    `frame` has the columns clip, rater, criterion and value (text, as written; rows without a value are left out and
-    counted in `empty`), and where the file has them occasion (whole numbers from 0), source, stratum, weight
-    (above 0) and any others.
+    `frame` has the columns clip, rater, criterion and value (text, as written; rows without a value, `NA` and `NaN`
+    among them, are left out and counted in `empty`), and where the file has them occasion (whole numbers from 0),
+    source, stratum, weight (above 0) and any others.
     """
 
     path: Path
@@ -58,8 +60,8 @@ def read_ratings(path: Path, *, wide: bool = False, criterion: str | None = None
     """
     table = table_files.read_table(path)
     frame = _from_wide(table, path) if wide else _from_long(table, path)
-    filled = frame.filter(pl.col("value").is_not_null() & (pl.col("value").str.strip_chars() != ""))
-    filled = filled.with_columns(pl.col("value").str.strip_chars())
+    frame = frame.with_columns(pl.col("value").str.strip_chars())
+    filled = frame.filter(pl.col("value").is_not_null() & ~pl.col("value").str.to_lowercase().is_in(NOTHING))
     if not filled.height:
         raise AppError(f"{path} holds no rating.", "One row per answer: clip, rater, criterion, value.")
     found = RatingTable(path, filled, frame.height - filled.height)

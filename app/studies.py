@@ -13,7 +13,7 @@ import polars as pl
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from app import auth, documents, known_clips, media, schedule
+from app import attention, auth, documents, known_clips, media, schedule
 from app.curves import snapshot
 from app.db import Database
 from app.draws import DrawnClip, draw
@@ -94,7 +94,12 @@ def create(
     known_clips.refuse_in_sample(known, [one.clip for one in drawn.clips])
     if not drawn.clips:
         raise AppError("The sample is empty: no clip of the pool has a score to draw by.", "Check the pool.")
-    keys = make_ready(pool, settings, [*(one.clip for one in drawn.clips), *(one.clip for one in known)], on_clip)
+    used = [*(one.clip for one in drawn.clips), *(one.clip for one in known)]
+    one_by_one = spec.presentation == "one_by_one" or drawn.design["kind"] == "borderline"
+    asked = [item.key for item in spec.criteria] if one_by_one else []
+    look = attention.choose(pool, spec, used, one_by_one=one_by_one)
+    keys = make_ready(pool, settings, used, on_clip)
+    look_keys = attention.make(pool, spec, look, settings, keys)
     with database.writer() as db:
         study = Study(
             slug=slug,
@@ -116,18 +121,10 @@ def create(
         db.flush()
         _write_questions(db, study, spec, filters, pool)
         write_clips(db, study, pool, drawn.clips, keys, {rule.score for rule in filters})
-        one_by_one = spec.presentation == "one_by_one" or drawn.design["kind"] == "borderline"
-        asked = [item.key for item in spec.criteria] if one_by_one else []
-        known_clips.write(
-            db,
-            study,
-            pool,
-            known,
-            keys,
-            asked,
-            {rule.score for rule in filters},
-            start=len(drawn.clips) * max(1, len(asked)),
-        )
+        start = len(drawn.clips) * max(1, len(asked))
+        read = {rule.score for rule in filters}
+        last = known_clips.write(db, study, pool, known, keys, asked, read, start=start)
+        known_clips.write(db, study, pool, look, look_keys, asked, read, start=last)
         documents.keep(db, study)
         db.add(Event(study_id=study.id, kind="created"))
     return slug

@@ -13,7 +13,7 @@ from app.sampling_plans import DESIGNS, SamplingPlan
 from app.sampling_plans import Borderline as Borderline
 from app.sampling_plans import Stratified as Stratified
 from app.settings import HERE
-from app.study_rules import NOT_YET, Name, Part, Rules
+from app.study_rules import Name, Part, Rules
 
 PRESETS = ("acr", "talkvid")
 DECIDING = ("verdict", "acceptable")
@@ -151,17 +151,8 @@ def parse(text: str, name: str) -> StudyFile:
 
 def _contradictions(spec: StudyFile) -> Iterator[tuple[list[int | str], str]]:
     """Where parts of a study file do not fit each other: the place and what is wrong."""
-    yield from _without_effect(spec)
     yield from _wrong_questions(spec)
     yield from _wrong_filters(spec)
-
-
-def _without_effect(spec: StudyFile) -> Iterator[tuple[list[int | str], str]]:
-    """What is checked and would do nothing: nobody shall count on it in silence."""
-    words = "is read, and this version does nothing with it yet: take it out"
-    for name in NOT_YET:
-        if getattr(spec, name) is not None:
-            yield [name], f"{name} {words}"
 
 
 def _wrong_questions(spec: StudyFile) -> Iterator[tuple[list[int | str], str]]:

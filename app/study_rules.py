@@ -7,8 +7,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-NOT_YET = ("attention",)
-"""Tables that are checked and have no effect so far: a study that counts on them is refused, in words."""
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 Share = Annotated[float, Field(ge=0, le=0.5)]
 Language = Literal["en", "zh-Hans"]

@@ -210,15 +210,3 @@ def test_the_line_of_every_key_of_a_preset_is_found(place: int) -> None:
     for part in path:
         whole = whole[part]  # type: ignore[index]  # a list or a table, as the path says
     assert line_of(ACR, path) == place + 1
-
-
-@pytest.mark.parametrize(
-    ("more", "named"),
-    [
-        ("[attention]\n", "attention"),
-    ],
-)
-def test_what_has_no_effect_yet_is_refused(more: str, named: str) -> None:
-    """Nobody counts on a rule that does nothing: the file is refused with the line and the key."""
-    with pytest.raises(AppError, match=f"{named} is read, and this version does nothing with it yet"):
-        parse(preset("acr") + "\n" + more, "study.toml")

@@ -1,0 +1,139 @@
+"""Attention clips: a real clip of the pool with an instruction burnt into the picture, which only who looks can follow.
+
+To the browser they are clips like any other: random name, the same container, one instruction for the whole clip.
+"""
+
+import random
+import secrets
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import polars as pl
+from PIL import Image, ImageDraw, ImageFont
+
+from app import media
+from app.errors import AppError
+from app.judgments import SCALES, values_of
+from app.known_clips import Known
+from app.models import Criterion
+from app.pools import Pool
+from app.settings import Settings
+from app.study_files import CriterionSpec, StudyFile
+
+LONGEST = 20.0
+"""Seconds: shorter clips are taken where there are any, for each picture is drawn into."""
+ROLE = "attention"
+CHOSEN = ("acr5", "likert", "verdict", "acceptable")
+"""Scales of which one value can be asked for in a few words."""
+_BAND = (16, 17, 20)
+_LEAST_TEXT = 12
+"""Pixels: a smaller text could not be read."""
+
+
+def choose(pool: Pool, spec: StudyFile, used: Collection[str], *, one_by_one: bool) -> list[Known]:
+    """The clips to draw into, with what they ask for: clips that raters meet nowhere else, if the pool has any.
+
+    Where questions are asked one by one each clip asks for one of them. Raises AppError for a study without a
+    question that a short instruction can answer.
+    """
+    if spec.attention is None:
+        return []
+    asked = [item for item in spec.criteria if item.scale in CHOSEN]
+    if not asked:
+        raise AppError(
+            "No question of this study can be answered by an instruction.", "Take [attention] out, or add a scale."
+        )
+    chance = random.Random(f"attention:{spec.seed}:{spec.name}")  # noqa: S311 - a draw to be told again, no secret
+    names = _candidates(pool, used)
+    chance.shuffle(names)
+    clips = [names[number % len(names)] for number in range(min(spec.attention.clips, len(names)))]
+    found = []
+    for number, clip in enumerate(clips):
+        items = [asked[number % len(asked)]] if one_by_one else asked
+        found.append(Known(clip, ROLE, {item.key: chance.choice(_values(item)) for item in items}))
+    return found
+
+
+def make(
+    pool: Pool, spec: StudyFile, clips: Sequence[Known], settings: Settings, others: dict[str, str]
+) -> dict[str, str]:
+    """Write the clips with their instructions; returns the random name of each.
+
+    Where one cannot be made, no copy of the study stays: `others` are those made before. Raises AppError.
+    """
+    from app import studies
+
+    keys = {one.clip: media.new_key() for one in clips}
+    criteria = {item.key: item for item in spec.criteria}
+    try:
+        for one in secrets.SystemRandom().sample(list(clips), len(clips)):
+            words = [_asked(criteria[key], value) for key, value in one.answers.items()]
+            with_instruction(pool.media_path(one.clip), settings.media / f"{keys[one.clip]}.mp4", words)
+    except BaseException:
+        studies.forget(settings, others | keys)
+        raise
+    return keys
+
+
+def with_instruction(source: Path, target: Path, words: Sequence[str]) -> None:
+    """A copy of a clip that asks for answers in a dark band along its lower edge, ready for browsers.
+
+    `words` are such as "Quality: Poor", one for each question. Raises AppError naming the file.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=target.parent) as folder:
+        half = Path(folder) / "drawn.mp4"
+        media.encode_anew(source, half, _stamp(["Please answer this clip with:", *words]))
+        media.prepare(half, target)  # takes the encoder's notes out, as of every other clip
+
+
+def _stamp(lines: Sequence[str]) -> Callable[[Image.Image], Image.Image]:
+    """Draws the lines into a picture; the band is drawn once for each size of picture."""
+    bands: dict[tuple[int, int], Image.Image] = {}
+
+    def stamped(picture: Image.Image) -> Image.Image:
+        if picture.size not in bands:
+            bands[picture.size] = _band(picture.size, lines)
+        band = bands[picture.size]
+        picture.paste(band, (0, picture.height - band.height))  # faces are higher up
+        return picture
+
+    return stamped
+
+
+def _band(size: tuple[int, int], lines: Sequence[str]) -> Image.Image:
+    """A dark band as wide as the picture, the lines in it as large as fit into two fifths of its height."""
+    width, height = size
+    for pixels in range(max(_LEAST_TEXT, height // 22), _LEAST_TEXT - 1, -1):
+        font = ImageFont.load_default(pixels)
+        step = round(pixels * 1.4)
+        tall = step * len(lines) + pixels
+        if max(font.getlength(line) for line in lines) <= width * 0.94 and tall <= height * 0.4:
+            break
+    band = Image.new("RGB", (width, min(height, tall)), _BAND)
+    pen = ImageDraw.Draw(band)
+    for number, line in enumerate(lines):
+        pen.text((width * 0.03, pixels * 0.5 + number * step), line, font=font, fill="white")
+    return band
+
+
+def _candidates(pool: Pool, used: Collection[str]) -> list[str]:
+    """Names of clips to draw into: unused ones first, short ones first."""
+    frame = pool.readable.select("clip", "duration")
+    fresh = frame.filter(~pl.col("clip").is_in(sorted(set(used))))
+    those = fresh if fresh.height else frame
+    short = those.filter(pl.col("duration").fill_null(LONGEST + 1) <= LONGEST)
+    return sorted((short if short.height else those)["clip"].to_list())
+
+
+def _values(item: CriterionSpec) -> list[str]:
+    row = Criterion(study_id=0, position=0, **item.model_dump())
+    return list(values_of(row))
+
+
+def _asked(item: CriterionSpec, value: str) -> str:
+    """ "Quality: Poor"; key and number where label or word hold letters that the font may lack."""
+    word = item.options[int(value) - 1] if item.scale == "likert" else dict(SCALES[item.scale])[value]
+    label = item.label if item.label.isascii() else item.key
+    return f"{label}: {word if word.isascii() else value}"
