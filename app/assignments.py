@@ -18,8 +18,8 @@ from app.models import Assignment, Criterion, Event, Rater, SomeRater, Study, St
 from app.specials import LAST_SOURCE, SEEN, SHUFFLE_PRIME
 from app.study_rules import Rules
 
-HELD_AHEAD = 2
-"""The clip on screen and the one that the browser loads meanwhile."""
+HELD_AHEAD = 3
+"""The clip on screen and the two that the browser loads meanwhile."""
 
 
 @dataclass(slots=True)
@@ -108,7 +108,7 @@ def held(db: Session, rater: SomeRater) -> list[Held]:
 def top_up(
     db: Session, study: Study, rater: SomeRater, have: list[Held], *, now: datetime, lease: timedelta
 ) -> list[Held]:
-    """Reserve clips until the rater holds the one to rate and the one to load, as far as there are any.
+    """Reserve clips until the rater holds the one to rate and those to load, as far as there are any.
 
     `have` is what they hold now. Calling it again changes nothing but the lease: a reload shows the same clip. The
     caller has locked the rater's row, so that two tabs of one rater wait for each other.
@@ -216,9 +216,14 @@ def _as_due(db: Session, study: Study, rules: Rules, rater: SomeRater, taken: He
 def _do_not_count(
     db: Session, study: Study, rules: Rules, rater: SomeRater, have: list[Held], *, now: datetime
 ) -> None:
-    """Clips reserved before a long silence are the first of a new sitting: stabilisers, their places free again."""
+    """Clips reserved before a long silence are the first of a new sitting: stabilisers, their places free again.
+
+    All that is held counts as taken now, in its order, so that what follows knows how many are of this sitting.
+    """
     if not specials.is_new_sitting(db, rules, rater, now=now):
         return
+    for number, one in enumerate(have):
+        _change(db, one.assignment, claimed_at=now + timedelta(microseconds=number))
     for one in [one for one in have if one.assignment.purpose == "sample"][: rules.sessions.stabilisers]:
         _reopen(db, study, one.assignment.study_clip_id, one.assignment.place)
         _change(db, one.assignment, purpose="stabiliser", place=-1)

@@ -14,7 +14,7 @@ from analysis.estimate import Estimate
 from analysis.ratings import Ratings
 from app import rooms, votes
 from app.errors import NotFound
-from app.filter_results import FEWEST_SOURCES, FilterResult, judge
+from app.filter_results import FEWEST_SOURCES, FilterResult, judge, resamples_for
 from app.judgments import SCALES, values_of
 from app.models import Criterion, Study, StudyClip
 from app.votes import Kind, Vote
@@ -149,11 +149,12 @@ def _criterion(item: Criterion, given: list[Vote], clips: Mapping[int, _Clip], s
         )
     ratings = votes.ratings_of(item, given)
     groups, note = resampled_units(ratings, {number: clip.source for number, clip in clips.items()})
+    times = resamples_for(len(ratings.clips), RESAMPLES)
     return CriterionResult(
         key=item.key,
         label=item.label,
         estimates={
-            name: statistic(ratings, resamples=RESAMPLES, seed=seed, groups=groups)
+            name: statistic(ratings, resamples=times, seed=seed, groups=groups)
             for name, statistic in agreement.STATISTICS.items()
         },
         values=_counted(item, values),

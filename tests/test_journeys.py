@@ -256,7 +256,7 @@ def test_a_hidden_score_is_nowhere_in_what_the_browser_gets(
     seen = [browser.get(raters.open_link(settings, study)), browser.get("/rate"), browser.get("/rate", headers=HTMX)]
     first = on_screen(seen[1])
     media = re.findall(r"/media/[\w-]+\.mp4", seen[1].text)
-    assert len(set(media)) == 2
+    assert len(set(media)) == 3
     videos = [browser.get(one) for one in media]
     assert not any(word.encode() in one.content for one in videos for word in (*SECRETS, *SCORES[:4]))
     seen += [browser.post(f"/rate/{first}", data={"submission": "x"}), browser.get("/rate/999999")]

@@ -36,9 +36,7 @@ def run() -> None:
             kept = [asked(browser, f"{page}/results") for _ in range(20)]
             middle = statistics.median(kept)
             print(f"  results page: first {first:.2f} s ({verdict(first, FIRST)})")
-            print(
-                f"  kept: {1000 * middle:.0f} ms in the middle, {1000 * max(kept):.0f} at most ({verdict(middle, KEPT)})"
-            )
+            print(f"  kept: {1000 * middle:.0f} ms, {1000 * max(kept):.0f} at most ({verdict(middle, KEPT)})")
             seconds = made(browser, page)
             print(f"  report pack, alone: {seconds:.1f} s ({verdict(seconds, REPORT)})")
             noticed(server.base, link, "alone", lambda _until: rest())
@@ -100,7 +98,8 @@ def noticed(base: str, link: str, words: str, meanwhile: Callable[[float], list[
     ranked = statistics.quantiles(waits, n=100)
     problems = [one for log in logs for one in log.problems]
     print(
-        f"  {BUSY} raters {words}: a request {ranked[49]:.0f} ms, p95 {ranked[94]:.0f}, p99 {ranked[98]:.0f}, n {len(waits)}"
+        f"  {BUSY} raters {words}: a request {ranked[49]:.0f} ms, "
+        f"p95 {ranked[94]:.0f}, p99 {ranked[98]:.0f}, n {len(waits)}"
     )
     if problems:
         print(f"    problems: {problems[:3]}")
