@@ -6,6 +6,7 @@ import json
 from contextlib import redirect_stdout
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from app import studies
@@ -28,7 +29,7 @@ def code() -> list[str]:
 def test_the_notebook_runs_and_finds_what_the_pages_show(
     study_maker: StudyMaker, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its cells run one after the other on a Hugging Face export; alpha and the clips' verdicts are those of the pages."""
+    """Its cells run in turn on a Hugging Face export; alpha and the clips' verdicts are those of the pages."""
     study = nine_clips(study_maker)
     with database.reader() as db:
         forms.write(tmp_path / "export", forms.FORMS["huggingface"](db, studies.by_slug(db, study.slug)))
@@ -37,13 +38,17 @@ def test_the_notebook_runs_and_finds_what_the_pages_show(
     said = io.StringIO()
     with redirect_stdout(said):
         for cell in code():
-            exec(cell, space)  # noqa: S102 - our own notebook
+            exec(cell, space)
     assert "48 answers by 2 raters on 9 clips" in said.getvalue()
-    pages = {one.key: one.estimates["krippendorff_alpha"].value for one in computed(database, study).criteria}
+    found = computed(database, study)
+    pages = {one.key: one.estimates["krippendorff_alpha"].value for one in found.criteria}
     estimates = space["estimates"]
     assert isinstance(estimates, dict)
     assert {name: group[0].value for name, group in estimates.items()} == pages
-    assert "1 ties; 6 clips with verdict and score" in said.getvalue()
+    truth = found.filters[0].truth
+    judged = space["judged"]
+    assert isinstance(judged, pl.DataFrame)
+    assert sorted(judged["verdict"]) == ["accept"] * truth.accepted + ["reject"] * truth.rejected
     assert (tmp_path / "agreement.svg").read_text(encoding="utf-8").startswith("<svg")
 
 
