@@ -47,7 +47,7 @@ def test_every_clip_is_lost_at_exactly_one_step(study_maker: StudyMaker, databas
     study_maker.rate(study, ada, answers())
     ben = study_maker.rater(study, "Ben")
     with database.writer() as db:
-        first, _second = assignments.top_up(db, study, ben, [], now=NOON, lease=LEASE)
+        first, *_others = assignments.top_up(db, study, ben, [], now=NOON, lease=LEASE)
         assignments.skip(db, study, first.assignment, reason="cannot_play")
     cleo = study_maker.rater(study, "Cleo")
     with database.writer() as db:
