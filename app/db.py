@@ -36,29 +36,68 @@ class UtcTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
 
 
-class _Turn:
-    """A writer's place in the queue for SQLite, which has one writer at a time.
+PATIENCE = 10_000
+"""Milliseconds to wait for another program that writes."""
+
+
+class WriterBusy(Exception):
+    """Raised by a writer who would not wait."""
+
+
+class _Queue:
+    """Where writers wait for their turn in SQLite, which has one at a time.
 
     Queueing here instead of in SQLite's busy handler keeps the slowest request near the median (measured: p99
-    14-18 ms against 224-337 ms). The place is taken with the first statement, in the thread that runs the handler:
-    taken any earlier, waiting dependencies would fill the thread pool and the one they wait for could not go on.
+    14-18 ms against 224-337 ms).
     """
 
-    def __init__(self, lock: "threading.Lock | None") -> None:
-        self._lock = lock
-        self._taken = False
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counting = threading.Lock()
+        self.waiting = 0
 
-    def take(self) -> None:
-        """Wait for the place."""
-        if self._lock is not None and not self._taken:
-            self._lock.acquire()
-            self._taken = True
+    def take(self, *, wait: bool) -> None:
+        """Take the turn; who would not wait is refused as long as others do. Raises WriterBusy."""
+        if not wait:
+            if self.waiting or not self._lock.acquire(blocking=False):
+                raise WriterBusy
+            return
+        with self._counting:
+            self.waiting += 1
+        self._lock.acquire()
+        with self._counting:
+            self.waiting -= 1
 
     def give_back(self) -> None:
         """Let the next one write."""
-        if self._lock is not None and self._taken:
-            self._taken = False
-            self._lock.release()
+        self._lock.release()
+
+
+class _OneWriter(Session):
+    """A session that takes its turn with its first statement, in the thread that runs the handler: taken any earlier,
+    waiting dependencies would fill the thread pool and the one they wait for could not go on.
+    """
+
+    def __init__(self, engine: Engine, queue: _Queue, *, wait: bool) -> None:
+        super().__init__(engine, expire_on_commit=False)
+        self._engine, self._queue, self._wait = engine, queue, wait
+        self._has_turn = False
+
+    def get_bind(self, *_about: Any, **_more: Any) -> Engine:
+        """The engine, now that it is this session's turn."""
+        if not self._has_turn:
+            self._queue.take(wait=self._wait)
+            self._has_turn = True
+        return self._engine
+
+    def close(self) -> None:
+        """End the transaction, then let the next one write."""
+        try:
+            super().close()
+        finally:
+            if self._has_turn:
+                self._has_turn = False
+                self._queue.give_back()
 
 
 class Database:
@@ -69,9 +108,15 @@ class Database:
         self.is_sqlite = url.startswith("sqlite")
         if self.is_sqlite:
             Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        self.engine = _engine(url, pool_size)
-        self._read_engine = self.engine.execution_options(clipjury_read_only=True)
-        self._one_writer = threading.Lock()
+        self._queue = _Queue()
+        if self.is_sqlite:
+            # A transaction that reads first and writes later fails with "database is locked" under load: writers take
+            # SQLite's own lock, which holds against other programs, at the start.
+            self.engine = _sqlite(url, "BEGIN IMMEDIATE", pool_size=pool_size)
+            self._at_once = _sqlite(url, "BEGIN IMMEDIATE", pool_size=1, patience=0)
+            self._read_engine = _sqlite(url, "BEGIN", pool_size=pool_size)
+        else:
+            self.engine = self._at_once = self._read_engine = _server(url, pool_size)
 
     @contextmanager
     def reader(self) -> Iterator[Session]:
@@ -80,15 +125,28 @@ class Database:
             yield session
 
     @contextmanager
-    def writer(self) -> Iterator[Session]:
-        """A session whose changes are committed when the block ends, or rolled back when it raises."""
-        turn = _Turn(self._one_writer if self.is_sqlite else None)
-        engine = self.engine.execution_options(clipjury_turn=turn)
+    def writer(self, *, wait: bool = True) -> Iterator[Session]:
+        """A session whose changes are committed when the block ends, or rolled back when it raises.
+
+        On SQLite `wait=False` raises WriterBusy, before anything is done, while another thread or program writes.
+        """
         try:
-            with _explained(self.url), Session(engine, expire_on_commit=False) as session, session.begin():
+            with _explained(self.url), self._writing(wait=wait) as session, session.begin():
                 yield session
-        finally:
-            turn.give_back()
+        except _Locked as error:
+            if wait:
+                raise
+            raise WriterBusy from error
+
+    @property
+    def writers_wait(self) -> bool:
+        """Whether anybody waits for a turn on SQLite."""
+        return self._queue.waiting > 0
+
+    def _writing(self, *, wait: bool) -> Session:
+        if self.is_sqlite:
+            return _OneWriter(self.engine if wait else self._at_once, self._queue, wait=wait)
+        return Session(self.engine, expire_on_commit=False)
 
     def migrate(self) -> None:
         """Bring the tables to this version of ClipJury; does nothing when they are there already."""
@@ -111,7 +169,8 @@ class Database:
 
     def dispose(self) -> None:
         """Close every connection."""
-        self.engine.dispose()
+        for engine in (self.engine, self._at_once, self._read_engine):
+            engine.dispose()
 
 
 def migration_config() -> Config:
@@ -121,42 +180,35 @@ def migration_config() -> Config:
     return config
 
 
-def _engine(url: str, pool_size: int) -> Engine:
-    if not url.startswith("sqlite"):
-        try:
-            return create_engine(url, pool_size=pool_size, max_overflow=10, pool_pre_ping=True)
-        except (ArgumentError, ImportError) as error:
-            raise AppError(
-                "CLIPJURY_DATABASE_URL is no database address that ClipJury can use.",
-                "It looks like postgresql+psycopg://USER:PASSWORD@HOST/NAME; leave it empty for SQLite.",
-            ) from error
+def _server(url: str, pool_size: int) -> Engine:
+    try:
+        return create_engine(url, pool_size=pool_size, max_overflow=10, pool_pre_ping=True)
+    except (ArgumentError, ImportError) as error:
+        raise AppError(
+            "CLIPJURY_DATABASE_URL is no database address that ClipJury can use.",
+            "It looks like postgresql+psycopg://USER:PASSWORD@HOST/NAME; leave it empty for SQLite.",
+        ) from error
+
+
+def _sqlite(url: str, begin: str, *, pool_size: int, patience: int = PATIENCE) -> Engine:
+    """An engine whose transactions start with `begin` and wait so many milliseconds for other programs."""
+
+    def set_up(connection: Any, _record: object) -> None:
+        # The driver must not open transactions by itself: `begin` says which kind.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", f"busy_timeout={patience}", "foreign_keys=ON", "synchronous=FULL"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
     engine = create_engine(url, pool_size=pool_size, connect_args={"check_same_thread": False})
-    event.listen(engine, "connect", _set_pragmas)
-    event.listen(engine, "begin", _begin)
+    event.listen(engine, "connect", set_up)
+    event.listen(engine, "begin", lambda connection: connection.connection.dbapi_connection.execute(begin))
     return engine
 
 
-def _set_pragmas(connection: Any, _record: object) -> None:
-    # The driver must not open transactions by itself: `_begin` says which kind.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "busy_timeout=10000", "foreign_keys=ON", "synchronous=FULL"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begin(connection: Any) -> None:
-    # A transaction that reads first and writes later fails with "database is locked" under load: writers
-    # take the lock at the start.
-    options = connection.get_execution_options()
-    driver = connection.connection.dbapi_connection
-    if options.get("clipjury_read_only", False):
-        driver.execute("BEGIN")
-        return
-    turn = options.get("clipjury_turn")
-    if turn is not None:
-        turn.take()
-    driver.execute("BEGIN IMMEDIATE")
+class _Locked(AppError):
+    """Another program holds the database's lock."""
 
 
 @contextmanager
@@ -168,7 +220,7 @@ def _explained(url: str) -> Iterator[None]:
         if not isinstance(error, OperationalError | sqlite3.OperationalError) and "not a database" not in reason:
             raise
         if "locked" in reason:
-            raise AppError(
+            raise _Locked(
                 "The database is locked by another program.",
                 "Is a second ClipJury or a database browser open on the same file? Close it; nothing was lost.",
                 status=503,

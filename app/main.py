@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from app import __version__, courier, rating_thread, web
+from app import __version__, courier, rating_turns, web
 from app.background import Jobs
 from app.db import Database
 from app.errors import AppError
@@ -47,7 +47,7 @@ def create_app(settings: Settings, *, database: Database | None = None) -> FastA
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         db.migrate()
         to_thread.current_default_thread_limiter().total_tokens = HANDLERS_AT_ONCE
-        rating_thread.prepare(app, one_writer=db.is_sqlite)
+        rating_turns.prepare(app, db)
         with courier.working(db, settings):
             yield
         if database is None:

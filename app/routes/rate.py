@@ -19,7 +19,7 @@ from app.errors import AppError
 from app.judgments import Answer
 from app.languages import speak
 from app.models import now
-from app.rating_thread import in_rating_thread
+from app.rating_turns import in_turn, writer
 from app.room_view import Ended, Room
 from app.rooms import StudyParts
 from app.web import is_htmx, page, see
@@ -47,10 +47,10 @@ async def answer_form(request: Request) -> Answer:
 
 
 @router.get("/rate")
-@in_rating_thread
+@in_turn
 def room(request: Request) -> Response:
     """The clip to rate now, or the step that comes before it."""
-    with database(request).writer() as db:
+    with writer(request) as db:
         rater = signed_in_rater(request, db, lock=True)
         whole = study_parts(request, db, rater)
         step = entry.next_step(db, whole, rater)
@@ -74,10 +74,10 @@ def earlier(request: Request, assignment_id: AssignmentId, revealed: bool = Fals
 
 
 @router.post("/rate/{assignment_id}")
-@in_rating_thread
+@in_turn
 def submit(request: Request, assignment_id: AssignmentId, answer: Annotated[Answer, Depends(answer_form)]) -> Response:
     """Store an answer, then show what comes next."""
-    with database(request).writer() as db:
+    with writer(request) as db:
         rater = signed_in_rater(request, db, lock=True)
         whole = study_parts(request, db, rater)
         have = assignments.held(db, rater)
@@ -118,7 +118,7 @@ def alive(request: Request, assignment_id: AssignmentId) -> Response:
 
 
 @router.post("/rate/{assignment_id}/skip")
-@in_rating_thread
+@in_turn
 def skip(
     request: Request,
     assignment_id: AssignmentId,
@@ -126,7 +126,7 @@ def skip(
     facts: Annotated[str, Form()] = "",
 ) -> Response:
     """Give the clip back, saying why, with what the player reported."""
-    with database(request).writer() as db:
+    with writer(request) as db:
         rater = signed_in_rater(request, db, lock=True)
         whole = study_parts(request, db, rater)
         have = assignments.held(db, rater)
