@@ -36,7 +36,7 @@ class UtcTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
 
 
-PATIENCE = 10_000
+PATIENCE = 30_000
 """Milliseconds to wait for another program that writes."""
 
 

@@ -1,7 +1,7 @@
 """The application: routers, static files, guards and error pages; nothing is created on import."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 from anyio import to_thread
 from fastapi import FastAPI, Request, Response
@@ -13,6 +13,7 @@ from app.background import Jobs
 from app.db import Database
 from app.errors import AppError
 from app.kept import Kept
+from app.researcher_process import Beside, ResearcherProcess
 from app.results import ResultCache
 from app.routes import (
     account,
@@ -39,16 +40,27 @@ HANDLERS_AT_ONCE = 6
 320-350 ms with 40, 210-290 ms with 6), because all of them want the interpreter's lock and the one writer."""
 
 
-def create_app(settings: Settings, *, database: Database | None = None) -> FastAPI:
-    """A ready application on the settings' database, or on the one given."""
+def create_app(
+    settings: Settings,
+    *,
+    database: Database | None = None,
+    researchers: ResearcherProcess | None = None,
+    second: bool = False,
+) -> FastAPI:
+    """A ready application on the settings' database, or on the one given.
+
+    With `researchers` their pages come from that process; `second` is the application inside it, beside another that
+    keeps the tables and calls webhooks.
+    """
     db = database or Database(settings.database, pool_size=settings.pool_size)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        db.migrate()
+        if not second:
+            db.migrate()
         to_thread.current_default_thread_limiter().total_tokens = HANDLERS_AT_ONCE
         rating_turns.prepare(app, db)
-        with courier.working(db, settings):
+        with nullcontext() if second else courier.working(db, settings):
             yield
         if database is None:
             db.dispose()
@@ -60,6 +72,7 @@ def create_app(settings: Settings, *, database: Database | None = None) -> FastA
     app.state.result_cache = ResultCache()
     app.state.jobs = Jobs()
     app.state.kept = Kept()
+    app.add_middleware(Beside, researchers=researchers)
     app.add_middleware(web.Guard)
     app.mount("/api/v1", api.create_api(settings, db, app.state.result_cache), name="api")
     app.mount("/static", web.StaticForever(directory=data_folder("static")), name="static")

@@ -116,7 +116,7 @@ def _clips(db: Session, study: Study) -> dict[int, _Clip]:
     query = rows(col(StudyClip.id), *(getattr(StudyClip, name) for name in _Clip._fields)).where(
         col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample"
     )
-    return {number: _Clip(*facts) for number, *facts in db.execute(query)}
+    return {number: _Clip(*facts) for number, *facts in db.connection().execute(query)}
 
 
 def compute(db: Session, study: Study, kind: Kind) -> Results:

@@ -1,8 +1,14 @@
 """Start the server: check the port, print the links, serve until Ctrl-C."""
 
+import gc
+import os
 import socket
-from collections.abc import Callable
-from contextlib import suppress
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from shutil import rmtree
 
 import uvicorn
 from fastapi import FastAPI
@@ -13,15 +19,18 @@ from app.db import Database
 from app.errors import AppError
 from app.main import create_app
 from app.models import Study
+from app.researcher_process import ResearcherProcess
 from app.settings import Settings
 
 HOST = "127.0.0.1"
+YIELDING = 5
+"""How far the researchers' process stands back for the raters', in steps of the operating system's 0 to 19."""
 
 
 def serve(settings: Settings, database: Database, *, port: int, say: Callable[[str], object]) -> None:
-    """Serve until interrupted. One process: SQLite gains nothing from more."""
-    with listening(port) as door:
-        server = _Announcing(config(create_app(settings, database=database)))
+    """Serve until interrupted: raters from one process (SQLite gains nothing from more), researchers from another."""
+    with listening(port) as door, _researchers(settings) as researchers:
+        server = _Announcing(config(create_app(settings, database=database, researchers=researchers)))
         chosen = door.getsockname()[1]
         server.lines = [
             *links(settings, database, port=chosen),
@@ -31,6 +40,35 @@ def serve(settings: Settings, database: Database, *, port: int, say: Callable[[s
         with suppress(KeyboardInterrupt):  # how a person ends it
             server.run(sockets=[door])
         say("Stopped.")
+
+
+@contextmanager
+def _researchers(settings: Settings) -> Iterator[ResearcherProcess | None]:
+    if not settings.researcher_process or not hasattr(socket, "AF_UNIX"):
+        yield None
+        return
+    process = ResearcherProcess(settings)
+    try:
+        yield process
+    finally:
+        process.end()
+
+
+def serve_researchers(door: int) -> None:
+    """Serve researchers' pages on a listening socket until the other end of the standard input is closed."""
+    os.nice(YIELDING)
+    way = socket.socket(fileno=door)
+    folder = Path(way.getsockname()).parent
+    server = uvicorn.Server(config(create_app(Settings(), second=True)))
+    threading.Thread(target=_end_with_the_other, args=(server,), daemon=True).start()
+    gc.freeze()  # modules stay: no search for garbage goes through them again
+    server.run(sockets=[way])
+    rmtree(folder, ignore_errors=True)  # a server that was killed could not
+
+
+def _end_with_the_other(server: uvicorn.Server) -> None:
+    sys.stdin.buffer.read()
+    server.should_exit = True
 
 
 class _Announcing(uvicorn.Server):

@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     pool_size: int = Field(default=10, ge=1)
     """Database connections held open."""
 
+    researcher_process: bool = True
+    """Whether researchers' pages have a process of their own: statistics then slow no rater, for some memory."""
+
     webhooks_private: bool = False
     """Whether webhooks may call addresses inside this machine's own networks."""
 

@@ -70,7 +70,7 @@ def both(db: Session, study: Study, *, kind: Kind) -> tuple[list[Vote], list[Vot
     )
     given: dict[int, Vote] = {}
     unseen: dict[int, Vote] = {}
-    for clip, criterion, rater, value, arm in db.execute(query):
+    for clip, criterion, rater, value, arm in db.connection().execute(query):
         number = (clip * len(keys) + criterion_place[criterion]) * len(names) + rater_place[rater]
         vote = given[number] = Vote(clip, keys[criterion], names[rater], value)
         if arm in BLIND_ARMS:

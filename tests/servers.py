@@ -44,7 +44,11 @@ class Server:
 def environment(settings: Settings) -> dict[str, str]:
     """The settings as a process sees them."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CLIPJURY_")}
-    return kept | {"CLIPJURY_HOME": str(settings.home), "CLIPJURY_DATABASE_URL": settings.database_url}
+    return kept | {
+        "CLIPJURY_HOME": str(settings.home),
+        "CLIPJURY_DATABASE_URL": settings.database_url,
+        "CLIPJURY_RESEARCHER_PROCESS": str(settings.researcher_process),
+    }
 
 
 def start(settings: Settings, *, port: int = 0, errors: Path | None = None) -> Server:
