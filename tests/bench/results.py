@@ -28,10 +28,11 @@ def run() -> None:
         database.migrate()
         study = big_study(database, settings)
         link, page = raters.open_link(settings, study), f"/studies/{study.slug}"
-        print(f"results: {3 * CLIPS * PLACES:,} judgments, {CLIPS:,} clips, SQLite, one server process")
+        print(f"results: {3 * CLIPS * PLACES:,} judgments, {CLIPS:,} clips, SQLite")
         with servers.running(settings) as server:
             browser = Client(server.base)
             browser.get(server.links["Researcher"].removeprefix(server.base))
+            print(f"  the researchers' process answers {asked(browser, '/studies'):.1f} s after the server does")
             first = asked(browser, f"{page}/results")
             kept = [asked(browser, f"{page}/results") for _ in range(20)]
             middle = statistics.median(kept)
