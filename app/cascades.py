@@ -87,7 +87,7 @@ def together(db: Session, study: Study, found: Results, item: Criterion, target:
     """The filters of a criterion as one. Raises AppError where no judged clip has all scores."""
     concerned = [one for one in found.filters if one.rule.criterion == item.key]
     endings = tuple(ending for one in concerned for ending in _endings(one.rule))
-    sample, notes, without = _joint_sample(db, study, concerned)
+    sample, notes, without = joint_sample(db, study, concerned)
     values = _values(sample, concerned, endings)
     presets = np.array([ending.sign * ending.preset for ending in endings])
     good = sample.good.astype(np.float64)
@@ -125,7 +125,8 @@ def _endings(rule: Filter) -> list[Ending]:
     return found
 
 
-def _joint_sample(db: Session, study: Study, concerned: list[FilterResult]) -> tuple[Sample, tuple[str, ...], int]:
+def joint_sample(db: Session, study: Study, concerned: list[FilterResult]) -> tuple[Sample, tuple[str, ...], int]:
+    """The judged clips with every filter's score, notes on them, how many lack one. Raises AppError for none."""
     decided = [{one.clip: one for one in result.clips if one.verdict is not None} for result in concerned]
     everywhere = set.intersection(*(set(one) for one in decided)) if decided else set()
     if not everywhere:

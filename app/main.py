@@ -20,6 +20,7 @@ from app.routes import (
     agreement,
     api,
     consequences,
+    cut_pairs,
     entry,
     invites,
     media,
@@ -92,6 +93,7 @@ def create_app(
         agreement,
         consequences,
         workbench,
+        cut_pairs,
         report,
     ):
         app.include_router(routes.router)

@@ -93,6 +93,9 @@ TABLE: tuple[tuple[str, str, dict[str, str], tuple[int, int, int, int]], ...] = 
         )
     ),
     ("GET", "/studies/{slug}/cascade", {}, (401, 403, 403, 404)),  # one filter alone
+    ("GET", "/studies/{slug}/filters/{name}/pair", {}, (401, 403, 403, 404)),  # likewise
+    ("GET", "/studies/{slug}/filters/{name}/pair/{rate}.json", {}, (401, 403, 403, 404)),
+    ("GET", "/studies/{slug}/filters/{name}/pair/{rate}.svg", {}, (401, 403, 403, 404)),
     ("GET", "/studies/{slug}/report", {}, RESEARCHER_ONLY),
     *(
         ("GET", f"/studies/{{slug}}/report{place}", {}, (401, 403, 403, 404))  # nothing made yet

@@ -73,8 +73,9 @@ def address(path: str, scene: Scene) -> str:
     key = "no-such-key" if path.startswith("/researcher") else scene.media_key
     number = scene.spare if path.endswith("/skip") else scene.held
     token = scene.link.removeprefix("/join/")
-    of_study = {"slug": scene.study.slug, "name": name, "figure": "rates", "pseudonym": "R1", "form": "huggingface"}
+    of_study = {"slug": scene.study.slug, "name": name, "figure": "rates", "pseudonym": "R1"}
     other = 10**6 if "/raters/" in path else 1
+    of_study |= {"form": "huggingface", "rate": "f1"}
     return path.format(key=key, token=token, assignment_id=number, row=0, number=other, **of_study)
 
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from sqlmodel import Session
 
-from app import adopted_thresholds, cascades, rooms, studies, votes, workbench, workbench_figures
+from app import adopted_thresholds, cascades, cut_pairs, rooms, studies, votes, workbench, workbench_figures
 from app.adopted_thresholds import End
 from app.auth import require_researcher
 from app.cascades import WantedAsked
@@ -14,7 +14,7 @@ from app.db import Reader, Writer
 from app.kept import Kept
 from app.models import Study
 from app.pictures import FILE_WIDTH, FigureWidth, Theme, picture, specification
-from app.results import ResultCache, kind_of
+from app.results import ResultCache, Results, kind_of
 from app.web import page, see
 from app.workbench import Aims, AimsAsked, Bench
 
@@ -27,10 +27,9 @@ MOST_SHOWN = 12
 
 def bench_of(request: Request, db: Session, study: Study, name: str, aims: Aims) -> Bench:
     """The bench of a filter for these aims; kept until a judgment is added."""
-    cache: ResultCache = request.app.state.result_cache
     kept: Kept = request.app.state.kept
     kind = kind_of(study)
-    result = cache.get(db, study, kind).filter_named(name)
+    result = _results(request, db, study).filter_named(name)
     key = ("workbench", study.id, kind, name, *vars(aims).values())
     return kept.get(key, votes.fingerprint(db, study), lambda: workbench.make(db, study, result, aims))
 
@@ -58,6 +57,7 @@ def bench(request: Request, slug: str, name: str, db: Reader, aims: AimsAsked, c
         "short": rooms.short,
         "adopted": [one for one in adopted if one.filter == name],
         "filters": whole.filters,
+        "partner": cut_pairs.partner(_results(request, db, study), made.result.rule),
         "figures": {figure: workbench_figures.TITLES[figure] for figure in workbench_figures.names(made)},
         "table": workbench_figures.table(made),
         "query": request.url.query,
@@ -143,10 +143,9 @@ def adopt(
 def cascade(request: Request, slug: str, db: Reader, wanted: WantedAsked) -> Response:
     """All filters of a criterion together: as preset, and jointly searched where a precision is asked for."""
     study = studies.by_slug(db, slug)
-    cache: ResultCache = request.app.state.result_cache
     kept: Kept = request.app.state.kept
     kind = kind_of(study)
-    found = cache.get(db, study, kind)
+    found = _results(request, db, study)
     items = cascades.criteria_of(found, rooms.parts(db, study.id).criteria)
     item = cascades.chosen(items, wanted.criterion)
     made = kept.get(
@@ -178,6 +177,11 @@ def head_threshold(slug: str, db: Reader) -> Response:
     """The same in the layout of TalkVid's head filter."""
     study = studies.by_slug(db, slug)
     return _file(adopted_thresholds.as_head_thresholds(db, study), "head_threshold.yml")
+
+
+def _results(request: Request, db: Session, study: Study) -> Results:
+    cache: ResultCache = request.app.state.result_cache
+    return cache.get(db, study, kind_of(study))
 
 
 def _file(text: str, name: str) -> Response:

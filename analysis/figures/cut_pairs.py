@@ -1,0 +1,88 @@
+"""Two cuts at once as a map: a rate for every pair, the preset pair outlined."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import altair as alt
+
+from analysis.cut_pairs import CutPair
+from analysis.figures.rendering import Chart, Table
+
+Rate = Literal["precision", "recall", "f1"]
+WORDS: dict[Rate, str] = {"precision": "precision", "recall": "recall", "f1": "F1"}
+
+
+def cut_pair_map(
+    pairs: Sequence[CutPair], rate: Rate, *, first: str, second: str, preset: tuple[float, float], width: int = 440
+) -> Chart:
+    """The rate of every pair in colour and figures, with its interval under the pointer.
+
+    `first` and `second` are the scores' names with their units, `preset` the pair that stands now.
+    """
+    firsts = _labels([pair.first for pair in pairs])
+    seconds = _labels([pair.second for pair in pairs])
+    rows = [_cell(pair, rate, preset) | {"first": firsts[pair.first], "second": seconds[pair.second]} for pair in pairs]
+    table = pairs[0].table
+    x = alt.X("first:O", title=f"{first} ≥", sort=list(firsts.values()), axis=alt.Axis(labelAngle=0, labelOverlap=True))
+    y = alt.Y("second:O", title=f"{second} ≥", sort=list(seconds.values())[::-1])
+    base = alt.Chart(alt.InlineData(values=rows)).encode(x=x, y=y)
+    colour = alt.Color(
+        "value:Q",
+        title=WORDS[rate],
+        scale=alt.Scale(scheme="viridis", domain=[0, 1]),
+        legend=alt.Legend(format="%", orient="bottom"),
+    )
+    tips = [alt.Tooltip(f"{name}:N") for name in ("first", "second", "rate", "interval", "clips kept")]
+    known = base.transform_filter("isValid(datum.value)")
+    cells = known.mark_rect().encode(color=colour, tooltip=tips)
+    ink = alt.condition("datum.value > 0.45", alt.value("#1b1c1e"), alt.value("#ffffff"))
+    words = known.mark_text(fontSize=11).encode(text="short:N", color=ink, tooltip=tips)
+    none = (
+        base.transform_filter("!isValid(datum.value)")
+        .mark_text(style="quiet-text")
+        .encode(text="short:N", tooltip=tips)
+    )
+    now = base.mark_rect(style="cut", filled=False, strokeWidth=3).transform_filter("datum.preset")
+    clips = table.tp + table.fp + table.fn + table.tn
+    good = table.tp + table.fn
+    subtitle = f"n = {clips} rated clips with both scores ({good} good); outlined: the preset pair"
+    title = alt.Title(f"{WORDS[rate].capitalize()} of both cuts together, in %", subtitle=subtitle)
+    return alt.layer(cells, words, none, now).properties(width=width, height=max(160, 30 * len(seconds)), title=title)
+
+
+def cut_pair_table(pairs: Sequence[CutPair], *, first: str, second: str) -> Table:
+    """A row per pair: rated clips on both sides, each rate with its interval."""
+    headings = [f"{first} ≥", f"{second} ≥", "good kept", "bad kept", "good rejected", "bad rejected"]
+    for word in WORDS.values():
+        headings += [word, f"{word} from", "to"]
+    rows = []
+    for pair in pairs:
+        table = pair.table
+        rates = [getattr(table, rate) for rate in WORDS]
+        figures = [part for one in rates for part in (one.value, one.low, one.high)]
+        rows.append((pair.first, pair.second, table.tp, table.fp, table.fn, table.tn, *figures))
+    return Table(tuple(headings), tuple(rows))
+
+
+def _labels(cuts: Sequence[float]) -> dict[float, str]:
+    """Every cut from low to high by the fewest digits that tell them all apart, four at least."""
+    apart = sorted(set(cuts))
+    for digits in range(4, 17):
+        words = [f"{cut:.{digits}g}" for cut in apart]
+        if len(set(words)) == len(apart):
+            return dict(zip(apart, words, strict=True))
+    return {cut: repr(cut) for cut in apart}
+
+
+def _cell(pair: CutPair, rate: Rate, preset: tuple[float, float]) -> dict[str, object]:
+    estimate = getattr(pair.table, rate)
+    known = estimate.value is not None
+    between = f"{100 * estimate.low:.1f} to {100 * estimate.high:.1f} %" if known and estimate.low is not None else "–"
+    return {
+        "value": estimate.value,
+        "short": f"{100 * estimate.value:.0f}" if known else "–",
+        "rate": f"{100 * estimate.value:.1f} %" if known else estimate.undefined,
+        "interval": between,
+        "clips kept": pair.table.tp + pair.table.fp,
+        "preset": (pair.first, pair.second) == preset,
+    }

@@ -1,0 +1,97 @@
+"""A filter and its partner on one criterion, an average and its worst moment: both cuts moved together."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sqlmodel import Session
+
+from analysis.cut_pairs import CutPair, cut_pairs, cuts_between
+from analysis.estimate import Floats
+from analysis.figures import Chart, Table
+from analysis.figures.cut_pairs import Rate, cut_pair_map, cut_pair_table
+from app import cascades
+from app.errors import NotFound
+from app.filter_results import CONFIDENCE, FilterResult, Sample
+from app.models import Filter, Study
+from app.pictures import marked
+from app.results import Results
+from app.workbench_figures import axis
+
+PARTS = ("avg_", "min_")
+"""How scores of a whole clip and of its worst second begin."""
+CUTS = 8
+"""Cuts of each score besides the preset."""
+
+
+@dataclass(frozen=True, eq=False)
+class PairOfCuts:
+    """Both filters, the pairs of their cuts, and what to know about the clips."""
+
+    first: Filter
+    second: Filter
+    pairs: list[CutPair]
+    notes: tuple[str, ...]
+    without: int
+    """Judged clips left out, because one of the scores is missing."""
+
+    @property
+    def table(self) -> Table:
+        """The numbers behind the map."""
+        return cut_pair_table(self.pairs, first=axis(self.first), second=axis(self.second))
+
+    def chart(self, rate: Rate, width: int, *, simulated: bool) -> Chart:
+        """The map of one rate."""
+        preset = (_cut(self.first), _cut(self.second))
+        made = cut_pair_map(
+            self.pairs, rate, first=axis(self.first), second=axis(self.second), preset=preset, width=width
+        )
+        return marked(made, simulated=simulated)
+
+
+def partner(found: Results, rule: Filter) -> FilterResult | None:
+    """The filter on the same faces' other part: `min_movement` for `avg_movement`, and the other way round.
+
+    None unless both are minimums that raters judge by the same question.
+    """
+    for one, other in (PARTS, PARTS[::-1]):
+        if rule.minimum is None or rule.maximum is not None or not rule.score.startswith(one):
+            continue
+        for result in found.filters:
+            same = result.rule.criterion == rule.criterion and result.rule.score == other + rule.score[len(one) :]
+            if same and result.rule.minimum is not None and result.rule.maximum is None:
+                return result
+    return None
+
+
+def make(db: Session, study: Study, found: Results, name: str) -> PairOfCuts:
+    """The pair that a filter belongs to, the average first. Raises NotFound without one, AppError without clips."""
+    result = found.filter_named(name)
+    other = partner(found, result.rule)
+    if other is None:
+        raise NotFound(
+            f"{result.rule.title} has no partner among the filters.",
+            "A pair is a minimum on avg_... and one on min_... of the same score, judged by the same question.",
+        )
+    both = sorted((result, other), key=lambda one: PARTS.index(one.rule.score[:4]))
+    sample, notes, without = cascades.joint_sample(db, study, both)
+    first, second = (_scores(one, sample) for one in both)
+    pairs = cut_pairs(
+        first,
+        second,
+        sample.good,
+        sample.design,
+        firsts=cuts_between(first, _cut(both[0].rule), CUTS),
+        seconds=cuts_between(second, _cut(both[1].rule), CUTS),
+        confidence=CONFIDENCE,
+    )
+    return PairOfCuts(both[0].rule, both[1].rule, pairs, notes, without)
+
+
+def _scores(result: FilterResult, sample: Sample) -> Floats:
+    scores = {clip.clip: clip.score for clip in result.clips}
+    return np.array([scores[one.clip] for one in sample.clips], dtype=np.float64)
+
+
+def _cut(rule: Filter) -> float:
+    assert rule.minimum is not None, "only minimums have partners"
+    return rule.minimum

@@ -1,0 +1,68 @@
+"""Both cuts of a score together, the average's and the worst moment's: a map and its table."""
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse
+from sqlmodel import Session
+
+from analysis.figures.cut_pairs import WORDS, Rate
+from app import cut_pairs, studies, votes
+from app.auth import require_researcher
+from app.cut_pairs import PairOfCuts
+from app.db import Reader
+from app.kept import Kept
+from app.models import Study
+from app.pictures import FILE_WIDTH, FigureWidth, Theme, picture, specification
+from app.results import ResultCache, kind_of
+from app.web import page
+
+router = APIRouter(prefix="/studies/{slug}/filters/{name}/pair", dependencies=[Depends(require_researcher)])
+
+
+@router.get("")
+def pair(request: Request, slug: str, name: str, db: Reader, rate: Rate = "f1") -> Response:
+    """The map of one rate and the numbers of all."""
+    study = studies.by_slug(db, slug)
+    made = _pair_of(request, db, study, name)
+    context = {
+        "study_name": study.name,
+        "study": study,
+        "simulated": study.show_simulated,
+        "made": made,
+        "table": made.table,
+        "rate": rate,
+        "words": WORDS,
+    }
+    return page(request, "workbench/pair.html", context)
+
+
+@router.get("/{rate}.json")
+def figure_spec(
+    request: Request,
+    slug: str,
+    name: str,
+    rate: Rate,
+    db: Reader,
+    theme: Theme = "light",
+    width: FigureWidth = FILE_WIDTH,
+) -> JSONResponse:
+    """The map for the page to draw."""
+    study = studies.by_slug(db, slug)
+    drawn = _pair_of(request, db, study, name).chart(rate, width, simulated=study.show_simulated)
+    return specification(drawn, theme)
+
+
+@router.get("/{rate}.svg")
+def figure_file(request: Request, slug: str, name: str, rate: Rate, db: Reader, theme: Theme = "light") -> Response:
+    """The same map as a file."""
+    study = studies.by_slug(db, slug)
+    drawn = _pair_of(request, db, study, name).chart(rate, FILE_WIDTH, simulated=study.show_simulated)
+    return picture(drawn, theme, f"{study.slug}-{name}-pair-{rate}")
+
+
+def _pair_of(request: Request, db: Session, study: Study, name: str) -> PairOfCuts:
+    cache: ResultCache = request.app.state.result_cache
+    kept: Kept = request.app.state.kept
+    kind = kind_of(study)
+    found = cache.get(db, study, kind)
+    mark = votes.fingerprint(db, study)
+    return kept.get(("pair", study.id, kind, name), mark, lambda: cut_pairs.make(db, study, found, name))
