@@ -103,7 +103,8 @@ class SiteMaker:
 
     def __call__(self, *, clips: int = 3, raters_per_clip: int = 2, score_visibility: str = "hidden") -> Site:
         """A study with tiny clips, served by a process of its own."""
-        settings = Settings(home=self.folder / f"home-{len(self.sites)}", database_url="")
+        home = self.folder / f"home-{len(self.sites)}"
+        settings = Settings(home=home, database_url="", researcher_process=False)
         database = Database(settings.database)
         database.migrate()
         study = StudyMaker(database, settings)(
