@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 
 import httpx2
 from fastapi import Request
@@ -26,6 +26,9 @@ PREFIXES = ("/studies", "/api")
 OF_ONE_CONNECTION = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"date"})
 """Headers that speak of a connection and not of what is sent, and the one that each server writes."""
 
+LONGEST = 70
+"""Letters of a folder's name in which a socket finds room: the system allows about a hundred in all."""
+
 
 class ResearcherProcess:
     """The second process and the way to it. The socket is the server's own: a request waits there for a process that
@@ -34,7 +37,8 @@ class ResearcherProcess:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._folder = TemporaryDirectory(prefix="clipjury-", ignore_cleanup_errors=True)
+        place = gettempdir() if len(gettempdir()) < LONGEST else "/tmp"  # noqa: S108 - a folder of its own in there
+        self._folder = TemporaryDirectory(prefix="clipjury-", dir=place, ignore_cleanup_errors=True)
         path = str(Path(self._folder.name) / "researchers")
         self._door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._door.bind(path)

@@ -50,7 +50,7 @@ class Site:
 
     def __init__(self, browser: Browser, settings: Settings, database: Database, study: Study) -> None:
         self.browser, self.settings, self.database, self.study = browser, settings, database, study
-        self.server = servers.start(settings)
+        self.server = servers.fork(settings)
         self.complaints: list[str] = []
         self._contexts: list[BrowserContext] = []
 

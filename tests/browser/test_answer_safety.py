@@ -152,7 +152,7 @@ def test_a_server_that_dies_and_comes_back(make_site: SiteMaker) -> None:
     site.server.kill()
     press(page, ("1", "Shift+1", "r"))
     expect(page.locator("#problem")).to_contain_text("not yet on the server")
-    site.server = servers.start(site.settings, port=urlsplit(site.server.base).port or 0)
+    site.server = servers.fork(site.settings, port=urlsplit(site.server.base).port or 0)
     on_clip(page, 3)
     each_once(site, 2)
     assert [row.value for row in stored(site)][-3:] == ["1", "1", "reject"]
