@@ -27,7 +27,7 @@ from app.filter_results import FilterResult
 from app.influence import Influence
 from app.kept import Kept
 from app.models import Study
-from app.pictures import marked
+from app.pictures import FILE_WIDTH, marked
 from app.results import ResultCache, Results, kind_of
 from app.study_pools import Columns
 from app.subgroups import Errors, Means
@@ -38,7 +38,7 @@ Made = TypeVar("Made")
 OF_THE_POOL = ("now", "mean", "mean_kept")
 """Figures that no rater's answer enters."""
 SANKEY_WIDTH = 1060
-"""Pixels: a cascade of a dozen filters needs the page's whole width."""
+"""Pixels: a cascade of a dozen filters needs the page's whole width; a phone gets what its words need."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +178,7 @@ def chart(found: Evidence, name: str, by: Sequence[str], filter_name: str, numbe
         both = found.consequences(by[0] if by else "")
         titles = {cut.name: cut.title for cut in both.cuts}
         levels = consequences.drawn_levels(both.now if name == "now" else both.then, titles)
-        made = figures.retention_cascade(levels, width=max(width, SANKEY_WIDTH))
+        made = figures.retention_cascade(levels, width=SANKEY_WIDTH if width >= FILE_WIDTH else width)
     elif name == "composition" and by:
         made = figures.interval_plot(**consequences.composition_plot(found.consequences(by[0])), width=width)
     elif name == "good" and any(one.share for one in found.shares()[0]):

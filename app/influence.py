@@ -150,7 +150,7 @@ def ceiling_plot(found: Influence) -> dict[str, Any]:
             value, title = max(reached)
             finding += f"; {title}, the best filter, on {100 * value:.0f}"
     counts = sorted({line.estimate.clips for line in lines if line.estimate.clips})
-    span = f"{counts[0]} to {counts[-1]}" if counts else "0"
+    span = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}" if counts else "0"
     return {
         "lines": lines,
         "finding": finding,

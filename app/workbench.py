@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from sqlmodel import Session, col, select
 
 from analysis.estimate import Bools, Estimate, Floats
+from analysis.figures import Table, score_histogram_table
 from analysis.objectives import Objective
 from analysis.roc import Direction, short_cut
 from analysis.threshold_curves import ThresholdCurves, threshold_curves
@@ -65,11 +66,15 @@ class BenchClip:
 
 @dataclass(frozen=True)
 class Kept:
-    """What every threshold keeps of the whole pool by this filter alone, in `unit` (hours, or clips)."""
+    """What every threshold keeps of the pool of so many clips by this filter alone.
+
+    `unit` is hours, minutes where the whole pool has less than one hour, or clips where durations are not known.
+    """
 
     unit: str
     values: list[float]
     whole: float
+    clips: int
 
     def get(self, at: int) -> float:
         """What the threshold at this position keeps."""
@@ -108,6 +113,8 @@ class Bench:
     suggestions: tuple[Suggestion, ...]
     clips: tuple[BenchClip, ...]
     kept: Kept | None
+    histogram: Table
+    """The judged clips by score and verdict, and the pool's, in the bins that the figure draws."""
     no_pool: str
     """Why nothing is said of the pool's hours; empty when it is."""
 
@@ -188,6 +195,14 @@ def make(db: Session, study: Study, result: FilterResult, aims: Aims) -> Bench:
         ),
         clips=_clips(db, study, result, end),
         kept=kept,
+        histogram=score_histogram_table(
+            [one.score for one in result.clips],
+            [one.verdict for one in result.clips],  # type: ignore[misc]  # accept, reject or None
+            name=result.rule.score,
+            low=result.rule.minimum,
+            high=result.rule.maximum,
+            pool=pool_scores(study, result.rule),
+        ),
         no_pool=no_pool,
     )
 
@@ -319,7 +334,9 @@ def _pool(study: Study, rule: Filter, end: End, thresholds: Floats) -> tuple[Kep
     whole = float(read["hours"].sum())
     usable = read.filter(pl.col("inside").fill_null(value=False))
     values = _at_thresholds(usable["score"].to_numpy(), usable["hours"].to_numpy(), thresholds, end)
-    return Kept("hours" if timed else "clips", values, whole), ""
+    if timed and whole < 1:
+        return Kept("minutes", [60 * hours for hours in values], 60 * whole, read.height), ""
+    return Kept("hours" if timed else "clips", values, whole, read.height), ""
 
 
 def pool_scores(study: Study, rule: Filter) -> Floats | None:

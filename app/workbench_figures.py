@@ -42,7 +42,8 @@ def chart(study: Study, bench: Bench, name: str, at: int, width: int, *, simulat
     elif name == "kept":
         assert bench.kept is not None, "it is among the names"
         kept = {bench.kept.unit: bench.kept.values}
-        made = thresholds.kept_curve(curves, kept, name=axis(rule), at=at, width=width)
+        clips = bench.kept.clips
+        made = thresholds.kept_curve(curves, kept, clips=clips, name=axis(rule), at=at, width=width)
     else:
         drawn = figures.score_histogram(
             [one.score for one in bench.result.clips],

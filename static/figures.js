@@ -40,6 +40,7 @@ async function draw(figure, interpreter) {
   const drawing = await answer.json();
   head(figure, drawing.title);
   delete drawing.title; // its words stand above as text, which wraps on a phone
+  drawing.config = { ...drawing.config, aria: false }; // to a screen reader it is one picture, beside a table
   const { spec } = vegaLite.compile(drawing);
   figure.view?.finalize();
   place.replaceChildren();

@@ -104,8 +104,10 @@ class _Unit:
     digits: int
 
     def words(self, amount: float) -> str:
-        """The amount with its unit, as in `5 785.68 h`."""
-        return f"{_thin(amount, self.digits)} {self.short or self.name}"
+        """The amount with its unit, as in `5 785.68 h`; what would be rounded to nothing is said to be less."""
+        least = 10.0**-self.digits
+        said = f"< {least:g}" if 0 < amount < least / 2 else _thin(amount, self.digits)
+        return f"{said} {self.short or self.name}"
 
 
 def _thin(amount: float, digits: int = 0) -> str:
@@ -223,7 +225,9 @@ class _Plot:
         """Below the end of each dropped band: what is lost, and how many clips had no score."""
         for place in self.droppers():
             level, lost = self.levels[place], self.amounts[place - 1] - self.amounts[place]
-            lines = [f"−{self.unit.words(lost)}"] + ([f"{_thin(level.unknown)} unknown"] if level.unknown else [])
+            lines = [f"−{self.unit.words(lost)}".replace("−<", "<")]
+            if level.unknown:
+                lines.append(f"{_thin(level.unknown)} unknown")
             for row, text in enumerate(lines, 1):
                 yield _Word(self.left(place) - 11, _HEAD + self.high(place - 1) + _FALL + _LINE * row, text)
 

@@ -54,7 +54,7 @@ def cut_pair_table(pairs: Sequence[CutPair], *, first: str, second: str) -> Tabl
     """A row per pair: rated clips on both sides, each rate with its interval."""
     headings = [f"{first} ≥", f"{second} ≥", "good kept", "bad kept", "good rejected", "bad rejected"]
     for word in WORDS.values():
-        headings += [word, f"{word} from", "to"]
+        headings += [word, f"{word} from", f"{word} to"]
     rows = []
     for pair in pairs:
         table = pair.table

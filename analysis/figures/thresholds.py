@@ -95,35 +95,38 @@ def precision_recall(curves: ThresholdCurves, *, at: int, width: int = 300) -> C
         .encode(tooltip=["threshold:Q", "precision:Q", "recall:Q"])
         .transform_filter("datum.k == at")
     )
-    title = alt.Title("Precision against recall", subtitle=counted(curves))
+    subtitle = f"{counted(curves)}; intervals of both stand in the table"
+    title = alt.Title("Precision against recall", subtitle=subtitle)
     return alt.layer(line, mark).add_params(_at(at)).properties(width=width, height=width, title=title)
 
 
 def kept_curve(
-    curves: ThresholdCurves, amounts: Mapping[str, list[float]], *, name: str, at: int, width: int = 440
+    curves: ThresholdCurves, amounts: Mapping[str, list[float]], *, clips: int, name: str, at: int, width: int = 440
 ) -> Chart:
-    """Hours (or clips) of the pool that every threshold would keep, by this filter alone.
+    """Hours (or minutes, or clips) of the pool that every threshold would keep, by this filter alone.
 
-    `amounts` holds one list, named by its unit ("hours", "clips"), with a value per threshold.
+    `amounts` holds one list, named by its unit ("hours", "clips"), with a value per threshold; `clips` is the size
+    of the pool.
     """
     ((unit, kept),) = amounts.items()
     rows = [{"threshold": float(cut), "kept": float(value)} for cut, value in zip(curves.thresholds, kept, strict=True)]
     x = alt.X("threshold:Q", title=name, scale=alt.Scale(zero=False, nice=False))
-    digits = "~s" if max(kept) >= 10 else ".2~f"
-    y = alt.Y("kept:Q", title=f"{unit} of the pool kept", axis=alt.Axis(format=digits, tickCount=5))
+    y = alt.Y("kept:Q", title=f"{unit} of the pool kept", axis=alt.Axis(format=",.4~r", tickCount=5))
     line = alt.Chart(alt.InlineData(values=rows)).mark_line(style="curve").encode(x=x, y=y)
-    title = alt.Title(f"{unit.capitalize()} of the pool kept by this filter alone", subtitle="all clips of the pool")
+    counts = f"n = {clips:,} clips of the pool".replace(",", "\N{THIN SPACE}") + ", all counted: no interval"
+    title = alt.Title(f"{unit.capitalize()} of the pool kept by this filter alone", subtitle=counts)
     return alt.layer(line, _rule(curves, at)).properties(width=width, height=width // 2, title=title)
 
 
 def threshold_table(curves: ThresholdCurves, amounts: Mapping[str, list[float]] | None = None) -> Table:
     """A row per threshold: rated clips on both sides, the rates with the ends of their bands, what is kept."""
     extra = tuple(amounts or {})
-    ends = tuple(end for word in WORDS.values() for end in (word, f"{word} from", "to"))
+    words = {**WORDS, "specificity": "specificity"}
+    ends = tuple(end for word in words.values() for end in (word, f"{word} from", f"{word} to"))
     headings = ("threshold", "good kept", "bad kept", "good rejected", "bad rejected", *ends)
     rows = []
     for k, cut in enumerate(curves.thresholds):
-        bands = [curves.rates[key] for key in WORDS]
+        bands = [curves.rates[key] for key in words]
         figures = [_known(part[k]) for band in bands for part in (band.value, band.low, band.high)]
         kept = [amounts[unit][k] for unit in extra] if amounts else []
         rows.append((float(cut), *(int(count) for count in curves.counts[k]), *figures, *kept))
