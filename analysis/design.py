@@ -159,18 +159,27 @@ class Design:
         >>> bool((block[:, 0] == block[:, 1]).all())
         True
         """
+        for block in self.unit_replicates(resamples, seed):
+            if self.source is None:
+                yield block
+                continue
+            rows = max(1, _CHUNK // max(1, len(self.of)))
+            for start in range(0, len(block), rows):
+                yield block[start : start + rows][:, self.source]
+
+    def unit_replicates(self, resamples: int, seed: int) -> Iterator[Floats]:
+        """As `replicates`, of what is drawn: blocks of shape (block, sources), or (block, clips) without sources.
+
+        >>> next(Design.build(3, sources=["x", "x", "y"]).unit_replicates(5, seed=0)).shape
+        (5, 2)
+        """
         if self.source is None:
-            yield from within_strata(self.of, resamples, seed)
-            return
-        sources = int(self.source.max()) + 1 if len(self.source) else 0
-        stratum = np.zeros(sources, dtype=np.int64)
+            return within_strata(self.of, resamples, seed)
+        stratum = np.zeros(int(self.source.max()) + 1 if len(self.source) else 0, dtype=np.int64)
         stratum[self.source] = self.of
         if (stratum[self.source] != self.of).any():
             stratum[:] = 0
-        rows = max(1, _CHUNK // max(1, len(self.of)))
-        for block in within_strata(stratum, resamples, seed):
-            for start in range(0, len(block), rows):
-                yield block[start : start + rows][:, self.source]
+        return within_strata(stratum, resamples, seed)
 
 
 def binary(values: Sequence[bool] | Bools, name: str) -> Bools:

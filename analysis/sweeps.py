@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from analysis.design import Design
 from analysis.estimate import Floats, Ints
@@ -10,7 +11,6 @@ from analysis.objectives import Objective
 
 BINS = 512
 """With more cuts than this, resamples look at as many cuts only, at quantiles of the scores."""
-_BLOCK = 8_000_000  # draws held at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,35 +77,14 @@ def resampled_picks(
 
 def _binned(design: Design, cell: Ints, good: Floats, resamples: int, seed: int) -> list[tuple[Floats, Floats]]:
     """Weighted good and all accepted clips at every bin's end, in blocks of shape (rows, bins)."""
-    bins, made = int(cell.max()) + 1, []
-    even = design.source is None and bool(design.even.all()) and bool(np.isin(good, (0.0, 1.0)).all())
-    for block in _drawn_cells(design, cell, good, resamples, seed) if even else design.replicates(resamples, seed):
-        if even:
-            bad_and_good = block.reshape(len(block), 2, bins)
-        else:
-            weight = block * design.clip_weight
-            order = np.argsort(cell, kind="stable")
-            starts = np.flatnonzero(np.diff(cell[order], prepend=-1))
-            hits = np.add.reduceat((weight * good)[:, order], starts, axis=1)
-            bad_and_good = np.stack([np.add.reduceat(weight[:, order], starts, axis=1) - hits, hits], axis=1)
-        sums = np.cumsum(bad_and_good, axis=2)
-        made.append((sums[:, 1], sums[:, 0] + sums[:, 1]))
+    clips, bins = len(cell), int(cell.max()) + 1
+    unit = np.arange(clips) if design.source is None else design.source
+    rows, columns = np.concatenate([cell, cell + bins]), np.concatenate([unit, unit])
+    parts = np.concatenate([design.clip_weight * good, design.clip_weight])
+    good_and_all = csr_array((parts, (rows, columns)), shape=(2 * bins, int(unit.max()) + 1))
+    made = []
+    for block in design.unit_replicates(resamples, seed):
+        in_cells = (good_and_all @ np.ascontiguousarray(block.T)).T.reshape(len(block), 2, bins)
+        sums = np.cumsum(in_cells, axis=2)
+        made.append((sums[:, 0], sums[:, 1]))
     return made
-
-
-def _drawn_cells(design: Design, cell: Ints, good: Floats, resamples: int, seed: int) -> list[Floats]:
-    """As `resampling.within_strata`, but clips of a cell and stratum are counted together: the same law, faster."""
-    generator, bins = np.random.default_rng(seed), int(cell.max()) + 1
-    rows = max(1, _BLOCK // len(cell))
-    blocks = []
-    for start in range(0, resamples, rows):
-        block = np.zeros((min(rows, resamples - start), 2 * bins))
-        shift = (np.arange(len(block), dtype=np.int32) * 2 * bins)[:, None]
-        for stratum, weight in enumerate(design.weight):
-            kinds = (cell + bins * (good > 0))[design.of == stratum].astype(np.int32)
-            n = len(kinds)
-            drawn = kinds[generator.integers(n, size=(len(block), n - 1), dtype=np.int32)] if n > 1 else kinds[None]
-            counts = np.bincount((drawn + shift).ravel(), minlength=block.size).reshape(block.shape)
-            block += counts * (weight * (n / (n - 1) if n > 1 else 1.0))
-        blocks.append(block)
-    return blocks
