@@ -88,8 +88,9 @@ class Design:
         """What was drawn from each stratum, shape (strata,): its clips, or its sources where they are known."""
         if self.source is None:
             return self.drawn
-        pairs = np.unique(np.stack([self.of, self.source]), axis=1)
-        return np.bincount(pairs[0], minlength=len(self.labels))
+        sources = int(self.source.max(initial=0)) + 1
+        pairs = np.unique(self.of * sources + self.source)
+        return np.bincount(pairs // sources, minlength=len(self.labels))
 
     def reordered(self, order: Ints) -> "Design":
         """The same design for the clips in another order, `order` being their old positions."""

@@ -304,8 +304,10 @@ def _labels(scores: Floats, curves: ThresholdCurves) -> tuple[str, ...]:
 
 def _clips(db: Session, study: Study, result: FilterResult, end: End) -> tuple[BenchClip, ...]:
     numbers = {one.clip: one for one in result.clips}
-    found = db.exec(select(StudyClip).where(col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample"))
-    media = {clip.id: (clip.clip, f"/media/{clip.media_key}.mp4") for clip in found if clip.id in numbers}
+    query = select(StudyClip.id, StudyClip.clip, StudyClip.media_key).where(
+        col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample"
+    )
+    media = {number: (clip, f"/media/{key}.mp4") for number, clip, key in db.exec(query) if number in numbers}
     fails = _fails_elsewhere(result.rule, end, np.array([one.score for one in result.clips], dtype=np.float64))
     return tuple(
         BenchClip(*media[one.clip], one.score, one.verdict, bool(out))
