@@ -83,7 +83,8 @@ def init(
     serve_it: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the study when it is made.")] = True,
 ) -> None:
     """Score a folder of videos, draw a sample, make a study and print its links."""
-    from app import pools, server, studies, study_files
+    from app import pools, studies, study_files
+    from app.links import links as link_lines
     from scoring.pose import best_pose
     from scoring.runners import Processes
     from scoring.settings import Settings as ScoringSettings
@@ -107,7 +108,7 @@ def init(
     if serve_it:
         _serve(settings, database, port)
         return
-    for line in server.links(settings, database, port=port):
+    for line in link_lines(settings, database, port=port):
         typer.echo(line)
     typer.echo("Serve it with: clipjury serve")
     if failed:
@@ -176,10 +177,10 @@ def serve(port: Port = 8000) -> None:
 @cli.command()
 def links(port: Port = 8000) -> None:
     """Print the researcher's link and each study's link for raters."""
-    from app import server
+    from app.links import links as link_lines
 
     settings = load()
-    for line in server.links(settings, existing_database(settings), port=port):
+    for line in link_lines(settings, existing_database(settings), port=port):
         typer.echo(line)
 
 

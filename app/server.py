@@ -12,17 +12,14 @@ from shutil import rmtree
 
 import uvicorn
 from fastapi import FastAPI
-from sqlmodel import col, select
 
-from app import auth, invite_lists, raters
 from app.db import Database
 from app.errors import AppError
+from app.links import HOST, links
 from app.main import create_app
-from app.models import Study
 from app.researcher_process import ResearcherProcess
 from app.settings import Settings
 
-HOST = "127.0.0.1"
 YIELDING = 5
 """How far the researchers' process stands back for the raters', in steps of the operating system's 0 to 19."""
 
@@ -118,16 +115,3 @@ def listening(port: int) -> socket.socket:
             f"Is ClipJury running already? Otherwise choose another: PORT={port + 1} or --port {port + 1}.",
         ) from error
     return door
-
-
-def links(settings: Settings, database: Database, *, port: int) -> list[str]:
-    """The lines a person needs: the researcher's link, and each study's link for raters."""
-    base = f"http://{HOST}:{port}"
-    lines = [f"Researcher: {base}/researcher/{auth.researcher_key(settings)}"]
-    with database.reader() as db:
-        found = [one for one in db.exec(select(Study).order_by(col(Study.id))) if one.state != "archived"]
-        for study in found:
-            name = f" ({study.slug})" if len(found) > 1 else ""
-            if invite_lists.has_first_link(settings, study):
-                lines.append(f"Raters{name}: {base}{raters.open_link(settings, study)}")
-    return lines

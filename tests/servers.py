@@ -102,7 +102,7 @@ class Forked:
 
     def __init__(self, settings: Settings, port: int) -> None:
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["app.server", __name__])
+        context.set_forkserver_preload(["app.server", "tests.servers", "tests.commands"])
         self._lines, theirs = context.Pipe(duplex=False)
         self._process = context.Process(target=_serve, args=(settings, port, theirs))
         self._process.start()

@@ -2,8 +2,6 @@
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
@@ -13,17 +11,17 @@ from app.commands import score as command
 from app.commands.score import run
 from app.errors import AppError
 from app.pools import read_pool
+from tests import commands
+from tests.commands import Ended
 from tests.quick_scorers import MadeUp, counting
 from tests.videos import moving, write_video
 
-SCORE = "import typer; from app.commands.score import score; typer.run(score)"
 
-
-def score(folder: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
+def score(folder: Path, *words: str | Path) -> Ended:
     """Run the command in a folder, pose by points: it starts quicker."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    line = [sys.executable, "-c", SCORE, *map(str, words), "--pose", "points"]
-    return subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    logs = folder / "logs"
+    logs.mkdir(exist_ok=True)
+    return commands.run(["score", *map(str, words), "--pose", "points"], folder, logs, os.environ, seconds=120)
 
 
 @pytest.fixture(scope="module")
@@ -40,16 +38,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_clips_become_a_pool_and_a_second_run_does_nothing(folder: Path) -> None:
     """Exit code 3 because of the broken one, both times; counts tell what was done and what was there."""
     first = score(folder, "clips", "-o", "pool.parquet", "--jobs", "2")
-    assert (first.returncode, first.stderr) == (3, "")
-    assert re.search(r"3 clips scored in .* s \(.* clips/s\): pool\.parquet", first.stdout)
-    assert "not scored broken: This is not a video" in first.stdout
-    assert "1 of 3 clips have no scores" in first.stdout
+    assert (first.code, first.err) == (3, "")
+    assert re.search(r"3 clips scored in .* s \(.* clips/s\): pool\.parquet", first.out)
+    assert "not scored broken: This is not a video" in first.out
+    assert "1 of 3 clips have no scores" in first.out
     again = score(folder, "clips", "-o", "pool.parquet")
-    assert (again.returncode, again.stderr) == (3, "")
-    assert "Nothing to score" in again.stdout
-    assert "all 3 clips were finished before" in again.stdout
+    assert (again.code, again.err) == (3, "")
+    assert "Nothing to score" in again.out
+    assert "all 3 clips were finished before" in again.out
     good = score(folder, "clips/a.mp4", "clips/b.mp4", "-o", "good.parquet", "--runner", "dask")
-    assert (good.returncode, "2 clips scored" in good.stdout) == (0, True)
+    assert (good.code, "2 clips scored" in good.out) == (0, True)
     scores = [name for name in read_pool(folder / "pool.parquet").score_columns() if "percentile" not in name]
     here, far = (pl.read_parquet(folder / name).select("clip", *scores) for name in ("pool.parquet", "good.parquet"))
     assert far.equals(here.filter(pl.col("clip") != "broken"))
@@ -58,7 +56,7 @@ def test_clips_become_a_pool_and_a_second_run_does_nothing(folder: Path) -> None
 def test_options_reach_the_scorers(folder: Path) -> None:
     """What was asked for stands in the pool: the quicker decoding leaves out scores and says so."""
     output = folder / "quick.parquet"
-    assert score(folder, "clips/a.mp4", "-o", output, "--skip-nonreference").returncode == 0
+    assert score(folder, "clips/a.mp4", "-o", output, "--skip-nonreference").code == 0
     quick = read_pool(output)
     score(folder, "clips/a.mp4", "-o", output)
     assert quick.column("signature")[0] != read_pool(output).column("signature")[0]
@@ -67,9 +65,9 @@ def test_options_reach_the_scorers(folder: Path) -> None:
 def test_explaining_needs_no_pool(folder: Path) -> None:
     """A sheet for each clip, its path printed; a file that is no video is named, with exit code 3."""
     done = score(folder, "clips/a.mp4", "clips/broken.mp4", "--explain", "sheets")
-    assert done.returncode == 3, done.stderr
-    assert "clips/a.mp4: sheets/a.png" in done.stdout
-    assert "not explained clips/broken.mp4: This is not a video" in done.stdout
+    assert done.code == 3, done.err
+    assert "clips/a.mp4: sheets/a.png" in done.out
+    assert "not explained clips/broken.mp4: This is not a video" in done.out
     assert (folder / "sheets" / "a.png").read_bytes().startswith(b"\x89PNG")
     assert not (folder / "pool.parquet.parts").exists()
 

@@ -57,7 +57,7 @@ def invite_many(
 
 
 def _base(port: int) -> str:
-    from app.server import HOST
+    from app.links import HOST
 
     return f"http://{HOST}:{port}"
 

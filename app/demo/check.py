@@ -15,8 +15,9 @@ from app import auth, raters, studies
 from app.db import Database
 from app.demo.study import SLUG
 from app.errors import AppError
+from app.links import HOST
 from app.main import create_app
-from app.server import HOST, config, listening
+from app.server import config, listening
 from app.settings import Settings
 
 START_SECONDS = 30
