@@ -40,7 +40,6 @@ async function draw(figure, interpreter) {
   const drawing = await answer.json();
   head(figure, drawing.title);
   delete drawing.title; // its words stand above as text, which wraps on a phone
-  drawing.config = { ...drawing.config, aria: false }; // to a screen reader it is one picture, beside a table
   const { spec } = vegaLite.compile(drawing);
   figure.view?.finalize();
   place.replaceChildren();
@@ -51,6 +50,7 @@ async function draw(figure, interpreter) {
     hover: true,
   });
   await figure.view.runAsync();
+  place.querySelector("svg").setAttribute("aria-hidden", "true"); // the place has a name, and its numbers a table
   figure.dispatchEvent(new CustomEvent("drawn", { bubbles: true }));
 }
 

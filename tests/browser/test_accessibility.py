@@ -1,0 +1,174 @@
+"""axe-core on every page: what it knows of WCAG 2.2, light on a desk and dark on a phone."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+from sqlmodel import select
+
+from app import raters
+from app.models import Criterion, Filter, StudyClip
+from tests.browser.conftest import SiteMaker
+from tests.browser.test_evidence_pages import judged
+from tests.browser.test_results_pages import rated
+from tests.browser.test_wizard import opened
+from tests.entries import give_rubric, give_rules
+from tests.test_training import CODES, give_known, known
+
+pytestmark = pytest.mark.browser
+SIZES = {"light": (1440, 900), "dark": (390, 844)}
+STUDY_PAGES = (
+    "",
+    "/progress",
+    "/raters",
+    "/results",
+    "/filters/still",
+    "/filters/still/workbench",
+    "/cascade",
+    "/agreement",
+    "/agreement/raters/R1",
+    "/agreement/clips?criterion=verdict",
+    "/pool?by=language",
+    "/fairness?by=language&also=gender&number=sync",
+    "/anchoring",
+    "/next",
+    "/plan",
+    "/report",
+)
+SCALES = {"likert": ["No", "So so", "Yes"], "slider": [], "tags": ["blur", "shake"], "text": [], "acceptable": []}
+
+
+class Checker:
+    """Runs axe-core in both looks of a page and collects what it finds."""
+
+    def __init__(self) -> None:
+        self.axe = Axe()
+        self.found: list[str] = []
+
+    def look(self, page: Page, name: str) -> None:
+        """Light at 1440 pixels, dark at 390; the page is left light."""
+        for theme, (width, height) in reversed(SIZES.items()):
+            page.set_viewport_size({"width": width, "height": height})
+            page.emulate_media(color_scheme="dark" if theme == "dark" else "light", reduced_motion="reduce")
+            for one in self.axe.run(page).response["violations"]:
+                where = one["nodes"][0]
+                self.found.append(f"{name}, {theme}: {one['id']}, {where['target']}: {where['failureSummary']}")
+
+
+def ready(page: Page) -> None:
+    """The player has taken over."""
+    page.wait_for_selector("video.clip:not([controls])")
+
+
+def test_raters_pages_on_the_way_in(make_site: SiteMaker) -> None:
+    """From the invite over consent, device check, guidelines, training and test to the way out of those who failed."""
+    site, checker = make_site(clips=1), Checker()
+    give_rubric(site.database, site.settings, site.study)
+    training, test = [known("worst", quality=1, verdict="reject")], [known("test-1", quality=1, stability=1)]
+    give_rules(
+        site.database,
+        site.study,
+        consent={"text": "We keep your answers."},
+        device={"min_width": 1000},
+        training={"clips": training},
+        qualification={"clips": test, "least_correct": 1.0, "tries": 1, "tolerance": 0},
+        **CODES,
+    )
+    give_known(site.database, site.settings, site.study, "training", training)
+    give_known(site.database, site.settings, site.study, "qualification", test)
+    page = site.page()
+    page.goto(raters.open_link(site.settings, site.study))
+    checker.look(page, "join")
+    page.keyboard.type("Ada")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="I agree").wait_for()
+    checker.look(page, "consent")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.get_by_role("button", name="I agree").click()
+    expect(page.get_by_role("heading", name="This device does not fit the study")).to_be_visible()
+    checker.look(page, "device")
+    page.get_by_role("link", name="Check again").click()
+    page.wait_for_selector("form[action='/rate/start'] button")
+    checker.look(page, "guidelines")
+    page.locator("form[action='/rate/start'] button").click()
+    for step, next_text in (("training", "1 of 3 right"), ("test", "OUT-1")):
+        ready(page)
+        checker.look(page, step)
+        for key in ("4", "Shift+3", "a"):
+            page.keyboard.press(key)
+        page.wait_for_function("words => document.body.innerHTML.includes(words)", arg=next_text)
+        checker.look(page, f"after the {step}")
+        page.goto("/rate")
+    assert checker.found == [], "\n".join(checker.found)
+
+
+def test_raters_pages_at_work(make_site: SiteMaker) -> None:
+    """The room with every kind of question and all that opens in it, the answers, the revealed scores, the end."""
+    site, checker = make_site(clips=1, score_visibility="after"), Checker()
+    give_rubric(site.database, site.settings, site.study)
+    with site.database.writer() as db:
+        for number, (scale, options) in enumerate(SCALES.items()):
+            asked = Criterion(study_id=site.study.id, position=9 + number, key=scale, label=scale.title())
+            asked.question, asked.scale, asked.options, asked.required = f"How {scale}?", scale, options, False
+            db.add(asked)
+    page = site.page()
+    site.join(page)
+    checker.look(page, "room")
+    for key, name in (("?", "keys"), ("g", "guidelines"), ("s", "skip"), ("m", "mark")):
+        page.keyboard.press(key)
+        checker.look(page, name)
+        page.keyboard.press("Escape")
+    for key in ("4", "Shift+3", "a"):
+        page.keyboard.press(key)
+    checker.look(page, "answered")
+    page.locator("button[form='answers']").click()
+    page.locator("[data-act='next']").wait_for()
+    checker.look(page, "scores after the answer")
+    for address in ("/rate/answers", "/rate/return", "/rate"):
+        page.goto(address)
+        checker.look(page, address)
+    assert checker.found == [], "\n".join(checker.found)
+
+
+def test_researchers_pages_of_a_study(make_site: SiteMaker) -> None:
+    """Every page of a study that two people judged, its figures drawn."""
+    site, checker = judged(make_site), Checker()
+    page = site.page(width=1440)
+    page.goto(site.server.links["Researcher"])
+    page.goto("/studies")
+    checker.look(page, "/studies")
+    for path in STUDY_PAGES:
+        page.goto(f"/studies/{site.study.slug}{path}")
+        expect(page.locator("[data-figure] .drawing:not(:has(svg, img))")).to_have_count(0)
+        checker.look(page, path)
+    assert checker.found == [], "\n".join(checker.found)
+
+
+def test_the_map_of_both_cuts(make_site: SiteMaker) -> None:
+    """The page of a filter that has a partner."""
+    site, checker = rated(make_site), Checker()
+    with site.database.writer() as db:
+        for clip in db.exec(select(StudyClip).where(StudyClip.study_id == site.study.id)).all():
+            clip.scores = clip.scores | {"min_movement": clip.scores["avg_movement"] - 7 * clip.position % 20}
+            db.add(clip)
+        worst = Filter(study_id=site.study.id, position=9, name="worst", title="Worst", score="min_movement")
+        worst.criterion, worst.minimum = "verdict", 60
+        db.add(worst)
+    page = site.page(width=1440)
+    page.goto(site.server.links["Researcher"])
+    page.goto(f"/studies/{site.study.slug}/filters/movement/pair")
+    expect(page.locator("[data-figure] .drawing svg")).to_have_count(1)
+    checker.look(page, "pair")
+    assert checker.found == [], "\n".join(checker.found)
+
+
+def test_pages_where_a_study_is_made(make_site: SiteMaker) -> None:
+    """Every step of a draft."""
+    _site, page, address = opened(make_site)
+    checker = Checker()
+    for path in (
+        "/studies/new",
+        *(f"{address}/{step}" for step in ("filters", "design", "clips", "questions", "review")),
+    ):
+        page.goto(path)
+        checker.look(page, path)
+    assert checker.found == [], "\n".join(checker.found)
