@@ -107,8 +107,15 @@ def test_raters_pages_at_work(make_site: SiteMaker) -> None:
     give_rubric(site.database, site.settings, site.study)
     with site.database.writer() as db:
         for number, (scale, options) in enumerate(SCALES.items()):
-            asked = Criterion(study_id=site.study.id, position=9 + number, key=scale, label=scale.title())
-            asked.question, asked.scale, asked.options, asked.required = f"How {scale}?", scale, options, False
+            asked = Criterion(
+                study_id=site.study.id,
+                position=9 + number,
+                key=scale,
+                label=scale.title(),
+                question=f"How {scale}?",
+                scale=scale,
+            )
+            asked.options, asked.required = options, False
             db.add(asked)
     page = site.page()
     site.join(page)
@@ -150,8 +157,10 @@ def test_the_map_of_both_cuts(make_site: SiteMaker) -> None:
         for clip in db.exec(select(StudyClip).where(StudyClip.study_id == site.study.id)).all():
             clip.scores = clip.scores | {"min_movement": clip.scores["avg_movement"] - 7 * clip.position % 20}
             db.add(clip)
-        worst = Filter(study_id=site.study.id, position=9, name="worst", title="Worst", score="min_movement")
-        worst.criterion, worst.minimum = "verdict", 60
+        worst = Filter(
+            study_id=site.study.id, position=9, name="worst", title="Worst", score="min_movement", criterion="verdict"
+        )
+        worst.minimum = 60
         db.add(worst)
     page = site.page(width=1440)
     page.goto(site.server.links["Researcher"])
