@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import norm
 
 from analysis.design import Design
 from analysis.estimate import Bools, Floats, Ints
@@ -64,7 +65,8 @@ def threshold_curves(
 
     `scores` and `good` (0 or 1) have shape (clips,). Clips in `out` are rejected at every threshold: another rule
     does so. Bands hold one threshold at a time, not all at once.
-    Source of the bands: the percentile bootstrap (Efron & Tibshirani 1993, chapter 13), drawn as the design was.
+    Source of the bands: the percentile bootstrap (Efron & Tibshirani 1993, chapter 13), drawn as the design was;
+    for a rate of 0 or 1, where resamples do not vary, Wilson's interval (1927) on Kish's effective clips.
 
     >>> curves = threshold_curves(
     ...     np.array([1.0, 2.0, 3.0]), np.array([0.0, 1.0, 1.0]), Design.build(3), direction="ge", resamples=10
@@ -84,8 +86,11 @@ def threshold_curves(
     for block in design.replicates(resamples, seed):
         for name, values_drawn in _rates(*_cells(block[:, order] * mass, truth, taken)).items():
             drawn[name].append(values_drawn)
-    tail = (1 - confidence) / 2
-    rates = {name: Band(point[name][0], *_ends(np.concatenate(drawn[name]), point[name][0], tail)) for name in RATES}
+    clips = _effective_clips(mass, truth, taken)
+    rates = {
+        name: Band(point[name][0], *_ends(name, np.concatenate(drawn[name]), point[name][0], clips[name], confidence))
+        for name in RATES
+    }
     plain = _table(*_cells(np.ones((1, len(order))), truth, taken)).round().astype(np.int64)
     weighted = _table(*_cells(mass[None], truth, taken))
     return ThresholdCurves(direction, sign * cuts, plain, weighted, rates, confidence, resamples)
@@ -136,11 +141,33 @@ def _rates(hits: Floats, accepted: Floats, good: Floats, clips: Floats) -> dict[
     }
 
 
-def _ends(drawn: Floats, value: Floats, tail: float) -> tuple[Floats, Floats]:
-    """Both ends of the band, shape (thresholds,); NaN where too many resamples have no value."""
+def _effective_clips(mass: Floats, good: Floats, taken: Ints) -> dict[str, Floats]:
+    """Kish's effective number (1965, section 8.2) of the rated clips that each rate speaks of, shape (thresholds,)."""
+    both = _cells(np.stack([mass, mass**2]), good, taken)
+    hits, accepted, all_good, clips = (np.broadcast_to(part, both[0].shape) for part in both)
+    spoken_of = {
+        "precision": accepted,
+        "recall": all_good,
+        "f1": accepted + all_good - hits,
+        "specificity": clips - all_good,
+        "kept": clips,
+    }
+    return {name: _share(weight**2, squares) for name, (weight, squares) in spoken_of.items()}
+
+
+def _ends(name: str, drawn: Floats, value: Floats, clips: Floats, confidence: float) -> tuple[Floats, Floats]:
+    """Both ends of the band, shape (thresholds,); NaN where too many resamples have no value.
+
+    Where the rate is 0 or 1 all resamples say the same: the open end is Wilson's (1927) on the effective clips.
+    """
+    tail = (1 - confidence) / 2
     known = np.isfinite(drawn)
     clear = (known.mean(axis=0) >= SURE) & np.isfinite(value)
     low, high = np.full(len(value), np.nan), np.full(len(value), np.nan)
     if clear.any():
         low[clear], high[clear] = np.nanquantile(drawn[:, clear], [tail, 1 - tail], axis=0)
-    return low, high
+    z2 = float(norm.ppf((1 + confidence) / 2)) ** 2
+    far, near = z2 / (clips + z2), clips / (clips + z2)
+    if name == "f1":  # 2 J / (1 + J), J the share of good or accepted clips that are both
+        far, near = 2 * far / (1 + far), 2 * near / (1 + near)
+    return np.where(value == 1, np.minimum(low, near), low), np.where(value == 0, np.maximum(high, far), high)

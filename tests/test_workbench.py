@@ -9,7 +9,9 @@ import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from analysis.rates import confusion
+from analysis.design import Design
+from analysis.rates import confusion, wilson
+from analysis.threshold_curves import threshold_curves
 from app import adopted_thresholds, auth, cascades, filter_files, rooms, studies, workbench
 from app.db import Database
 from app.models import Event, Filter, Study
@@ -98,6 +100,21 @@ def test_bands_hold_the_value(judged: Study, database: Database) -> None:
         assert there.mean() > 0.8
         assert (band.low[there] <= band.value[there] + 1e-9).all()
         assert (band.high[there] >= band.value[there] - 1e-9).all()
+
+
+def test_rates_of_all_and_none_have_wilsons_open_end() -> None:
+    """Resamples of ten clips that are all good are all good: the band says what ten clips can say (Wilson 1927)."""
+    good = np.array([1.0] * 10 + [0.0] * 5)
+    curves = threshold_curves(np.arange(15.0)[::-1], good, Design.build(15), direction="ge", resamples=200)
+    precision, recall, specificity = (curves.rates[name] for name in ("precision", "recall", "specificity"))
+    for at, clips in ((3, 4), (9, 10)):
+        assert precision.value[at] == 1
+        assert precision.low[at] == pytest.approx(wilson(clips, clips)[0])
+    assert recall.low[9] == pytest.approx(wilson(10, 10)[0])
+    assert specificity.value[-1] == 0
+    assert specificity.high[-1] == pytest.approx(wilson(0, 5)[1])
+    joint = wilson(10, 10)[0]
+    assert curves.rates["f1"].low[9] == pytest.approx(2 * joint / (1 + joint))
 
 
 @on_sqlite
