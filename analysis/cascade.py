@@ -6,7 +6,9 @@ from itertools import combinations
 
 import numpy as np
 
+from analysis.design import Design
 from analysis.estimate import Bools, Floats, Ints
+from analysis.rates import effective_precision, effective_wilson
 
 CUTS = 40
 """Candidate cuts of a filter, at quantiles of the bad clips' scores."""
@@ -63,7 +65,8 @@ class FilterShare:
     """What one filter does among the others, on the rated clips, counts and weighted shares of the pool.
 
     `rejects` clips fail it; `unique` fail it alone, all others passing; `unique_good` is the weighted good share
-    among those (None when there are none). Dropping it would change the share of good clips kept by
+    among those (None when there are none), between `unique_good_low` and `unique_good_high` with the confidence asked
+    for (`rates.effective_wilson`). Dropping it would change the share of good clips kept by
     `yield_change` and the precision by `precision_change` (None where nothing is accepted).
     """
 
@@ -74,6 +77,8 @@ class FilterShare:
     rejected_share: float
     unique_share: float
     unique_good: float | None
+    unique_good_low: float | None
+    unique_good_high: float | None
     yield_change: float | None
     precision_change: float | None
 
@@ -185,16 +190,21 @@ def _from_above(problem: Problem, kept: Bools, first: int, second: int, weight: 
 
 
 def filter_shares(
-    names: Sequence[str], values: Floats, thresholds: Floats, good: Floats, weight: Floats
+    names: Sequence[str],
+    values: Floats,
+    thresholds: Floats,
+    good: Floats,
+    design: Design,
+    confidence: float = 0.95,
 ) -> list[FilterShare]:
     """What every filter rejects, rejects alone, and what dropping it would change; `values` rise with quality.
 
     >>> one, two = filter_shares(["a", "b"], np.array([[1.0, 1], [0, 1], [0, 0]]), np.array([1.0, 1]),
-    ...     np.array([1.0, 0, 1]), np.ones(3))
+    ...     np.array([1.0, 0, 1]), Design.build(3))
     >>> one.rejects, one.unique, one.precision_change, two.unique
     (2, 1, -0.5, 0)
     """
-    passes = values >= thresholds
+    passes, weight = values >= thresholds, design.clip_weight
     fails = (~passes).sum(axis=1)
     now = _kept(fails == 0, good, weight)
     shares = []
@@ -203,6 +213,8 @@ def filter_shares(
         unique = rejected & (fails == 1)
         without = _kept((fails == 0) | unique, good, weight)
         alone = float(weight[unique].sum())
+        share, clips = effective_precision(unique, good, design)
+        low, high = effective_wilson(share, clips, confidence) if alone else (None, None)
         shares.append(
             FilterShare(
                 name=name,
@@ -211,7 +223,9 @@ def filter_shares(
                 unique=int(unique.sum()),
                 rejected_share=float(weight[rejected].sum() / weight.sum()),
                 unique_share=float(alone / weight.sum()),
-                unique_good=float((weight * good)[unique].sum() / alone) if alone else None,
+                unique_good=share if alone else None,
+                unique_good_low=low,
+                unique_good_high=high,
                 yield_change=_difference(without[0], now[0]),
                 precision_change=_difference(without[1], now[1]),
             )

@@ -101,7 +101,7 @@ def cascade(
         table=tabulate(np.asarray((values >= thresholds).all(axis=1)), good, design, confidence),
         held_out=held_out,
         promise=promise,
-        shares=filter_shares(names, values, thresholds, good, design.clip_weight),
+        shares=filter_shares(names, values, thresholds, good, design, confidence),
     )
 
 

@@ -91,7 +91,7 @@ def together(db: Session, study: Study, found: Results, item: Criterion, target:
     values = _values(sample, concerned, endings)
     presets = np.array([ending.sign * ending.preset for ending in endings])
     good = sample.good.astype(np.float64)
-    shares = filter_shares([ending.name for ending in endings], values, presets, good, sample.design.clip_weight)
+    shares = filter_shares([ending.name for ending in endings], values, presets, good, sample.design)
     kept = np.asarray((values >= presets).all(axis=1))
     table = rates.tabulate(kept, good, sample.design, CONFIDENCE)
     joint, why_not = None, ""

@@ -11,6 +11,7 @@ from analysis.curves import fast_curve, fast_cut
 from analysis.design import Design
 from analysis.estimate import Floats
 from analysis.objectives import F1, parse
+from analysis.rates import wilson
 from tests.bench.statistics_thresholds import seven_filters
 
 
@@ -59,12 +60,14 @@ def test_what_each_filter_rejects_alone() -> None:
     """Unique rejects, the good share among them and the loss without the filter are those counted by hand."""
     values = np.array([[1, 1, 1], [0, 1, 1], [0, 0, 1], [1, 1, 0], [1, 1, 1]], dtype=np.float64)
     good, weight = np.array([1.0, 1, 0, 0, 1]), np.array([1.0, 2, 1, 1, 1])
-    first, second, third = filter_shares(["a", "b", "c"], values, np.array([1.0, 1, 1]), good, weight)
+    first, second, third = filter_shares(["a", "b", "c"], values, np.array([1.0, 1, 1]), good, Design.build(5, weight))
     assert (first.rejects, first.unique, first.unique_good) == (2, 1, 1.0)
     assert first.yield_change == pytest.approx(2 / 4)
     assert first.precision_change == pytest.approx(0.0)
     assert (second.unique, second.unique_good, second.yield_change) == (0, None, 0.0)
     assert (third.unique, third.unique_good) == (1, 0.0)
+    assert (first.unique_good_low, first.unique_good_high) == pytest.approx(wilson(1, 1))
+    assert (second.unique_good_low, second.unique_good_high) == (None, None)
     assert third.precision_change == pytest.approx(2 / 3 - 1)
     assert first.rejected_share == pytest.approx(3 / 6)
 

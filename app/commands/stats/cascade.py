@@ -98,6 +98,13 @@ def _content(found: "Cascade", sample: "ScoredSample", names: list[str], signs: 
     }
 
 
+def _share(row: dict[str, Any]) -> str:
+    if row["unique_good"] is None:
+        return "–"
+    share, low, high = (100 * row[name] for name in ("unique_good", "unique_good_low", "unique_good_high"))
+    return f"{share:.1f} % [{low:.0f}, {high:.0f}]"
+
+
 def _show(content: dict[str, Any]) -> None:
     from rich.markup import escape
 
@@ -111,7 +118,7 @@ def _show(content: dict[str, Any]) -> None:
             "open" if row["threshold"] is None else f"{row['threshold']:.6g}",
             str(row["rejects"]),
             str(row["unique"]),
-            "–" if row["unique_good"] is None else f"{100 * row['unique_good']:.1f} %",
+            _share(row),
             *("–" if one is None else f"{100 * one:+.1f}" for one in change),
         )
     out.print(grid)
