@@ -139,6 +139,8 @@ class Room:
 class PastAnswer:
     """A line of the rater's list of answers: when, what was said (question and words), and where to change it."""
 
+    number: int
+    """Which of the rater's clips it was, from 1."""
     address: str
     at: datetime
     said: tuple[tuple[str, str], ...]

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 from uuid import uuid4
 
+from sqlalchemy import func
 from sqlalchemy import select as rows
 from sqlmodel import Session, col, select
 
@@ -30,7 +31,7 @@ from app.room_view import (
     Tone,
     tags_in,
 )
-from app.standings import Standing
+from app.standings import NO_WORK, Standing
 from app.study_rules import Rules
 from app.web import markdown
 
@@ -202,8 +203,9 @@ def _earlier_marks(db: Session, held: Held) -> str:
 def past_answers(db: Session, whole: StudyParts, rater: SomeRater) -> tuple[PastAnswer, ...]:
     """The rater's last answers as they count now, the newest first."""
     latest = db.execute(
-        rows(col(Assignment.id), col(Assignment.answered_at))
+        rows(col(Assignment.id), col(Assignment.answered_at), func.count().over())
         .where(col(Assignment.rater_id) == rater.id, col(Assignment.status).in_(("done", "surplus")))
+        .where(col(Assignment.purpose).not_in(NO_WORK))
         .order_by(col(Assignment.answered_at).desc(), col(Assignment.id).desc())
         .limit(LISTED)
     ).all()
@@ -211,12 +213,13 @@ def past_answers(db: Session, whole: StudyParts, rater: SomeRater) -> tuple[Past
         (row.assignment_id, row.criterion_id): row.value
         for row in db.execute(
             rows(col(Judgment.assignment_id), col(Judgment.criterion_id), col(Judgment.value))
-            .where(col(Judgment.assignment_id).in_([number for number, _ in latest]))
+            .where(col(Judgment.assignment_id).in_([number for number, *_ in latest]))
             .order_by(col(Judgment.revision))
         )
     }
     return tuple(
         PastAnswer(
+            number=answered - place,
             address=f"/rate/{number}",
             at=at,
             said=tuple(
@@ -225,7 +228,7 @@ def past_answers(db: Session, whole: StudyParts, rater: SomeRater) -> tuple[Past
                 if values.get((number, item.id))
             ),
         )
-        for number, at in latest
+        for place, (number, at, answered) in enumerate(latest)
     )
 
 

@@ -255,3 +255,16 @@ def test_right_is_within_the_tolerance_where_there_are_steps(
     item = Criterion(study_id=1, position=0, key="k", label="K", question="?", scale=scale, options=["noise", "blur"])
     assert known_answers.is_right(item, given, right, tolerance) is expected
     assert known_answers.is_right(item, None, right, tolerance) is False
+
+
+@on_sqlite
+def test_the_list_of_answers_numbers_the_clips_and_has_none_of_the_training(ada: TestClient) -> None:
+    """Only what can be changed is listed, by the number that the room showed; the newest first."""
+    test = train(ada)
+    assert "There is no answer yet" in ada.get("/rate/answers").text
+    _path, page = submit(ada, test, quality=2, verdict="reject")
+    submit(ada, page, quality=5, stability=5)
+    for _ in range(2):
+        submit(ada, ada.get("/rate").text)
+    listed = ada.get("/rate/answers").text
+    assert re.findall(r">Clip (\d+), ", listed) == ["2", "1"]
