@@ -8,12 +8,14 @@ import pytest
 from sqlmodel import select
 from typer.testing import CliRunner
 
-from app import results, studies
+from app import results, studies, study_pools, subgroups, truths
 from app.cli import cli
 from app.db import Database
 from app.errors import AppError
 from app.models import Assignment, Criterion, Filter, Judgment, Study, StudyClip
 from app.report import author, checklist, facts, formats, methods, pack, tables
+from app.settings import Settings
+from tests import pool_studies
 from tests.factories import NOON, StudyMaker
 from tests.judged_studies import nine_clips
 
@@ -265,3 +267,42 @@ def test_talkvids_report_reproduces_its_table(talkvid_study: Study, database: Da
     assert "13 of 99" in companion
     assert "75.8 [66.5, 83.1]" in companion
     assert "next to the thresholds" in made["companion"].note
+
+
+@on_sqlite
+def test_subgroups_are_those_of_the_fairness_page(database: Database, settings: Settings, tmp_path: Path) -> None:
+    """A line per filter, attribute, error and group, with the page's numbers; a pool that is gone is said."""
+    study = pool_studies.make(database, settings, tmp_path)
+    with database.reader() as db:
+        clips = list(db.exec(select(StudyClip).where(StudyClip.study_id == study.id)).all())
+    pool_studies.judge(StudyMaker(database, settings), study, clips)
+    found = known(database, study)
+    assert found.subgroups.attributes == ("language", "gender")
+    made = {table.name: table for table in tables.all_tables(found)}["subgroups"]
+    with database.reader() as db:
+        still = found.results.filter_named("still")
+        names = truths.names_of(db, study)
+        group_of = subgroups.groups_of(study_pools.rows(study), list(names.values()), ["language"])
+        shown = subgroups.errors(still, truths.judged(db, study, still, "raters"), group_of, names, "language")
+    lines = [line for line in made.rows if line[:2] == ("Still", "language")]
+    assert [line[4] for line in lines] == [
+        f"{one.errors} of {one.clips}" for rows in shown.rows.values() for one in rows
+    ]
+    assert [line[5] for line in lines] == [
+        tables.with_interval(one.rate) if one.rate.value is not None else f"undefined: {one.rate.undefined}"
+        for rows in shown.rows.values()
+        for one in rows
+    ]
+    assert "by language, gender" in methods.paragraph(found)
+    Path(study.pool).unlink()
+    gone = known(database, study)
+    assert "is not there any more" in gone.subgroups.why_none
+    assert "subgroups" not in {table.name for table in tables.all_tables(gone)}
+
+
+def test_a_long_table_is_cut_on_paper_and_whole_in_its_file() -> None:
+    """LaTeX has as many lines as fit on a page and says where the rest is."""
+    table = tables.ReportTable("long", "Long", ("a", "b"), tuple((str(k), "x") for k in range(100)), "Note.")
+    assert formats.as_csv(table).count("\n") == 101
+    assert formats.as_latex(table).count("& x") == tables.PRINTED
+    assert "The first 40 of 100 lines" in formats.as_latex(table)

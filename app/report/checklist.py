@@ -81,7 +81,11 @@ def _known(facts: Facts) -> Iterator[tuple[str, str, str]]:
     yield "Study", "Plan, frozen before the results", "; ".join(as_lines(facts.plan)) if facts.plan else ""
     design = study.design
     yield "Clips", "Pool", f"{flow.pool} clips, SHA-256 {study.pool_fingerprint}"
-    yield "Clips", "Sampling design", f"{design.get('kind', '')}, {len(facts.strata)} strata, seed {study.seed}"
+    yield (
+        "Clips",
+        "Sampling design",
+        f"{facts.design}, {len(facts.strata)} strata, seed {study.seed}",
+    )
     yield "Clips", "Inclusion probabilities and weights", "per clip in votes.parquet"
     yield (
         "Clips",
@@ -135,6 +139,8 @@ def _known(facts: Facts) -> Iterator[tuple[str, str, str]]:
         "Two-by-two tables, precision, recall, specificity, F1, AUC",
         "tables/thresholds.csv and estimates.json",
     )
+    by = ", ".join(facts.subgroups.attributes)
+    yield "Analysis", "Errors by subgroup", facts.subgroups.why_none or f"tables/subgroups.csv: by {by}"
     yield "Analysis", "Thresholds found by search", "marked exploratory; F1 cross-fitted"
     yield "Analysis", "Software", f"ClipJury {__version__}; each estimate's signature in estimates.json"
 

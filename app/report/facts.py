@@ -13,6 +13,8 @@ from app import frozen_plans, progress, rooms, votes
 from app.frozen_plans import Version
 from app.models import Assignment, Event, Judgment, Rater, Study, StudyClip
 from app.progress import StratumLine
+from app.report import subgroup_errors
+from app.report.subgroup_errors import SubgroupErrors
 from app.results import Results
 from app.rooms import StudyParts
 from app.votes import Vote
@@ -77,6 +79,13 @@ class Facts:
     events: dict[str, int]
     plan: tuple[Version, ...]
     """The frozen plan and its amendments; empty when nothing was frozen."""
+    subgroups: SubgroupErrors
+
+    @property
+    def design(self) -> str:
+        """The sample's design: simple, stratified, borderline, two_phase, or what a file of samples called it."""
+        design = self.study.design
+        return str(design.get("design", design.get("kind", "given")))
 
     @property
     def seconds_per_answer(self) -> float | None:
@@ -116,6 +125,7 @@ def gather(db: Session, study: Study, results: Results) -> Facts:
         pseudonyms=pseudonyms,
         events=_events(db, study),
         plan=frozen_plans.versions(db, study),
+        subgroups=subgroup_errors.of_study(db, study, results),
     )
 
 

@@ -65,6 +65,7 @@ def latex(text: str) -> str:
 
 def as_latex(table: ReportTable) -> str:
     """A table environment that needs booktabs alone; its label is `tab:<name>`."""
+    table = table.on_paper
     columns = "l" + "r" * (len(table.headings) - 1)
     lines = [
         r"% needs \usepackage{booktabs} and, with pdfLaTeX, \usepackage[utf8]{inputenc} \usepackage[T1]{fontenc}",
@@ -95,6 +96,7 @@ def typst(text: str) -> str:
 
 def as_typst(table: ReportTable) -> str:
     """A figure with the table and its caption."""
+    table = table.on_paper
     columns = ", ".join(["auto"] * len(table.headings))
     align = ", ".join(["left"] + ["right"] * (len(table.headings) - 1))
     cells = ", ".join(f'text(weight: "bold", {typst(cell)})' for cell in table.headings)

@@ -32,18 +32,17 @@ def as_latex(facts: Facts) -> str:
 
 def _sample(facts: Facts) -> list[str]:
     study, flow = facts.study, facts.flow
-    kind = study.design.get("kind", "given")
     words = {
         "simple": "at random",
         "stratified": f"at random within {len(facts.strata)} strata",
         "borderline": "next to the thresholds, some just passing and some just failing",
-        "two-phase": "in two phases, the second where the first had found the threshold to lie",
-    }.get(kind, f"by the design “{kind}”")
+        "two_phase": "in two phases, the second where the first had found the threshold to lie",
+    }.get(facts.design, f"by the design “{facts.design}”")
     sentences = [
         f"From a pool of {flow.pool} scored clips (SHA-256 {study.pool_fingerprint[:12]}…) {flow.sampled} were drawn "
         f"{words} (seed {study.seed}); every clip's inclusion probability was kept."
     ]
-    if kind == "borderline":
+    if facts.design == "borderline":
         sentences.append("Figures of this sample speak of the thresholds' neighbourhood and not of the pool.")
     return sentences
 
@@ -100,18 +99,23 @@ def _truth(facts: Facts) -> list[str]:
 
 
 def _statistics(facts: Facts) -> list[str]:
-    borderline = facts.study.design.get("kind") == "borderline"
+    borderline = facts.design == "borderline"
     weighting = (
         "Rates are unweighted."
         if borderline
         else "Rates are weighted by the inverse inclusion probabilities (Hájek), with linearised variances."
     )
+    errors = facts.subgroups
     return [
         "Agreement is Krippendorff's alpha (nominal for verdicts, ordinal for categories) with a 95 % percentile "
         "interval over resampled clips, beside Gwet's AC and percent agreement.",
         weighting,
         "Intervals of rates are Wilson's on the effective number of clips; thresholds found on these data are marked "
         "exploratory and their F1 is cross-fitted.",
+        f"Errors of the filters were compared between subgroups by {', '.join(errors.attributes)}, each against all "
+        "others, with p-values adjusted after Holm and after Benjamini and Hochberg."
+        if errors.rows
+        else "",
     ]
 
 

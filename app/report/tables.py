@@ -6,6 +6,7 @@ from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
 from analysis.estimate import Estimate
+from analysis.fairness import FEW
 from analysis.talkvid_table import Row, row
 from app import rooms
 from app.report.facts import Facts
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 DASH = "–"
 UNDEFINED = "undefined: "
+ERRORS = {"false_rejection": "good, rejected", "false_acceptance": "bad, accepted"}
+PRINTED = 40
+"""Lines of a table that fit on a page; the CSV file has all."""
 RATES = ("precision", "recall", "specificity", "f1", "accuracy", "prevalence")
 
 
@@ -28,6 +32,14 @@ class ReportTable:
     rows: tuple[tuple[str, ...], ...]
     note: str
 
+    @property
+    def on_paper(self) -> "ReportTable":
+        """The table as it fits on a page, which says where the rest is."""
+        if len(self.rows) <= PRINTED:
+            return self
+        more = f"{self.note} The first {PRINTED} of {len(self.rows)} lines; tables/{self.name}.csv has all."
+        return replace(self, rows=self.rows[:PRINTED], note=more)
+
 
 def all_tables(facts: Facts) -> list[ReportTable]:
     """Every table that the study has something for, in the report's order."""
@@ -35,7 +47,7 @@ def all_tables(facts: Facts) -> list[ReportTable]:
     two = two_rater_rows(facts)
     if two:
         made += [_as_published(two), _companion(two, facts)]
-    made += [_raters(facts), _screens(facts)]
+    made += [_subgroups(facts), _raters(facts), _screens(facts)]
     return [_with_reasons_below(table) for table in made if table.rows]
 
 
@@ -104,8 +116,8 @@ def _sample(facts: Facts) -> ReportTable:
         for one in facts.strata
     )
     heads = ("stratum", "criterion", "clips in pool", "drawn", "sampling fraction", "largest weight", "answers")
-    seed, kind = facts.study.seed, facts.study.design.get("kind", "")
-    return ReportTable("sample", "How the clips were drawn", heads, lines, f"Design: {kind}; seed {seed}.")
+    note = f"Design: {facts.design}; seed {facts.study.seed}."
+    return ReportTable("sample", "How the clips were drawn", heads, lines, note)
 
 
 def _agreement(facts: Facts) -> ReportTable:
@@ -202,7 +214,7 @@ def _companion(rows: list[Row], facts: Facts) -> ReportTable:
         )
         for one in rows
     )
-    borderline = facts.study.design.get("kind") == "borderline"
+    borderline = facts.design == "borderline"
     note = (
         "The same with 95 % intervals; “split wrong” and “split half” are the accuracy when a clip on which the raters "
         "differ counts as an error of the filter, or as half of one."
@@ -210,6 +222,29 @@ def _companion(rows: list[Row], facts: Facts) -> ReportTable:
     if borderline:
         note += " The clips were drawn next to the thresholds: none of this is the pool’s precision or recall."
     return ReportTable("companion", "What that table leaves out", heads, lines, note)
+
+
+def _subgroups(facts: Facts) -> ReportTable:
+    heads = ("filter", "by", "group", "error", "wrong of", "rate", "all others", "difference", "p, Holm", "p, BH")
+    lines = tuple(
+        (
+            title,
+            by,
+            f"{one.group} (too few)" if one.too_few else one.group,
+            ERRORS[kind],
+            f"{one.errors} of {one.clips}",
+            *(with_interval(estimate) for estimate in (one.rate, one.rest, one.difference)),
+            *(DASH if p is None else f"{p:.3f}" if p >= 0.001 else "< 0.001" for p in (one.p_holm, one.p_bh)),
+        )
+        for title, by, kind, one in facts.subgroups.rows
+    )
+    note = (
+        "Each group beside all the others together, with 95 % intervals (Wilson, Newcombe), weighted where the sample "
+        "was drawn by design. p adjusted over the groups of one filter, attribute and error: Holm’s for claims, "
+        f"Benjamini and Hochberg’s for a search. Too few: under {FEW} clips, shown and not to be leant on. Raters may "
+        "treat groups differently themselves; this table cannot show it."
+    )
+    return ReportTable("subgroups", "Filters’ errors by subgroup", heads, lines, note)
 
 
 def _raters(facts: Facts) -> ReportTable:

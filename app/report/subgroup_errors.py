@@ -1,0 +1,44 @@
+"""Subgroups in the paper pack: whose good clips each filter rejects, and whose bad ones it accepts."""
+
+from dataclasses import dataclass
+
+from sqlmodel import Session
+
+from analysis.fairness import GroupError
+from app import study_pools, subgroups, truths
+from app.errors import AppError
+from app.models import Study
+from app.results import Results
+
+
+@dataclass(frozen=True)
+class SubgroupErrors:
+    """Every filter's errors by every attribute of the pool."""
+
+    attributes: tuple[str, ...]
+    rows: tuple[tuple[str, str, str, GroupError], ...]
+    """Filter, attribute, kind of error, and the group's figures."""
+    why_none: str
+    """Why there are no rows; empty where there are some."""
+
+
+def of_study(db: Session, study: Study, results: Results) -> SubgroupErrors:
+    """Read the attributes from the study's pool, if it is there and unchanged, and compare all judged filters."""
+    try:
+        study_pools.mark(study)
+        study_pools.unchanged(study)
+        attributes = study_pools.columns(study).groups
+    except AppError as error:
+        return SubgroupErrors((), (), str(error))
+    if not attributes:
+        return SubgroupErrors((), (), "the pool has no column of a few different words, such as language")
+    names, pool, found = truths.names_of(db, study), study_pools.rows(study), []
+    for by in attributes:
+        group_of = subgroups.groups_of(pool, list(names.values()), (by,))
+        for result in results.filters:
+            judged = truths.judged(db, study, result, "raters")
+            if judged.sample is None:
+                continue
+            errors = subgroups.errors(result, judged, group_of, names, by)
+            found += [(result.rule.title, by, kind, one) for kind, rows in errors.rows.items() for one in rows]
+    return SubgroupErrors(attributes, tuple(found), "" if found else "no clip is judged")
