@@ -11,6 +11,8 @@ from analysis.estimate import Bools, Estimate, Floats, Ints, absent, signature
 LEAST_CLUSTERS = 2
 TERMS = 4
 """Of the least squares: constant, filter, shown, filter x shown."""
+ROUNDING = 1e-18
+"""A variance below this comes from the last digits: answers that the model fits exactly have none."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ def anchoring(
     score. Least squares answer = a + b filter + c shown + d filter x shown; the effect is d. Variance clustered two
     ways (Cameron, Gelbach & Miller 2011, Journal of Business & Economic Statistics 29, 238-249), each clustering with
     G/(G-1) (n-1)/(n-4); t with the smaller number of clusters less one. Every answer counts in the arm that was
-    drawn for it, whether the rater looked at the score or not (intent to treat).
+    drawn for it, whether the rater looked at the score or not (intent to treat). For verdicts, intervals end where
+    differences of shares do: -1 and 1 of an arm, -2 and 2 of the effect.
 
     Raises ValueError when lengths differ or a number is not finite. Undefined, with the reason, when an arm is empty,
     the filter says the same of every clip of an arm, or there are fewer than two raters or clips.
@@ -77,12 +80,13 @@ def anchoring(
     variance = bread @ meat @ bread
     freedom = min(counts[0], counts[1]) - 1
     hidden, d = np.array([0, 1.0, 0, 0]), np.array([0, 0, 0, 1.0])
+    shares = bool(np.isin(y, (0, 1)).all() and np.isin(x, (0, 1)).all())  # differences of shares end at -1 and 1
     made = {
-        name: _estimate(name, vector, beta, variance, freedom, confidence, counts)
-        for name, vector in (("shown", hidden + d), ("hidden", hidden), ("effect", d))
+        name: _estimate(name, vector, beta, variance, freedom, confidence, counts, most if shares else np.inf)
+        for name, vector, most in (("shown", hidden + d, 1.0), ("hidden", hidden, 1.0), ("effect", d, 2.0))
     }
     spread = float(d @ variance @ d)
-    p = float(2 * student.sf(abs(beta[3]) / np.sqrt(spread), freedom)) if spread > 0 else None
+    p = float(2 * student.sf(abs(beta[3]) / np.sqrt(spread), freedom)) if spread > ROUNDING else None
     return Anchoring(made["shown"], made["hidden"], made["effect"], p)
 
 
@@ -124,13 +128,14 @@ def _estimate(
     freedom: int,
     confidence: float,
     counts: tuple[int, int, int],
+    most: float,
 ) -> Estimate:
     value, spread = float(vector @ beta), float(vector @ variance @ vector)
     low = high = None
     method = "no interval: the clustered variance is not above zero"
-    if spread > 1e-18:
+    if spread > ROUNDING:
         half = float(student.ppf((1 + confidence) / 2, freedom) * np.sqrt(spread))
-        low, high = value - half, value + half
+        low, high = max(-most, value - half), min(most, value + half)
         method = f"least squares, clustered by rater and clip, t with {freedom} degrees of freedom"
     made = _signature(name, confidence)
     return Estimate(f"anchoring_{name}", value, low, high, confidence, *counts, method, made)

@@ -9,6 +9,7 @@ from analysis.estimate import Floats
 
 Kind = Literal["fbeta", "youden", "cost"]
 _LEAST = np.finfo(float).tiny
+_MOST = 1e9  # of a weight or a cost: beyond it the smaller one has no say
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def parse(text: str) -> Objective:
         given = [float(number) for number in numbers.split(",")] if numbers else []
     except ValueError:
         given = [-1.0]
-    if all(np.isfinite(number) and number >= 0 for number in given):
+    if all(number == 0 or 1 / _MOST <= number <= _MOST for number in given):
         if name == "f1" and not given:
             return F1
         if name == "youden" and not given:
@@ -95,4 +96,5 @@ def parse(text: str) -> Objective:
             return Objective("fbeta", beta=given[0])
         if name == "cost" and len(given) == 2 and sum(given) > 0:
             return Objective("cost", cost_fp=given[0], cost_fn=given[1])
-    raise ValueError(f"{text!r} is no objective: write f1, fbeta:2, youden or cost:1,5 (bad accepted, good rejected)")
+    ways = "f1, fbeta:2, youden or cost:1,5 (bad accepted, good rejected)"
+    raise ValueError(f"{text!r} is no objective: write {ways}, with numbers from {1 / _MOST:g} to {_MOST:g}")

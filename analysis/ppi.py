@@ -10,6 +10,12 @@ from sklearn.isotonic import IsotonicRegression
 from analysis.estimate import Estimate, Floats, Ints, absent, signature
 
 FOLDS = 5
+LEAST_TUNED = 20
+"""Judged clips that a weight of the predictions is fitted on, at the least: with fewer it fits their chance."""
+ROUNDING = 1e-18
+"""A variance below this comes from the last digits: labels that the predictions repeat exactly have none."""
+FLAT = 1e-7
+"""Predictions of one stratum that differ by less are one prediction."""
 
 
 @dataclass(frozen=True)
@@ -26,14 +32,34 @@ class PoolShare:
     tuning: tuple[float, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Stratum:
-    value: float
-    variance: float
-    plain: float
-    plain_variance: float
-    tuning: float
-    clips: int
+    """Its part of the pool, the judged clips' labels and predictions, and the predictions of all its clips."""
+
+    share: float
+    y: Floats
+    f: Floats
+    every: Floats
+
+    @property
+    def unseen(self) -> float:
+        """Finite population correction."""
+        return max(0.0, 1 - len(self.y) / len(self.every))
+
+    @property
+    def pull(self) -> float:
+        """The weight of s2 in the variance of the share of the whole pool."""
+        return self.share**2 * self.unseen / len(self.y)
+
+    def mean(self, tuning: float) -> float:
+        """Estimate of the stratum; where every clip is judged nothing is left to predict."""
+        if len(self.y) == len(self.every):
+            return float(self.y.mean())
+        return float(tuning * self.every.mean() + (self.y - tuning * self.f).mean())
+
+    def variance(self, tuning: float) -> float:
+        """Its part of the variance of the share of the whole pool."""
+        return float(self.pull * np.var(self.y - tuning * self.f, ddof=1))
 
 
 def pool_share(
@@ -50,16 +76,18 @@ def pool_share(
     `labels` (0 to 1) and `predicted` stand for the judged clips, `pool_predicted` for every clip of the pool, the
     judged ones included. Per stratum theta = l mean(pool f) + mean(y - l f) with l = Cov(y, f) / Var(f); strata
     are joined by their share of the pool. The pool is finite and wholly predicted, so its own mean has no error: V =
-    (1 - n/N) s2(y - l f) / n, t with n - (strata) degrees of freedom. This is the survey's difference estimator. The
-    judged clips must be a random sample of their stratum, and the predictions must not have learnt from their
-    labels (`cross_fitted` sees to it). Sources: Angelopoulos et al. (2023), Science 382, 669-674; Angelopoulos,
-    Duchi & Zrnic (2023), arXiv 2311.01453 (the weight l); Fisch et al. (2024), arXiv 2406.04291 (strata).
+    (1 - n/N) s2(y - l f) / n. This is the survey's regression estimator. Strata with fewer than `LEAST_TUNED` judged
+    clips share one l, the combined one of Cochran (1977, section 7.10); fewer than that in all, and l is 0. A fitted
+    l costs a degree of freedom, in s2 and in t. The judged clips must be a random sample of their stratum, and the
+    predictions must not have learnt from their labels (`cross_fitted` sees to it). Sources: Angelopoulos et al.
+    (2023), Science 382, 669-674; Angelopoulos, Duchi & Zrnic (2023), arXiv 2311.01453 (the weight l); Fisch et al.
+    (2024), arXiv 2406.04291 (strata).
 
     Raises ValueError when lengths differ, a number is not finite, or a stratum of labels is not in the pool.
     Undefined when a stratum of the pool has fewer than two judged clips.
 
     >>> pool = [0.9] * 80 + [0.1] * 20
-    >>> found = pool_share([1, 1, 1, 1, 0, 0], [0.9] * 4 + [0.1] * 2, pool)
+    >>> found = pool_share([1] * 16 + [0] * 8, [0.9] * 16 + [0.1] * 8, pool)
     >>> round(found.with_predictions.value, 3), round(found.judged_alone.value, 3)
     (0.8, 0.667)
     """
@@ -70,30 +98,66 @@ def pool_share(
         raise ValueError(f"{len(y)} labels, {len(f)} predictions and {len(own)} strata are not parallel")
     if not all(np.isfinite(numbers).all() for numbers in (y, f, every)):
         raise ValueError("labels and predictions must be finite numbers: leave clips without a score out of both files")
-    unknown = sorted(set(own.tolist()) - set(of_pool.tolist()))
+    names = sorted(set(of_pool.tolist()))
+    unknown = sorted(set(own.tolist()) - set(names))
     if unknown:
         raise ValueError(f"the stratum {unknown[0]!r} of the judged clips does not occur in the pool")
-    sizes = dict(zip(*(part.tolist() for part in np.unique(of_pool, return_counts=True)), strict=True))
-    thin = [name for name in sizes if (own == name).sum() < 2]
+    thin = [name for name in names if (own == name).sum() < 2]
     if thin:
-        where = "" if len(sizes) == 1 else f" in the stratum {thin[0]!r}"
+        where = "" if len(names) == 1 else f" in the stratum {thin[0]!r}"
         return _undefined(f"fewer than two judged clips{where}: their spread cannot be seen", confidence, len(y))
-    parts = {name: _stratum(y[own == name], f[own == name], every[of_pool == name]) for name in sizes}
-    shares = np.array([sizes[name] / len(every) for name in sizes])
-    freedom = len(y) - len(sizes)
+    parts = []
+    for name in names:
+        of_own, of_all = own == name, of_pool == name
+        parts.append(_Stratum(float(of_all.mean()), y[of_own], f[of_own], every[of_all]))
+    return _joined(parts, confidence, "mean" if strata is None else "stratified mean")
 
-    def joined(name: str, value: str, variance: str, method: str) -> Estimate:
-        values = np.array([getattr(part, value) for part in parts.values()])
-        spread = float((shares**2 * np.array([getattr(part, variance) for part in parts.values()])).sum())
-        return _estimate(name, float(shares @ values), spread, freedom, method, confidence, len(y), len(sizes))
 
-    powered = joined("pool_share", "value", "variance", "prediction-powered")
-    alone = joined("pool_share_judged_alone", "plain", "plain_variance", "stratified mean" if strata else "mean")
-    spread = [
-        float((shares**2 * [getattr(p, v) for p in parts.values()]).sum()) for v in ("plain_variance", "variance")
-    ]
-    gain = spread[0] / spread[1] if spread[1] > 0 else None
-    return PoolShare(powered, alone, gain, tuple(part.tuning for part in parts.values()))
+def _joined(parts: list[_Stratum], confidence: float, plain: str) -> PoolShare:
+    tuning, widened, fitted = _tunings(parts)
+    clips, census = sum(len(part.y) for part in parts), not any(part.unseen for part in parts)
+
+    def estimate(name: str, weights: list[float], variance: float, method: str, lost: int) -> Estimate:
+        value = sum(part.share * part.mean(weight) for part, weight in zip(parts, weights, strict=True))
+        freedom = clips - len(parts) - lost
+        return _estimate(name, value, variance, freedom, method, confidence, clips, len(parts), census=census)
+
+    alone = sum(part.variance(0.0) for part in parts)
+    powered = sum(part.variance(weight) * wider for part, weight, wider in zip(parts, tuning, widened, strict=True))
+    return PoolShare(
+        with_predictions=estimate("pool_share", tuning, powered, "prediction-powered", fitted),
+        judged_alone=estimate("pool_share_judged_alone", [0.0] * len(parts), alone, plain, 0),
+        gain=alone / powered if powered > ROUNDING else None,
+        tuning=tuple(tuning),
+    )
+
+
+def _tunings(parts: list[_Stratum]) -> tuple[list[float], list[float], int]:
+    """For each stratum the weight l and by what its residual variance must grow for that; how many l were fitted."""
+    few = [part for part in parts if len(part.y) < LEAST_TUNED]
+    together = sum(len(part.y) - 1 for part in few)
+    common = _slope(few) if together >= LEAST_TUNED - 1 else None
+    of_few = (common or 0.0, 1.0 if common is None else together / (together - 1))
+    tuning, widened = [], []
+    fitted = int(common is not None)
+    for part in parts:
+        weight, wider = of_few
+        if len(part.y) >= LEAST_TUNED:
+            slope, n = _slope([part]), len(part.y)
+            weight, wider = slope or 0.0, 1.0 if slope is None else (n - 1) / (n - 2)
+            fitted += int(slope is not None)
+        tuning.append(weight)
+        widened.append(wider)
+    return tuning, widened, fitted
+
+
+def _slope(parts: list[_Stratum]) -> float | None:
+    """The weight of the predictions with the least variance for these strata together; None if they do not vary."""
+    spread = sum(max(part.pull, ROUNDING) * float(np.var(part.f, ddof=1)) for part in parts)
+    if not any(np.ptp(part.f) > FLAT for part in parts):
+        return None
+    joint = sum(max(part.pull, ROUNDING) * float(np.cov(part.y, part.f, ddof=1)[0, 1]) for part in parts)
+    return joint / spread
 
 
 def cross_fitted(
@@ -129,22 +193,6 @@ def cross_fitted(
     return judged, pool
 
 
-def _stratum(y: Floats, f: Floats, every: Floats) -> _Stratum:
-    n, size = len(y), len(every)
-    spread = float(np.var(f, ddof=1))
-    tuning = float(np.cov(y, f, ddof=1)[0, 1] / spread) if spread > 1e-15 else 0.0
-    rest = y - tuning * f
-    unseen = max(0.0, 1 - n / size)
-    return _Stratum(
-        value=float(tuning * every.mean() + rest.mean()),
-        variance=float(unseen * np.var(rest, ddof=1) / n),
-        plain=float(y.mean()),
-        plain_variance=float(unseen * np.var(y, ddof=1) / n),
-        tuning=tuning,
-        clips=n,
-    )
-
-
 def _signature(name: str, confidence: float, strata: int) -> str:
     return signature(name, ("scipy",), strata=strata, fpc="yes", confidence=confidence)
 
@@ -158,12 +206,24 @@ def _undefined(reason: str, confidence: float, clips: int) -> PoolShare:
 
 
 def _estimate(
-    name: str, value: float, variance: float, freedom: int, method: str, confidence: float, clips: int, strata: int
+    name: str,
+    value: float,
+    variance: float,
+    freedom: int,
+    method: str,
+    confidence: float,
+    clips: int,
+    strata: int,
+    *,
+    census: bool,
 ) -> Estimate:
     low = high = None
     value = min(1.0, max(0.0, value))
     words = f"{method}; no interval: the judged clips show no spread"
-    if variance > 0:
+    if census:
+        low = high = value
+        words = "no sampling error: every clip of the pool was judged"
+    elif variance > ROUNDING:
         half = float(student.ppf((1 + confidence) / 2, freedom) * np.sqrt(variance))
         low, high = max(0.0, value - half), min(1.0, value + half)
         words = f"{method}, t with {freedom} degrees of freedom"

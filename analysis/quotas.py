@@ -126,6 +126,29 @@ def _within_reach(person: Ints, group: Ints, places: int, generator: np.random.G
     return np.sort(order[place < places])
 
 
+def _places(quotas: Sequence[Quota], *, fill: bool) -> tuple[list[float], list[int], list[tuple[list[int], int]]]:
+    """What filling each place costs, whose place it is, and lists of places with how many of them may be filled."""
+    scale = 2 * lcm(*(len(quota.groups) for quota in quotas))
+    cost: list[float] = []
+    owner: list[int] = []
+    limits: list[tuple[list[int], int]] = []
+    groups = 0
+    for quota in quotas:
+        size, start = len(quota.groups), len(cost)
+        base, extra = divmod(quota.places, size)
+        count = quota.places if fill else base + (extra > 0)
+        for number in range(groups, groups + size):
+            # (share - k)^2 - (share - k + 1)^2 for the k-th place
+            cost += [scale * (2 * k - 1) / 2 - scale * base - scale // size * extra for k in range(1, count + 1)]
+            owner += [number] * count
+        places = list(range(start, len(cost)))
+        limits.append((places, quota.places))
+        if not fill and extra:
+            limits.append((places[base :: base + 1], extra))
+        groups += size
+    return cost, owner, limits
+
+
 @dataclass(frozen=True, eq=False)
 class _Network:
     """Variables are pairs (1: chosen), then places of groups (1: filled); rows are their limits.
@@ -142,24 +165,8 @@ class _Network:
 
     @classmethod
     def build(cls, quotas: Sequence[Quota], person: Ints, group: Ints, *, fill: bool) -> "_Network":
-        scale = 2 * lcm(*(len(quota.groups) for quota in quotas))
-        cost: list[float] = []
-        owner: list[int] = []
-        limits: list[tuple[list[int], int]] = []  # places of a dimension, and how many may be filled
-        groups = 0
-        for quota in quotas:
-            size, start = len(quota.groups), len(cost)
-            base, extra = divmod(quota.places, size)
-            count = quota.places if fill else base + (extra > 0)
-            for number in range(groups, groups + size):
-                # (share - k)^2 - (share - k + 1)^2 for the k-th place
-                cost += [scale * (2 * k - 1) / 2 - scale * base - scale // size * extra for k in range(1, count + 1)]
-                owner += [number] * count
-            places = list(range(start, len(cost)))
-            limits.append((places, quota.places))
-            if not fill and extra:
-                limits.append((places[base :: base + 1], extra))
-            groups += size
+        cost, owner, limits = _places(quotas, fill=fill)
+        groups = sum(len(quota.groups) for quota in quotas)
         _, who = np.unique(person, return_inverse=True)
         pairs, place_group = np.arange(len(person)), np.array(owner)
         places_at = len(person) + np.arange(len(cost))

@@ -136,9 +136,9 @@ def confusion(
     are good, or all bad, shows no variance of its own: there (x + 1/2) / (n + 1) stands for its good share.
     One simple random sample gets plain Wilson intervals. With a stratum of one rated clip, which cannot show its
     variance, the effective number (before the correction for a finite pool) is at most what a simple random sample
-    of the clips concerned would have: the gain of stratifying cannot be claimed. A rate of 0 or 1 that even so
-    shows no variance gets Wilson's interval on the clips concerned, counted in units of the largest weight, for
-    what was missed may lie there.
+    of the clips concerned would have, lone clips counting by their weights: the gain of stratifying cannot be
+    claimed. A rate of 0 or 1 that even so shows no variance gets Wilson's interval on the clips concerned, counted
+    in units of the largest weight, for what was missed may lie there.
 
     When no rejected clip was rated, only precision and prevalence are defined: the good clips the filter rejects
     are unknown. Raises ValueError for malformed input (see `Design.build`).
@@ -197,6 +197,20 @@ class _Table:
         rejected = error[0, 0] + self.good * (error[0, 1] - error[0, 0])
         accepted = error[1, 0] + self.good * (error[1, 1] - error[1, 0])
         return np.asarray(rejected + self.accepted * (accepted - rejected))
+
+    def most_effective(self, denominator: Floats) -> float:
+        """Clips concerned, what is alone in its stratum by weight: (sum w)^2 / (sum w1^2 + (sum w2)^2 / n2).
+
+        w1 are the weights of the strata with one clip (or one source), w2 those of the other n2 clips. With lone clips
+        only it is Kish's number (1965, section 11.7), without any the number of clips.
+        """
+        concerned = self.errors((denominator > 0).astype(np.float64))
+        weight, alone = self.design.clip_weight * concerned, self.design.units == 1
+        lone = alone[self.design.of]
+        strata = np.bincount(self.design.of, weight, minlength=len(alone))[alone]
+        others = float(concerned[~lone].sum())
+        spread = float((strata**2).sum()) + (float(weight[~lone].sum()) ** 2 / others if others else 0.0)
+        return float(weight.sum()) ** 2 / spread
 
     def smoothed(self, each: Floats) -> tuple[Floats, Bools]:
         """Cells with half a good and half a bad clip more where errors are all equal, and those strata.
@@ -299,7 +313,7 @@ def effective_n(
         level = float((smooth * numerator).sum() / (smooth * denominator).sum())
     effective = float(level * (1 - level) / variance)
     if ((table.design.units == 1) & (table.design.population > 1)).any():
-        most = float(table.raw[denominator > 0].sum())
+        most = table.most_effective(denominator)
         if numerator.max() > 1:
             most *= 2 / (2 - value) ** 2
         effective = min(effective, most * parts / variance)

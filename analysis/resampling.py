@@ -73,13 +73,14 @@ def within_strata(stratum_of: Ints, resamples: int, seed: int) -> Iterator[Float
     """Resample clips within strata: blocks of multipliers, shapes (block, clips), `resamples` rows in all.
 
     In a stratum of n clips, n - 1 are drawn with replacement and scaled by n / (n - 1), so that the spread of the
-    replicates is not too small in small strata (Rao & Wu 1988, doi:10.1080/01621459.1988.10478591). A stratum of
-    one clip keeps it. The finite size of the pool is ignored, which errs on the wide side.
+    replicates is not too small in small strata (Rao & Wu 1988, doi:10.1080/01621459.1988.10478591). Strata of one clip
+    are drawn together (`collapsed`). The finite size of the pool is ignored, which errs on the wide side.
 
     >>> [block.sum(axis=1).round(9).tolist() for block in within_strata(np.array([0, 0, 0, 1]), 2, seed=0)]
     [[4.0, 4.0]]
     """
     generator = np.random.default_rng(seed)
+    stratum_of = collapsed(stratum_of)
     members = [np.flatnonzero(stratum_of == stratum) for stratum in np.unique(stratum_of)]
     rows = max(1, _CHUNK // max(1, len(stratum_of)))
     for start in range(0, resamples, rows):
@@ -89,6 +90,23 @@ def within_strata(stratum_of: Ints, resamples: int, seed: int) -> Iterator[Float
             if n > 1:
                 block[:, clips] = times_drawn(generator, n, n - 1, len(block)) * (n / (n - 1))
         yield block
+
+
+def collapsed(stratum_of: Ints) -> Ints:
+    """Strata of one clip joined to one stratum, a single one of them to the smallest of the others.
+
+    One clip shows no spread of its own stratum: drawn by itself it would pass for certain. Joined, the differences
+    between the strata count as spread, which errs on the wide side (Cochran 1977, section 5A.12; Wolter 2007).
+
+    >>> collapsed(np.array([0, 0, 1, 2, 2, 3])).tolist(), collapsed(np.array([0, 0, 0, 1, 2, 2])).tolist()
+    ([0, 0, 1, 2, 2, 1], [0, 0, 0, 2, 2, 2])
+    """
+    of, sizes = np.unique(stratum_of, return_inverse=True, return_counts=True)[1:]
+    lone = np.flatnonzero(sizes == 1)
+    if not len(lone) or len(sizes) == 1:
+        return np.asarray(of)
+    goal = lone[0] if len(lone) > 1 else np.where(sizes > 1, sizes, sizes.max() + 1).argmin()
+    return np.where(sizes[of] == 1, goal, of)
 
 
 def percentile_interval(replicates: Floats, confidence: float) -> tuple[float | None, float | None, int]:

@@ -5,7 +5,7 @@ all clips; accuracy, precision, recall and F1 of the filter on the clips on whic
 ones dropped.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,47 +109,60 @@ def highest_kappa(agreed: int, clips: int) -> float:
     return (agreed / clips - chance) / (1 - chance) if chance < 1 else 1.0
 
 
-def contradictions(rows: Sequence[Row], published: Mapping[str, Mapping[str, float]], decimals: int = 2) -> list[str]:
+def contradictions(rows: Sequence[Row], published: Mapping[str, Mapping[str, float]]) -> list[str]:
     """Printed figures that no data could give, a sentence for each.
 
-    `published` maps a filter's name (or `mean`) to its printed columns, as `COLUMNS` names them. A kappa is impossible
-    when it exceeds what the printed agreement allows; a figure of a row when no whole table of counts gives all of
-    them together, rounded as printed; a mean when it is not the mean of the printed rows, up to their rounding.
-    `decimals`: of the percentages in the rows.
+    `published` maps a filter's name (or `mean`) to its printed columns, as `COLUMNS` names them. An agreement is
+    impossible when no whole number of clips gives it; a kappa when it exceeds what the printed agreement allows, or
+    lies below -1; a figure of a row when no whole table of counts gives all of them together, rounded as printed; a
+    mean when it is not the mean of the printed rows, up to their rounding. Figures are taken for rounded to the
+    most decimals that any percentage (or any kappa) of the rows shows: numbers keep no trailing zeros.
     """
     found = []
     by_name = {one.name: one for one in rows}
+    of_rows = {name: printed for name, printed in published.items() if name.lower() not in MEAN_ROWS}
+    slack = _slack(of_rows.values())
     for name, printed in published.items():
-        if name.lower() in MEAN_ROWS:
-            found += _wrong_means(
-                name, printed, [row for key, row in published.items() if key.lower() not in MEAN_ROWS]
-            )
+        if name not in of_rows:
+            found += _wrong_means(name, printed, of_rows.values())
         elif name in by_name:
-            found += _wrong_row(by_name[name], printed, decimals)
+            found += _wrong_row(by_name[name], printed, slack)
         else:
             found.append(f"{name}: printed, but the votes have no such filter")
     return found
 
 
-def _wrong_row(one: Row, printed: Mapping[str, float], decimals: int) -> list[str]:
+def _slack(rows: Collection[Mapping[str, float]]) -> dict[str, float]:
+    """By how much a figure of each column may differ from what it rounds."""
+    of_kappa, of_shares = [0], [0]
+    for row in rows:
+        for column, value in row.items():
+            (of_kappa if column == "kappa" else of_shares).append(_decimals(value))
+    return {name: 0.5 * 10.0 ** -max(of_kappa if name == "kappa" else of_shares) + 1e-9 for name in COLUMNS}
+
+
+def _wrong_row(one: Row, printed: Mapping[str, float], slack: Mapping[str, float]) -> list[str]:
     said = []
-    if "agreement" in printed and "kappa" in printed:
-        agreed = round(printed["agreement"] * one.clips / 100)
-        most = highest_kappa(agreed, one.clips)
-        if printed["kappa"] > most + 0.005:
+    if "agreement" in printed:
+        agreed = min(max(round(printed["agreement"] * one.clips / 100), 0), one.clips)
+        if abs(100 * agreed / one.clips - printed["agreement"]) > slack["agreement"]:
+            said.append(f"{one.name}: no whole number of {one.clips} clips is {printed['agreement']:g} % of them")
+        elif "kappa" in printed and printed["kappa"] > (most := highest_kappa(agreed, one.clips)) + slack["kappa"]:
             said.append(
                 f"{one.name}: a kappa of {printed['kappa']:g} is impossible at {printed['agreement']:g} % agreement on "
                 f"{one.clips} clips; the highest is {most:.4f}"
             )
+    if printed.get("kappa", 0) < -1 or printed.get("kappa", 0) > 1:
+        said.append(f"{one.name}: a kappa of {printed['kappa']:g} is impossible: kappas lie between -1 and 1")
     rates = {column: printed[column] for column in ("accuracy", "precision", "recall", "f1") if column in printed}
     agreed = one.clips - one.split
-    if rates and not _some_table(rates, agreed, decimals):
+    if rates and not _some_table(rates, agreed, slack["accuracy"]):
         shown = ", ".join(f"{column} {value:g} %" for column, value in rates.items())
         said.append(f"{one.name}: no whole counts of {agreed} agreed clips give {shown} together")
     return said
 
 
-def _some_table(rates: Mapping[str, float], clips: int, decimals: int) -> bool:
+def _some_table(rates: Mapping[str, float], clips: int, slack: float) -> bool:
     """Whether whole counts tp, fp, fn, tn of so many clips give all these rates, rounded."""
     tp, fp, fn = np.meshgrid(*[np.arange(clips + 1)] * 3, indexing="ij", sparse=True)
     tn = clips - tp - fp - fn
@@ -161,21 +174,20 @@ def _some_table(rates: Mapping[str, float], clips: int, decimals: int) -> bool:
             "recall": tp / (tp + fn) + 0 * fp,
             "f1": 2 * tp / (2 * tp + fp + fn),
         }
-    slack = 0.5 * 10**-decimals + 1e-9
     for column, value in rates.items():
         fits = fits & (np.abs(100 * values[column] - value) <= slack)
     return bool(fits.any())
 
 
-def _wrong_means(name: str, printed: Mapping[str, float], rows: Sequence[Mapping[str, float]]) -> list[str]:
+def _wrong_means(name: str, printed: Mapping[str, float], rows: Collection[Mapping[str, float]]) -> list[str]:
     said = []
+    own, of_rows = _slack([printed]), _slack(rows)
     for column, value in printed.items():
         numbers = [row[column] for row in rows if column in row]
         if not numbers:
             continue
         mean = float(np.mean(numbers))
-        slack = 0.5 * 10.0 ** -_decimals(value) + 0.5 * 10.0 ** -max(_decimals(number) for number in numbers)
-        if abs(mean - value) > slack + 1e-9:
+        if abs(mean - value) > own[column] + of_rows[column]:
             unit = "" if column == "kappa" else " %"
             said.append(
                 f"{name}: {column} {value:g}{unit} is not the mean of the {len(numbers)} printed rows, {mean:.2f}{unit}"
@@ -184,8 +196,7 @@ def _wrong_means(name: str, printed: Mapping[str, float], rows: Sequence[Mapping
 
 
 def _decimals(value: float) -> int:
-    text = f"{value:.6f}".rstrip("0")
-    return max(1, len(text.partition(".")[2]))
+    return len(f"{value:.6f}".rstrip("0").partition(".")[2])
 
 
 def _share(name: str, count: int, n: int, confidence: float) -> Estimate:

@@ -15,9 +15,10 @@ from analysis.intra_rater import Repeats, intra_rater, repeats
 from analysis.pairwise import against_rest, without
 from analysis.ratings import Metric, Ratings, Scale
 from analysis.weighted_agreement import weighted_agreement
-from app.consensus_files import ABSTAIN, first_answers, levels_of, points
+from app.consensus_files import ABSTAIN, first_answers, levels_of, points, votes
 from app.errors import AppError
-from app.rating_files import RatingTable
+from app.rating_files import RatingTable, as_written
+from app.table_files import NOTHING
 
 MOST_CELLS = 50_000_000
 """Clips x levels held in memory at once."""
@@ -69,7 +70,8 @@ def agreement(table: RatingTable, how: How, *, criterion: str | None = None) -> 
         found = human_ceiling(read.ratings, read.verdicts, read.repeated, **_drawing(how))
         lists["ceiling"] += [_row(one, name) for one in found]
         notes += [note for note in _notes(read) if note not in notes]
-    return {**lists, "scale": how.metric, "levels": scales, "unit": how.unit, "empty": table.empty, "notes": notes}
+    counts = {"empty": table.empty, "abstained": table.frame.filter(pl.col("value") == ABSTAIN).height}
+    return {**lists, "scale": how.metric, "levels": scales, "unit": how.unit, **counts, "notes": notes}
 
 
 def _notes(read: _Read) -> list[str]:
@@ -99,9 +101,7 @@ def _row(estimate: Estimate, criterion: str, **more: Any) -> dict[str, Any]:
 
 def _read(table: RatingTable, frame: pl.DataFrame, how: How) -> _Read:
     frame = _as_levels(frame, table, how.metric)
-    voted = frame.filter(pl.col("value") != ABSTAIN)
-    if not voted.height:
-        raise AppError(f"{table.path}: every answer is {ABSTAIN!r}.", "There is nothing to agree on.")
+    voted = votes(frame, table.path)
     scale = _scale(voted, table, how)
     first = first_answers(frame)
     if first.height * len(scale.levels) > MOST_CELLS:
@@ -112,8 +112,8 @@ def _read(table: RatingTable, frame: pl.DataFrame, how: How) -> _Read:
     filters = how.filter_column
     if filters is not None and filters not in frame.columns:
         raise AppError(f"{table.path} has no column {filters!r}.", f"Its columns are: {', '.join(frame.columns)}.")
-    verdicts = None if filters is None else _per_clip(frame.filter(pl.col(filters).is_not_null()), filters, table)
-    wrong = sorted({str(one) for one in (verdicts or {}).values()} - {*scale.levels, ABSTAIN})
+    verdicts = None if filters is None else _verdicts(frame, filters, table)
+    wrong = sorted(set((verdicts or {}).values()) - {*scale.levels, ABSTAIN})
     if wrong:
         raise AppError(f"{table.path}: {filters} has {wrong[0]!r}.", f"Filters answer as raters: {scale.levels}.")
     repeated, repeaters = _repeats(voted, scale)
@@ -126,7 +126,7 @@ def _read(table: RatingTable, frame: pl.DataFrame, how: How) -> _Read:
         groups=known["source"] if how.unit == "source" else None,
         weights=known.get("weight"),
         strata=known.get("stratum"),
-        verdicts=None if verdicts is None else {clip: str(one) for clip, one in verdicts.items()},
+        verdicts=verdicts,
     )
 
 
@@ -173,6 +173,13 @@ def _is_number(text: str) -> bool:
         return bool(np.isfinite(float(text)))
     except ValueError:
         return False
+
+
+def _verdicts(frame: pl.DataFrame, column: str, table: RatingTable) -> dict[str, str]:
+    """The filter's answer to each clip, written as the raters' are; clips without one are left out."""
+    written = frame.with_columns(as_written(frame[column], table.path).alias(column))
+    said = ~pl.col(column).str.strip_chars().str.to_lowercase().is_in(NOTHING)
+    return _per_clip(written.filter(pl.col(column).is_not_null() & said), column, table)
 
 
 def _per_clip(frame: pl.DataFrame, column: str, table: RatingTable) -> dict[str, Any]:

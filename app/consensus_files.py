@@ -69,9 +69,19 @@ def _number(text: str) -> bool:
         return False
 
 
+def votes(frame: pl.DataFrame, path: object) -> pl.DataFrame:
+    """Without the answers "unsure". Raises AppError when there is no other."""
+    voted = frame.filter(pl.col("value") != ABSTAIN)
+    if not voted.height:
+        raise AppError(f"{path}: every answer is {ABSTAIN!r}.", "There is nothing to agree on.")
+    return voted
+
+
 def first_answers(frame: pl.DataFrame) -> pl.DataFrame:
-    """Without repeats: a rater's second answer to a clip is no second rater."""
-    return frame.filter(pl.col("occasion") == 0) if "occasion" in frame.columns else frame
+    """Without repeats: a rater's second answer to a clip is no second rater. The first has the lowest occasion."""
+    if "occasion" not in frame.columns:
+        return frame
+    return frame.filter(pl.col("occasion") == pl.col("occasion").min().over("clip", "rater", "criterion"))
 
 
 def consensus(
@@ -83,20 +93,17 @@ def consensus(
     interval as the method has them; `raters` what the method learnt about each; `prior` the share of each level.
     """
     frame = table.of(criterion)
+    voted = votes(frame, table.path)
     if method in OF_POINTS:
-        found = _of_points(first_answers(frame), method, confidence, table.path)
-        abstained = 0
+        found = _of_points(votes(first_answers(frame), table.path), method, confidence, table.path)
     else:
-        voted = frame.filter(pl.col("value") != ABSTAIN)
-        abstained = frame.height - voted.height
-        if not voted.height:
-            raise AppError(f"{table.path}: every answer is {ABSTAIN!r}.", "There is nothing to agree on.")
         levels = levels_of(voted, values, table.path)
         if method == "majority":
-            found = _majority(first_answers(voted), levels)
+            found = _majority(votes(first_answers(frame), table.path), levels)
         else:
             found = _skilled(voted, levels, method, table.path)
     name = frame["criterion"][0]
+    abstained = frame.height - voted.height
     return {"method": method, "criterion": name, "abstained": abstained, "empty": table.empty, **found}
 
 

@@ -8,8 +8,11 @@ from app import table_files
 from app.errors import AppError
 
 
-def joined(file: Path, pool: Path, label: str, score: str, stratum: str | None) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The judged clips with label (0 to 1), score and stratum; all clips of the pool with score and stratum.
+def joined(
+    file: Path, pool: Path, label: str, score: str, stratum: str | None
+) -> tuple[pl.DataFrame, pl.DataFrame, int]:
+    """The judged clips with label (0 to 1), score and stratum; all clips of the pool with score and stratum; rows
+    without a label, which were left out.
 
     Raises AppError naming the column, clip or number that does not fit.
     """
@@ -17,36 +20,40 @@ def joined(file: Path, pool: Path, label: str, score: str, stratum: str | None) 
     more = [stratum] if stratum else []
     table_files.need_columns(judged, ["clip", label, *more], file)
     table_files.need_columns(whole, ["clip", score, *more], pool)
-    if judged["clip"].is_duplicated().any():
-        name = judged.filter(judged["clip"].is_duplicated())["clip"][0]
-        raise AppError(f"{file} names the clip {name!r} twice.", "One row per judged clip: its consensus.")
-    columns = {"clip": whole["clip"].cast(pl.String), "score": table_files.numbers(whole, score, pool)}
-    if stratum:
-        columns["stratum"] = whole[stratum].cast(pl.String)
-    of_pool = pl.DataFrame(columns, schema_overrides={"score": pl.Float64})
+    table_files.refuse_repeats(judged, ["clip"], file, "One row per judged clip: its consensus.")
+    table_files.refuse_repeats(whole, ["clip"], pool, "One row per clip of the pool.")
+    if not whole.height:
+        raise AppError(f"{pool} holds no clip.", "Give the pool that the judged clips were drawn from.")
+    scores = pl.Series(table_files.numbers(whole, score, pool), dtype=pl.Float64)
+    of_pool = _named(whole, stratum, "stratum", pool).with_columns(score=scores)
     missing = int(of_pool["score"].null_count())
     if missing:
         raise AppError(
             f"{missing} of {of_pool.height} clips of {pool} have no {score}: nothing can be said of the whole.",
             "Score them, or make a pool of the clips that have the score and speak of that.",
         )
-    own = pl.DataFrame({"clip": judged["clip"].cast(pl.String), "label": _labels(judged, label, file)}).drop_nulls()
-    joined = own.join(of_pool, on="clip", how="left")
-    lost = joined.filter(pl.col("score").is_null())
+    labels = pl.Series(table_files.shares(judged, label, file), dtype=pl.Float64)
+    own = _named(judged, stratum, "judged_stratum", file)
+    found = own.with_columns(label=labels).drop_nulls("label").join(of_pool, on="clip", how="left")
+    lost = found.filter(pl.col("score").is_null())
     if lost.height:
         raise AppError(
             f"{lost.height} judged clips are not in {pool}, the first is {lost['clip'][0]!r}.",
             "Give the pool that they were drawn from.",
         )
-    return joined, of_pool
+    moved = found.filter(pl.col("judged_stratum") != pl.col("stratum")) if stratum else found.clear()
+    if moved.height:
+        clip, own_stratum, its = moved.select("clip", "judged_stratum", "stratum").row(0)
+        raise AppError(
+            f"{clip} is of the stratum {own_stratum!r} in {file} and of {its!r} in {pool}.",
+            "Give the strata as they were when the clips were drawn.",
+        )
+    return found, of_pool, judged.height - found.height
 
 
-def _labels(judged: pl.DataFrame, label: str, file: Path) -> list[float | None]:
-    if judged[label].dtype.is_numeric():
-        found = table_files.numbers(judged, label, file)
-        if any(value is not None and not 0 <= value <= 1 for value in found):
-            raise AppError(
-                f"{file}: {label} goes beyond 0 and 1.", "Give the verdict, or the share of accepts, 0 to 1."
-            )
-        return found
-    return [None if value is None else float(value) for value in table_files.truths(judged, label, file)]
+def _named(table: pl.DataFrame, stratum: str | None, name: str, path: Path) -> pl.DataFrame:
+    """Clips, and under `name` their strata where there are any."""
+    columns = {"clip": pl.Series(table_files.words(table, "clip", path), dtype=pl.String)}
+    if stratum:
+        columns[name] = table[stratum].cast(pl.String).fill_null("(none)")
+    return pl.DataFrame(columns)

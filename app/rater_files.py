@@ -1,5 +1,6 @@
 """From a file of ratings to what it says about the raters: scores, screening under each rule, signs of carelessness."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,10 @@ from analysis.estimate import Floats
 from analysis.opinion import FEW, LEAST_VOTES, RULES, mean_opinion, with_the_rest
 from analysis.rater_flags import drift, gold_accuracy, hasty, runs
 from analysis.subject_model import SubjectModel, subject_model
-from app.consensus_files import Coded, first_answers, points
+from app.consensus_files import Coded, first_answers, points, votes
 from app.errors import AppError
 from app.rating_files import RatingTable
+from app.table_files import NOTHING
 
 MOST_CELLS = 50_000_000
 """Clips x raters that screening holds in memory at once."""
@@ -21,7 +23,9 @@ def about_raters(
     table: RatingTable, *, criterion: str | None, tolerance: float, confidence: float, seed: int
 ) -> dict[str, Any]:
     """Everything `clipjury stats raters --json` prints. See its help for the columns that are read."""
-    frame = first_answers(table.of(criterion))
+    whole = table.of(criterion)
+    first = first_answers(whole)
+    frame = votes(first, table.path)
     coded, given = Coded.of(frame), points(frame, table.path)
     if len(coded.clips) * len(coded.raters) > MOST_CELLS:
         raise AppError(
@@ -36,6 +40,9 @@ def about_raters(
     return {
         "criterion": frame["criterion"][0],
         "confidence": confidence,
+        "empty": table.empty,
+        "abstained": first.height - frame.height,
+        "repeats": whole.height - first.height,
         "clips": [
             {
                 "clip": clip,
@@ -50,7 +57,7 @@ def about_raters(
             }
             for row, clip in enumerate(coded.clips)
         ],
-        "raters": _raters(frame, coded, given, grid, model, rejected, tolerance, confidence, seed),
+        "raters": _raters(frame, coded, given, grid, model, rejected, tolerance, confidence, seed, table.path),
         "screening": [_screened(name, who, grid, coded.raters, confidence) for name, who in rejected.items()],
         "notes": _notes(model, opinion.ratings.astype(np.float64)),
     }
@@ -66,9 +73,10 @@ def _raters(
     tolerance: float,
     confidence: float,
     seed: int,
+    path: Path,
 ) -> list[dict[str, Any]]:
     correlations = with_the_rest(grid)
-    seconds, places, gold = (_column(frame, name) for name in ("seconds", "position", "gold"))
+    seconds, places, gold = (_column(frame, name, path) for name in ("seconds", "position", "gold"))
     rest = _mean_of_others(coded, given, grid)
     codes = np.unique(given, return_inverse=True)[1]
     owns = [coded.rater_of == row for row in range(len(coded.raters))]
@@ -152,11 +160,21 @@ def _notes(model: SubjectModel, ratings: Floats) -> list[str]:
     return notes
 
 
-def _column(frame: pl.DataFrame, name: str) -> Floats:
+def _column(frame: pl.DataFrame, name: str, path: Path) -> Floats:
     """A column of numbers; NaN where there is none, and throughout without the column."""
     if name not in frame.columns:
         return np.full(frame.height, np.nan)
-    return frame[name].cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy()
+    written = frame[name].cast(pl.String).str.strip_chars()
+    given = written.cast(pl.Float64, strict=False)
+    wrong = (given.is_null() & written.is_not_null() & ~written.str.to_lowercase().is_in(NOTHING)).fill_null(
+        value=False
+    )
+    for row in wrong.arg_true().to_list()[:1]:
+        raise AppError(
+            f"{path}: {name} is {written[row]!r} where {frame['rater'][row]} rated {frame['clip'][row]}: no number.",
+            "Give numbers with a decimal point; leave a cell empty where there is none.",
+        )
+    return given.fill_null(float("nan")).to_numpy()
 
 
 def _median(values: Floats) -> float:

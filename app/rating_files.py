@@ -1,5 +1,6 @@
 """Ratings on plain files: long tables of one answer a row, and wide ones of one clip a row."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +14,6 @@ KNOWN = {"occasion": pl.Int64, "weight": pl.Float64, "position": pl.Float64, "se
 """Columns with numbers; further ones stay as they are."""
 ONE = "value"
 """The criterion of a file that names none."""
-NOTHING = ("", "na", "nan", "null")
-"""How an empty cell is written, R's and Python's ways included; in small letters."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +57,12 @@ def read_ratings(path: Path, *, wide: bool = False, criterion: str | None = None
     are left out. Raises AppError naming a missing column, a value that is no number where one must be, or the
     lines of two answers of one rater to one clip (repeats need an occasion).
     """
-    table = table_files.read_table(path)
+    table = table_files.read_table(path, first_names=wide)
     frame = _from_wide(table, path) if wide else _from_long(table, path)
     frame = frame.with_columns(pl.col("value").str.strip_chars())
-    filled = frame.filter(pl.col("value").is_not_null() & ~pl.col("value").str.to_lowercase().is_in(NOTHING))
+    filled = frame.filter(
+        pl.col("value").is_not_null() & ~pl.col("value").str.to_lowercase().is_in(table_files.NOTHING)
+    )
     if not filled.height:
         raise AppError(f"{path} holds no rating.", "One row per answer: clip, rater, criterion, value.")
     found = RatingTable(path, filled, frame.height - filled.height)
@@ -76,13 +77,16 @@ def _from_long(table: pl.DataFrame, path: Path) -> pl.DataFrame:
     if "criterion" not in table.columns:
         table = table.with_columns(criterion=pl.lit(ONE))
     columns: list[pl.Expr | pl.Series] = [pl.col(name).cast(pl.String) for name in ("clip", "rater", "criterion")]
-    columns.append(_as_written(table["value"]))
+    columns.append(as_written(table["value"], path))
     for name, kind in KNOWN.items():
         if name in table.columns:
             read = table_files.weights if name == "weight" else table_files.numbers
-            columns.append(pl.Series(name, read(table, name, path), dtype=pl.Float64).cast(kind))
+            given = read(table, name, path)
+            if name == "occasion":
+                _refuse_parts(given or [], path)
+            columns.append(pl.Series(name, given, dtype=pl.Float64).cast(kind))
     frame = table.with_columns(columns).with_row_index("line", offset=2)
-    for name in ("clip", "rater"):
+    for name in ("clip", "rater", "criterion"):
         missing = frame.filter(pl.col(name).is_null())
         if missing.height:
             raise AppError(f"{path}, line {missing['line'][0]}: the {name} is missing.", f"Every row names its {name}.")
@@ -91,13 +95,27 @@ def _from_long(table: pl.DataFrame, path: Path) -> pl.DataFrame:
     return frame
 
 
+def _refuse_parts(occasions: Sequence[float | None], path: Path) -> None:
+    for line, occasion in enumerate(occasions, start=2):
+        if occasion is not None and (occasion < 0 or occasion % 1):
+            raise AppError(f"{path}, line {line}: the occasion is {occasion:g}.", "Occasions are 0, 1, 2 and so on.")
+
+
 def _from_wide(table: pl.DataFrame, path: Path) -> pl.DataFrame:
     if table.width < 3:
         raise AppError(
             f"{path} has {table.width} columns.", "A wide table has the clip first and a column for each of two raters."
         )
     clip, *raters = table.columns
-    written = table.select(pl.col(clip).cast(pl.String).alias("clip"), *(_as_written(table[name]) for name in raters))
+    if "clip" in raters:
+        raise AppError(
+            f"{path}: the column 'clip' stands behind {clip!r}.", "Put the clip's name into the first column."
+        )
+    # Spreadsheets end lines with commas: columns without a head, which are read as "" and "_duplicated_0".
+    raters = [name for name in raters if name.partition("_duplicated_")[0] or not table[name].is_null().all()]
+    written = table.select(
+        pl.col(clip).cast(pl.String).alias("clip"), *(as_written(table[name], path) for name in raters)
+    )
     if written["clip"].is_null().any() or written["clip"].is_duplicated().any():
         raise AppError(f"{path}: the first column, {clip!r}, must name every clip once.", "Put the clip's name first.")
     long = written.with_row_index("line", offset=2).unpivot(
@@ -106,14 +124,21 @@ def _from_wide(table: pl.DataFrame, path: Path) -> pl.DataFrame:
     return long.with_columns(criterion=pl.lit(ONE)).sort("line", "rater")
 
 
-def _as_written(values: pl.Series) -> pl.Series:
-    """Numbers as people write them: 3 and not 3.0; NaN is no value."""
+def as_written(values: pl.Series, path: Path) -> pl.Series:
+    """Answers as text, those of a column alike: 3 and not 3.0, 1 and 0 for true and false; NaN is no answer."""
+    table_files.plain(values, path)
+    if values.dtype == pl.String:
+        words = values.str.strip_chars().str.to_lowercase()
+        if words.is_in([*table_files.NOTHING, "true", "false"]).all():  # nulls are passed over
+            values = words.replace_strict({"true": 1, "false": 0}, default=None, return_dtype=pl.Int64)
+        elif table_files.holds_numbers(values):
+            values = words.cast(pl.Float64, strict=False)
+    if values.dtype == pl.Boolean:
+        values = values.cast(pl.Int64)
     if values.dtype.is_float():
         return pl.Series(
             values.name, [None if one is None or one != one else f"{one:.12g}" for one in values.to_list()]
         )
-    if values.dtype == pl.Boolean:
-        return values.cast(pl.Int64).cast(pl.String)
     return values.cast(pl.String)
 
 

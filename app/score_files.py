@@ -58,9 +58,10 @@ def read(path: Path, scores: Sequence[str], label: str, columns: Columns) -> Sco
     """
     table = table_files.read_table(path)
     table_files.need_columns(table, [*scores, label, *columns.named()], path)
+    table_files.one_row_per_clip(table, path)
     if columns.population and not columns.stratum:
         raise AppError("--population needs --stratum.", "Name the column that holds the stratum of each clip.")
-    goods = _labels(table, label, path)
+    goods = table_files.shares(table, label, path)
     values = [table_files.numbers(table, name, path) for name in scores]
     whole = [all(column[row] is not None for column in values) for row in range(table.height)]
     used = [row for row in range(table.height) if whole[row] and goods[row] is not None]
@@ -76,16 +77,6 @@ def read(path: Path, scores: Sequence[str], label: str, columns: Columns) -> Sco
         without_score=whole.count(False),
         notes=tuple(notes),
     )
-
-
-def _labels(table: pl.DataFrame, label: str, path: Path) -> list[float | None]:
-    if not table[label].dtype.is_float():
-        return [None if truth is None else float(truth) for truth in table_files.truths(table, label, path)]
-    found = table_files.numbers(table, label, path)
-    for line, share in enumerate(found, start=2):
-        if share is not None and not 0 <= share <= 1:
-            raise AppError(f"{path}, line {line}: {label} is {share:g}.", "Labels are 0, 1 or a share between them.")
-    return found
 
 
 def _design(

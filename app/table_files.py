@@ -1,7 +1,8 @@
 """Tables that researchers bring along (CSV, TSV, Parquet): read, and checked column by column."""
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from math import isfinite
 from pathlib import Path
 
@@ -10,30 +11,71 @@ import polars as pl
 from app.errors import AppError
 
 FORMATS = "CSV (.csv), TSV (.tsv) or Parquet (.parquet)"
+NAMES = ("clip", "item", "rater", "criterion", "source", "stratum")
+"""Columns of names: 007 stays 007 there, and does not become the number 7."""
+NOTHING = ("", "na", "nan", "null")
+"""How an empty cell is written, R's and Python's ways included; in small letters."""
+LEAST_WEIGHT, MOST_WEIGHT = 1e-12, 1e12
+"""Beyond these a weight is a slip, and its square leaves the range in which sums keep their digits."""
 
 
-def read_table(path: Path) -> pl.DataFrame:
-    """A table by its file's ending. Empty cells are null; columns keep the type they look like.
+def read_table(path: Path, *, first_names: bool = False) -> pl.DataFrame:
+    """A table by its file's ending. Empty cells are null; columns have the type they look like, `NAMES` are text.
 
-    Raises AppError naming the file and the remedy: it is missing, has another ending, or is damaged.
+    With `first_names` the first column is the one of names, whatever its head.
+
+    Raises AppError naming the file and the remedy: it is missing, has another ending, is damaged, is separated by
+    something else, or has two columns of one name.
     """
     readers = {
-        ".csv": lambda: pl.read_csv(path, infer_schema_length=None),
-        ".tsv": lambda: pl.read_csv(path, separator="\t", infer_schema_length=None),
+        ".csv": lambda: _separated(path, ",", first_names=first_names),
+        ".tsv": lambda: _separated(path, "\t", first_names=first_names),
         ".parquet": lambda: pl.read_parquet(path),
     }
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise AppError(f"{path} is not {FORMATS}.", "Save the table as one of these and name that file.")
     try:
-        return reader()
+        table = reader()
     except (OSError, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
-        reason = (str(error).splitlines() or ["it cannot be read"])[0]
-        raise AppError(f"The table {path} cannot be read: {reason}", f"Tables are {FORMATS}, with a header.") from error
+        reason = (str(error).splitlines() or ["it cannot be read"])[0][:200]
+        remedy = f"Tables are {FORMATS}, in UTF-8, with a header."
+        raise AppError(f"The table {path} cannot be read: {reason}", remedy) from error
+    _refuse_header(table, path)
+    return table
+
+
+def _separated(path: Path, mark: str, *, first_names: bool) -> pl.DataFrame:
+    names = pl.read_csv(path, separator=mark, n_rows=0).columns[:1] if first_names else NAMES
+    text = dict.fromkeys(names, pl.String)
+    table = pl.read_csv(path, separator=mark, infer_schema_length=None, schema_overrides=text)
+    named = [pl.col(name).str.strip_chars().replace("", None) for name in names if name in table.columns]
+    table = table.with_columns(named)
+    filled = table.select(pl.any_horizontal(pl.all().is_not_null())).to_series().arg_true()
+    return table.head(filled[-1] + 1 if len(filled) else 0)  # without the empty lines that editors leave at the end
+
+
+def _refuse_header(table: pl.DataFrame, path: Path) -> None:
+    """Headers that show the file to be written in another way than its ending says."""
+    heads = table.columns
+    if any("\r" in head or "\x00" in head or "\ufffd" in head for head in heads):
+        raise AppError(f"{path} is no plain text with lines.", "Save it anew as CSV in UTF-8.")
+    if path.suffix.lower() != ".parquet" and len(heads) == 1:
+        for mark, word in ((";", "semicolons"), ("\t", "tabs"), (",", "commas"), ("|", "bars")):
+            if mark in heads[0]:
+                wanted = "tabs" if path.suffix.lower() == ".tsv" else "commas"
+                raise AppError(
+                    f"{path} is separated by {word}, and not by {wanted}.",
+                    "Save it with commas as .csv (with decimal points), or with tabs as .tsv.",
+                )
+    for head in heads:
+        twice = re.fullmatch(r"(.+)_duplicated_\d+", head)  # how a second column of one name is read
+        if twice and twice[1] in heads:
+            raise AppError(f"{path} has two columns named {twice[1]!r}.", "Keep one, or rename the other.")
 
 
 def need_columns(table: pl.DataFrame, names: Iterable[str], path: Path) -> None:
-    """Refuse a table that lacks a column, naming the nearest one it has."""
+    """Refuse a table that lacks a column, naming the nearest one it has, or holds lists or records in it."""
     for name in names:
         if name not in table.columns:
             near = difflib.get_close_matches(name, table.columns, n=1)
@@ -41,6 +83,38 @@ def need_columns(table: pl.DataFrame, names: Iterable[str], path: Path) -> None:
             raise AppError(
                 f"{path} has no column {name!r}.{meant}", f"Its columns are: {', '.join(table.columns) or 'none'}."
             )
+        plain(table[name], path)
+
+
+def plain(column: pl.Series, path: Path) -> None:
+    """Refuse a column that holds anything but one plain value a row, as Parquet may."""
+    if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
+        raise AppError(f"{path}: the column {column.name} holds {column.dtype}.", "Give it one plain value a row.")
+
+
+def words(table: pl.DataFrame, column: str, path: Path) -> list[str]:
+    """A column of names, one in every row. Raises AppError naming the line without one."""
+    missing = table[column].is_null().arg_true()
+    if len(missing):
+        raise AppError(f"{path}, line {missing[0] + 2}: the {column} is missing.", f"Every row names its {column}.")
+    return table[column].cast(pl.String).to_list()
+
+
+def one_row_per_clip(table: pl.DataFrame, path: Path) -> None:
+    """Refuse a table whose column `clip`, where it has one, names a clip twice: its rows would count twice."""
+    if "clip" in table.columns and not table["clip"].is_null().any():
+        refuse_repeats(table, ["clip"], path, "One row per clip: its consensus. Keep one criterion's rows.")
+
+
+def refuse_repeats(table: pl.DataFrame, columns: Sequence[str], path: Path, remedy: str) -> None:
+    """Refuse two rows of the same names in these columns. Raises AppError naming their lines."""
+    again = table.select(columns).with_row_index("line", offset=2).filter(table.select(columns).is_duplicated())
+    if not again.height:
+        return
+    first = again.row(0, named=True)
+    same = again.filter(pl.all_horizontal(pl.col(name).eq_missing(first[name]) for name in columns))["line"].to_list()
+    named = ", ".join(f"{name} {first[name]}" for name in columns)
+    raise AppError(f"{path}, lines {', '.join(map(str, same[:5]))}: {named} is there {len(same)} times.", remedy)
 
 
 YES = frozenset({"1", "1.0", "true", "yes", "accept", "pass", "good"})
@@ -53,31 +127,68 @@ def truths(table: pl.DataFrame, column: str, path: Path) -> list[bool | None]:
     Raises AppError naming the column, the line and the value that is none of these.
     """
     found: list[bool | None] = []
-    for line, value in enumerate(table[column].to_list(), start=2):
+    given = table[column].cast(pl.Float64) if table[column].dtype.is_numeric() else table[column]
+    for line, value in enumerate(given.to_list(), start=2):
         word = "" if value is None else str(value).strip().lower()
         if word in YES or word in NO:
             found.append(word in YES)
-        elif word in ("", "unsure", "none", "nan"):
+        elif word in ("unsure", "none", *NOTHING):
             found.append(None)
         else:
             raise AppError(
-                f"{path}, line {line}: {column} is {str(value)[:40]!r}.",
+                f"{path}, line {line}: {column} is {str(table[column][line - 2])[:40]!r}.",
                 "Write 1 or 0 (or accept/reject, pass/fail, good/bad, true/false); leave it empty for no verdict.",
             )
     return found
 
 
+def holds_numbers(column: pl.Series) -> bool:
+    """Whether every cell is a number or empty (`NA` is), and one at least is a number."""
+    if column.dtype.is_numeric():
+        return True
+    if column.dtype != pl.String:
+        return False
+    filled = column.str.strip_chars().drop_nulls()
+    filled = filled.filter(~filled.str.to_lowercase().is_in(NOTHING))
+    return bool(len(filled)) and not filled.cast(pl.Float64, strict=False).is_null().any()
+
+
 def numbers(table: pl.DataFrame, column: str, path: Path) -> list[float | None]:
-    """A column of numbers; empty cells, NaN and infinity are None. Raises AppError when it holds anything else."""
-    if table[column].dtype == pl.Null:
+    """A column of numbers; empty cells, NA, NaN and infinity are None.
+
+    Raises AppError naming the line of the first cell that holds anything else.
+    """
+    given = table[column]
+    if given.dtype == pl.Null:
         return [None] * table.height
-    if not (table[column].dtype.is_numeric() or table[column].dtype == pl.Boolean):
+    if given.dtype == pl.String:
+        written = given.str.strip_chars()
+        values = written.cast(pl.Float64, strict=False)
+        wrong = values.is_null() & written.is_not_null() & ~written.str.to_lowercase().is_in(NOTHING)
+        for row in wrong.fill_null(value=False).arg_true().to_list()[:1]:
+            raise AppError(
+                f"{path}, line {row + 2}: {column} is {written[row][:40]!r}, which is no number.",
+                "Give numbers with a decimal point; leave a cell empty where there is none.",
+            )
+    elif given.dtype.is_numeric() or given.dtype == pl.Boolean:
+        values = given.cast(pl.Float64)
+    else:
         raise AppError(
-            f"{path}: the column {column} holds {table[column].dtype} and no numbers.",
+            f"{path}: the column {column} holds {given.dtype} and no numbers.",
             "Give it numbers only; leave a cell empty where there is none.",
         )
-    values = table[column].cast(pl.Float64)
     return [None if value is None or not isfinite(value) else value for value in values.to_list()]
+
+
+def shares(table: pl.DataFrame, column: str, path: Path) -> list[float | None]:
+    """A column of labels: verdicts as `truths` reads them, or shares from 0 to 1. Raises AppError naming the line."""
+    if not holds_numbers(table[column]):
+        return [None if truth is None else float(truth) for truth in truths(table, column, path)]
+    found = numbers(table, column, path)
+    for line, share in enumerate(found, start=2):
+        if share is not None and not 0 <= share <= 1:
+            raise AppError(f"{path}, line {line}: {column} is {share:g}.", "Labels are 0, 1 or a share between them.")
+    return found
 
 
 def weights(table: pl.DataFrame, column: str | None, path: Path) -> list[float] | None:
@@ -87,7 +198,9 @@ def weights(table: pl.DataFrame, column: str | None, path: Path) -> list[float] 
     need_columns(table, [column], path)
     found = numbers(table, column, path)
     for line, value in enumerate(found, start=2):
-        if value is None or value <= 0:
+        if value is None or not LEAST_WEIGHT <= value <= MOST_WEIGHT:
             shown = table[column][line - 2]
-            raise AppError(f"{path}, line {line}: the weight is {shown!r}.", "Weights are numbers above 0.")
+            said = "the weight is missing" if shown is None else f"the weight is {shown!r}"
+            reach = "" if value is None or value <= 0 else f", from {LEAST_WEIGHT:g} to {MOST_WEIGHT:g}"
+            raise AppError(f"{path}, line {line}: {said}.", f"Weights are numbers above 0{reach}.")
     return [value for value in found if value is not None]

@@ -28,7 +28,7 @@ class Votes:
 
 
 def read_votes(path: Path) -> list[Votes]:
-    """Every filter's votes, in alphabetical order.
+    """Every filter's votes, in alphabetical order; a filter of which no clip is whole has none, and its clips left out.
 
     Long: a row per vote with clip, rater, criterion (the filter), value and pass. Wide: a row per clip with filter,
     item, filter_pass, rater1 and rater2. Which rater comes first does not matter to the table.
@@ -43,18 +43,19 @@ def read_votes(path: Path) -> list[Votes]:
     found = [_votes(name, rows) for name, rows in sorted(groups.items())]
     if not any(one.accepted for one in found):
         raise AppError(f"{path}: no clip has two votes and a verdict of the filter.", "The table compares two raters.")
-    return [one for one in found if one.accepted]
+    return found
 
 
 def _wide(table: pl.DataFrame, path: Path) -> dict[str, dict[str, tuple[bool | None, list[bool | None]]]]:
     says = table_files.truths(table, "filter_pass", path)
     votes = [table_files.truths(table, name, path) for name in ("rater1", "rater2")]
     groups: dict[str, dict[str, tuple[bool | None, list[bool | None]]]] = {}
-    for row, (name, clip) in enumerate(zip(table["filter"].to_list(), table["item"].to_list(), strict=True)):
-        clips = groups.setdefault(str(name), {})
-        if str(clip) in clips:
+    filters, items = (table_files.words(table, name, path) for name in ("filter", "item"))
+    for row, (name, clip) in enumerate(zip(filters, items, strict=True)):
+        clips = groups.setdefault(name, {})
+        if clip in clips:
             raise AppError(f"{path}, line {row + 2}: {clip} is there twice for {name}.", "One row per clip and filter.")
-        clips[str(clip)] = (says[row], [of_rater[row] for of_rater in votes])
+        clips[clip] = (says[row], [of_rater[row] for of_rater in votes])
     return groups
 
 
@@ -63,9 +64,10 @@ def _long(table: pl.DataFrame, path: Path) -> dict[str, dict[str, tuple[bool | N
     groups: dict[str, dict[str, tuple[bool | None, list[bool | None]]]] = {}
     seen: set[tuple[str, str, str]] = set()
     # By rater: kappa asks which of the two said what, and the order of rows must not matter.
-    rows = sorted(enumerate(table.select("clip", "rater", "criterion").rows()), key=lambda one: str(one[1][1]))
+    named = [table_files.words(table, name, path) for name in ("clip", "rater", "criterion")]
+    rows = sorted(enumerate(zip(*named, strict=True)), key=lambda one: one[1][1])
     for row, (clip, rater, name) in rows:
-        key = (str(name), str(clip), str(rater))
+        key = (name, clip, rater)
         if key in seen:
             raise AppError(f"{path}, line {row + 2}: {rater} voted twice on {clip} ({name}).", "Keep the last vote.")
         seen.add(key)
@@ -99,9 +101,10 @@ def read_published(path: Path, names: Sequence[str]) -> dict[str, dict[str, floa
         raise AppError(f"{path} has no printed figure.", f"Columns are: filter, {', '.join(COLUMNS)}.")
     values = {column: table_files.numbers(table, name, path) for column, name in known.items()}
     printed: dict[str, dict[str, float]] = {}
-    for row, name in enumerate(table["filter"].to_list()):
+    table_files.refuse_repeats(table, ["filter"], path, "One row per filter, as printed.")
+    for row, name in enumerate(table_files.words(table, "filter", path)):
         given = ((column, values[column][row]) for column in known)
-        printed[str(name)] = {column: value for column, value in given if value is not None}
+        printed[name] = {column: value for column, value in given if value is not None}
     if not set(printed) & set(names):
         raise AppError(f"{path} names none of the filters of the votes.", f"They are: {', '.join(names)}.")
     return printed

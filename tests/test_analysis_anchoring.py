@@ -73,3 +73,16 @@ def test_what_cannot_be_told_is_said(change: dict[str, list[object]], reason: st
     assert found.effect.value is None
     assert reason in str(found.effect.undefined)
     assert found.p is None
+
+
+def test_intervals_of_verdicts_end_where_differences_of_shares_do() -> None:
+    """Two raters leave one degree of freedom: the interval would pass what any difference of shares can be."""
+    chance = np.random.default_rng(5)
+    says = np.tile([1.0, 0.0], 20)
+    votes = (chance.random(40) < 0.3 + 0.4 * says).astype(float)
+    found = anchoring(votes, says, np.arange(40) % 4 < 2, list("ab") * 20, [str(k // 2) for k in range(40)])
+    for one, most in ((found.shown, 1), (found.hidden, 1), (found.effect, 2)):
+        assert one.low is not None
+        assert one.high is not None
+        assert -most <= one.low <= one.high <= most
+    assert found.shown.high == 1

@@ -129,10 +129,12 @@ def test_a_partly_rated_pool_is_no_census() -> None:
 
 
 def test_strata_of_one_clip_claim_no_more_than_their_clips() -> None:
-    """Two clips from two strata give recall the interval of two effective clips, and precision that of one."""
+    """Two clips from two strata give recall Kish's interval of their weights, and precision that of one clip."""
     table = confusion([True, False], [True, True], [2, 8], ["a", "b"])
-    assert (table.recall.low, table.recall.high) == pytest.approx(effective_wilson(0.2, 2))
-    assert "2 effective clips" in table.recall.method
+    kish = (2 + 8) ** 2 / (2**2 + 8**2)
+    assert (table.recall.low, table.recall.high) == pytest.approx(effective_wilson(0.2, kish))
+    even = confusion([True, False], [True, True], [8, 8], ["a", "b"])
+    assert "2 effective clips" in even.recall.method
     assert table.precision.low is not None
     assert table.precision.low <= wilson(1, 1)[0]
     sizes = {"a": 1, "b": 1}

@@ -1,7 +1,6 @@
-"""Speed of curve, area and threshold bootstrap against scikit-learn in a loop; how often promises are broken."""
+"""Speed of curve, area and threshold bootstrap against scikit-learn in a loop; the yield of cascades."""
 
 import time
-from dataclasses import dataclass
 
 import numpy as np
 from sklearn.metrics import roc_auc_score, roc_curve
@@ -11,66 +10,7 @@ from analysis.curves import fast_curve, fast_cut
 from analysis.design import Design
 from analysis.estimate import Floats
 from analysis.objectives import F1
-from analysis.promise import precision_promise
 from analysis.sweeps import Sweep, resampled_picks
-
-CLIPS, TARGET, CONFIDENCE = 400, 0.9, 0.9
-
-
-@dataclass(frozen=True)
-class Broken:
-    """Shares of studies: the promised threshold misses the target, none was found, the one picked misses it."""
-
-    promised: float
-    none: float
-    picked: float
-
-
-def chance(scores: Floats) -> Floats:
-    """P(good | score) of the simulated pool."""
-    return np.clip(0.55 + 0.6 * scores, 0.0, 0.99)
-
-
-def lowest_true(target: float) -> float:
-    """The lowest threshold whose precision in the pool (scores uniform on 0 to 1) reaches the target."""
-    scores = (np.arange(200_000) + 0.5) / 200_000
-    above = np.cumsum(chance(scores)[::-1])[::-1] / np.arange(len(scores), 0, -1)
-    return float(scores[np.argmax(above >= target)])
-
-
-def broken_promises(studies: int, seed: int) -> Broken:
-    """Seeded studies of 400 clips: thresholds by the promise and by the point estimate, against the truth."""
-    generator, truth, design = np.random.default_rng(seed), lowest_true(TARGET), Design.build(CLIPS)
-    promised = none = picked = 0
-    for _ in range(studies):
-        scores = generator.random(CLIPS)
-        good = (generator.random(CLIPS) < chance(scores)).astype(np.float64)
-        found = precision_promise(scores, good, design, target=TARGET, confidence=CONFIDENCE).threshold
-        none += found is None
-        promised += found is not None and found < truth
-        order = np.argsort(-scores)
-        reaching = np.flatnonzero(np.cumsum(good[order]) / np.arange(1, CLIPS + 1) >= TARGET)
-        picked += bool(len(reaching)) and float(scores[order][reaching[-1]]) < truth
-    return Broken(promised / studies, none / studies, picked / studies)
-
-
-def broken_under_weights(studies: int, seed: int) -> Broken:
-    """The same for samples of 130 clips from each of three unequal strata, by effective numbers."""
-    generator, truth = np.random.default_rng(seed), lowest_true(TARGET)
-    ends, sizes = [(0.0, 0.6), (0.6, 0.9), (0.9, 1.0)], {"a": 60_000, "b": 30_000, "c": 10_000}
-    design = Design.build(390, strata=[name for name in sizes for _ in range(130)], stratum_sizes=sizes)
-    promised = none = picked = 0
-    for _ in range(studies):
-        scores = np.concatenate([generator.uniform(low, high, 130) for low, high in ends])
-        good = (generator.random(390) < chance(scores)).astype(np.float64)
-        found = precision_promise(scores, good, design, target=TARGET, confidence=CONFIDENCE, steps=30).threshold
-        none += found is None
-        promised += found is not None and found < truth
-        order = np.argsort(-scores)
-        weight = design.clip_weight[order]
-        reaching = np.flatnonzero(np.cumsum(weight * good[order]) / np.cumsum(weight) >= TARGET)
-        picked += bool(len(reaching)) and float(scores[order][reaching[-1]]) < truth
-    return Broken(promised / studies, none / studies, picked / studies)
 
 
 def seven_filters(clips: int, seed: int) -> tuple[Floats, Floats]:
@@ -99,12 +39,6 @@ def run() -> None:
     """Print what was measured."""
     _curves()
     _bootstrap()
-    for name, broken in (
-        ("one random sample, exact", broken_promises(2000, 0)),
-        ("stratified, effective n", broken_under_weights(500, 0)),
-    ):
-        print(f"precision >= {TARGET} with confidence {CONFIDENCE}, {name}: broken in {100 * broken.promised:.1f} %,")
-        print(f"  none found in {100 * broken.none:.1f} %; picked by point estimate: {100 * broken.picked:.1f} %")
     _cascade()
 
 

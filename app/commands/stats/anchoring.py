@@ -1,15 +1,14 @@
 """`clipjury stats anchoring`: whether raters who see the filter's score follow it."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app.commands.stats import tables
-from app.errors import AppError
 
-ARMS = {"shown": True, "hidden": False, "after": False}
-"""In the arm `after` the score came only after the answer: it was given blind."""
+if TYPE_CHECKING:
+    from analysis.anchoring import Anchoring
 
 
 def anchoring(
@@ -23,40 +22,19 @@ def anchoring(
 ) -> None:
     """The effect of showing scores: how much more answers follow the filter when raters see what it says."""
     from analysis.anchoring import anchoring as difference
-    from app import table_files
+    from app.anchoring_files import read_answers
 
-    table = table_files.read_table(file)
-    table_files.need_columns(
-        table, ["clip", "rater", "value", "arm", says, *(["criterion"] if criterion else [])], file
-    )
-    if criterion:
-        table = table.filter(table["criterion"].cast(str) == criterion)
-    elif "criterion" in table.columns and table["criterion"].n_unique() > 1:
-        names = ", ".join(sorted(str(name) for name in table["criterion"].unique().to_list()))
-        raise AppError(f"{file} has several criteria: {names}.", "Choose one: --criterion NAME")
-    answers, verdicts = (
-        table_files.numbers(table, name, file)
-        if table[name].dtype.is_numeric()
-        else [None if value is None else float(value) for value in table_files.truths(table, name, file)]
-        for name in ("value", says)
-    )
-    arms = [str(arm).strip().lower() for arm in table["arm"].to_list()]
-    for line, arm in enumerate(arms, start=2):
-        if arm not in ARMS:
-            raise AppError(f"{file}, line {line}: the arm is {arm!r}.", "Arms are shown, hidden and after.")
-    whole = [row for row in range(table.height) if answers[row] is not None and verdicts[row] is not None]
-    found = difference(
-        [answers[row] or 0.0 for row in whole],
-        [verdicts[row] or 0.0 for row in whole],
-        [ARMS[arms[row]] for row in whole],
-        [str(table["rater"][row]) for row in whole],
-        [str(table["clip"][row]) for row in whole],
-        confidence=confidence,
-    )
+    read = read_answers(file, says, criterion)
+    given = read.answers, read.filter_says, read.shown, read.raters, read.clips
+    found = difference(*given, confidence=confidence)
     if as_json:
         parts = {name: getattr(found, name).to_dict() for name in ("shown", "hidden", "effect")}
-        tables.print_json(parts | {"p": found.p, "left_out": table.height - len(whole)})
+        tables.print_json(parts | {"p": found.p, "left_out": read.left_out})
         return
+    _show(found, read.left_out)
+
+
+def _show(found: "Anchoring", left_out: int) -> None:
     out = tables.console()
     grid = tables.grid("answers follow the filter", "estimate")
     for words, one in (
@@ -72,3 +50,5 @@ def anchoring(
         "For verdicts: P(accept | filter accepts) - P(accept | filter rejects); for ratings: the slope on the score.",
         soft_wrap=True,
     )
+    if left_out:
+        out.print(f"{left_out} rows without an answer or a verdict of the filter were left out.")

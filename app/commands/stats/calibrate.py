@@ -1,5 +1,6 @@
 """`clipjury stats calibrate`: a score against the raters, at a given threshold and at thresholds worth choosing."""
 
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -43,20 +44,20 @@ def calibrate(
 
     if not 0 < confidence < 1:
         raise AppError(f"--confidence {confidence:g} is not possible.", "Give a share between 0 and 1.")
+    for option, given in (("--at", at), ("--start", start)):
+        if given is not None and not isfinite(given):
+            raise AppError(f"{option} {given:g} is no threshold.", "Give a number on the scale of the score.")
     columns = score_files.Columns(weight, stratum, population, source)
     sample = score_files.read(file, [score], label, columns)
     made = calibrations.Calibration(sample.scores[:, 0], sample.good, sample.design, direction, confidence, seed)
     curve = made.curve(resamples)
-    choices: list[dict[str, Any]] = []
     try:
-        wanted = objective or ([] if target_precision is not None or target_recall is not None else ["f1"])
-        choices += [_or_reason(made, objectives.parse(text), resamples) for text in wanted]
+        aims = objective or ([] if target_precision is not None or target_recall is not None else ["f1"])
+        choices = [_or_reason(made, objectives.parse(text), resamples) for text in aims]
         if target_precision is not None:
             choices.append(made.promised(target_precision, confidence, start, bin_wise=bin_wise))
         if target_recall is not None:
-            refused = calibrations.NO_REJECTS if at is not None and not made.rejects_rated(at) else None
-            choices.append(made.recalled(target_recall, None, refused))
-            choices.append(made.recalled(target_recall, confidence, refused))
+            choices += _recalls(made, target_recall, confidence, at)
     except ValueError as error:
         raise AppError(f"{file}: {error}.", "See clipjury stats calibrate --help.") from error
     content: dict[str, Any] = {
@@ -75,6 +76,14 @@ def calibrate(
         tables.print_json(content)
         return
     _show(content)
+
+
+def _recalls(made: "Calibration", target: float, confidence: float, at: float | None) -> list[dict[str, Any]]:
+    """The threshold that keeps the recall on average, and the one that keeps it with confidence."""
+    from app.calibrations import NO_REJECTS
+
+    refused = NO_REJECTS if at is not None and not made.rejects_rated(at) else None
+    return [made.recalled(target, sure, refused) for sure in (None, confidence)]
 
 
 def _or_reason(made: "Calibration", aim: "Objective", resamples: int) -> dict[str, Any]:

@@ -54,10 +54,9 @@ def _show(found: dict[str, Any]) -> None:
     if len(clips) > SHOWN:
         out.print(f"... and {len(clips) - SHOWN} clips more: --json has all.")
     ties = sum(one["tie"] for one in clips)
-    words = [f"{len(clips)} clips", f"{ties} without consensus"] + (
-        [f"{found['abstained']} answers “unsure”, no votes"] if found["abstained"] else []
-    )
-    out.print(", ".join(words) + ".")
+    out.print(f"{len(clips)} clips, {ties} without consensus.")
+    for sentence in tables.left_out(found):
+        out.print(sentence)
     if found["prior"]:
         shares = ", ".join(f"{escape(level)} {100 * share:.1f} %" for level, share in found["prior"].items())
         out.print(f"Shares of the true levels: {shares}.")

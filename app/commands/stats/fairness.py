@@ -32,6 +32,7 @@ def fairness(
 
     table = table_files.read_table(file)
     table_files.need_columns(table, [label, passed, *group], file)
+    table_files.one_row_per_clip(table, file)
     good, accepted = table_files.truths(table, label, file), table_files.truths(table, passed, file)
     heavy = table_files.weights(table, weight, file)
     whole = [row for row in range(table.height) if good[row] is not None and accepted[row] is not None]

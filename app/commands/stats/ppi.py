@@ -1,12 +1,15 @@
 """`clipjury stats ppi`: the share of good clips in a whole pool, from judged clips and the pool's scores."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.commands.stats import tables
 from app.errors import AppError
+
+if TYPE_CHECKING:
+    from analysis.ppi import PoolShare
 
 
 def ppi(
@@ -29,9 +32,11 @@ def ppi(
     from analysis.ppi import cross_fitted, pool_share
     from app.judged_pools import joined
 
-    judged, whole = joined(file, pool, label, score, stratum)
+    judged, whole, left_out = joined(file, pool, label, score, stratum)
     labels, scores, every = (part.to_numpy() for part in (judged["label"], judged["score"], whole["score"]))
     try:
+        if prediction and not ((every >= 0) & (every <= 1)).all():
+            raise ValueError(f"{score} goes beyond 0 and 1 and is no prediction of P(good)")
         if prediction:
             predicted, of_pool = scores, every
         else:
@@ -41,9 +46,17 @@ def ppi(
     except ValueError as error:
         raise AppError(f"{file}: {error}.", "Mend the files, or judge more clips.") from error
     if as_json:
-        content = {"with_predictions": found.with_predictions.to_dict(), "judged_alone": found.judged_alone.to_dict()}
-        tables.print_json(content | {"gain": found.gain, "tuning": list(found.tuning), "pool_clips": whole.height})
+        content: dict[str, Any] = {
+            "with_predictions": found.with_predictions.to_dict(),
+            "judged_alone": found.judged_alone.to_dict(),
+        }
+        content |= {"gain": found.gain, "tuning": list(found.tuning), "pool_clips": whole.height, "left_out": left_out}
+        tables.print_json(content)
         return
+    _show(found, whole.height, left_out)
+
+
+def _show(found: "PoolShare", pool_clips: int, left_out: int) -> None:
     out = tables.console()
     table = tables.grid("share of good clips in the pool", "estimate", "judged clips")
     for words, one in (
@@ -53,6 +66,6 @@ def ppi(
         table.add_row(words, tables.shown(one), str(one.clips))
     out.print(table)
     if found.gain is not None:
-        out.print(
-            f"The predictions are worth {found.gain:.2f} times as many judged clips ({whole.height} in the pool)."
-        )
+        out.print(f"The predictions are worth {found.gain:.2f} times as many judged clips ({pool_clips} in the pool).")
+    if left_out:
+        out.print(f"{left_out} rows without a label were left out.")

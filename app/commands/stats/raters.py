@@ -63,7 +63,7 @@ def _show(found: dict[str, Any]) -> None:
         numbers = (before["mean"], after["mean"], before["half_width"], after["half_width"])
         rules.add_row(one["rule"], escape(", ".join(one["rejected"])) or "nobody", *(_number(n) for n in numbers))
     out.print(rules)
-    for note in found["notes"]:
+    for note in [*tables.left_out(found), *found["notes"]]:
         out.print(note, soft_wrap=True)
 
 

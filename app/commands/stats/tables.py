@@ -31,6 +31,13 @@ def shown(estimate: "Estimate", *, percent: bool = False, digits: int | None = N
     return f"{value} [{size * estimate.low:.{places}f}, {size * estimate.high:.{places}f}]"
 
 
+def left_out(counts: Mapping[str, Any]) -> list[str]:
+    """A sentence for each kind of rows that had no say: without a value, "unsure", repeats of a first answer."""
+    words = {"empty": "rows without a value were left out.", "abstained": "answers “unsure” count as no ratings."}
+    words["repeats"] = "repeated answers were left out: the first counts."
+    return [f"{counts[name]} {said}" for name, said in words.items() if counts.get(name)]
+
+
 def console() -> Console:
     """Where tables are printed: the terminal's own width, 140 columns in a pipe."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)

@@ -34,15 +34,17 @@ def talkvid(
     rows = [
         row(one.name, one.accepted, one.first, one.second, confidence=confidence, resamples=resamples, seed=seed)
         for one in votes
+        if one.accepted
     ]
+    empty = [one.name for one in votes if not one.accepted]
     printed = read_published(published, [one.name for one in rows]) if published else {}
     wrong = contradictions(rows, printed)
     left_out = sum(one.left_out for one in votes)
     if as_json:
-        content = {"filters": [_plain(one) for one in rows], "left_out": left_out}
+        content = {"filters": [_plain(one) for one in rows], "left_out": left_out, "filters_left_out": empty}
         tables.print_json(content | {"published": printed, "impossible": wrong})
         return
-    _show(rows, wrong, left_out, checked=bool(printed))
+    _show(rows, wrong, left_out, empty, checked=bool(printed))
 
 
 def _plain(one: "Row") -> dict[str, Any]:
@@ -66,7 +68,7 @@ def _plain(one: "Row") -> dict[str, Any]:
     }
 
 
-def _show(rows: "list[Row]", wrong: list[str], left_out: int, *, checked: bool) -> None:
+def _show(rows: "list[Row]", wrong: list[str], left_out: int, empty: list[str], *, checked: bool) -> None:
     from rich.markup import escape
 
     out = tables.console()
@@ -100,6 +102,8 @@ def _show(rows: "list[Row]", wrong: list[str], left_out: int, *, checked: bool) 
     )
     if left_out:
         out.print(f"{left_out} clips without two votes and a verdict of the filter were left out.")
+    if empty:
+        out.print(f"No row for {escape(', '.join(empty))}: no clip of it has two votes and a verdict.", soft_wrap=True)
     for sentence in wrong:
         out.print(f"IMPOSSIBLE  {escape(sentence)}", soft_wrap=True)
     if checked and not wrong:

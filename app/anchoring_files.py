@@ -1,0 +1,75 @@
+"""Answers given with a filter's score shown or hidden, from a file of one answer a row."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from app import table_files
+from app.errors import AppError
+
+ARMS = {"shown": True, "hidden": False, "after": False}
+"""In the arm `after` the score came only after the answer: it was given blind."""
+
+
+@dataclass(frozen=True)
+class ArmedAnswers:
+    """One entry per answer that has a value and a verdict of the filter; `left_out` counts the others."""
+
+    answers: tuple[float, ...]
+    filter_says: tuple[float, ...]
+    shown: tuple[bool, ...]
+    raters: tuple[str, ...]
+    clips: tuple[str, ...]
+    left_out: int
+
+
+def read_answers(path: Path, says: str, criterion: str | None) -> ArmedAnswers:
+    """The answers to one criterion, with what the column `says` holds of the filter: its verdict or its score.
+
+    Raises AppError naming the column that is missing, or the line with an unknown arm, without a name, with an answer
+    that cannot be read, or given twice (repeats need an occasion).
+    """
+    table = table_files.read_table(path)
+    named = ["criterion"] if criterion else []
+    table_files.need_columns(table, ["clip", "rater", "value", "arm", says, *named], path)
+    mine = _of(table, criterion, path)
+    # The other criteria's cells are blanked and not cut out, so that complaints name lines of the file.
+    table = table.with_columns(pl.when(mine).then(pl.col("value", says)).otherwise(None))
+    raters, clips = (table_files.words(table, name, path) for name in ("rater", "clip"))
+    keys = [name for name in ("clip", "rater", "criterion", "occasion") if name in table.columns]
+    table_files.refuse_repeats(table, keys, path, "Keep one row; for repeats give a column occasion with 0, 1, ...")
+    arms = [str(arm or "").strip().lower() for arm in table["arm"].to_list()]
+    for row, arm in enumerate(arms):
+        if mine[row] and arm not in ARMS:
+            raise AppError(f"{path}, line {row + 2}: the arm is {arm!r}.", "Arms are shown, hidden and after.")
+    answers, verdicts = (_amounts(table, name, path) for name in ("value", says))
+    whole = [row for row in range(table.height) if answers[row] is not None and verdicts[row] is not None]
+    return ArmedAnswers(
+        answers=tuple(answers[row] or 0.0 for row in whole),
+        filter_says=tuple(verdicts[row] or 0.0 for row in whole),
+        shown=tuple(ARMS[arms[row]] for row in whole),
+        raters=tuple(raters[row] for row in whole),
+        clips=tuple(clips[row] for row in whole),
+        left_out=int(mine.sum()) - len(whole),
+    )
+
+
+def _of(table: pl.DataFrame, criterion: str | None, path: Path) -> pl.Series:
+    """Which rows belong to the criterion: all of them where the file has but one."""
+    everything = pl.Series([True] * table.height, dtype=pl.Boolean)
+    if "criterion" not in table.columns:
+        return everything
+    of = table["criterion"].cast(pl.String).fill_null("(none)")
+    names = sorted(of.unique().to_list())
+    if criterion is None and len(names) > 1:
+        raise AppError(f"{path} has several criteria: {', '.join(names)}.", "Choose one: --criterion NAME")
+    if criterion is not None and criterion not in names:
+        raise AppError(f"{path} has no criterion {criterion!r}.", f"It has: {', '.join(names) or 'none'}.")
+    return everything if criterion is None else of == criterion
+
+
+def _amounts(table: pl.DataFrame, column: str, path: Path) -> list[float | None]:
+    if table_files.holds_numbers(table[column]):
+        return table_files.numbers(table, column, path)
+    return [None if value is None else float(value) for value in table_files.truths(table, column, path)]
