@@ -3,6 +3,7 @@
 import re
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as some
 
 from app.errors import AppError
 from app.study_files import PRESETS, Borderline, Stratified, StudyFile, line_of, parse, preset, read
+from app.study_rules import Rules
 from scoring import scorers
 
 ACR = preset("acr")
@@ -210,3 +212,20 @@ def test_the_line_of_every_key_of_a_preset_is_found(place: int) -> None:
     for part in path:
         whole = whole[part]  # type: ignore[index]  # a list or a table, as the path says
     assert line_of(ACR, path) == place + 1
+
+
+def test_the_documents_example_is_a_study_and_names_every_key_of_the_rules() -> None:
+    """What docs/study-file.md prints can be used as it stands, and no table of the rules is missing from it."""
+    page = (Path(__file__).parents[1] / "docs" / "study-file.md").read_text(encoding="utf-8")
+    found = re.search(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert found
+    spec = parse(found[1], "study-file.md")
+    assert spec.recruitment.clips_per_rater == 60
+    tables = tomllib.loads(found[1])
+    for name, field in Rules.model_fields.items():
+        assert name in tables, name
+        part = next(
+            (kind for kind in (field.annotation, *get_args(field.annotation)) if hasattr(kind, "model_fields")), None
+        )
+        if part is not None:
+            assert set(tables[name]) == set(part.model_fields), name
