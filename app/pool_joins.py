@@ -13,8 +13,8 @@ from app.pool_import.checks import refuse_bad, refuse_twice
 from app.pool_import.mapping import FACTS, mapping_of, parsed
 from app.pool_import.plans import Plan, plan_of
 from app.pool_import.reading import read
-from app.pool_scan import metadata, record_of, said, scan_pool
-from app.pool_table import KEY
+from app.pool_scan import metadata, said, scan_pool
+from app.pool_table import KEY, read_record
 from scoring.locations import name_of, plain, written
 
 
@@ -58,7 +58,7 @@ def join(pool: str, other: str, output: str, *, maps: tuple[str, ...] = (), repl
         counts = _matches(rows, new, pool, other)
         whole = rows.drop(in_the_way).join(new, on="clip", how="left", maintain_order="left")
         kept = metadata(pool)
-        record = _record(record_of(kept), plan, counts[0])
+        record = _record(read_record(kept), plan, counts[0])
         with written(plain(output)) as path:
             whole.sink_parquet(path, metadata=kept | {KEY: json.dumps(record, ensure_ascii=False)})
     return Joined(output, tuple(kinds), *counts)

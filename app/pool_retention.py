@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from app.applicable_filters import applicable
 from app.errors import AppError
 from app.filter_files import FilterFile, nearest
 from scoring.filters import Amount, Cascade, Filter, Unknown, cascade
@@ -36,45 +37,21 @@ class Retention:
     groups: tuple[Group, ...] = ()
 
 
-def usable(schema: pl.Schema, source: FilterFile) -> tuple[tuple[Filter, ...], tuple[str, ...]]:
-    """The filters whose scores are columns of numbers, and words about the others.
-
-    A preset speaks of scores that a pool may lack. Raises AppError if a file of one's own names such a score, if a
-    column holds no numbers, or if no filter is left.
-    """
-    lacking = [rule for rule in source.filters if rule.score not in schema]
-    if lacking and not source.preset:
-        rule = lacking[0]
-        raise AppError(
-            f"{source.name}, filter {rule.name}: the pool has no score {rule.score!r}.", nearest(rule.score, schema)
-        )
-    there = tuple(rule for rule in source.filters if rule.score in schema)
-    for rule in there:
-        kind = schema[rule.score]
-        if not (kind.is_numeric() or kind in (pl.Boolean, pl.Null)):
-            raise AppError(f"{source.name}, filter {rule.name}: the column {rule.score!r} holds no numbers but {kind}.")
-    if not there:
-        raise AppError(f"The pool has none of the scores of {source.name}.", "Name filters on its own scores.")
-    return there, tuple(f"{rule.name} is left out: the pool has no score {rule.score}." for rule in lacking)
-
-
 def retention(rows: pl.LazyFrame, source: FilterFile, *, by: str = "", unknown: Unknown = "fail") -> Retention:
-    """Count the pool through the filters, and each value of the column `by`. Raises AppError as `usable` does, and for
-    a column that is not there or holds lists.
+    """Count the pool through the filters, and each value of the column `by`. Raises AppError as `applicable` does, and
+    for a column that is not there or holds lists.
 
     >>> rows = pl.LazyFrame({"clip": ["a", "b"], "duration": [1.8, 3.6], "x": [1.0, 9.0], "language": ["en", "fr"]})
     >>> mine = FilterFile("mine", "", (Filter("x", "x", minimum=5),))
     >>> [(group.value, group.cascade.kept.clips) for group in retention(rows, mine, by="language").groups]
     [('en', 0), ('fr', 1)]
     """
-    schema = rows.collect_schema()
-    filters, left_out = usable(schema, source)
+    filters, others = applicable(rows, source)
+    left_out = tuple(str(one) for one in others)
     whole = cascade(rows, filters, unknown=unknown)
-    if not whole.raw.clips:
-        raise AppError("The pool has no clips.", "Make one: clipjury pool import SOURCE -o POOL.parquet")
     if not by:
         return Retention(filters, left_out, whole)
-    label = label_of(schema, by)
+    label = label_of(rows.collect_schema(), by)
     sizes = rows.select(label.alias("value")).group_by("value").len().collect(engine="streaming")
     names = sizes.sort(["len", "value"], descending=[True, False])["value"].to_list()
     groups = [

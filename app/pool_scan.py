@@ -1,6 +1,5 @@
 """Pools that are never read as a whole: a file, a folder of files or a store's address as a lazy table."""
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +12,6 @@ from polars.exceptions import ComputeError, SchemaError
 
 from app.errors import AppError
 from app.filter_files import nearest
-from app.pool_table import KEY
 from scoring.locations import LocationError, is_remote, plain
 
 NATIVE = ("s3://", "s3a://", "gs://", "gcs://", "az://", "azure://", "abfs://", "abfss://", "hf://")
@@ -80,15 +78,6 @@ def metadata(path: str) -> dict[str, str]:
     else:
         kept = pl.read_parquet_metadata(place)
     return {key: value for key, value in kept.items() if key != "ARROW:schema"}
-
-
-def record_of(kept: dict[str, str]) -> dict[str, Any]:
-    """How the pool was made, from its file's metadata; {} if unknown."""
-    try:
-        made = json.loads(kept.get(KEY, "{}"))
-    except json.JSONDecodeError:
-        return {}
-    return made if isinstance(made, dict) else {}
 
 
 def storage_options(place: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """The pool's table: rows of clips and what is known of them, scores with their percentiles, and how all was made."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -93,7 +93,7 @@ def percentile(name: str) -> pl.Expr:
 def record_of(frame: pl.DataFrame, clips: pl.DataFrame, earlier: Earlier, making: Making) -> dict[str, Any]:
     """How the pool was made: scorers of this run, and under `earlier` those of rows that it did not score anew."""
     before = dict(earlier.made.get("earlier", {}))
-    if earlier.made.get("signature"):
+    if {"signature", "made_by", "scorers"} <= earlier.made.keys():
         before[earlier.made["signature"]] = {key: earlier.made[key] for key in ("made_by", "scorers")}
     used = set(frame["signature"].unique()) - {making.signature}
     return {
@@ -103,6 +103,48 @@ def record_of(frame: pl.DataFrame, clips: pl.DataFrame, earlier: Earlier, making
         "info": sorted({*_info(clips), *earlier.made.get("info", ())} & set(frame.columns)),
         "earlier": {signature: made for signature, made in before.items() if signature in used},
     }
+
+
+def read_record(kept: Mapping[str, str]) -> dict[str, Any]:
+    """How the pool was made, from the text that its file keeps beside the rows; {} if that is not known.
+
+    Others write files too: a part that is not of the shape that `record_of` gives counts as not there.
+
+    >>> read_record({KEY: '{"scorers": 5, "signature": "ab"}'})
+    {'signature': 'ab'}
+    """
+    try:
+        made = json.loads(kept.get(KEY, "{}"))
+    except ValueError:
+        return {}
+    if not isinstance(made, dict):
+        return {}
+    earlier = made.get("earlier", {})
+    info = made.get("info", [])
+    fits = {
+        "scorers": _are_scorers(made.get("scorers", [])),
+        "earlier": isinstance(earlier, dict)
+        and all(
+            isinstance(one, dict) and "made_by" in one and _are_scorers(one.get("scorers")) for one in earlier.values()
+        ),
+        "info": isinstance(info, list) and all(isinstance(name, str) for name in info),
+        "signature": isinstance(made.get("signature"), str),
+    }
+    return {key: value for key, value in made.items() if fits.get(key, True)}
+
+
+def _are_scorers(found: object) -> bool:
+    """They are a list of scorers, each with a list of columns, each of which has a name."""
+    return isinstance(found, list) and all(
+        isinstance(one, dict)
+        and all(
+            isinstance(columns := one.get(kind, []), list)
+            and all(isinstance(column, dict) and isinstance(column.get("name"), str) for column in columns)
+            for kind in ("columns", "series", "times")
+        )
+        and "columns" in one
+        for one in found
+    )
 
 
 def foreign(earlier: Earlier) -> list[str]:

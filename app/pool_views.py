@@ -9,11 +9,12 @@ from typing import Any
 import polars as pl
 from polars.exceptions import PolarsError
 
+from app.applicable_filters import applicable
 from app.errors import AppError
 from app.filter_files import FilterFile, nearest
-from app.pool_retention import UNKNOWN, label_of, usable
-from app.pool_scan import metadata, record_of, said, scan_pool
-from app.pool_table import LAST, PERCENTILE
+from app.pool_retention import UNKNOWN, label_of
+from app.pool_scan import metadata, said, scan_pool
+from app.pool_table import LAST, PERCENTILE, read_record
 from scoring.filters import Filter, chain
 from scoring.locations import is_remote, name_of, plain
 from scoring.parts import FACTS
@@ -110,16 +111,20 @@ def look(
     """
     rows = scan_pool(path)
     schema = rows.collect_schema()
-    rules, notes = usable(schema, filters) if filters else ((), ())
     for name in (*by, *scores):
         if name not in schema:
             raise AppError(f"The pool {name_of(path)} has no column {name!r}.", nearest(name, schema), status=404)
+    for name in scores:
+        if not (schema[name].is_numeric() or schema[name] == pl.Null):
+            raise AppError(f"The column {name!r} holds no numbers: it cannot be drawn.", "Name a score: --score NAME")
     with said(path):
-        record = record_of(metadata(path))
+        rules, others = applicable(rows, filters, may_be_none=True) if filters else ((), ())
+        notes = [str(one) for one in others]
+        record = read_record(metadata(path))
         all_scores = score_columns(record, schema)
         drawn = list(scores) or [name for name in all_scores if not name.endswith(PERCENTILE)]
         if len(drawn) > MOST_SCORES:
-            notes = (*notes, f"{len(drawn)} scores: the first {MOST_SCORES} are drawn; --score names others.")
+            notes.append(f"{len(drawn)} scores: the first {MOST_SCORES} are drawn; --score names others.")
         facts = _facts(rows, schema)
         if not facts["clips"]:
             raise AppError(f"The pool {name_of(path)} has no clips.", "Import or score some.")
@@ -135,7 +140,7 @@ def look(
             histograms=tuple(histograms(rows, schema, drawn[:MOST_SCORES], rules)),
             groups={name: _groups(rows, schema, name, rules) for name in chosen},
             filters=filters.name if filters else "",
-            notes=notes,
+            notes=tuple(notes),
         )
 
 

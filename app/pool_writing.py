@@ -18,7 +18,7 @@ from app.clip_names import clip_names
 from app.errors import AppError
 from app.manifests import records_for
 from app.pool_lock import PoolLock
-from app.pool_table import KEY, ROWS_PER_GROUP, Earlier, Making, compose, foreign, listed, record_of
+from app.pool_table import KEY, ROWS_PER_GROUP, Earlier, Making, compose, foreign, listed, read_record, record_of
 from scoring import scorers
 from scoring.crew import ClipScores
 from scoring.locations import (
@@ -212,14 +212,11 @@ def _earlier(output: str) -> Earlier:
         return Earlier()
     remedy = "Name another file with -o, or remove this one."
     try:
-        earlier = Earlier(
-            pl.read_parquet(io.BytesIO(data)), json.loads(pl.read_parquet_metadata(io.BytesIO(data)).get(KEY, "{}"))
-        )
-    except (PolarsError, json.JSONDecodeError) as error:
+        made = read_record(pl.read_parquet_metadata(io.BytesIO(data)))
+        earlier = Earlier(pl.read_parquet(io.BytesIO(data)), made)
+    except PolarsError as error:
         raise AppError(f"{output} is there, and is not a pool.", remedy) from error
-    if not isinstance(earlier.made, dict) or not {"identity", "signature", "clip", "media"} <= set(
-        earlier.frame.columns
-    ):
+    if not made or not {"identity", "signature", "clip", "media"} <= set(earlier.frame.columns):
         raise AppError(f"{output} is there, and does not say how its clips were scored.", remedy)
     others = foreign(earlier)
     if others:

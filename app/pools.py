@@ -1,7 +1,6 @@
 """Pools: Parquet files with a row per clip, its facts and scores, and the record of how each score was made."""
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from polars.exceptions import PolarsError
 
 from app.clip_names import clip_names
 from app.errors import AppError
-from app.pool_table import KEY
+from app.pool_table import KEY, read_record
 from app.pool_writing import ScoreSummary, score_to_pool
 from scoring.locations import is_remote
 from scoring.parts import FACTS, SERIES
@@ -111,8 +110,8 @@ def read_pool(path: Path) -> Pool:
     try:
         data = path.read_bytes()
         frame = pl.read_parquet(data)
-        made = json.loads(pl.read_parquet_metadata(data).get(KEY, "{}"))
-    except (PolarsError, json.JSONDecodeError) as error:
+        made = read_record(pl.read_parquet_metadata(data))
+    except PolarsError as error:
         remedy = "A pool is a Parquet file: clipjury score FOLDER -o POOL.parquet"
         raise AppError(f"{path} is not a pool.", remedy) from error
     for name in ("clip", "media"):

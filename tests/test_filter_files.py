@@ -249,12 +249,22 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         find(str(tmp_path / "latin.toml"))
 
 
-def test_a_folder_is_no_pool_to_filter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor is one without a name of its own, from which the output's name would come."""
+def test_a_folder_without_a_pool_cannot_be_filtered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor one without a name of its own, from which the output's name would come, nor a file that is not there."""
     monkeypatch.chdir(tmp_path)
-    for name in (".", "nowhere.parquet"):
-        with pytest.raises(AppError, match="There is no pool at"):
-            filter_pool(Path(name), "talkvid")
+    for name, words in ((".", r"There is no Parquet file in \."), ("nowhere.parquet", "There is no pool at")):
+        with pytest.raises(AppError, match=words):
+            filter_pool(name, "talkvid")
+
+
+def test_a_pool_in_a_store_is_filtered_to_a_file_here(pool: Path, rules: Path) -> None:
+    """Its address is read as an address; without -o one is told to say where the verdicts go."""
+    far = pool.as_uri().replace("file:", "local:")
+    assert f"{far} lies in a store. Say where on this machine" in said(run("filter", far, "--filters", rules))
+    output = pool.with_name("here.parquet")
+    done = run("filter", far, "--filters", rules, "-o", output)
+    assert done.exit_code == 0, done
+    assert pl.read_parquet(output)["pass_all"].to_list() == [True, False, False, False]
 
 
 def test_a_pool_is_written_with_its_verdicts_and_its_record(pool: Path, rules: Path) -> None:
@@ -352,12 +362,12 @@ def test_hours_are_not_stated_without_durations(pool: Path, tmp_path: Path) -> N
 def test_what_cannot_be_filtered_is_refused_in_words(pool: Path, rules: Path, tmp_path: Path) -> None:
     """No pool, another file, a text for a score, the pool itself as output, an unknown kind of figure, no clips."""
     assert "There is no pool at" in said(run("filter", tmp_path / "none.parquet", "--filters", rules))
-    assert "is not a pool" in said(run("filter", rules, "--filters", rules))
+    assert "cannot be read as a pool" in said(run("filter", rules, "--filters", rules))
     assert "it is the pool itself" in said(run("filter", pool, "--filters", rules, "-o", pool))
     assert "is no figure file" in said(run("filter", pool, "--filters", rules, "--figure", tmp_path / "x.gif"))
     cut = tmp_path / "cut.parquet"
     cut.write_bytes(pool.read_bytes()[:-200])
-    assert "is not a pool" in said(run("filter", cut, "--filters", rules))
+    assert "cannot be read as a pool" in said(run("filter", cut, "--filters", rules))
     other = tmp_path / "other.parquet"
     pl.DataFrame({"clip": ["a"], "duration": [1.0]}).write_parquet(other)
     assert "no text column 'media'" in said(run("filter", other, "--filters", rules))

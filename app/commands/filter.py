@@ -22,7 +22,7 @@ WIDTH = 120
 
 
 def filter_pool(
-    pool: Annotated[Path, typer.Argument(help="The pool (Parquet), made by clipjury score.")],
+    pool: Annotated[str, typer.Argument(help="The pool: a Parquet file, a folder of them, or an address (s3://...).")],
     filters: Annotated[str, typer.Option(help="Filter file (.toml, or TalkVid's .yml), or the preset talkvid.")],
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="The pool with its verdicts; default POOL_filtered.parquet.")
@@ -41,6 +41,7 @@ def filter_pool(
 ) -> None:
     """Apply a filter file to a pool: pass or fail per clip, and what each stage keeps in clips and hours."""
     from app import filter_files, filtered_pools
+    from scoring.locations import is_remote
 
     if figure is not None:
         from analysis.figures import files
@@ -48,9 +49,10 @@ def filter_pool(
         if figure.suffix.lower() not in files.ENDINGS:
             raise AppError(f"{figure} is no figure file.", f"Choose an ending: {', '.join(files.ENDINGS)}")
     source = filter_files.find(filters)
-    if not pool.is_file():
-        raise AppError(f"There is no pool at {pool}.", "Make one: clipjury score FOLDER -o POOL.parquet")
-    target = output or pool.with_name(f"{pool.stem}_filtered.parquet")
+    if output is None and is_remote(pool):
+        raise AppError(f"{pool} lies in a store.", "Say where on this machine the verdicts go: -o FILE.parquet")
+    place = Path(pool) if Path(pool).name else Path(pool).absolute()
+    target = output or place.with_name(f"{place.stem}_filtered.parquet")
     done = filtered_pools.apply(pool, source, target, unknown=unknown, strict=strict)
     if figure is not None:
         files.save(_chart(done.cascade), figure, theme)
@@ -102,14 +104,14 @@ def _chart(cascade: "Cascade") -> Any:
     return retention_cascade([raw, *levels])
 
 
-def _show(pool: Path, source: "FilterFile", done: "Filtered") -> None:
+def _show(pool: str, source: "FilterFile", done: "Filtered") -> None:
     """The two tables, and before them what one must know to read them."""
     from app.rooms import cut_text
 
     cascade = done.cascade
     out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
     counts = {"fail": "failed", "pass": "passed"}[cascade.unknown]
-    out.print(f"{escape(str(pool))} through {escape(source.name)}")
+    out.print(f"{escape(pool)} through {escape(source.name)}")
     out.print(f"A clip without a score counts as {counts} (--unknown {cascade.unknown}).")
     for line in (*done.left_out, *done.notes):
         out.print(f"  {escape(str(line))}")
@@ -153,7 +155,7 @@ def _share(amount: "Amount", cascade: "Cascade") -> str:
     return "" if share is None else f"{100 * share:.1f}"
 
 
-def _facts(pool: Path, source: "FilterFile", done: "Filtered", figure: Path | None) -> dict[str, Any]:
+def _facts(pool: str, source: "FilterFile", done: "Filtered", figure: Path | None) -> dict[str, Any]:
     """What --json prints. Hours are null where the pool has no durations, shares null where nothing is shared."""
     cascade = done.cascade
 
@@ -161,7 +163,7 @@ def _facts(pool: Path, source: "FilterFile", done: "Filtered", figure: Path | No
         return {"clips": part.clips, "hours": part.hours}
 
     return {
-        "pool": str(pool),
+        "pool": pool,
         "output": str(done.output),
         "figure": None if figure is None else str(figure),
         "filters": {"file": source.name, "sha256": source.sha256},

@@ -8,7 +8,8 @@ import polars as pl
 from app.errors import AppError
 from app.pool_import.mapping import GRAMMAR
 from app.pool_import.plans import Plan
-from app.pool_scan import metadata, record_of, said
+from app.pool_scan import metadata, said
+from app.pool_table import read_record
 from scoring.locations import is_folder, is_remote, plain
 
 NAMED = 5
@@ -30,7 +31,7 @@ def refuse_output(place: str, sources: Sequence[str], *, force: bool) -> None:
     if not Path(place).is_file():
         raise AppError(f"{place} is a folder.", "Name a file to write, such as pool.parquet.")
     with said(place):
-        made = record_of(metadata(place))
+        made = read_record(metadata(place))
     if "import" not in made or "joined" in made:
         raise AppError(f"{place} is there, and an import alone did not make it.", "Name another file, or add --force.")
 

@@ -16,7 +16,8 @@ from app.pool_import.batches import Gatherer
 from app.pool_import.delimited import Delimited
 from app.pool_import.fields import Raw, flattened, gathered_raw
 from app.pool_import.records import LARGEST, LONGEST, Batch, array, document, lines, opened
-from app.pool_scan import metadata, record_of, scan
+from app.pool_scan import metadata, scan
+from app.pool_table import read_record
 from scoring.locations import is_folder, is_remote, name_of
 
 KINDS = {
@@ -142,7 +143,7 @@ def _parquet(source: str) -> Raw:
         table, fields = flattened(rows)
         kind = "Parquet"
         return Raw(
-            name_of(source), kind, table, fields, table.collect_schema(), "row", record=record_of(metadata(source))
+            name_of(source), kind, table, fields, table.collect_schema(), "row", record=read_record(metadata(source))
         )
     except PolarsError as error:
         raise AppError(f"{source} is not Parquet ({error}).", "Name another file.") from error
