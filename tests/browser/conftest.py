@@ -71,6 +71,7 @@ class Site:
     def join(self, page: Page, name: str = "Ada") -> None:
         """In by the open link, by keyboard alone, to the first clip."""
         page.goto(raters.open_link(self.settings, self.study))
+        page.wait_for_selector("#name:focus")  # the page gives it the focus when it first paints
         page.keyboard.type(name)
         page.keyboard.press("Enter")
         page.wait_for_selector("form[action='/rate/start'] button:focus")

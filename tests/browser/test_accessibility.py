@@ -78,6 +78,7 @@ def test_raters_pages_on_the_way_in(make_site: SiteMaker) -> None:
     page = site.page()
     page.goto(raters.open_link(site.settings, site.study))
     checker.look(page, "join")
+    page.wait_for_selector("#name:focus")
     page.keyboard.type("Ada")
     page.keyboard.press("Enter")
     page.get_by_role("button", name="I agree").wait_for()

@@ -28,6 +28,7 @@ def tab_to(page: Page, name: str, role: str = "button") -> None:
 def come(site: Site, page: Page) -> None:
     """Open the link, type a name."""
     page.goto(raters.open_link(site.settings, site.study))
+    page.wait_for_selector("#name:focus")
     page.keyboard.type("Ada")
     page.keyboard.press("Enter")
 
