@@ -122,10 +122,13 @@ function choose(input) {
   input.dispatchEvent(new Event("change", { bubbles: true }));
 }
 
+/** The answer stays until its own key sends it; returns whether it was about to leave. */
 function stopAdvance() {
+  const running = advance !== null;
   clearTimeout(advance);
   advance = null;
   room().removeAttribute("data-advancing");
+  return running;
 }
 
 /** After the last question the room goes on by itself, unless the last word may not be said: tags, a slider, a text. */
@@ -301,12 +304,12 @@ const COMMANDS = {
   KeyW: () => curve.toWorst(room(), player),
   ",": () => player?.step(-1),
   ".": () => player?.step(1),
-  KeyZ: () => act("undo")?.click(),
+  KeyZ: () => stopAdvance() || act("undo")?.click(),
   KeyS: () => toggle("skip"),
   KeyG: () => toggle("guidelines"),
   KeyL: () => toggle("answers"),
   "?": () => toggle("help"),
-  Escape: closePanel,
+  Escape: () => stopAdvance() || closePanel(),
   Enter: () => (act("next") ? act("next").click() : form()?.requestSubmit()),
 };
 

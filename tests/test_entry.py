@@ -109,6 +109,36 @@ def test_the_completion_code_is_shown_at_the_end_and_only_there(
     assert events(database, study).count("completed") == 1
 
 
+def test_who_has_completed_cannot_lose_the_code_by_giving_the_study_back(
+    study_maker: StudyMaker, database: Database, settings: Settings, visitor: Visitor
+) -> None:
+    """After the last answer neither a link nor a form sent by hand turns a completed study into a returned one."""
+    study = study_maker(clips=1, raters_per_clip=1)
+    give_rules(database, study, recruitment=CODES)
+    browser = visitor()
+    come(browser, settings, study)
+    browser.post(asked(browser.post("/rate/start").text), data=form("s"))
+    assert "/rate/return" not in browser.get("/rate/answers").text
+    assert "DONE1" in browser.get("/rate/return").text
+    assert "DONE1" in browser.post("/rate/return").text
+    assert only_rater(database, study).ended == "completed"
+
+
+def test_who_waits_may_stop(study_maker: StudyMaker, database: Database, settings: Settings, visitor: Visitor) -> None:
+    """While others hold the last clips, the page shows a way out and counts no answers that were never given."""
+    study = study_maker(clips=1, raters_per_clip=1)
+    give_rules(database, study, recruitment=CODES)
+    ada, ben = visitor(), visitor()
+    for browser, name in ((ada, "Ada"), (ben, "Ben")):
+        come(browser, settings, study, name)
+    ada.post("/rate/start")
+    waiting = ben.post("/rate/start").text
+    assert "Nothing is free" in waiting
+    assert "You rated 0" not in waiting
+    assert 'href="/rate/return"' in waiting
+    assert "BACK1" in ben.post("/rate/return").text
+
+
 def test_a_rater_who_found_nothing_left_gets_no_completion_code(
     study_maker: StudyMaker, database: Database, settings: Settings, visitor: Visitor
 ) -> None:

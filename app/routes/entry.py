@@ -119,24 +119,24 @@ def closed(request: Request) -> Response:
 
 @router.get("/rate/return")
 def stop(request: Request) -> Response:
-    """Stop for good? Says what that means."""
+    """Stop for good? Says what that means; who has completed has nothing to give back."""
     with database(request).reader() as db:
         rater = signed_in_rater(request, db)
         whole = study_parts(request, db, rater)
-        if rater.ended in entry.OVER:
-            return see("/rate/ended")
+        if rater.ended:
+            return see("/rate")
         done = standings.standing(db, whole.study, rater).done
     return _page(request, whole, rater, "entry/return.html", {"done": done})
 
 
 @router.post("/rate/return")
 def stopped(request: Request) -> Response:
-    """Stop for good: the places go to others, the answers stay."""
+    """Stop for good: the places go to others, the answers stay. Who has completed keeps that ending and its code."""
     with database(request).writer() as db:
         rater = signed_in_rater(request, db, lock=True)
-        if rater.ended not in entry.OVER:
+        if not rater.ended:
             endings.end(db, study_parts(request, db, rater).study, rater, "returned")
-    return see("/rate/ended")
+    return see("/rate")
 
 
 @router.get("/rate/ended")

@@ -24,7 +24,7 @@ def answers(request: Request) -> Response:
         rater = signed_in_rater(request, db)
         whole = study_parts(request, db, rater)
         mine = rooms.past_answers(db, whole, rater)
-    context = {"study_name": whole.study.name, "answers": mine, "scale_words": SCALE_WORDS}
+    context = {"study_name": whole.study.name, "answers": mine, "scale_words": SCALE_WORDS, "ended": rater.ended}
     return page(request, "rate/answers.html", context, block="list")
 
 

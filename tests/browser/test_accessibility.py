@@ -5,8 +5,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from sqlmodel import select
 
-from app import raters
-from app.models import Criterion, Filter, StudyClip
+from app import raters, study_states
+from app.models import Criterion, Filter, Study, StudyClip
 from tests.browser.conftest import SiteMaker
 from tests.browser.test_evidence_pages import judged
 from tests.browser.test_results_pages import rated
@@ -101,6 +101,52 @@ def test_raters_pages_on_the_way_in(make_site: SiteMaker) -> None:
         page.wait_for_function("words => document.body.innerHTML.includes(words)", arg=next_text)
         checker.look(page, f"after the {step}")
         page.goto("/rate")
+    assert checker.found == [], "\n".join(checker.found)
+
+
+def test_raters_pages_on_the_way_out(make_site: SiteMaker) -> None:
+    """A test passed, then who declines, a study that rests, who gives it back, a study that is closed, a wrong link."""
+    site, checker = make_site(clips=2), Checker()
+    test = [known("test-1", quality=4, stability=3, verdict="accept")]
+    give_rules(
+        site.database,
+        site.study,
+        consent={"text": "We keep your answers."},
+        qualification={"clips": test, "least_correct": 1.0, "tries": 1, "tolerance": 0},
+        **CODES,
+    )
+    give_known(site.database, site.settings, site.study, "qualification", test)
+    page = site.page()
+    page.goto(raters.open_link(site.settings, site.study))
+    page.locator("#name").press("Enter")
+    page.get_by_role("button", name="I do not agree").click()
+    expect(page.get_by_role("heading", name="You do not take part")).to_be_visible()
+    checker.look(page, "declined")
+    page.get_by_role("link", name="Read the text again").click()
+    page.get_by_role("button", name="I agree").click()
+    page.locator("form[action='/rate/start'] button").click()
+    ready(page)
+    for key in ("4", "Shift+3", "a"):
+        page.keyboard.press(key)
+    expect(page.get_by_role("heading", name="You have passed")).to_be_visible()
+    checker.look(page, "passed")
+    with site.database.writer() as db:
+        study_states.move(db, db.get_one(Study, site.study.id), "paused")
+    page.goto("/rate")
+    expect(page.get_by_role("heading", name="This study is resting")).to_be_visible()
+    checker.look(page, "paused")
+    with site.database.writer() as db:
+        study_states.move(db, db.get_one(Study, site.study.id), "closed")
+    page.goto("/rate")
+    expect(page.get_by_role("heading", name="This study is closed")).to_be_visible()
+    checker.look(page, "closed")
+    page.goto("/rate/return")
+    page.get_by_role("button", name="Stop and give the study back").click()
+    expect(page.get_by_role("heading", name="You have stopped")).to_be_visible()
+    checker.look(page, "returned")
+    for address in ("/rate/999999", "/join/no-such-link"):
+        page.goto(address)
+        checker.look(page, address)
     assert checker.found == [], "\n".join(checker.found)
 
 

@@ -212,3 +212,45 @@ def test_nothing_hangs_over_the_edge_of_a_phone(make_site: SiteMaker, theme: str
         assert box is not None
         assert box["height"] >= 44
         assert box["width"] >= 44
+
+
+@pytest.mark.parametrize("key", ["z", "Escape"])
+def test_undo_in_the_pause_keeps_the_answer_on_the_screen(make_site: SiteMaker, key: str) -> None:
+    """Before the answer has left, Z and Esc hold it back: no other clip comes, nothing chosen is lost, Enter sends."""
+    site = make_site(clips=3)
+    page = site.page()
+    site.join(page)
+    answer(page)
+    page.clock.install()
+    page.clock.pause_at(page.evaluate("Date.now() + 1000"))  # the pause ends when the test says so
+    for pressed in ("5", "Shift+5", "r", key):
+        page.keyboard.press(pressed)
+    page.clock.run_for(2000)
+    page.clock.resume()
+    assert place(page).startswith("Clip 2 of 3")
+    chosen = page.locator("#answers input:checked")
+    assert [chosen.nth(number).get_attribute("value") for number in range(3)] == ["5", "5", "reject"]
+    assert len(stored(site)) == 3
+    page.keyboard.press("Enter")
+    expect(page.locator(".room-place")).to_contain_text("Clip 3 of 3")
+    assert [row.value for row in stored(site)[3:]] == ["5", "5", "reject"]
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (720, 450)])
+def test_the_saved_state_covers_no_control_in_a_narrow_window(make_site: SiteMaker, width: int, height: int) -> None:
+    """On a phone and at 200 % zoom: what was saved is said beside the buttons, and the first question is in sight."""
+    site = make_site(clips=3)
+    page = site.page(width=width, height=height)
+    site.join(page)
+    answer(page)
+    state = page.locator("#save-state")
+    expect(state).to_have_text("Saved")
+    said = state.bounding_box()
+    assert said
+    for button in page.locator(".room-header summary").all():
+        box = button.bounding_box()
+        assert box
+        assert said["x"] + said["width"] <= box["x"]
+    first = page.locator("#answers legend").first.bounding_box()
+    assert first
+    assert first["y"] + first["height"] < height
