@@ -14,8 +14,8 @@ from sqlmodel import Session, col, select
 
 from app import schedule, specials
 from app.errors import NotAllowed
-from app.models import Assignment, Criterion, Event, Rater, SomeRater, Study, StudyClip
-from app.specials import LAST_SOURCE, SEEN, SHUFFLE_PRIME
+from app.models import Assignment, Criterion, Event, Rater, SomeRater, Study, StudyClip, shuffled_order
+from app.specials import LAST_SOURCE, SEEN
 from app.study_rules import Rules
 
 HELD_AHEAD = 3
@@ -83,7 +83,7 @@ _NEXT_OPEN = (
         case((col(StudyClip.source) == LAST_SOURCE, 1), else_=0),
         col(Assignment.place),
         col(StudyClip.block),
-        (col(StudyClip.position) * bindparam("shuffle")) % SHUFFLE_PRIME,
+        shuffled_order(bindparam("shuffle")),
     )
     .limit(1)
     .with_for_update(skip_locked=True, of=Assignment)

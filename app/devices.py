@@ -9,8 +9,7 @@ from sqlmodel import Session, col, select
 
 from app import media
 from app.errors import AppError
-from app.models import Event, Rater, SomeRater, StudyClip
-from app.specials import SHUFFLE_PRIME
+from app.models import Event, Rater, SomeRater, StudyClip, shuffled_order
 from app.study_rules import Device
 
 Problem = Literal["script", "playback", "size", "speed"]
@@ -26,7 +25,7 @@ def clip_for(db: Session, rater: SomeRater) -> str:
     asked = (
         select(StudyClip.id, StudyClip.media_key)
         .where(StudyClip.study_id == rater.study_id, col(StudyClip.role).in_(("example", "training", "sample")))
-        .order_by(last, ((col(StudyClip.position) * rater.shuffle) % SHUFFLE_PRIME).desc())
+        .order_by(last, shuffled_order(rater.shuffle).desc())
         .limit(1)
     )
     number, key = db.exec(asked).one()

@@ -3,8 +3,18 @@
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, Index, MetaData, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    BindParameter,
+    CheckConstraint,
+    ColumnElement,
+    Index,
+    MetaData,
+    UniqueConstraint,
+    cast,
+)
+from sqlmodel import Field, SQLModel, col
 
 from app.db import UtcTime
 
@@ -221,6 +231,19 @@ class Rater(SQLModel, table=True):
     expires_at: datetime | None = Field(default=None, sa_type=UtcTime)
     """When a personal link ends; None for never."""
     revoked_at: datetime | None = Field(default=None, sa_type=UtcTime)
+
+
+SHUFFLE_PRIME = 1_000_003
+"""Modulus of each rater's own order of the clips; larger than the highest position of a study's clips."""
+
+
+def shuffled_order(shuffle: int | BindParameter[int]) -> ColumnElement[int]:
+    """SQL value that sorts a study's clips into the order of the rater with this `Rater.shuffle`.
+
+    It is position * shuffle modulo SHUFFLE_PRIME, a permutation of the positions. The product needs 64 bits:
+    PostgreSQL would refuse it as a 32-bit integer from position 2,148 on for the largest multipliers.
+    """
+    return (cast(col(StudyClip.position), BigInteger) * shuffle) % SHUFFLE_PRIME
 
 
 class SomeRater(Protocol):

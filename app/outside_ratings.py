@@ -12,8 +12,7 @@ from analysis.estimate import Estimate, absent, signature
 from analysis.rates import wilson
 from app import judgments
 from app.errors import AppError
-from app.models import Assignment, Criterion, Event, Judgment, Rater, Study, StudyClip
-from app.specials import SHUFFLE_PRIME
+from app.models import SHUFFLE_PRIME, Assignment, Criterion, Event, Judgment, Rater, Study, StudyClip
 
 MOST = 200_000
 """Ratings in one request."""

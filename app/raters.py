@@ -8,9 +8,8 @@ from sqlmodel import Session, col, select
 
 from app import auth
 from app.errors import AppError, NotFound
-from app.models import Event, Rater, SomeRater, Study
+from app.models import SHUFFLE_PRIME, Event, Rater, SomeRater, Study
 from app.settings import Settings
-from app.specials import SHUFFLE_PRIME
 
 MAX_NAME = 40
 

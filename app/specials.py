@@ -8,12 +8,9 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from app import schedule
-from app.models import Assignment, Rater, SomeRater, Study, StudyClip
+from app.models import Assignment, Rater, SomeRater, Study, StudyClip, shuffled_order
 from app.schedule import Purpose
 from app.study_rules import Rules
-
-SHUFFLE_PRIME = 1_000_003
-"""Clips are ordered by (position * the rater's multiplier) modulo this prime: a permutation of each rater's own."""
 
 _mine = aliased(Assignment)
 SEEN = rows(col(_mine.study_clip_id)).where(col(_mine.rater_id) == bindparam("rater"))
@@ -27,7 +24,7 @@ LAST_SOURCE = (
 )
 ORDER = (
     case((col(StudyClip.source) == LAST_SOURCE, 1), else_=0),
-    (col(StudyClip.position) * bindparam("shuffle")) % SHUFFLE_PRIME,
+    shuffled_order(bindparam("shuffle")),
 )
 _AS_ASKED = or_(col(StudyClip.criterion) == bindparam("criterion"), col(StudyClip.criterion) == "")
 _KNOWN = (
