@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import re
 from collections.abc import Hashable
 from datetime import UTC, datetime
 from functools import cache, lru_cache, partial
@@ -39,6 +40,7 @@ CONTENT_POLICY = "; ".join(
 )
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 YEAR = 31_536_000
+VERSION = re.compile(r"[0-9a-f]{10}")
 
 
 def _count(value: int) -> str:
@@ -68,7 +70,7 @@ def _digits(value: float) -> str:
 
 @cache
 def static_version() -> str:
-    """A mark of the static files' content: part of their addresses, so that browsers keep them until they change."""
+    """A hash of the whole static folder: part of every file's address, so that browsers keep files until one changes."""
     content = hashlib.sha256()
     for path in sorted(data_folder("static").rglob("*")):
         if path.is_file():
@@ -93,7 +95,7 @@ def templates(language: Language = ENGLISH) -> Environment:
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
     words = Words(language)
     environment.globals.update(_=words.text, gettext=words.text, ngettext=words.counted)
-    environment.globals["version"] = static_version()
+    environment.globals["static"] = f"/static/{static_version()}"
     environment.globals["language"] = language
     environment.globals["languages"] = NAMES
     environment.globals["fragment"] = partial(fragment, language)
@@ -211,10 +213,21 @@ def _same_origin(headers: Headers) -> bool:
 
 
 class StaticForever(StaticFiles):
-    """Static files: kept by the browser for a year when the address carries the version."""
+    """Static files at `/static/<version>/<path>`, which browsers keep for a year.
 
-    def file_response(self, *args: Any, **kwargs: Any) -> Response:
-        """Add the lifetime."""
-        response = super().file_response(*args, **kwargs)
-        response.headers["Cache-Control"] = f"public, max-age={YEAR}, immutable"
+    The version is a folder in the address and not a query, so that one script's import of another keeps it. An
+    earlier version is answered too, because a page may have been open while the server was updated; it is not kept.
+    """
+
+    def get_path(self, scope: Scope) -> str:
+        """The file's path below the static folder, without the version."""
+        path = super().get_path(scope)
+        version, _, rest = path.partition("/")
+        return rest if VERSION.fullmatch(version) else path
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Add the lifetime, where the address carries today's version."""
+        response = await super().get_response(path, scope)
+        current = f"/{static_version()}/" in scope["path"]
+        response.headers["Cache-Control"] = f"public, max-age={YEAR}, immutable" if current else "no-cache"
         return response

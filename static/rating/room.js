@@ -1,10 +1,16 @@
 /** The rating room: puts a clip on the screen, takes the answer by key or click, sends it and goes on to the next. */
 
-// Static files are cached for a year under their version, so the parts are asked for under the same version as this.
-const { search: version } = new URL(import.meta.url);
-const [{ Facts }, keys, { Player, Shelf, clock }, outbox, { Marks }, scales, { Sending }, sitting, { say }, curve] = await Promise.all(
-  ["facts", "keys", "player", "outbox", "marks", "scales", "sending", "sitting", "words", "curve"].map((name) => import(`./${name}.js${version}`)),
-);
+import * as curve from "./curve.js";
+import { Facts } from "./facts.js";
+import * as keys from "./keys.js";
+import { Marks } from "./marks.js";
+import * as outbox from "./outbox.js";
+import * as panels from "./panels.js";
+import { Player, Shelf, clock } from "./player.js";
+import * as scales from "./scales.js";
+import { Sending } from "./sending.js";
+import * as sitting from "./sitting.js";
+import { say } from "./words.js";
 
 const PAUSE = 350; // ms between the last answer and sending it, time enough to see and to change one's mind
 const SEEN_TO_END = 0.98; // share of the clip: players stop a frame or two early
@@ -278,24 +284,6 @@ document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
 
 /* --- Keys -------------------------------------------------------------------------------------------------------- */
 
-const panel = (name) => room().querySelector(`details[data-panel=${name}]`);
-const opened = () => room().querySelector("details.panel[open]");
-
-function toggle(name) {
-  const details = panel(name);
-  if (!details) return;
-  details.open = !details.open;
-  if (details.open) details.querySelector("summary + *").querySelector("button, a")?.focus();
-}
-
-function closePanel() {
-  const details = opened();
-  if (!details) return;
-  const inside = details.contains(document.activeElement);
-  details.open = false;
-  if (inside) details.querySelector("summary").focus();
-}
-
 const COMMANDS = {
   Space: () => player?.toggle(),
   KeyB: () => player?.replay(),
@@ -305,17 +293,17 @@ const COMMANDS = {
   ",": () => player?.step(-1),
   ".": () => player?.step(1),
   KeyZ: () => stopAdvance() || act("undo")?.click(),
-  KeyS: () => toggle("skip"),
-  KeyG: () => toggle("guidelines"),
-  KeyL: () => toggle("answers"),
-  "?": () => toggle("help"),
-  Escape: () => stopAdvance() || closePanel(),
+  KeyS: () => panels.toggle("skip"),
+  KeyG: () => panels.toggle("guidelines"),
+  KeyL: () => panels.toggle("answers"),
+  "?": () => panels.toggle("help"),
+  Escape: () => stopAdvance() || panels.close(),
   Enter: () => (act("next") ? act("next").click() : form()?.requestSubmit()),
 };
 
 /** What a key does now: while the reasons for skipping are open the digits choose one, else they answer. */
 function commandOf(pressed) {
-  const reason = opened()?.querySelector(`[data-menu="${CSS.escape(pressed)}"]`);
+  const reason = panels.opened()?.querySelector(`[data-menu="${CSS.escape(pressed)}"]`);
   if (reason) return () => reason.click();
   const name = bindings.commandOf(pressed);
   const target = name && form()?.querySelector(`[data-code="${CSS.escape(name)}"]`);
@@ -334,29 +322,7 @@ document.addEventListener("keydown", (event) => {
   if (!event.repeat || name === "," || name === ".") command();
 });
 
-// Example clips fall silent with their panel.
-document.addEventListener(
-  "toggle",
-  ({ target }) => {
-    if (!target.open) for (const video of target.querySelectorAll("video.example")) video.pause();
-  },
-  true,
-);
-
-// The list of answers is asked for when it is opened; without a connection its link stays.
-document.addEventListener(
-  "toggle",
-  async ({ target }) => {
-    if (!target.open || target.dataset.panel !== "answers") return;
-    const list = await fetch("/rate/answers", { headers: { "HX-Request": "true" } }).catch(() => null);
-    if (list?.ok) target.querySelector(".panel-body").innerHTML = await list.text(); // escaped by the server
-  },
-  true,
-);
-
 document.addEventListener("click", (event) => {
-  const details = opened();
-  if (details && !details.contains(event.target)) details.open = false;
   const button = event.target.closest("button");
   if (button?.matches(".rebind")) changing.ask(button);
   if (button?.matches(".curve-of")) {

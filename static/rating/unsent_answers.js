@@ -1,9 +1,8 @@
 /** On pages without a clip: answers that this browser still keeps go to the server, however late they are. */
 
-const PAUSE = 5000; // ms between two attempts
+import * as outbox from "./outbox.js";
 
-const { search: version } = new URL(import.meta.url);
-const outbox = await import(`./outbox.js${version}`);
+const PAUSE = 5000; // ms between two attempts
 
 outbox.belongTo(document.querySelector("meta[name=rater]").content);
 const nowhere = () => {}; // a final refusal: there is no clip here that its words would belong to

@@ -2,8 +2,7 @@
 
    Without script the page shows the same figures as pictures. */
 
-const base = new URL("vendor/", import.meta.url);
-const query = new URL(import.meta.url).search;
+const vendor = new URL("../vendor/", import.meta.url);
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
 const WIDEST = 440; // pixels of the plot; beside it stand the axis and its title
@@ -25,7 +24,7 @@ function head(figure, title) {
 function loadScript(name) {
   return new Promise((resolve, reject) => {
     const script = document.createElement("script");
-    script.src = new URL(name, base) + query;
+    script.src = new URL(name, vendor);
     script.onload = resolve;
     script.onerror = () => reject(new Error(`${name} could not be loaded`));
     document.head.append(script);
@@ -62,7 +61,7 @@ async function drawAll() {
       await loadScript("vega.min.js");
       await loadScript("vega-lite.min.js");
     }
-    const { expressionInterpreter } = await import(new URL("vega-interpreter.js", base) + query);
+    const { expressionInterpreter } = await import("../vendor/vega-interpreter.js"); // needs the global `vega`
     for (const figure of figures) await draw(figure, expressionInterpreter);
   } catch (error) {
     for (const figure of figures) {
