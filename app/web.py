@@ -70,7 +70,7 @@ def _digits(value: float) -> str:
 
 @cache
 def static_version() -> str:
-    """A hash of the whole static folder: part of every file's address, so that browsers keep files until one changes."""
+    """A hash of the static folder, part of every file's address: browsers keep files until one of them changes."""
     content = hashlib.sha256()
     for path in sorted(data_folder("static").rglob("*")):
         if path.is_file():

@@ -40,7 +40,8 @@ def test_the_rating_room_preloads_every_script_that_it_imports() -> None:
     page = (TEMPLATES / "rate" / "frame.html").read_text(encoding="utf-8")
     listed = re.search(r"for module in \(([^)]*)\)", page)
     assert listed is not None
-    imported = re.findall(r"""from "\./(\w+)\.js"""", (STATIC / "rating" / "room.js").read_text(encoding="utf-8"))
+    script = (STATIC / "rating" / "room.js").read_text(encoding="utf-8")
+    imported = re.findall(r'from "\./(\w+)\.js"', script)
     assert sorted(re.findall(r"\w+", listed[1])) == sorted(imported)
 
 
