@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 from sqlmodel import Session, col, select
 
-from app import filter_files, head_thresholds, rooms
+from app import filter_files, head_thresholds
 from app.errors import AppError
 from app.models import Criterion, Event, Filter, Study
+from app.threshold_text import threshold_text
 from scoring.filters import Filter as PoolFilter
 
 KIND = "threshold_adopted"
@@ -54,7 +55,7 @@ def adopt(
     lower, upper = (threshold, maximum) if end == "min" else (minimum, threshold)
     if lower is not None and upper is not None and lower > upper:
         raise AppError(
-            "The minimum would lie above the maximum.", f"The other end stands at {rooms.cut_text(minimum, maximum)}."
+            "The minimum would lie above the maximum.", f"The other end stands at {threshold_text(minimum, maximum)}."
         )
     if (lower, upper) == (minimum, maximum):
         raise AppError(f"{rule.title} has this threshold already.", "Nothing was changed.")
@@ -63,8 +64,8 @@ def adopt(
         "filter": rule.name,
         "min": lower,
         "max": upper,
-        "before": rooms.cut_text(minimum, maximum),
-        "after": rooms.cut_text(lower, upper),
+        "before": threshold_text(minimum, maximum),
+        "after": threshold_text(lower, upper),
         "aim": aim[:200],
         "reason": " ".join(reason.split())[:MOST_LETTERS],
         "rests_on": rests_on,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from app.errors import AppError
-from app.filter_files import FilterFile, nearest
+from app.errors import AppError, did_you_mean
+from app.filter_files import FilterFile
 from scoring.filters import Filter
 
 
@@ -63,7 +63,7 @@ def _problem(schema: pl.Schema, rule: Filter, *, missing_is_fine: bool) -> str:
     """What keeps a filter from this pool, in words; "" if nothing does."""
     kind = schema.get(rule.score)
     if kind is None:
-        near = nearest(rule.score, schema)
+        near = did_you_mean(rule.score, schema)
         return "" if missing_is_fine else f"{rule.name}: the pool has no score {rule.score!r}. {near}".rstrip()
     if not (kind.is_numeric() or kind in (pl.Boolean, pl.Null)):
         return f"{rule.name}: the column {rule.score!r} holds no numbers but {kind}."

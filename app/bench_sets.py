@@ -13,10 +13,8 @@ from polars.exceptions import PolarsError
 
 from analysis.quotas import Balance, Quota, balance, choose
 from app import __version__
-from app.errors import AppError
-from app.filter_files import nearest
-from app.pools import KEY
-from app.sample_files import fingerprint
+from app.errors import AppError, did_you_mean
+from app.pools import KEY, fingerprint
 from scoring.locations import written
 
 RECORD = "bench_set"
@@ -145,7 +143,7 @@ def column_for(name: str, columns: Iterable[str]) -> str | None:
 def _columns(pool: str, schema: pl.Schema, wish: Wish) -> dict[str, str]:
     """The column of each dimension and of `person`."""
     if schema.get("clip") != pl.String:
-        raise AppError(f"The pool {pool} has no text column 'clip'.", nearest("clip", schema))
+        raise AppError(f"The pool {pool} has no text column 'clip'.", did_you_mean("clip", schema))
     taken = [name for name in ADDED if name in schema]
     if taken:
         raise AppError(f"The pool {pool} has a column {taken[0]!r} already.", "Build from the pool, not from a set.")
@@ -157,12 +155,12 @@ def _columns(pool: str, schema: pl.Schema, wish: Wish) -> dict[str, str]:
     for dimension in wish.quotas:
         column = wish.columns.get(dimension) or column_for(dimension, schema)
         if column is None or column not in schema:
-            near = nearest(column or dimension, schema)
+            near = did_you_mean(column or dimension, schema)
             where = f"{column!r}" if column else f"for {dimension!r}"
             raise AppError(f"The pool {pool} has no column {where}.", f"{near} Name it: --column {dimension}=COLUMN")
         found[dimension] = column
     if wish.prefer is not None and wish.prefer not in schema:
-        raise AppError(f"The pool {pool} has no score {wish.prefer!r}.", nearest(wish.prefer, schema))
+        raise AppError(f"The pool {pool} has no score {wish.prefer!r}.", did_you_mean(wish.prefer, schema))
     if wish.prefer is not None and not schema[wish.prefer].is_numeric():
         raise AppError(f"The column {wish.prefer!r} of {pool} holds no numbers.", "Name a score with --prefer.")
     return found
@@ -211,7 +209,7 @@ def _quotas(table: pl.DataFrame, wish: Wish, columns: Mapping[str, str], notes: 
         groups = wish.groups.get(dimension) or tuple(values)
         absent = [group for group in groups if group not in values]
         if absent:
-            near = nearest(absent[0], values)
+            near = did_you_mean(absent[0], values)
             notes.append(f"{dimension}: no clip has {', '.join(absent)} in {columns[dimension]!r}. {near}".rstrip())
         if len(groups) > places:
             notes.append(f"{dimension}: {places} places for {len(groups)} groups, so some groups get none.")

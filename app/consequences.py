@@ -12,7 +12,7 @@ from sqlmodel import Session
 from analysis.estimate import Estimate, signature
 from analysis.figures import Level, Line
 from analysis.ppi import PoolShare, cross_fitted, pool_share
-from app import rooms, top_ups
+from app import top_ups
 from app.errors import AppError
 from app.filter_files import FilterFile
 from app.filter_results import FilterResult, is_weighted
@@ -20,6 +20,7 @@ from app.joint_draws import Joint
 from app.models import Study
 from app.pool_retention import Retention, retention
 from app.results import Results
+from app.threshold_text import threshold_text
 from app.truths import Judged
 from scoring.filters import Amount, Cascade, Filter
 
@@ -50,7 +51,7 @@ class Cut:
     @property
     def words(self) -> tuple[str, str]:
         """Both ranges as they are written."""
-        return rooms.cut_text(*self.now), rooms.cut_text(*self.then)
+        return threshold_text(*self.now), threshold_text(*self.then)
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from typing import Literal
 
 from scipy.stats import norm
 
-from app import rooms
-from app.draws import Sample
 from app.pools import Pool
+from app.study_drawing import StudySample
 from app.study_files import FilterSpec, StudyFile
+from app.threshold_text import passes
 
 FEW = 30
 """Clips on one side of a cut, under which a rate says little."""
@@ -22,7 +22,7 @@ class Claim:
     text: str
 
 
-def claims(pool: Pool, spec: StudyFile, sample: Sample, filters: list[FilterSpec]) -> list[Claim]:
+def claims(pool: Pool, spec: StudyFile, sample: StudySample, filters: list[FilterSpec]) -> list[Claim]:
     """Statements about this very draw, the most important first."""
     if sample.design["kind"] == "borderline":
         made = [
@@ -46,7 +46,7 @@ def claims(pool: Pool, spec: StudyFile, sample: Sample, filters: list[FilterSpec
     return sorted(made, key=lambda claim: ("can", "cannot", "careful").index(claim.kind))
 
 
-def _sides(pool: Pool, sample: Sample, filters: list[FilterSpec]) -> list[Claim]:
+def _sides(pool: Pool, sample: StudySample, filters: list[FilterSpec]) -> list[Claim]:
     """For each filter whether both sides of its cut were drawn: recall needs rejects, precision needs accepts."""
     frame = pool.frame
     rows = dict(zip(frame["clip"].to_list(), range(frame.height), strict=True))
@@ -55,7 +55,7 @@ def _sides(pool: Pool, sample: Sample, filters: list[FilterSpec]) -> list[Claim]
     without_rejects, without_accepts, thin = [], [], []
     for rule in filters:
         scores = [score for score in frame[rule.score].gather(drawn).to_list() if score is not None]
-        accepted = sum(rooms.passes(float(score), rule.min, rule.max) for score in scores)
+        accepted = sum(passes(float(score), rule.min, rule.max) for score in scores)
         rejected = len(scores) - accepted
         if not rejected:
             without_rejects.append(rule.title)
@@ -85,7 +85,7 @@ def _sides(pool: Pool, sample: Sample, filters: list[FilterSpec]) -> list[Claim]
     return made
 
 
-def _raters(spec: StudyFile, sample: Sample) -> list[Claim]:
+def _raters(spec: StudyFile, sample: StudySample) -> list[Claim]:
     clips = len(sample.clips)
     made = []
     if spec.raters_per_clip == 1:

@@ -12,9 +12,9 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from app import filter_files
-from app.errors import AppError
+from app.errors import AppError, did_you_mean
 from app.sampling_plans import Borderline, Place, SamplingPlan, Simple, Strata, Stratified, TwoPhase
-from app.study_files import line_of
+from app.toml_text import line_of
 from scoring.filters import Filter
 
 START = 'A design file begins with design = "simple", "stratified", "borderline" or "two_phase".'
@@ -97,7 +97,7 @@ def contradictions(
     names = [rule.name for rule in filters]
     for place, name in plan.named():
         if name not in names:
-            yield place, f"there is no filter {name!r}. {filter_files.nearest(name, names)}".rstrip()
+            yield place, f"there is no filter {name!r}. {did_you_mean(name, names)}".rstrip()
     if filters:
         return
     needs = {"a borderline draw": isinstance(plan, Borderline), "only": getattr(plan, "only", "all") == "passed"}
@@ -165,7 +165,7 @@ def _problem(
     if kind == "extra_forbidden":
         model = MODELS[chosen] if len(path) == 1 else Strata
         keys = [*model.model_fields, *(OWN if len(path) == 1 else ())]
-        return f"{where}there is no such key. {filter_files.nearest(str(path[-1]), keys) or 'Keys: ' + ', '.join(keys)}"
+        return f"{where}there is no such key. {did_you_mean(str(path[-1]), keys) or 'Keys: ' + ', '.join(keys)}"
     shown = f" (it is {given!r})" if isinstance(given, str | int | float) else ""
     return f"{where}{message.removeprefix('Value error, ')}{shown}."
 

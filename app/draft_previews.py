@@ -11,12 +11,12 @@ import polars as pl
 
 from app import studies, study_drafts, study_files
 from app.design_claims import Claim, claims
-from app.draws import DrawnClip, Sample, draw
 from app.errors import AppError
 from app.pool_page import Drawing, drawing
 from app.pool_views import histograms
 from app.pools import FACTS, Pool
 from app.study_drafts import Draft
+from app.study_drawing import DrawnClip, StudySample, sample_from_pool
 from app.study_files import FilterSpec
 from scoring.filters import Filter
 
@@ -86,7 +86,7 @@ def numbers_of(pool: Pool) -> list[str]:
     return [name for name in pool.score_columns() if name not in FACTS and pool.frame.schema[name].is_numeric()]
 
 
-def drawn(draft: Draft) -> tuple[Pool, Sample, list[FilterSpec], list[str]]:
+def drawn(draft: Draft) -> tuple[Pool, StudySample, list[FilterSpec], list[str]]:
     """The sample that the study would have, its filters, and a sentence for each filter that is left out.
 
     Raises AppError where the draft is not right or cannot be drawn.
@@ -97,12 +97,12 @@ def drawn(draft: Draft) -> tuple[Pool, Sample, list[FilterSpec], list[str]]:
 
 
 @lru_cache(maxsize=8)
-def _draw(place: Path, _fingerprint: str, text: str) -> tuple[Sample, list[FilterSpec], list[str]]:
+def _draw(place: Path, _fingerprint: str, text: str) -> tuple[StudySample, list[FilterSpec], list[str]]:
     """The same draft draws the same sample: its pages share one."""
     pool = study_drafts.pool_of(Draft("", place, tomllib.loads(text), datetime.now(UTC)))
     spec = study_files.parse(text, study_drafts.NAME)
     filters, left_out = studies.usable_filters(pool, spec)
-    found = draw(pool, spec, filters)
+    found = sample_from_pool(pool, spec, filters)
     if not found.clips:
         raise AppError("The sample is empty: no clip of the pool has a score to draw by.", "Check the pool.")
     return found, filters, left_out
@@ -128,7 +128,7 @@ def preview(draft: Draft) -> Preview:
     )
 
 
-def _strata(sample: Sample) -> list[StratumLine]:
+def _strata(sample: StudySample) -> list[StratumLine]:
     population = {row["label"]: row.get("population") for row in sample.design.get("strata", [])}
     groups: dict[str, list[DrawnClip]] = {label: [] for label in population}
     for one in sample.clips:

@@ -1,4 +1,7 @@
-"""One kind of error for everything a person can meet: it names the thing and the remedy."""
+"""The errors that people see: each names what is wrong and what to do about it."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 class AppError(Exception):
@@ -37,3 +40,13 @@ class NotFound(AppError):
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(message, remedy, status=404)
+
+
+def did_you_mean(name: str, names: Iterable[object]) -> str:
+    """The up to three names most like a mistyped one, as a remedy; "" if none is similar.
+
+    >>> did_you_mean("sharpnes", ["sharpness", "duration"])
+    'Did you mean sharpness?'
+    """
+    near = get_close_matches(name, [str(other) for other in names], n=3, cutoff=0.5)
+    return f"Did you mean {', '.join(near)}?" if near else ""

@@ -3,9 +3,8 @@
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Self
@@ -13,10 +12,9 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from app import head_thresholds
-from app.errors import AppError
+from app.errors import AppError, did_you_mean
 from app.settings import HERE
-from app.study_files import line_of
-from app.study_rules import Name
+from app.toml_text import Name, line_of
 from scoring.filters import Filter
 
 PRESETS = ("talkvid",)
@@ -140,12 +138,6 @@ def to_toml(filters: Sequence[Filter]) -> str:
     return "\n".join(_table(rule) for rule in filters)
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """The names most like one that does not exist, as a question; "" if none is near."""
-    near = get_close_matches(name, list(names), n=3, cutoff=0.5)
-    return f"Did you mean {', '.join(near)}?" if near else ""
-
-
 def _table(rule: Filter) -> str:
     lines = ["[[filter]]"]
     if rule.name != rule.score:
@@ -179,7 +171,7 @@ def _problem(text: str, name: str, place: tuple[int | str, ...], kind: str, mess
     where = f"{name}, line {_line(text, place)}, {at}: "
     if kind == "extra_forbidden":
         keys = list((_Table if len(place) > 1 else _File).model_fields)
-        return f"{where}there is no such key. {nearest(str(place[-1]), keys) or 'Keys: ' + ', '.join(keys) + '.'}"
+        return f"{where}there is no such key. {did_you_mean(str(place[-1]), keys) or 'Keys: ' + ', '.join(keys) + '.'}"
     if kind == "tuple_type":
         return f"{where}each filter is a table under [[filter]], with two brackets."
     if kind == "missing":

@@ -14,9 +14,10 @@ from analysis.design import Design
 from analysis.estimate import Bools, Floats
 from analysis.ratings import Ratings
 from analysis.sampling.rejects import SLICE
-from app import rooms, votes
+from app import votes
 from app.models import Filter, Study
 from app.rooms import StudyParts
+from app.threshold_text import passes
 from app.votes import Vote
 
 CONFIDENCE = 0.95
@@ -245,7 +246,7 @@ def _slice_note(rule: Filter, drawn: int, lost: tuple[Scored, ...]) -> list[str]
     """
     if not drawn:
         return []
-    own = [one for one in lost if one.verdict is not None and not rooms.passes(one.score, rule.minimum, rule.maximum)]
+    own = [one for one in lost if one.verdict is not None and not passes(one.score, rule.minimum, rule.maximum)]
     begin = f"{drawn} rejected clips away from all thresholds were drawn at random"
     if not own:
         return [f"{begin}; none that this filter rejects has a verdict yet. The figures leave them out."]
@@ -303,7 +304,7 @@ def _calibrated(result: FilterResult, study: Study, clips: Mapping[int, ClipFact
         )
     except ValueError as error:
         missing["curve"] = str(error)
-    accepted = np.array([rooms.passes(one.score, result.rule.minimum, result.rule.maximum) for one in used])
+    accepted = np.array([passes(one.score, result.rule.minimum, result.rule.maximum) for one in used])
     current = rates.tabulate(accepted, good, design, CONFIDENCE)
     if current.max_weight_share > HEAVY and len(used) > 1 / HEAVY:
         notes.append(f"One clip carries {current.max_weight_share:.0%} of the weight: it decides much alone.")

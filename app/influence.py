@@ -16,6 +16,7 @@ from analysis.ratings import Ratings
 from app import rooms
 from app.answers import Answers
 from app.models import Criterion, Filter, Study, StudyClip
+from app.threshold_text import passes
 from app.votes import BLIND_ARMS
 
 RESAMPLES = 1000
@@ -69,17 +70,17 @@ def influence(db: Session, study: Study, answers: Answers) -> Influence:
     filters, ceilings = [], {}
     for rule in whole.filters:
         item, (ratings, blind) = of[rule.criterion], used[rule.criterion]
-        passes = {
-            number: rooms.passes(float(value), rule.minimum, rule.maximum)
+        accepted = {
+            number: passes(float(value), rule.minimum, rule.maximum)
             for number, has in scores.items()
             if (value := has.get(rule.score)) is not None and isfinite(value)
         }
-        verdicts = {str(number): "accept" if passed else "reject" for number, passed in passes.items()}
+        verdicts = {str(number): "accept" if passed else "reject" for number, passed in accepted.items()}
         known = {clip: verdicts[clip] for clip in ratings.clips if clip in verdicts}
         repeated = answers.repeats(item)
         panel, rest, own = human_ceiling(ratings, known, repeated, resamples=RESAMPLES, seed=study.seed)
         ceilings[item.key] = Ceiling(item.label, rest, own, blind)
-        effect, counts = _anchoring(answers, item, passes)
+        effect, counts = _anchoring(answers, item, accepted)
         filters.append(FilterInfluence(rule, item.label, effect, counts, panel))
     return Influence(tuple(filters), tuple(ceilings.values()))
 
@@ -90,15 +91,15 @@ def _ratings(answers: Answers, item: Criterion) -> tuple[Ratings, bool]:
     return (blind, True) if len(blind.clip_of) else (answers.ratings(item), False)
 
 
-def _anchoring(answers: Answers, item: Criterion, passes: dict[int, bool]) -> tuple[Anchoring, tuple[int, int]]:
+def _anchoring(answers: Answers, item: Criterion, accepted: dict[int, bool]) -> tuple[Anchoring, tuple[int, int]]:
     """The effect on this question's verdicts: every answer in the arm that was drawn for it."""
     given = pl.when(pl.col("arm").is_in(BLIND_ARMS)).then("blind").otherwise("value").alias("value")
     found = answers.first(item.key).select("clip", "rater", "arm", given)
-    found = found.filter(pl.col("value").is_in(("accept", "reject")), pl.col("clip").is_in(list(passes)))
+    found = found.filter(pl.col("value").is_in(("accept", "reject")), pl.col("clip").is_in(list(accepted)))
     shown = (found["arm"] == "shown").to_list()
     made = anchoring(
         [float(value == "accept") for value in found["value"]],
-        [float(passes[clip]) for clip in found["clip"]],
+        [float(accepted[clip]) for clip in found["clip"]],
         shown,
         found["rater"].to_list(),
         [str(clip) for clip in found["clip"]],

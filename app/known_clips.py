@@ -3,14 +3,13 @@
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Any
 
 import polars as pl
 from sqlmodel import Session
 
 from app.curves import snapshot
-from app.errors import AppError
+from app.errors import AppError, did_you_mean
 from app.judgments import checked
 from app.models import Criterion, Study, StudyClip
 from app.pools import Pool
@@ -53,10 +52,9 @@ def of(spec: StudyFile, pool: Pool) -> list[Known]:
     names = pool.readable["clip"].to_list()
     for one in found:
         if one.clip not in names:
-            near = get_close_matches(one.clip, names, n=3, cutoff=0.5)
             raise AppError(
                 f"The {one.role} clip {one.clip!r} is not in the pool {pool.path.name}.",
-                f"Did you mean {', '.join(near)}?" if near else "Name clips of the pool.",
+                did_you_mean(one.clip, names) or "Name clips of the pool.",
             )
     return found
 

@@ -7,12 +7,13 @@ from sqlmodel import Session
 from analysis.estimate import Floats
 from analysis.planning import half_width, rate_from
 from analysis.planning_agreement import alpha_half_width, pilot_votes
-from app import rooms, top_ups
+from app import top_ups
 from app.agreement_pages import MOST_LEVELS, Agreement, CriterionAgreement
 from app.errors import AppError
 from app.filter_results import FilterResult, Sample
 from app.models import Study
 from app.results import Results
+from app.threshold_text import passes, threshold_text
 
 USUAL = 50
 MOST = 5000
@@ -65,7 +66,7 @@ def next_batch(db: Session, study: Study, results: Results, agreement: Agreement
 
 
 def _rates(result: FilterResult, clips: int, drawn: int) -> list[Bought]:
-    title = f"{result.rule.title} {rooms.cut_text(result.rule.minimum, result.rule.maximum)}"
+    title = f"{result.rule.title} {threshold_text(result.rule.minimum, result.rule.maximum)}"
     sample = result.sample
     if sample is None:
         return [Bought("precision", title, None, None, None, 0, result.missing.get("current", "no clip is judged"))]
@@ -94,7 +95,7 @@ def _why(error: ValueError) -> str:
 def _accepted(result: FilterResult, sample: Sample) -> Floats:
     rule = result.rule
     passed: Floats = sample.scores * 0.0
-    passed[[rooms.passes(score, rule.minimum, rule.maximum) for score in sample.scores.tolist()]] = 1.0
+    passed[[passes(score, rule.minimum, rule.maximum) for score in sample.scores.tolist()]] = 1.0
     return passed
 
 

@@ -5,8 +5,7 @@ from pathlib import Path
 import polars as pl
 from polars.exceptions import PolarsError
 
-from app.errors import AppError
-from app.filter_files import nearest
+from app.errors import AppError, did_you_mean
 
 REMEDY = "Give a CSV with the columns clip and good (1 or 0), or what clipjury export --judgments wrote."
 GOOD = {"1": 1.0, "true": 1.0, "accept": 1.0, "0": 0.0, "false": 0.0, "reject": 0.0}
@@ -25,7 +24,7 @@ def read(path: Path, criterion: str | None = None) -> pl.DataFrame:
     answer = next((name for name in ("good", "value") if name in table.columns), None)
     if "clip" not in table.columns or answer is None:
         missing = "clip" if "clip" not in table.columns else "good"
-        raise AppError(f"The pilot {path} has no column {missing!r}.", nearest(missing, table.columns) or REMEDY)
+        raise AppError(f"The pilot {path} has no column {missing!r}.", did_you_mean(missing, table.columns) or REMEDY)
     if "current" in table.columns:
         table = table.filter(pl.col("current") == "1")
     if answer == "value":

@@ -12,8 +12,7 @@ from analysis.estimate import Floats
 from analysis.planning import Spread, rate_from, spread_of
 from analysis.ratings import ACR5, VERDICT, Ratings
 from app import pilot_files
-from app.errors import AppError
-from app.filter_files import nearest
+from app.errors import AppError, did_you_mean
 
 WORDS = {"1": "accept", "true": "accept", "accept": "accept", "0": "reject", "false": "reject", "reject": "reject"}
 TRUTH = {"1": 1.0, "true": 1.0, "accept": 1.0, "0": 0.0, "false": 0.0, "reject": 0.0}
@@ -82,7 +81,7 @@ class Pilot:
         answer = next((name for name in ("value", "good") if name in self.table.columns), "value")
         for name in ("clip", "rater", answer):
             if name not in self.table.columns:
-                near = nearest(name, self.table.columns) or "Give a CSV with the columns clip, rater and value."
+                near = did_you_mean(name, self.table.columns) or "Give a CSV with the columns clip, rater and value."
                 raise AppError(f"The pilot {self.path} has no column {name!r}.", near)
         rows = self.table.drop_nulls(["clip", "rater", answer])
         values = [value.strip().lower() for value in rows[answer]]
@@ -132,7 +131,7 @@ def read(path: Path, criterion: str | None = None) -> Pilot:
     except (OSError, PolarsError) as error:
         raise AppError(f"The pilot {path} cannot be read ({error}).", pilot_files.REMEDY) from error
     if "clip" not in table.columns or table.is_empty():
-        raise AppError(f"The pilot {path} has no clips.", nearest("clip", table.columns) or pilot_files.REMEDY)
+        raise AppError(f"The pilot {path} has no clips.", did_you_mean("clip", table.columns) or pilot_files.REMEDY)
     if "current" in table.columns:
         table = table.filter(pl.col("current") == "1")
     if "criterion" in table.columns:

@@ -7,8 +7,8 @@ from markupsafe import Markup
 
 from app.pool_terminal import count, headline, hours
 from app.pool_views import Histogram, PoolView
-from app.rooms import cut_text, short
 from app.settings import data_folder
+from app.threshold_text import short_number, threshold_text
 
 WIDTH, HEIGHT = 480, 96
 """A histogram's drawing, in units of its own."""
@@ -59,7 +59,7 @@ def render(view: PoolView) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"count": count, "hours": hours, "short": short}
+    environment.filters |= {"count": count, "hours": hours, "short": short_number}
     style = (data_folder("static") / "app.css").read_text(encoding="utf-8")
     return environment.get_template("pools/show.html").render(
         view=view,
@@ -97,8 +97,8 @@ def drawing(one: Histogram) -> Drawing:
                 tall,
                 verdict,
                 clips,
-                short(low),
-                short(low + step),
+                short_number(low),
+                short_number(low + step),
             )
         )
     cuts = []
@@ -106,5 +106,5 @@ def drawing(one: Histogram) -> Drawing:
         x = round((value - one.low) / (one.high - one.low) * WIDTH, 2)
         anchor = "start" if x < WIDTH / 8 else "end" if x > 7 * WIDTH / 8 else "middle"
         cuts.append(Cut(x, f"{sign} {value:g}", anchor))
-    accepts = ", ".join(cut_text(rule.minimum, rule.maximum) for rule in one.filters)
-    return Drawing(one, tuple(bars), tuple(cuts), accepts, short(one.low), short(one.high))
+    accepts = ", ".join(threshold_text(rule.minimum, rule.maximum) for rule in one.filters)
+    return Drawing(one, tuple(bars), tuple(cuts), accepts, short_number(one.low), short_number(one.high))

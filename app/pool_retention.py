@@ -7,8 +7,8 @@ from typing import Any
 import polars as pl
 
 from app.applicable_filters import applicable
-from app.errors import AppError
-from app.filter_files import FilterFile, nearest
+from app.errors import AppError, did_you_mean
+from app.filter_files import FilterFile
 from scoring.filters import Amount, Cascade, Filter, Unknown, cascade
 
 MOST_GROUPS = 40
@@ -66,7 +66,7 @@ def retention(rows: pl.LazyFrame, source: FilterFile, *, by: str = "", unknown: 
 def label_of(schema: pl.Schema, by: str) -> pl.Expr:
     """A column's values as the names of subgroups. Raises AppError where it cannot name any."""
     if by not in schema:
-        raise AppError(f"The pool has no column {by!r}.", nearest(by, schema), status=404)
+        raise AppError(f"The pool has no column {by!r}.", did_you_mean(by, schema), status=404)
     if schema[by].is_nested():
         raise AppError(f"The column {by!r} holds lists, which are no subgroups.", "Name a column of plain values.")
     words = pl.col(by).cast(pl.String)

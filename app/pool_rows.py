@@ -8,8 +8,7 @@ import polars as pl
 
 from analysis.estimate import Bools, Floats, Ints
 from analysis.sampling.ranks import Codes, Keys, codes, digests, twice
-from app.errors import AppError
-from app.filter_files import nearest
+from app.errors import AppError, did_you_mean
 from app.sampling_plans import Borderline, Simple, Stratified, TwoPhase
 from scoring.filters import Filter, chain
 
@@ -93,7 +92,7 @@ class Rows:
 
 def no_column(pool: str, name: str, columns: Iterable[str]) -> AppError:
     """The refusal of a column that a pool does not have, with the nearest names."""
-    return AppError(f"The pool {pool} has no column {name!r}.", nearest(name, columns), status=404)
+    return AppError(f"The pool {pool} has no column {name!r}.", did_you_mean(name, columns), status=404)
 
 
 def columns_for(plan: Simple | Stratified | Borderline | TwoPhase, filters: Iterable[Filter]) -> list[str]:
@@ -114,6 +113,6 @@ def _positions(pool: str, ids: pl.Series, wanted: Sequence[str]) -> Ints:
     there = set(ids.gather(places))
     for name in wanted:
         if name not in there:
-            near = nearest(name, ids.to_list()) if len(ids) <= _NAMED else ""
+            near = did_you_mean(name, ids.to_list()) if len(ids) <= _NAMED else ""
             raise AppError(f"The design names the clip {name!r}, which the pool {pool} does not have.", near)
     return places.to_numpy().astype(np.int64)

@@ -10,8 +10,7 @@ from typing import Any
 import polars as pl
 from polars.exceptions import ComputeError, SchemaError
 
-from app.errors import AppError
-from app.filter_files import nearest
+from app.errors import AppError, did_you_mean
 from scoring.locations import LocationError, is_remote, plain
 
 NATIVE = ("s3://", "s3a://", "gs://", "gcs://", "az://", "azure://", "abfs://", "abfss://", "hf://")
@@ -49,7 +48,7 @@ def scan_pool(path: str) -> pl.LazyFrame:
         schema = rows.collect_schema()
     for name in ("clip", "media"):
         if schema.get(name) != pl.String:
-            raise AppError(f"{path} is not a pool: it has no text column {name!r}.", nearest(name, schema) or MAKE)
+            raise AppError(f"{path} is not a pool: it has no text column {name!r}.", did_you_mean(name, schema) or MAKE)
     return rows if "source" in schema else rows.with_columns(source=pl.col("clip"))
 
 

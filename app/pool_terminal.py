@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app.pool_views import GroupView, Histogram, PoolView
-from app.rooms import cut_text, short
+from app.threshold_text import short_number, threshold_text
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 TALL = 4
@@ -61,12 +61,12 @@ def headline(view: PoolView) -> str:
 
 def panel(one: Histogram, width: int) -> Text:
     """A histogram of so many columns: its name and cuts, the bars, the axis with the cuts below it."""
-    said = ", ".join(cut_text(rule.minimum, rule.maximum) for rule in one.filters)
+    said = ", ".join(threshold_text(rule.minimum, rule.maximum) for rule in one.filters)
     passing = f" · {100 * one.passing:.1f} % pass" if one.passing is not None else ""
     missing = f" · {100 * one.missing:.1f} % missing" if one.missing else ""
     title = Text(plain(one.score)[: width // 2], style="bold")
     title.append(f"  {said}{passing}{missing}", style="not bold")
-    title.append(f" · median {short(one.median)}", style="not bold dim")
+    title.append(f" · median {short_number(one.median)}", style="not bold dim")
     title.truncate(width, overflow="ellipsis")
     lines = [title, *bars(one, width), axis(one, width)]
     return Text("\n").join(lines)
@@ -108,9 +108,9 @@ def axis(one: Histogram, width: int) -> Text:
             line += "┴"
         line += "─" if place < len(columns) else ""
     below = [" "] * max(width, len(line))
-    right = short(one.high)
+    right = short_number(one.high)
     # Cuts first: an end that has no room beside them is left out.
-    for place, text in [*ticks, (0, short(one.low)), (len(line) - 1, right)]:
+    for place, text in [*ticks, (0, short_number(one.low)), (len(line) - 1, right)]:
         start = min(max(0, place - len(text) // 2), len(below) - len(text))
         if all(sign == " " for sign in below[max(0, start - 1) : start + len(text) + 1]):
             below[start : start + len(text)] = text

@@ -10,8 +10,8 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from app.applicable_filters import applicable
-from app.errors import AppError
-from app.filter_files import FilterFile, nearest
+from app.errors import AppError, did_you_mean
+from app.filter_files import FilterFile
 from app.pool_retention import UNKNOWN, label_of
 from app.pool_scan import metadata, said, scan_pool
 from app.pool_table import LAST, PERCENTILE, read_record
@@ -113,7 +113,7 @@ def look(
     schema = rows.collect_schema()
     for name in (*by, *scores):
         if name not in schema:
-            raise AppError(f"The pool {name_of(path)} has no column {name!r}.", nearest(name, schema), status=404)
+            raise AppError(f"The pool {name_of(path)} has no column {name!r}.", did_you_mean(name, schema), status=404)
     for name in scores:
         if not (schema[name].is_numeric() or schema[name] == pl.Null):
             raise AppError(f"The column {name!r} holds no numbers: it cannot be drawn.", "Name a score: --score NAME")
@@ -157,7 +157,7 @@ def condition_of(schema: pl.Schema, text: str) -> pl.Expr:
         raise AppError(f"{text!r} is no condition ({str(error).splitlines()[0]}).", remedy) from error
     for name in names:
         if name not in schema:
-            raise AppError(f"The pool has no column {name!r}.", nearest(name, schema) or remedy, status=404)
+            raise AppError(f"The pool has no column {name!r}.", did_you_mean(name, schema) or remedy, status=404)
     try:
         kind = pl.LazyFrame(schema=schema).select(condition.alias("holds")).collect_schema()["holds"]
     except PolarsError as error:

@@ -2,9 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,13 +12,16 @@ import polars.selectors as cs
 from polars.exceptions import PolarsError
 
 from app.clip_names import clip_names
-from app.errors import AppError
+from app.errors import AppError, did_you_mean
 from app.pool_table import KEY, read_record
 from app.pool_writing import ScoreSummary, score_to_pool
 from scoring.locations import is_remote
 from scoring.parts import FACTS, SERIES
 
 __all__ = ["FACTS", "KEY", "SERIES", "Pool", "ScoreSummary", "clip_names", "read_pool", "score_to_pool"]
+
+SHOWN_DIGITS = 12
+"""How many hexadecimal digits of a pool's sha256 are shown to people."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +46,7 @@ class Pool:
     def column(self, name: str) -> pl.Series:
         """One column of the pool. Raises AppError, with the nearest names, if there is none of that name."""
         if name not in self.frame.columns:
-            near = _nearest(name, self.frame.columns)
+            near = did_you_mean(name, self.frame.columns)
             raise AppError(f"The pool {self.path.name} has no column {name!r}.", near, status=404)
         return self.frame[name]
 
@@ -56,7 +57,7 @@ class Pool:
         """
         rows = self.frame.filter(pl.col("clip") == clip)
         if rows.is_empty():
-            near = _nearest(clip, self.frame["clip"].to_list())
+            near = did_you_mean(clip, self.frame["clip"].to_list())
             raise AppError(f"The pool {self.path.name} has no clip {clip!r}.", near, status=404)
         media = str(rows["media"][0])
         if is_remote(media):
@@ -116,7 +117,7 @@ def read_pool(path: Path) -> Pool:
         raise AppError(f"{path} is not a pool.", remedy) from error
     for name in ("clip", "media"):
         if frame.schema.get(name) != pl.String or frame[name].has_nulls():
-            near = _nearest(name, frame.columns)
+            near = did_you_mean(name, frame.columns)
             raise AppError(f"{path} is not a pool: it needs a text in column {name!r} of each row.", near)
     twice = frame.filter(pl.col("clip").is_duplicated())["clip"]
     if len(twice):
@@ -131,6 +132,26 @@ def read_pool(path: Path) -> Pool:
     return Pool(path, frame, made, hashlib.sha256(data).hexdigest())
 
 
-def _nearest(name: str, names: Iterable[str]) -> str:
-    near = get_close_matches(name, [str(other) for other in names], n=3, cutoff=0.5)
-    return f"Did you mean {', '.join(near)}?" if near else ""
+def fingerprint(pool: Path) -> str:
+    """The sha256 of the pool's file, as studies keep it."""
+    try:
+        with pool.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError as error:
+        remedy = "Make one: clipjury score FOLDER -o POOL.parquet"
+        raise AppError(f"There is no pool at {pool}.", remedy, status=404) from error
+
+
+def require_same_pool(name: str, now: str, then: str, since: str) -> None:
+    """Refuse a pool that is not, byte for byte, the one a sample came from: its probabilities would be wrong.
+
+    >>> require_same_pool("pool.parquet", "ab12", "cd34", "the study was made")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    app.errors.AppError: The pool pool.parquet has changed since the study was made (sha256 ab12..., then cd34...). ...
+    """
+    if now != then:
+        today, before = now[:SHOWN_DIGITS], then[:SHOWN_DIGITS]
+        raise AppError(
+            f"The pool {name} has changed since {since} (sha256 {today}..., then {before}...).",
+            "Bring back the file it was, or draw a new sample from this one; judgments made so far stay as they are.",
+        )

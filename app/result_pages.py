@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from sqlmodel import Session, col, select
 
-from app import rooms
 from app.filter_results import FilterResult
 from app.models import StudyClip
 from app.results import Results
+from app.threshold_text import passes
 
 MOST_SHOWN = 12
 
@@ -37,7 +37,7 @@ def disputed(db: Session, result: FilterResult) -> DisputedClips:
     rule = result.rule
     wrong = []
     for one in result.clips:
-        accepts = rooms.passes(one.score, rule.minimum, rule.maximum)
+        accepts = passes(one.score, rule.minimum, rule.maximum)
         if one.verdict is not None and accepts != (one.verdict == "accept"):
             ends = [end for end in (rule.minimum, rule.maximum) if end is not None]
             wrong.append((min(abs(one.score - end) for end in ends), one, accepts))

@@ -33,6 +33,7 @@ from app.room_view import (
 )
 from app.standings import NO_WORK, Standing
 from app.study_rules import Rules
+from app.threshold_text import passes, short_number, threshold_text
 from app.web import markdown
 
 VERDICT_KEYS = {"accept": "A", "reject": "R", "unsure": "U"}
@@ -351,27 +352,8 @@ def score_view(rule: Filter, scores: Mapping[str, Any]) -> ScoreView:
     unit = f"\u202f{rule.units}" if rule.units else ""
     return ScoreView(
         title=rule.title,
-        value=None if value is None else f"{short(value)}{unit}",
-        cut=cut_text(rule.minimum, rule.maximum),
+        value=None if value is None else f"{short_number(value)}{unit}",
+        cut=threshold_text(rule.minimum, rule.maximum),
         passed=None if value is None else passes(value, rule.minimum, rule.maximum),
         curve=curve(rule, scores),
     )
-
-
-def passes(value: float, minimum: float | None, maximum: float | None) -> bool:
-    """Whether a filter accepts a score: both ends count as inside."""
-    return (minimum is None or value >= minimum) and (maximum is None or value <= maximum)
-
-
-def cut_text(minimum: float | None, maximum: float | None) -> str:
-    """The cut in signs: `≥ 80`, `≤ 0.1`, `0.85 – 0.999`."""
-    if minimum is not None and maximum is not None:
-        return f"{minimum:g}\u2009–\u2009{maximum:g}"
-    return f"≥ {minimum:g}" if minimum is not None else f"≤ {maximum:g}"
-
-
-def short(value: float) -> str:
-    """Three figures that matter: 97.9, 0.915, 1 240."""
-    size = abs(value)
-    digits = 0 if size >= 1000 else 1 if size >= 10 else 2 if size >= 1 else 3
-    return f"{value:,.{digits}f}".replace(",", "\u2009").replace("-", "\u2212")

@@ -1,6 +1,5 @@
 """Sample files: Parquet, a row per drawn clip, with how and from which pool it was drawn in the file's metadata."""
 
-import hashlib
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -13,18 +12,14 @@ from polars.exceptions import PolarsError
 
 from app import __version__, draws
 from app.design_files import PLANS, DesignFile
-from app.draws import Drawn, DrawnClip, Sample
+from app.draws import Drawn
 from app.errors import AppError
 from app.pool_rows import columns_for, no_column
-from app.pools import Pool
-from app.sampling_plans import Borderline
-from app.study_files import FilterSpec, StudyFile
+from app.pools import fingerprint, require_same_pool
 from scoring.filters import Filter
 
 KEY = "clipjury"
 """The key of the Parquet file's metadata under which the record lies, as JSON with the one key `sample`."""
-SHOWN = 12
-"""Digits of a hash that people are shown."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +59,7 @@ def make(
         table, design, notes = _read(pool, design)
         found = hashing.result()
     if earlier is not None:
-        same_pool(pool.name, found, earlier.record["pool_fingerprint"], "the earlier sample was drawn")
+        require_same_pool(pool.name, found, earlier.record["pool_fingerprint"], "the earlier sample was drawn")
     before = None if earlier is None else {row["label"]: row["drawn"] for row in earlier.record["strata"]}
     drawn = draws.sample(pool.name, table, design, pilot=pilot, earlier=before, add=add)
     made = SampleFile(
@@ -100,57 +95,6 @@ def read(path: Path) -> SampleFile:
     if not isinstance(record, dict):
         raise AppError(f"{path} is not a sample.", "Make one: clipjury sample POOL --design FILE -o FILE")
     return SampleFile(clips, record)
-
-
-def fingerprint(pool: Path) -> str:
-    """The sha256 of the pool's file, as studies keep it."""
-    try:
-        with pool.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError as error:
-        remedy = "Make one: clipjury score FOLDER -o POOL.parquet"
-        raise AppError(f"There is no pool at {pool}.", remedy, status=404) from error
-
-
-def same_pool(name: str, now: str, then: str, since: str) -> None:
-    """Refuse a pool that is not, byte for byte, the one a sample came from: its probabilities would be wrong.
-
-    >>> same_pool("pool.parquet", "ab12", "cd34", "the study was made")  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-    app.errors.AppError: The pool pool.parquet has changed since the study was made (sha256 ab12..., then cd34...). ...
-    """
-    if now != then:
-        raise AppError(
-            f"The pool {name} has changed since {since} (sha256 {now[:SHOWN]}..., then {then[:SHOWN]}...).",
-            "Bring back the file it was, or draw a new sample from this one; judgments made so far stay as they are.",
-        )
-
-
-def for_study(path: Path, pool: Pool, spec: StudyFile, filters: list[FilterSpec]) -> Sample:
-    """The clips of a sample file as those of a study on the same pool.
-
-    A clip that was drawn next to filters' cuts is asked about those filters' criteria, every other about all.
-    Raises AppError when the sample is from another pool, or names clips or filters that are not there.
-    """
-    made = read(path)
-    same_pool(pool.path.name, pool.fingerprint, made.record["pool_fingerprint"], f"the sample {path.name} was drawn")
-    truth = {rule.name: spec.truth_of(rule) for rule in filters}
-    clips = []
-    for row in made.clips.iter_rows(named=True):
-        known = [name for name in row["drawn_for"] if name in truth]
-        if row["drawn_for"] and not known:
-            raise AppError(
-                f"{path} was drawn for filters that the study does not have ({', '.join(row['drawn_for'])}).",
-                "Use the same names in the study file.",
-            )
-        for criterion in dict.fromkeys(truth[name] for name in known) or [""]:
-            own = tuple(name for name in known if truth[name] == criterion)
-            chance = (row["inclusion_probability"], row["weight"])
-            clips.append(DrawnClip(row["clip"], criterion, row["stratum"], *chance, own))
-    borderline = isinstance(made.design.plan, Borderline)
-    kept = ("seed", "strata", "notes", "plan", "filters", "design_id", "design_text", "pool_fingerprint")
-    kind = {"kind": "borderline" if borderline else "stratified", "design": made.design.plan.design}
-    return Sample(clips, kind | {key: made.record[key] for key in kept})
 
 
 def _read(pool: Path, design: DesignFile) -> tuple[pl.DataFrame, DesignFile, list[str]]:

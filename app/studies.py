@@ -16,12 +16,11 @@ from sqlmodel import Session, col, select
 from app import attention, auth, documents, known_clips, media, schedule
 from app.curves import snapshot
 from app.db import Database
-from app.draws import DrawnClip, draw
 from app.errors import AppError, NotFound
 from app.models import Assignment, Criterion, Event, Filter, Judgment, Rater, Study, StudyClip
 from app.pools import Pool
-from app.sample_files import for_study
 from app.settings import Settings
+from app.study_drawing import DrawnClip, sample_from_file, sample_from_pool
 from app.study_files import FilterSpec, StudyFile
 
 Thing = TypeVar("Thing")
@@ -90,7 +89,7 @@ def create(
     filters, left_out = usable_filters(pool, spec)
     known = known_clips.of(spec, pool)
     free = known_clips.without(pool, [one.clip for one in known])
-    drawn = draw(free, spec, filters) if sample is None else for_study(sample, pool, spec, filters)
+    drawn = sample_from_pool(free, spec, filters) if sample is None else sample_from_file(sample, pool, spec, filters)
     known_clips.refuse_in_sample(known, [one.clip for one in drawn.clips])
     if not drawn.clips:
         raise AppError("The sample is empty: no clip of the pool has a score to draw by.", "Check the pool.")

@@ -1,6 +1,5 @@
 """The study file: a TOML text that says everything about a study before the first clip is drawn."""
 
-import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,8 @@ from app.sampling_plans import DESIGNS, SamplingPlan
 from app.sampling_plans import Borderline as Borderline
 from app.sampling_plans import Stratified as Stratified
 from app.settings import HERE
-from app.study_rules import Name, Part, Rules
+from app.study_rules import Part, Rules
+from app.toml_text import Name, line_of
 
 PRESETS = ("acr", "talkvid")
 DECIDING = ("verdict", "acceptable")
@@ -190,31 +190,3 @@ def _problem(text: str, name: str, place: tuple[int | str, ...], message: str, g
     shown = f" (it is {given!r})" if isinstance(given, str | int | float | bool) else ""
     words = message.removeprefix("Value error, ")
     return f"{name}, line {line_of(text, path)}, {_key(path)}: {words}{shown}."
-
-
-def line_of(text: str, path: list[int | str]) -> int:
-    """The line (from 1) where a key stands, or its table where the key is missing.
-
-    >>> line_of('name = "x"\\n[[filters]]\\nname = "a"\\n[[filters]]\\nmin = 3\\n', ["filters", 1, "min"])
-    5
-    """
-    if len(path) > 2 and isinstance(path[1], str) and isinstance(path[2], int):
-        path = [f"{path[0]}.{path[1]}", *path[2:]]  # a table within a table: [[sampling.strata]]
-    start, depth = 0, 0
-    lines = text.splitlines()
-    if path:
-        number = path[1] if len(path) > 1 and isinstance(path[1], int) else 0
-        heads = [at for at, line in enumerate(lines) if re.match(rf"\s*\[+\s*{re.escape(str(path[0]))}\s*\]+", line)]
-        if number < len(heads):
-            start, depth = heads[number], 1
-        if depth and len(path) == 1:
-            return start + 1
-    if not path or (depth == 0 and len(path) > 1):
-        return 1
-    key = path[-1]
-    for at in range(start + depth, len(lines)):
-        if depth and lines[at].lstrip().startswith("["):
-            break
-        if re.match(rf"\s*{re.escape(str(key))}\s*=", lines[at]):
-            return at + 1
-    return start + 1

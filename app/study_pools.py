@@ -6,9 +6,10 @@ from pathlib import Path
 
 import polars as pl
 
-from app import pool_scan, pool_views, sample_files
+from app import pool_scan, pool_views
 from app.errors import AppError
 from app.models import Study
+from app.pools import require_same_pool
 
 NUMBERS = (pl.Float32, pl.Float64, pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
 
@@ -43,7 +44,7 @@ def unchanged(study: Study) -> None:
     path = Path(study.pool)
     with path.open("rb") as opened:
         now = hashlib.file_digest(opened, "sha256").hexdigest()
-    sample_files.same_pool(path.name, now, study.pool_fingerprint, "the study was made")
+    require_same_pool(path.name, now, study.pool_fingerprint, "the study was made")
 
 
 def rows(study: Study) -> pl.LazyFrame:

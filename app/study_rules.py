@@ -7,7 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
+from app.toml_text import Name
+
 Share = Annotated[float, Field(ge=0, le=0.5)]
 Language = Literal["en", "zh-Hans"]
 Code = Annotated[str, Field(max_length=80, pattern=r"^[A-Za-z0-9_-]*$")]

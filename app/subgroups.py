@@ -11,10 +11,10 @@ from analysis.estimate import Estimate, signature
 from analysis.fairness import FEW, ErrorKind, GroupError, group_errors
 from analysis.figures import Line
 from analysis.opinion import mean_opinion
-from app import rooms
 from app.errors import AppError
 from app.filter_results import FilterResult, Sample
 from app.pool_retention import OTHERS, label_of
+from app.threshold_text import passes
 from app.truths import Judged
 from scoring.filters import Filter, chain
 
@@ -86,7 +86,7 @@ def errors(
 
 def _accepted(result: FilterResult, sample: Sample) -> list[bool]:
     rule = result.rule
-    return [rooms.passes(one.score, rule.minimum, rule.maximum) for one in sample.clips]
+    return [passes(one.score, rule.minimum, rule.maximum) for one in sample.clips]
 
 
 def _folded(groups: list[str]) -> tuple[list[str], int]:

@@ -1,6 +1,5 @@
 """Tables that researchers bring along (CSV, TSV, Parquet): read, and checked column by column."""
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 from math import isfinite
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from app.errors import AppError
+from app.errors import AppError, did_you_mean
 
 FORMATS = "CSV (.csv), TSV (.tsv) or Parquet (.parquet)"
 NAMES = ("clip", "item", "rater", "criterion", "source", "stratum")
@@ -78,11 +77,9 @@ def need_columns(table: pl.DataFrame, names: Iterable[str], path: Path) -> None:
     """Refuse a table that lacks a column, naming the nearest one it has, or holds lists or records in it."""
     for name in names:
         if name not in table.columns:
-            near = difflib.get_close_matches(name, table.columns, n=1)
-            meant = f" Did you mean {near[0]!r}?" if near else ""
-            raise AppError(
-                f"{path} has no column {name!r}.{meant}", f"Its columns are: {', '.join(table.columns) or 'none'}."
-            )
+            near = did_you_mean(name, table.columns)
+            listed = f"Its columns are: {', '.join(table.columns) or 'none'}."
+            raise AppError(f"{path} has no column {name!r}. {near}".rstrip(), listed)
         plain(table[name], path)
 
 

@@ -9,17 +9,17 @@ import numpy as np
 import polars as pl
 from sqlmodel import Session, col, func, select
 
-from app import known_clips, random_draws, results, sample_files, studies
+from app import known_clips, random_draws, results, studies
 from app.db import Database
 from app.design_files import PLANS, DesignFile
-from app.draws import DrawnClip
 from app.errors import AppError
 from app.joint_draws import NEW_STUDY, Joint, Part
 from app.models import Event, Study, StudyClip, now
 from app.models import Filter as StudyFilter
-from app.pools import Pool, read_pool
+from app.pools import Pool, read_pool, require_same_pool
 from app.sampling_plans import Stratified, TwoPhase
 from app.settings import Settings
+from app.study_drawing import DrawnClip
 from scoring.filters import Filter
 
 
@@ -135,7 +135,7 @@ def _drawn(
     if study.design["kind"] == "borderline":
         raise AppError("A borderline draw is not topped up.", NEW_STUDY)
     pool = read_pool(Path(study.pool))
-    sample_files.same_pool(pool.path.name, pool.fingerprint, study.pool_fingerprint, "the study was made")
+    require_same_pool(pool.path.name, pool.fingerprint, study.pool_fingerprint, "the study was made")
     pool = known_clips.without(pool, kept_out)  # as when the study was drawn
     history = _history(study, filters, clips)
     return pool, history, _parts(pool, history)

@@ -12,11 +12,11 @@ from starlette.testclient import TestClient
 from app import auth, draft_forms, draft_previews, studies, study_drafts, study_files
 from app.db import Database
 from app.design_claims import claims
-from app.draws import draw
 from app.errors import NotFound
 from app.models import Study, StudyClip
 from app.pools import read_pool
 from app.settings import Settings
+from app.study_drawing import sample_from_pool
 from tests.factories import tiny_video
 
 Visitor = Callable[[], TestClient]
@@ -161,7 +161,7 @@ def test_what_cannot_be_said_is_said_before_anybody_rates(pool: Path, settings: 
         draft = begun(settings, pool, text)
         spec = draft.spec()
         found = read_pool(pool)
-        made = claims(found, spec, draw(found, spec, list(spec.filters)), list(spec.filters))
+        made = claims(found, spec, sample_from_pool(found, spec, list(spec.filters)), list(spec.filters))
         return {
             kind: " ".join(claim.text for claim in made if claim.kind == kind) for kind in ("can", "cannot", "careful")
         }

@@ -6,8 +6,9 @@ from collections.abc import Callable
 import pytest
 from starlette.testclient import TestClient
 
-from app import auth, raters, rooms
+from app import auth, raters
 from app.settings import Settings
+from app.threshold_text import passes, threshold_text
 from tests.factories import StudyMaker, answers, form
 
 Visitor = Callable[[], TestClient]
@@ -86,8 +87,8 @@ def test_progress_pages_count_people_and_say_why_clips_were_skipped(
 
 def test_a_score_beside_a_cut_reads_as_the_filter_judges() -> None:
     """The value exactly at a cut passes; ends of a band both count as inside."""
-    assert rooms.passes(80.0, 80.0, None)
-    assert not rooms.passes(79.999, 80.0, None)
-    assert rooms.passes(0.999, 0.85, 0.999)
-    assert not rooms.passes(1.0, 0.85, 0.999)
-    assert rooms.cut_text(0.85, 0.999) == "0.85\u2009–\u20090.999"
+    assert passes(80.0, 80.0, None)
+    assert not passes(79.999, 80.0, None)
+    assert passes(0.999, 0.85, 0.999)
+    assert not passes(1.0, 0.85, 0.999)
+    assert threshold_text(0.85, 0.999) == "0.85\u2009–\u20090.999"

@@ -16,8 +16,8 @@ from app.db import Database
 from app.errors import AppError
 from app.models import StudyClip
 from app.pools import read_pool
-from app.sample_files import for_study
 from app.settings import Settings
+from app.study_drawing import sample_from_file
 from app.study_files import parse as parse_study
 from tests.factories import tiny_video
 from tests.sampled_pools import BORDERLINE, CLIPS, DESIGNS, FILTERS, frame, made, refusal
@@ -156,9 +156,9 @@ def test_a_borderline_sample_asks_for_the_criterion_of_its_filter(pool: Path) ->
     own = [rule for rule in spec.filters if rule.name == "still"]
     path = pool.with_name("sample.parquet")
     with pytest.raises(AppError, match="filters that the study does not have"):
-        for_study(path, read_pool(pool), spec, own)
+        sample_from_file(path, read_pool(pool), spec, own)
     made(pool, BORDERLINE.replace("rejects = 12", 'rejects = 12\nfilters = ["still"]'))
-    found = for_study(path, read_pool(pool), spec, own)
+    found = sample_from_file(path, read_pool(pool), spec, own)
     assert found.design["kind"] == "borderline"
     assert [one.criterion for one in found.clips if one.drawn_for] == ["verdict"] * 20
     assert {one.criterion for one in found.clips if not one.drawn_for} == {""}

@@ -130,7 +130,7 @@ def test_fairness_of_two_attributes_and_its_words(
     complaint = refused(
         capsys, monkeypatch, "fairness", str(table), "--label", "good", "--pass", "sharpe", "--group", "age"
     )
-    assert "Did you mean 'sharp'?" in complaint
+    assert "Did you mean sharp?" in complaint
     text = CliRunner().invoke(
         cli, ["stats", "fairness", str(table), "--label", "good", "--pass", "sharp", "--group", "age"]
     )

@@ -150,7 +150,7 @@ def test_a_table_for_the_terminal(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--score", "scor", "--label", "good"], "Did you mean 'score'"),
+        (["--score", "scor", "--label", "good"], "Did you mean score"),
         (["--score", "score", "--label", "good", "--population", "size"], "needs --stratum"),
         (["--score", "score", "--label", "good", "--objective", "best"], "is no objective"),
         (["--score", "score", "--label", "good", "--target-precision", "2"], "must lie between 0 and 1"),

@@ -140,7 +140,7 @@ def test_repeats_are_no_second_rater(tmp_path: Path) -> None:
     ("rows", "arguments", "words"),
     [
         (["clip,rater,value", "a,x,5", "a,x,1"], [], ["lines 2, 3", "2 times", "occasion"]),
-        (["clip,rater,valeu", "a,x,5"], [], ["no column 'value'", "Did you mean 'valeu'?"]),
+        (["clip,rater,valeu", "a,x,5"], [], ["no column 'value'", "Did you mean valeu?"]),
         (["clip,rater,criterion,value", "a,x,q,5", "a,x,s,4"], [], ["several criteria: q, s", "--criterion"]),
         (["clip,rater,value", "a,x,good"], ["--method", "mean"], ["'good', which is no number"]),
         (["clip,rater,value", "a,x,5", "a,y,9"], ["--values", "1,2,3,4,5"], ["value '9'"]),

@@ -106,7 +106,7 @@ def _chart(cascade: "Cascade") -> Any:
 
 def _show(pool: str, source: "FilterFile", done: "Filtered") -> None:
     """The two tables, and before them what one must know to read them."""
-    from app.rooms import cut_text
+    from app.threshold_text import threshold_text
 
     cascade = done.cascade
     out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
@@ -126,7 +126,7 @@ def _show(pool: str, source: "FilterFile", done: "Filtered") -> None:
     for one in cascade.filters:
         rate = "" if one.pass_rate is None else f"{100 * one.pass_rate:.1f}"
         counted = [_thin(amount.clips) for amount in (one.passed, one.failed, one.unknown)]
-        cut = f"{one.filter.score} {cut_text(one.filter.minimum, one.filter.maximum)}"
+        cut = f"{one.filter.score} {threshold_text(one.filter.minimum, one.filter.maximum)}"
         alone.add_row(escape(one.filter.name), escape(cut), rate, *counted, *_cells(one.unique))
     out.print(alone)
     typer.echo(f"Verdicts: {done.output}")

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from app.commands.score import SOME_FAILED
-from app.errors import AppError
+from app.errors import AppError, did_you_mean
 
 if TYPE_CHECKING:
     import polars as pl
@@ -209,7 +209,6 @@ def _show_import(made: "Imported") -> None:
 
 
 def _show_rows(pool: str, rows: "pl.LazyFrame", column: list[str] | None) -> None:
-    from app.filter_files import nearest
     from app.pool_scan import said
     from app.pool_terminal import row_table
 
@@ -217,7 +216,7 @@ def _show_rows(pool: str, rows: "pl.LazyFrame", column: list[str] | None) -> Non
     schema = rows.collect_schema()
     for name in column or ():
         if name not in schema:
-            raise AppError(f"The pool has no column {name!r}.", nearest(name, schema))
+            raise AppError(f"The pool has no column {name!r}.", did_you_mean(name, schema))
     chosen = list(dict.fromkeys(["clip", *(column or schema)]))
     with said(pool):
         frame = rows.select(chosen).collect()

@@ -5,8 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from app.errors import AppError
-from app.filter_files import nearest
+from app.errors import AppError, did_you_mean
 from app.pool_import.batches import told_apart
 from app.pool_import.fields import Raw
 
@@ -159,7 +158,7 @@ def _resolved(raw: Raw, column: str, path: str) -> str:
         alike = [field for field in raw.fields if form(field) == plain_name(path)]
         if len(alike) == 1:
             return alike[0]
-    near = nearest(path, raw.fields) or f"Fields: {', '.join(_short(field) for field in list(raw.fields)[:12])}."
+    near = did_you_mean(path, raw.fields) or f"Fields: {', '.join(_short(field) for field in list(raw.fields)[:12])}."
     raise AppError(f"--map {column}={path}: {raw.name} has no field {path!r}. {near}", GRAMMAR + ".")
 
 

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from app import __version__, rooms
+from app import __version__
 from app.frozen_plans import as_lines
 from app.report.author import QUESTIONS
 from app.report.facts import Facts
 from app.report.tables import number
+from app.threshold_text import threshold_text
 
 State = Literal["filled", "by the author", "GAP"]
 
@@ -70,7 +71,7 @@ def _known(facts: Facts) -> Iterator[tuple[str, str, str]]:
         yield (
             "Study",
             f"Filter {rule.title}",
-            (f"{rule.score} {rooms.cut_text(rule.minimum, rule.maximum)}{approximate}; preset, not found here"),
+            (f"{rule.score} {threshold_text(rule.minimum, rule.maximum)}{approximate}; preset, not found here"),
         )
     yield (
         "Study",

@@ -1,9 +1,9 @@
 """The methods paragraph, written from what happened: no sentence that the study's own data do not support."""
 
-from app import rooms
 from app.report.facts import Facts
 from app.report.formats import latex
 from app.report.tables import number
+from app.threshold_text import threshold_text
 
 VISIBILITY = {
     "shown": "with the automated scores in view",
@@ -88,7 +88,7 @@ def _scale(scale: str) -> str:
 
 def _truth(facts: Facts) -> list[str]:
     filters = ", ".join(
-        f"{one.title} ({one.score} {rooms.cut_text(one.minimum, one.maximum)})" for one in facts.whole.filters
+        f"{one.title} ({one.score} {threshold_text(one.minimum, one.maximum)})" for one in facts.whole.filters
     )
     tied = sum(one.truth.tied for one in facts.results.filters)
     return [

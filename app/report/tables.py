@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from analysis.estimate import Estimate
 from analysis.fairness import FEW
 from analysis.talkvid_table import Row, row
-from app import rooms
 from app.report.facts import Facts
+from app.threshold_text import passes, threshold_text
 
 if TYPE_CHECKING:
     from app.filter_results import FilterResult
@@ -151,7 +151,7 @@ def _thresholds(facts: Facts) -> ReportTable:
 
 
 def _threshold(one: "FilterResult") -> tuple[str, ...]:
-    cut = rooms.cut_text(one.rule.minimum, one.rule.maximum)
+    cut = threshold_text(one.rule.minimum, one.rule.maximum)
     clips = str(one.truth.accepted + one.truth.rejected)
     if one.current is None:
         return (one.rule.title, cut, clips, one.missing.get("current", DASH), *[DASH] * 6)
@@ -178,7 +178,7 @@ def _two_rater_rows(facts: Facts) -> Iterator[Row]:
         if not clips:
             continue
         pairs = [[given for _rater, given in sorted(votes[clip])] for clip in clips]
-        verdicts = [rooms.passes(scores[clip], result.rule.minimum, result.rule.maximum) for clip in clips]
+        verdicts = [passes(scores[clip], result.rule.minimum, result.rule.maximum) for clip in clips]
         yield row(
             result.rule.title, verdicts, [one for one, _ in pairs], [two for _, two in pairs], seed=facts.study.seed
         )

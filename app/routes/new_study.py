@@ -5,13 +5,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from fastapi.responses import FileResponse
 
-from app import clip_posters, draft_forms, draft_previews, rooms, studies, study_drafts, study_files
+from app import clip_posters, draft_forms, draft_previews, studies, study_drafts, study_files
 from app.auth import require_researcher
 from app.background import Job, Jobs, Step
 from app.db import Database, Reader, database
 from app.errors import AppError, NotFound
 from app.settings import Settings
 from app.study_drafts import Draft
+from app.threshold_text import short_number
 from app.web import is_htmx, page, see
 from scoring.filters import Filter
 
@@ -92,7 +93,7 @@ def filters(request: Request, draft: Now) -> Response:
         "why": {rule["score"]: pool.why_without(rule["score"]) for rule in draft.content.get("filters", [])},
         "scores": draft_previews.numbers_of(pool),
         "pool": pool,
-        "short": rooms.short,
+        "short": short_number,
     }
     return _step(request, draft, "filters", context, problem)
 
@@ -124,7 +125,7 @@ def clips(request: Request, draft: Now, number: Annotated[int, Query(ge=1, le=10
     """The drawn clips as a wall of posters."""
     shown, total = draft_previews.wall(draft, number)
     pages = max(1, -(-total // draft_previews.ON_A_WALL))
-    context = {"clips": shown, "total": total, "number": number, "pages": pages, "short": rooms.short}
+    context = {"clips": shown, "total": total, "number": number, "pages": pages, "short": short_number}
     return _step(request, draft, "clips", context, None)
 
 

@@ -6,13 +6,14 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from sqlmodel import Session
 
-from app import exports, figures, frozen_plans, result_pages, rooms, studies
+from app import exports, figures, frozen_plans, result_pages, studies
 from app.auth import require_researcher
 from app.db import Reader, database
 from app.filter_results import is_weighted
 from app.models import Study
 from app.pictures import FigureWidth, Theme
 from app.results import ResultCache, Results, kind_of
+from app.threshold_text import short_number, threshold_text
 from app.web import page
 
 router = APIRouter(dependencies=[Depends(require_researcher)])
@@ -37,7 +38,7 @@ def results(request: Request, slug: str, db: Reader) -> Response:
         "results": found,
         "weighted": is_weighted(study),
         "table": figures.agreement_table(found),
-        "cuts": {one.rule.name: rooms.cut_text(one.rule.minimum, one.rule.maximum) for one in found.filters},
+        "cuts": {one.rule.name: threshold_text(one.rule.minimum, one.rule.maximum) for one in found.filters},
         "undefined_agreement": result_pages.undefined_agreement(found),
         "reasons": result_pages.reasons(found),
         "notes": studies.notes(study),
@@ -60,9 +61,9 @@ def filter_page(request: Request, slug: str, name: str, db: Reader) -> Response:
         "weighted": is_weighted(study),
         "chosen": chosen,
         "tables": figures.filter_tables(chosen),
-        "cut": rooms.cut_text(chosen.rule.minimum, chosen.rule.maximum),
+        "cut": threshold_text(chosen.rule.minimum, chosen.rule.maximum),
         "disputed": result_pages.disputed(db, chosen),
-        "short": rooms.short,
+        "short": short_number,
     }
     return page(request, "results/filter.html", context)
 

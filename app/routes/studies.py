@@ -9,6 +9,7 @@ from app import invite_lists, progress, raters, rooms, studies, study_drafts, st
 from app.auth import require_researcher
 from app.db import Reader, Writer
 from app.settings import Settings
+from app.threshold_text import threshold_text
 from app.web import markdown, page, see
 
 router = APIRouter(dependencies=[Depends(require_researcher)])
@@ -40,7 +41,7 @@ def overview(request: Request, slug: str, db: Reader) -> Response:
         "skips": progress.skips(db, study),
         "notes": studies.notes(study),
         "criteria": rooms.criterion_views(whole, None, {}),
-        "filters": [(rule, rooms.cut_text(rule.minimum, rule.maximum)) for rule in whole.filters],
+        "filters": [(rule, threshold_text(rule.minimum, rule.maximum)) for rule in whole.filters],
         "guidelines_html": markdown(study.guidelines),
         "rater_link": f"{str(request.base_url).rstrip('/')}{raters.open_link(settings, study)}"
         if invite_lists.has_first_link(settings, study)

@@ -15,6 +15,7 @@ from app.kept import Kept
 from app.models import Study
 from app.pictures import FILE_WIDTH, FigureWidth, Theme, picture, specification
 from app.results import ResultCache, Results, kind_of
+from app.threshold_text import short_number, threshold_text
 from app.web import page, see
 from app.workbench import Aims, AimsAsked, Bench
 
@@ -53,8 +54,8 @@ def bench(request: Request, slug: str, name: str, db: Reader, aims: AimsAsked, c
         "flips": made.flips(at),
         "most": MOST_SHOWN,
         "ends": workbench.ends(made.result.rule),
-        "cut_text": rooms.cut_text,
-        "short": rooms.short,
+        "cut_text": threshold_text,
+        "short": short_number,
         "adopted": [one for one in adopted if one.filter == name],
         "filters": whole.filters,
         "partner": cut_pairs.partner(_results(request, db, study), made.result.rule),
@@ -160,7 +161,7 @@ def cascade(request: Request, slug: str, db: Reader, wanted: WantedAsked) -> Res
         "made": made,
         "items": items,
         "wanted": wanted,
-        "short": rooms.short,
+        "short": short_number,
     }
     return page(request, "workbench/cascade.html", context)
 
