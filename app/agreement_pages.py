@@ -16,7 +16,7 @@ from analysis.kappas import pair_estimate, pairs
 from analysis.pairwise import Against, against_rest
 from analysis.planning_agreement import alpha_size, guessed_votes, pilot_votes
 from analysis.ratings import Ratings
-from app import rooms, votes
+from app import votes, whole_study
 from app.answers import Answers, read
 from app.models import Criterion, Study, StudyClip
 from app.results import RESAMPLES, resampled_units
@@ -83,7 +83,7 @@ class Agreement:
 
 def compute(db: Session, study: Study, kind: Kind) -> Agreement:
     """All of it, from the database as it is."""
-    whole = rooms.parts(db, study.id)
+    whole = whole_study.parts(db, study.id)
     answers = read(db, study, kind)
     sources = dict(
         db.execute(rows(col(StudyClip.id), col(StudyClip.source)).where(col(StudyClip.study_id) == study.id)).all()

@@ -12,7 +12,7 @@ from sqlalchemy import select as rows
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
-from app import schedule, specials
+from app import schedule, specials, study_rules
 from app.errors import NotAllowed
 from app.models import Assignment, Criterion, Event, Rater, SomeRater, Study, StudyClip, shuffled_order
 from app.specials import LAST_SOURCE, SEEN
@@ -114,7 +114,7 @@ def top_up(
     caller has locked the rater's row, so that two tabs of one rater wait for each other.
     """
     have = list(have)
-    rules = schedule.rules_of(study)
+    rules = study_rules.rules_of(study)
     if rules.sessions.stabilisers and have:
         _do_not_count(db, study, rules, rater, have, now=now)
     for one in have:
@@ -140,7 +140,7 @@ def claim(db: Session, study: Study, rater: SomeRater, *, now: datetime, lease: 
     than the last clip's, clips with the fewest places taken, blocks (each has its share of every stratum), then the
     rater's own random order. Where the rules ask for something else than the sample now, the rater gets that.
     """
-    rules = schedule.rules_of(study)
+    rules = study_rules.rules_of(study)
     if rules.recruitment.clips_per_rater and _worked(db, rater) >= rules.recruitment.clips_per_rater:
         return None
     taken = _next_open(db, study, rules, rater)

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import polars as pl
 from PIL import Image, ImageDraw, ImageFont
 
-from app import media
+from app import clip_files
 from app.errors import AppError
 from app.judgments import SCALES, values_of
 from app.known_clips import Known
@@ -62,16 +62,14 @@ def make(
 
     Where one cannot be made, no copy of the study stays: `others` are those made before. Raises AppError.
     """
-    from app import studies
-
-    keys = {one.clip: media.new_key() for one in clips}
+    keys = {one.clip: clip_files.new_key() for one in clips}
     criteria = {item.key: item for item in spec.criteria}
     try:
         for one in secrets.SystemRandom().sample(list(clips), len(clips)):
             words = [_asked(criteria[key], value) for key, value in one.answers.items()]
             with_instruction(pool.media_path(one.clip), settings.media / f"{keys[one.clip]}.mp4", words)
     except BaseException:
-        studies.forget(settings, others | keys)
+        clip_files.forget(settings, others | keys)
         raise
     return keys
 
@@ -84,8 +82,8 @@ def with_instruction(source: Path, target: Path, words: Sequence[str]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=target.parent) as folder:
         half = Path(folder) / "drawn.mp4"
-        media.encode_anew(source, half, _stamp(["Please answer this clip with:", *words]))
-        media.prepare(half, target)  # takes the encoder's notes out, as of every other clip
+        clip_files.encode_anew(source, half, _stamp(["Please answer this clip with:", *words]))
+        clip_files.prepare(half, target)  # takes the encoder's notes out, as of every other clip
 
 
 def _stamp(lines: Sequence[str]) -> Callable[[Image.Image], Image.Image]:

@@ -83,8 +83,8 @@ def init(
     serve_it: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the study when it is made.")] = True,
 ) -> None:
     """Score a folder of videos, draw a sample, make a study and print its links."""
-    from app import pools, studies, study_files
-    from app.links import links as link_lines
+    from app import pools, studies, study_files, study_lifecycle
+    from app.invite_lists import links as link_lines
     from scoring.pose import best_pose
     from scoring.runners import Processes
     from scoring.settings import Settings as ScoringSettings
@@ -93,17 +93,17 @@ def init(
     text, spec = study_files.read(study) if study else _preset(preset)
     if not folder.is_dir():
         raise AppError(f"There is no folder {folder}.", "Name the folder that holds your videos.")
-    pool_file = settings.home / "pools" / f"{studies.slug_of(folder.resolve().name)}.parquet"
+    pool_file = settings.home / "pools" / f"{study_lifecycle.slug_of(folder.resolve().name)}.parquet"
     pool_file.parent.mkdir(parents=True, exist_ok=True)
     failed = run_scoring([folder], pool_file, runner=Processes(jobs), settings=how, prune=True)
     database = open_database(settings)
     database.migrate()
-    slug = studies.free_slug(database, studies.slug_of(folder.resolve().name))
+    slug = study_lifecycle.free_slug(database, study_lifecycle.slug_of(folder.resolve().name))
     with progress_bar("Preparing clips for the browser") as advance:
         studies.create(database, settings, pools.read_pool(pool_file), spec, text, slug=slug, on_clip=advance)
     typer.echo(f"Study {slug} is ready (pool: {pool_file}).")
     with database.reader() as db:
-        for note in studies.notes(studies.by_slug(db, slug)):
+        for note in study_lifecycle.notes(study_lifecycle.by_slug(db, slug)):
             typer.echo(f"  note: {note}")
     if serve_it:
         _serve(settings, database, port)
@@ -177,7 +177,7 @@ def serve(port: Port = 8000) -> None:
 @cli.command()
 def links(port: Port = 8000) -> None:
     """Print the researcher's link and each study's link for raters."""
-    from app.links import links as link_lines
+    from app.invite_lists import links as link_lines
 
     settings = load()
     for line in link_lines(settings, existing_database(settings), port=port):
@@ -187,11 +187,11 @@ def links(port: Port = 8000) -> None:
 @cli.command()
 def revoke(study: str, name: str) -> None:
     """Withdraw a rater's invitation; the answers given so far stay."""
-    from app import raters, studies
+    from app import raters, study_lifecycle
     from app.models import now
 
     with existing_database(load()).writer() as db:
-        raters.revoke(db, studies.by_slug(db, study), name, now=now())
+        raters.revoke(db, study_lifecycle.by_slug(db, study), name, now=now())
     typer.echo(f"{name} cannot rate in {study} any more; the answers given so far stay.")
 
 

@@ -1,36 +1,13 @@
 """The curve on the timeline: a filter's score second by second, snapshot with the drawn clip."""
 
-from collections.abc import Mapping, Sequence
-from math import isfinite
+from collections.abc import Mapping
 from typing import Any
 
 from app.models import Filter
 from app.room_view import Curve
-from scoring.parts import SERIES
+from app.score_series import series_name
 
-SUMMARIES = ("avg_", "min_", "max_", "mean_")
 WIDTH, HEIGHT, MARGIN = 1000, 100, 8
-
-
-def series_name(score: str, names: Sequence[str] | Mapping[str, Any]) -> str | None:
-    """The per-second column that a score summarises; None when there is none among `names`.
-
-    >>> series_name("avg_movement", ["movement_per_second"])
-    'movement_per_second'
-    """
-    stems = [score, *(score.removeprefix(prefix) for prefix in SUMMARIES if score.startswith(prefix))]
-    return next((stem + SERIES for stem in stems if stem + SERIES in names), None)
-
-
-def snapshot(row: Mapping[str, Any], scores: Sequence[str]) -> dict[str, list[float | None]]:
-    """The series of some scores of one clip, as they are kept beside its scores: finite numbers or None."""
-    found: dict[str, list[float | None]] = {}
-    for score in scores:
-        name = series_name(score, row)
-        values = row[name] if name else None
-        if name and isinstance(values, list) and values:
-            found[name] = [_number(value) for value in values]
-    return found
 
 
 def curve(rule: Filter, scores: Mapping[str, Any]) -> Curve | None:
@@ -73,7 +50,3 @@ def _badness(rule: Filter, value: float) -> float:
     below = -float("inf") if rule.minimum is None else rule.minimum - value
     above = -float("inf") if rule.maximum is None else value - rule.maximum
     return max(below, above)
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if value is not None and isfinite(value) else None

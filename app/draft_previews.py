@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from app import studies, study_drafts, study_files
+from app import studies, study_drafts, study_files, study_overview
 from app.design_claims import Claim, claims
 from app.errors import AppError
 from app.pool_page import Drawing, drawing
@@ -116,7 +116,7 @@ def preview(draft: Draft) -> Preview:
     place = dict(zip(frame["clip"].to_list(), range(frame.height), strict=True))
     rows = [place[one.clip] for one in sample.clips]
     seconds = frame["duration"].gather(rows).fill_null(0.0)
-    watching = float(seconds.sum()) + studies.SECONDS_TO_ANSWER * len(rows)
+    watching = float(seconds.sum()) + study_overview.SECONDS_TO_ANSWER * len(rows)
     return Preview(
         clips=len({one.clip for one in sample.clips}),
         sources=frame["source"].gather(rows).n_unique(),

@@ -8,7 +8,7 @@ from sqlmodel import Session, col
 
 from app.auth import SignedIn
 from app.models import Assignment, Rater
-from app.rooms import StudyParts
+from app.whole_study import StudyParts
 
 Step = Literal["ended", "paused", "closed", "consent", "device", "guidelines", "training", "qualification", "rating"]
 PAGES: dict[Step, str] = {

@@ -16,9 +16,9 @@ from analysis.ratings import Ratings
 from analysis.sampling.rejects import SLICE
 from app import votes
 from app.models import Filter, Study
-from app.rooms import StudyParts
 from app.threshold_text import passes
 from app.votes import Vote
+from app.whole_study import StudyParts
 
 CONFIDENCE = 0.95
 RESAMPLES, CURVE_RESAMPLES = 1000, 2000

@@ -13,7 +13,7 @@ from analysis.ceiling import human_ceiling
 from analysis.estimate import Estimate
 from analysis.figures import Line
 from analysis.ratings import Ratings
-from app import rooms
+from app import whole_study
 from app.answers import Answers
 from app.models import Criterion, Filter, Study, StudyClip
 from app.threshold_text import passes
@@ -57,7 +57,7 @@ class Influence:
 
 def influence(db: Session, study: Study, answers: Answers) -> Influence:
     """All of it, from the answers and the clips' scores."""
-    whole = rooms.parts(db, study.id)
+    whole = whole_study.parts(db, study.id)
     scores = dict(
         db.execute(
             rows(col(StudyClip.id), col(StudyClip.scores)).where(

@@ -12,11 +12,12 @@ from sqlalchemy import select as rows
 from sqlmodel import Session, col, select
 
 from app import auth, invites, raters
+from app.db import Database
 from app.errors import AppError, NotFound
 from app.invites import Link
 from app.models import Assignment, Event, Invite, Rater, Study
-from app.schedule import rules_of
-from app.settings import Settings
+from app.settings import HOST, Settings
+from app.study_rules import rules_of
 
 LinkState = Literal["active", "expired", "withdrawn", "used up"]
 ON_A_PAGE = 100
@@ -237,3 +238,16 @@ def _person(db: Session, study: Study, rater_id: int) -> Rater:
     if rater is None or rater.study_id != study.id or rater.kind != "person":
         raise NotFound(f"The study {study.slug} has no such rater.", "Its raters' page lists them.")
     return rater
+
+
+def links(settings: Settings, database: Database, *, port: int) -> list[str]:
+    """The links that `clipjury serve` and `clipjury links` print: the researcher's, and each study's for raters."""
+    base = f"http://{HOST}:{port}"
+    lines = [f"Researcher: {base}/researcher/{auth.researcher_key(settings)}"]
+    with database.reader() as db:
+        found = [one for one in db.exec(select(Study).order_by(col(Study.id))) if one.state != "archived"]
+        for study in found:
+            name = f" ({study.slug})" if len(found) > 1 else ""
+            if has_first_link(settings, study):
+                lines.append(f"Raters{name}: {base}{raters.open_link(settings, study)}")
+    return lines

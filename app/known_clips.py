@@ -8,11 +8,11 @@ from typing import Any
 import polars as pl
 from sqlmodel import Session
 
-from app.curves import snapshot
 from app.errors import AppError, did_you_mean
 from app.judgments import checked
 from app.models import Criterion, Study, StudyClip
 from app.pools import Pool
+from app.score_series import snapshot
 from app.study_files import StudyFile
 
 EXAMPLES = ("good_clip", "fair_clip", "poor_clip")

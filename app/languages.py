@@ -3,7 +3,7 @@
 from functools import cache
 from gettext import NullTranslations
 from io import BytesIO
-from typing import cast, get_args
+from typing import Literal, cast, get_args
 
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -12,7 +12,8 @@ from fastapi import Request
 from markupsafe import Markup
 
 from app.settings import HERE
-from app.study_rules import Language
+
+Language = Literal["en", "zh-Hans"]
 
 ENGLISH: Language = "en"
 NAMES: dict[Language, str] = {"en": "English", "zh-Hans": "简体中文"}

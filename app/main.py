@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from app import __version__, courier, rating_turns, web
+from app import __version__, rating_turns, web, webhooks
 from app.background import Jobs
 from app.db import Database
 from app.errors import AppError
@@ -61,7 +61,7 @@ def create_app(
             db.migrate()
         to_thread.current_default_thread_limiter().total_tokens = HANDLERS_AT_ONCE
         rating_turns.prepare(app, db)
-        with nullcontext() if second else courier.working(db, settings):
+        with nullcontext() if second else webhooks.delivering(db, settings):
             yield
         if database is None:
             db.dispose()

@@ -12,7 +12,7 @@ from sqlmodel import Session, col
 from analysis import agreement
 from analysis.estimate import Estimate
 from analysis.ratings import Ratings
-from app import rooms, votes
+from app import votes, whole_study
 from app.errors import NotFound
 from app.filter_results import FEWEST_SOURCES, FilterResult, judge, resamples_for
 from app.judgments import SCALES, values_of
@@ -121,7 +121,7 @@ def _clips(db: Session, study: Study) -> dict[int, _Clip]:
 
 def compute(db: Session, study: Study, kind: Kind) -> Results:
     """Every estimate, from the database as it is."""
-    whole = rooms.parts(db, study.id)
+    whole = whole_study.parts(db, study.id)
     clips = _clips(db, study)
     given, blind = votes.both(db, study, kind=kind)
     of, unseen = votes.by_criterion(given), votes.by_criterion(blind)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -11,14 +11,15 @@ from uuid import uuid4
 
 from sqlalchemy import func
 from sqlalchemy import select as rows
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col
 
-from app import assignments, documents, endings, judgments, media, standings
+from app import assignments, endings, judgments, media, standings
 from app.assignments import Held
 from app.curves import curve
 from app.documents import RubricView
-from app.errors import AppError, NotFound
-from app.models import Assignment, Criterion, Filter, Judgment, SomeRater, Study
+from app.errors import AppError
+from app.markdown import markdown
+from app.models import Assignment, Criterion, Filter, Judgment, SomeRater
 from app.room_view import (
     CriterionView,
     Ended,
@@ -32,9 +33,8 @@ from app.room_view import (
     tags_in,
 )
 from app.standings import NO_WORK, Standing
-from app.study_rules import Rules
 from app.threshold_text import passes, short_number, threshold_text
-from app.web import markdown
+from app.whole_study import StudyParts
 
 VERDICT_KEYS = {"accept": "A", "reject": "R", "unsure": "U"}
 VERDICTS = ("verdict", "acceptable")
@@ -53,43 +53,6 @@ SEEN_TO_END = 0.98
 """Share of a clip that counts as seen to its end: players stop a frame or two early."""
 LISTED = 20
 """Answers in a rater's own list."""
-
-
-@dataclass(frozen=True)
-class StudyParts:
-    """A study with its questions and filters; what changes of it counts its version up."""
-
-    study: Study
-    criteria: tuple[Criterion, ...]
-    filters: tuple[Filter, ...]
-    rules: Rules
-    rubrics: tuple[RubricView, ...] = ()
-    consent_hash: str = ""
-    """Of the text raters agree to; empty where they are not asked."""
-
-    def detached(self, db: Session) -> "StudyParts":
-        """The same, free of the session it came from, to be kept."""
-        for row in (self.study, *self.criteria, *self.filters):
-            db.expunge(row)
-        return self
-
-
-def parts(db: Session, study_id: int) -> StudyParts:
-    """A study whole."""
-    study = db.get(Study, study_id)
-    if study is None:
-        raise NotFound(f"There is no study number {study_id}.", "The studies are listed at /studies.")
-    criteria = db.exec(select(Criterion).where(Criterion.study_id == study_id).order_by(col(Criterion.position))).all()
-    filters = db.exec(select(Filter).where(Filter.study_id == study_id).order_by(col(Filter.position)))
-    rules = Rules.model_validate(study.rules)
-    return StudyParts(
-        study,
-        tuple(criteria),
-        tuple(filters),
-        rules,
-        documents.rubrics(db, study, criteria),
-        documents.hash_of(rules.consent.text) if rules.consent else "",
-    )
 
 
 def criteria_of(whole: StudyParts, held: Held) -> list[Criterion]:

@@ -4,7 +4,6 @@ Everything follows from the rater's own secret seed, the number of clips taken s
 told again later, and nothing of it can be told by the rater.
 """
 
-import json
 import random
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -12,24 +11,12 @@ from functools import lru_cache
 from itertools import islice
 from typing import Literal
 
-from app.models import Study
 from app.study_rules import Rules
 
 Purpose = Literal["sample", "repeat", "gold", "attention", "stabiliser"]
 
 SITTING_ENDS = timedelta(minutes=30)
 """After so long a silence a new sitting begins."""
-NO_RULES = Rules()
-
-
-def rules_of(study: Study) -> Rules:
-    """The study's rules; read once for each text of them."""
-    return _read(json.dumps(study.rules, sort_keys=True)) if study.rules else NO_RULES
-
-
-@lru_cache(maxsize=64)
-def _read(text: str) -> Rules:
-    return Rules.model_validate_json(text)
 
 
 def has_specials(rules: Rules) -> bool:
@@ -125,24 +112,3 @@ def passes(criteria: list[str], rater: int) -> list[str]:
     """
     start = rater % len(criteria)
     return criteria[start:] + criteria[:start]
-
-
-def blocks(strata: list[str], size: int, shuffle: random.Random) -> list[int]:
-    """The block of each clip by the clips' strata, such that the first n blocks hold each stratum's share, within one.
-
-    The i-th of a stratum's n clips, in drawn order, stands at (i + a half) / n of the way; blocks of `size` are cut
-    along it.
-    """
-    order = list(range(len(strata)))
-    shuffle.shuffle(order)
-    total = {name: strata.count(name) for name in set(strata)}
-    seen = dict.fromkeys(total, 0)
-    way: list[tuple[float, int, int]] = []
-    for rank, clip in enumerate(order):
-        name = strata[clip]
-        way.append(((seen[name] + 0.5) / total[name], rank, clip))
-        seen[name] += 1
-    found = [0] * len(strata)
-    for place, (_, _, clip) in enumerate(sorted(way)):
-        found[clip] = place // size
-    return found

@@ -15,10 +15,10 @@ from fastapi import FastAPI
 
 from app.db import Database
 from app.errors import AppError
-from app.links import HOST, links
+from app.invite_lists import links
 from app.main import create_app
 from app.researcher_process import ResearcherProcess
-from app.settings import Settings
+from app.settings import HOST, Settings
 
 YIELDING = 5
 """How far the researchers' process stands back for the raters', in steps of the operating system's 0 to 19."""

@@ -13,6 +13,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.errors import AppError
 
+HOST = "127.0.0.1"
+"""Where the server listens: this machine alone."""
+
 HERE = Path(__file__).resolve().parent
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import select as rows
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
-from app import schedule
+from app import schedule, study_rules
 from app.db import UtcTime
 from app.models import Assignment, Rater, SomeRater, Study
 from app.specials import SEEN
@@ -113,7 +113,7 @@ def standing(db: Session, study: Study, rater: SomeRater) -> Standing:
     found = Standing(*db.connection().execute(_STANDING, {"study": study.id, "rater": rater.id}).one())
     if not study.rules:
         return found
-    rules = schedule.rules_of(study)
+    rules = study_rules.rules_of(study)
     free = found.free
     if schedule.has_specials(rules):
         taken = db.execute(rows(col(Rater.taken)).where(col(Rater.id) == rater.id)).scalar_one()

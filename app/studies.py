@@ -1,64 +1,27 @@
-"""Studies: made from a pool and a study file, with a drawn sample whose probabilities are kept."""
+"""Create a study from a pool and a study file: draw the sample, prepare its clips, write its rows."""
 
 import random
-import re
-import secrets
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from math import ceil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 import polars as pl
-from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from app import attention, auth, documents, known_clips, media, schedule
-from app.curves import snapshot
+from app import attention, auth, documents, known_clips, study_rules
+from app.clip_files import make_ready, shuffled
 from app.db import Database
-from app.errors import AppError, NotFound
-from app.models import Assignment, Criterion, Event, Filter, Judgment, Rater, Study, StudyClip
+from app.errors import AppError
+from app.models import Assignment, Criterion, Event, Filter, Study, StudyClip
 from app.pools import Pool
+from app.score_series import snapshot
 from app.settings import Settings
 from app.study_drawing import DrawnClip, sample_from_file, sample_from_pool
 from app.study_files import FilterSpec, StudyFile
-
-Thing = TypeVar("Thing")
+from app.study_lifecycle import slug_of
 
 BLOCK = 20
 """Clips of a block: each has its share of every stratum."""
-
-SECONDS_TO_ANSWER = 6.0
-"""Added to a clip's length for the estimate of minutes before anybody has rated."""
-
-
-def by_slug(db: Session, slug: str) -> Study:
-    """The study of an address."""
-    study = db.exec(select(Study).where(Study.slug == slug)).first() if slug_of(slug) == slug else None
-    if study is None:
-        raise NotFound(f"There is no study {slug!r}.", "The page /studies and the command clipjury links list them.")
-    return study
-
-
-def slug_of(name: str) -> str:
-    """A study's name as part of an address.
-
-    >>> slug_of("Quality, stability & verdict!")
-    'quality-stability-verdict'
-    """
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60] or "study"
-
-
-def free_slug(database: Database, wanted: str) -> str:
-    """The wanted slug, with a number behind it when it is taken."""
-    with database.reader() as db:
-        taken = set(db.exec(select(Study.slug)))
-    return next(slug for slug in (wanted, *(f"{wanted}-{number}" for number in range(2, 10_000))) if slug not in taken)
-
-
-def notes(study: Study) -> list[str]:
-    """What the researcher must know about how the sample came about."""
-    return [*study.design.get("left_out", []), *study.design.get("notes", [])]
 
 
 def create(
@@ -151,30 +114,6 @@ def usable_filters(pool: Pool, spec: StudyFile) -> tuple[list[FilterSpec], list[
     return usable, [f"Filter {rule.title!r} is left out: {why[rule.score]}." for rule in missing]
 
 
-def make_ready(
-    pool: Pool, settings: Settings, clips: Sequence[str], on_clip: Callable[[int, int], None] | None
-) -> dict[str, str]:
-    """Write each clip once for browsers; returns the random name of each."""
-    # In no order: neither the times of the files nor those of their making follow the clips' names.
-    names = _shuffled(sorted(set(clips)))
-    keys = {name: media.new_key() for name in names}
-    try:
-        for number, name in enumerate(names, start=1):
-            media.prepare(pool.media_path(name), settings.media / f"{keys[name]}.mp4")
-            if on_clip is not None:
-                on_clip(number, len(names))
-    except BaseException:
-        forget(settings, keys)
-        raise
-    return keys
-
-
-def forget(settings: Settings, keys: dict[str, str]) -> None:
-    """Remove the copies of a study that did not come about."""
-    for key in keys.values():
-        (settings.media / f"{key}.mp4").unlink(missing_ok=True)
-
-
 def _write_questions(db: Session, study: Study, spec: StudyFile, filters: list[FilterSpec], pool: Pool) -> None:
     judged = {spec.truth_of(rule) for rule in filters}
     # A criterion that served only filters which were left out is not asked.
@@ -213,7 +152,7 @@ def write_clips(
 
     `start` is the position of the first: that many clips were drawn before.
     """
-    if schedule.rules_of(study).presentation == "one_by_one":
+    if study_rules.rules_of(study).presentation == "one_by_one":
         criteria = db.exec(
             select(Criterion.key).where(Criterion.study_id == study.id).order_by(col(Criterion.position))
         )
@@ -223,7 +162,7 @@ def write_clips(
     facts = {row["clip"]: row for row in pool.frame.iter_rows(named=True)}
     scores = sorted({*pool.score_columns(), *read})
     lots = random.Random(f"blocks:{study.seed}:{start}")  # noqa: S311 - a design, not a secret
-    block = schedule.blocks([f"{one.criterion}:{one.stratum}" for one in clips], BLOCK, lots)
+    block = blocks([f"{one.criterion}:{one.stratum}" for one in clips], BLOCK, lots)
     rows = [
         StudyClip(
             study_id=study.id,
@@ -247,10 +186,10 @@ def write_clips(
         for position, drawn, own in zip(order, clips, block, strict=True)
     ]
     # Raters see numbers of assignments in addresses: rows written stratum by stratum would tell them the stratum.
-    db.add_all(_shuffled(rows))
+    db.add_all(shuffled(rows))
     db.flush()
     places = [(clip.id, place) for clip in rows for place in range(study.raters_per_clip)]
-    db.add_all(Assignment(study_id=study.id, study_clip_id=clip, place=place) for clip, place in _shuffled(places))
+    db.add_all(Assignment(study_id=study.id, study_clip_id=clip, place=place) for clip, place in shuffled(places))
 
 
 def _per_pass(clips: list[DrawnClip], criteria: list[str]) -> list[DrawnClip]:
@@ -258,81 +197,26 @@ def _per_pass(clips: list[DrawnClip], criteria: list[str]) -> list[DrawnClip]:
     return [replace(one, criterion=key) for one in clips for key in ([one.criterion] if one.criterion else criteria)]
 
 
-def _shuffled(things: Sequence[Thing]) -> list[Thing]:
-    """The things in an order that no seed of the study gives away."""
-    return secrets.SystemRandom().sample(things, len(things))
-
-
 def _number(value: float | bool | None) -> float | None:
     return None if value is None else float(value)
 
 
-def clips_per_rater(db: Session, study: Study) -> int:
-    """How many clips a new rater could get now."""
-    query = select(func.count(func.distinct(Assignment.study_clip_id)))
-    return db.exec(query.where(Assignment.study_id == study.id, Assignment.status == "open")).one()
+def blocks(strata: list[str], size: int, shuffle: random.Random) -> list[int]:
+    """The block of each clip by the clips' strata, such that the first n blocks hold each stratum's share, within one.
 
-
-def minutes_per_rater(db: Session, study: Study) -> int:
-    """A first guess of a new rater's time: each open clip once through, and a moment to answer."""
-    query = (
-        select(func.avg(StudyClip.duration))
-        .join(Assignment, col(Assignment.study_clip_id) == StudyClip.id)
-        .where(Assignment.study_id == study.id, Assignment.status == "open")
-    )
-    mean = db.exec(query).one() or 0.0
-    return ceil(clips_per_rater(db, study) * (mean + SECONDS_TO_ANSWER) / 60)
-
-
-def show_simulated(db: Session, study: Study, *, on: bool) -> None:
-    """Switch the simulated panel on or off as what the results pages speak of."""
-    if study.show_simulated != on:
-        study.show_simulated = on
-        db.add(study)
-        db.add(Event(study_id=study.id, kind="simulated_on" if on else "simulated_off"))
-
-
-@dataclass(frozen=True)
-class StudyLine:
-    """A study in the list, with its counts."""
-
-    study: Study
-    clips: int
-    people: int
-    answers: int
-    places: int
-    places_done: int
-
-
-def overview(db: Session) -> list[StudyLine]:
-    """All studies, newest first."""
-    return [line_of(db, study) for study in db.exec(select(Study).order_by(col(Study.id).desc()))]
-
-
-def clips_of(db: Session, study: Study) -> int:
-    """How many clips the sample has."""
-    query = select(func.count()).select_from(StudyClip)
-    return db.exec(query.where(StudyClip.study_id == study.id, StudyClip.role == "sample")).one()
-
-
-def line_of(db: Session, study: Study) -> StudyLine:
-    """A study's counts; answers of simulated raters are not among them."""
-    places = dict(
-        db.execute(
-            select(col(Assignment.status), func.count())
-            .join(Rater, col(Rater.id) == Assignment.rater_id, isouter=True)
-            .where(Assignment.study_id == study.id, Assignment.purpose == "sample")
-            .where(func.coalesce(col(Rater.kind), "person") == "person")
-            .group_by(col(Assignment.status))
-        ).all()
-    )
-    people = (Rater.study_id == study.id, Rater.kind == "person")
-    answers = select(func.count(func.distinct(Judgment.assignment_id))).join(Rater)
-    return StudyLine(
-        study=study,
-        clips=clips_of(db, study),
-        people=db.exec(select(func.count()).select_from(Rater).where(*people)).one(),
-        answers=db.exec(answers.where(*people)).one(),
-        places=sum(places.get(status, 0) for status in ("open", "held", "done")),
-        places_done=places.get("done", 0),
-    )
+    The i-th of a stratum's n clips, in drawn order, stands at (i + a half) / n of the way; blocks of `size` are cut
+    along it.
+    """
+    order = list(range(len(strata)))
+    shuffle.shuffle(order)
+    total = {name: strata.count(name) for name in set(strata)}
+    seen = dict.fromkeys(total, 0)
+    way: list[tuple[float, int, int]] = []
+    for rank, clip in enumerate(order):
+        name = strata[clip]
+        way.append(((seen[name] + 0.5) / total[name], rank, clip))
+        seen[name] += 1
+    found = [0] * len(strata)
+    for place, (_, _, clip) in enumerate(sorted(way)):
+        found[clip] = place // size
+    return found

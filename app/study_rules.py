@@ -3,14 +3,17 @@
 They stand in the study file as tables of these names and are kept with the study (`Study.rules`).
 """
 
+import json
+from functools import lru_cache
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from app.languages import Language
+from app.models import Study
 from app.toml_text import Name
 
 Share = Annotated[float, Field(ge=0, le=0.5)]
-Language = Literal["en", "zh-Hans"]
 Code = Annotated[str, Field(max_length=80, pattern=r"^[A-Za-z0-9_-]*$")]
 
 
@@ -145,3 +148,16 @@ class Rules(Part):
         """Every clip with known answers by its name, with its role (training, qualification, gold)."""
         roles = {"training": self.training, "qualification": self.qualification, "gold": self.gold}
         return {one.clip: (role, one) for role, part in roles.items() if part is not None for one in part.clips}
+
+
+NO_RULES = Rules()
+
+
+def rules_of(study: Study) -> Rules:
+    """The study's rules; read once for each text of them."""
+    return _read(json.dumps(study.rules, sort_keys=True)) if study.rules else NO_RULES
+
+
+@lru_cache(maxsize=64)
+def _read(text: str) -> Rules:
+    return Rules.model_validate_json(text)

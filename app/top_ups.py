@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from sqlmodel import Session, col, func, select
 
-from app import known_clips, random_draws, results, studies
+from app import clip_files, known_clips, random_draws, results, studies, study_lifecycle
 from app.db import Database
 from app.design_files import PLANS, DesignFile
 from app.errors import AppError
@@ -52,7 +52,7 @@ def top_up(
     with nothing written, when the pool has changed since the study was made or the design cannot be gone on with.
     """
     with database.reader() as db:
-        study = studies.by_slug(db, slug)
+        study = study_lifecycle.by_slug(db, slug)
         there = _sampled(db, study)
         kept_out = _kept_out(db, study)
         filters = db.exec(
@@ -241,7 +241,7 @@ def _store(
     on_clip: Callable[[int, int], None] | None,
 ) -> None:
     """Write the clips and the weights in one transaction; `places` has the stratum and probability of every clip."""
-    keys = studies.make_ready(pool, settings, [one.clip for one in new], on_clip)
+    keys = clip_files.make_ready(pool, settings, [one.clip for one in new], on_clip)
     try:
         with database.writer() as db:
             live = db.exec(select(Study).where(Study.id == study.id).with_for_update()).one()
@@ -260,5 +260,5 @@ def _store(
             entry = {name: value for name, value in design["draws"][-1].items() if name != "at"}
             db.add(Event(study_id=live.id, kind="topped_up", detail=entry))
     except BaseException:
-        studies.forget(settings, keys)
+        clip_files.forget(settings, keys)
         raise

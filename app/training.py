@@ -17,8 +17,9 @@ from app.auth import SignedIn
 from app.known_answers import Checked
 from app.models import Assignment, Event, Rater, StudyClip
 from app.room_view import Progress
-from app.rooms import StudyParts, media_path
+from app.rooms import media_path
 from app.study_rules import Qualification
+from app.whole_study import StudyParts
 
 Purpose = Literal["training", "qualification"]
 

@@ -13,15 +13,13 @@ from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from markdown_it import MarkdownIt
 from markupsafe import Markup
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import AppError
-from app.languages import ENGLISH, NAMES, Words, spoken
+from app.languages import ENGLISH, NAMES, Language, Words, spoken
 from app.settings import data_folder
-from app.study_rules import Language
 
 log = logging.getLogger("clipjury")
 
@@ -142,12 +140,6 @@ def is_htmx(request: Request) -> bool:
 def see(path: str) -> RedirectResponse:
     """Go on to another page after a form."""
     return RedirectResponse(path, status_code=303)
-
-
-@cache
-def markdown(text: str) -> str:
-    """Markdown as HTML; raw HTML in it is shown as text, and no link can run anything."""
-    return str(MarkdownIt("commonmark", {"html": False}).render(text))
 
 
 HEADERS = (

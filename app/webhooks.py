@@ -8,8 +8,12 @@ number. The secret is made from the signing key and is stored nowhere.
 import hashlib
 import hmac
 import json
+import logging
 import secrets
+import threading
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,11 +28,14 @@ from app.errors import AppError, NotFound
 from app.models import Event, Judgment, Rater, Study, now
 from app.settings import Settings
 
+log = logging.getLogger("clipjury")
 ADDED, REMOVED, TRIED = "webhook_added", "webhook_removed", "webhook_tried"
 TELLING = ("closed", "archived")
 """Events of a study that webhooks are told."""
 WAITS = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800, 7200, 21_600, 86_400))
 """After each failed try the next waits this long; after the last of them nobody tries any more."""
+EVERY = 5.0
+"""Seconds between two looks. A look without anything due is one query."""
 
 
 @dataclass(frozen=True)
@@ -190,3 +197,26 @@ def _body(db: Session, event: Event) -> bytes:
         "results": f"/api/v1/studies/{study.slug}/estimates",
     }
     return json.dumps(content, ensure_ascii=False, sort_keys=True).encode()
+
+
+@contextmanager
+def delivering(database: Database, settings: Settings, *, every: float = EVERY) -> Iterator[None]:
+    """Deliver webhooks from a background thread during the block, looking every `every` seconds for what is due."""
+    stop = threading.Event()
+    thread = threading.Thread(
+        target=_deliver_until, args=(database, settings, stop, every), name="webhooks", daemon=True
+    )
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(timeout=1.0)  # a call on its way is not waited for: the next server makes it again
+
+
+def _deliver_until(database: Database, settings: Settings, stop: threading.Event, every: float) -> None:
+    while not stop.wait(every):
+        try:
+            deliver(database, settings)
+        except Exception:
+            log.exception("webhooks could not be told; trying again")

@@ -8,8 +8,8 @@ from sqlmodel import select
 from starlette.testclient import TestClient
 
 from app import raters
+from app.clip_files import new_key
 from app.db import Database
-from app.media import new_key
 from app.models import Criterion, Event, Rater, Study, StudyClip
 from app.settings import Settings
 from app.study_rules import Rules

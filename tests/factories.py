@@ -10,11 +10,11 @@ from typing import Any
 import av
 import numpy as np
 
-from app import auth, raters, rooms
+from app import auth, raters, whole_study
 from app.assignments import held, top_up
+from app.clip_files import new_key
 from app.db import Database
 from app.judgments import Answer, record
-from app.media import new_key
 from app.models import Assignment, Criterion, Filter, Rater, Study, StudyClip
 from app.settings import Settings
 
@@ -157,7 +157,7 @@ class StudyMaker:
     def rate(self, study: Study, rater: Rater, values: dict[str, str], *, at: datetime = NOON) -> int | None:
         """Let a rater answer their next clip; the number of the clip, None when there is none."""
         with self.database.writer() as db:
-            whole = rooms.parts(db, study.id)
+            whole = whole_study.parts(db, study.id)
             have = top_up(db, whole.study, rater, held(db, rater), now=at, lease=LEASE)
             if not have:
                 return None

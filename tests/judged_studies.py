@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlmodel import select
 
-from app import assignments, judgments, results, rooms, studies
+from app import assignments, judgments, results, study_lifecycle, whole_study
 from app.db import Database
 from app.judgments import Answer
 from app.models import Rater, Study, StudyClip
@@ -28,7 +28,7 @@ def vote(
     """One rater answers the clips of the plan (by position) and skips all others."""
     rater = maker.rater(study, name, kind=kind)
     with maker.database.writer() as db:
-        whole = rooms.parts(db, study.id)
+        whole = whole_study.parts(db, study.id)
         while have := assignments.top_up(db, study, rater, assignments.held(db, rater), now=NOON, lease=LEASE):
             place = have[0].clip.position
             if place in plan:
@@ -48,7 +48,7 @@ def verdicts(values: Sequence[str | None]) -> dict[int, dict[str, str]]:
 def computed(database: Database, study: Study, kind: Kind = "person") -> Results:
     """The study's results as they are now."""
     with database.reader() as db:
-        return results.compute(db, studies.by_slug(db, study.slug), kind)
+        return results.compute(db, study_lifecycle.by_slug(db, study.slug), kind)
 
 
 def in_strata(database: Database, weight_of: Mapping[str, float], *, cut: float = 80.0) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from app import studies
+from app import studies, study_lifecycle
 from app.db import Database
 from app.models import Study, StudyClip
 from app.pools import read_pool
@@ -82,7 +82,7 @@ def make(
     text = SPEC.replace('"hidden"', f'"{scores}"') + sampling
     slug = studies.create(database, settings, pool, parse(text, "study.toml"), text)
     with database.reader() as db:
-        return studies.by_slug(db, slug)
+        return study_lifecycle.by_slug(db, slug)
 
 
 def good(clip: StudyClip) -> bool:

@@ -15,7 +15,18 @@ from analysis.agreement import krippendorff_alpha, percent_agreement
 from analysis.disputes import clip_disagreement
 from analysis.kappas import pair_estimate, pairs
 from analysis.ratings import ACR5, VERDICT, Ratings
-from app import adjudications, agreement_pages, answers, auth, disputes, rater_pages, results, rooms, studies, votes
+from app import (
+    adjudications,
+    agreement_pages,
+    answers,
+    auth,
+    disputes,
+    rater_pages,
+    results,
+    study_lifecycle,
+    votes,
+    whole_study,
+)
 from app.agreement_pages import Agreement
 from app.db import Database
 from app.disputes import Asked, Wall
@@ -57,13 +68,13 @@ def researcher(visitor: Visitor, settings: Settings) -> TestClient:
 def found(database: Database, study: Study) -> Agreement:
     """The study's agreement as it is now."""
     with database.reader() as db:
-        return agreement_pages.compute(db, studies.by_slug(db, study.slug), "person")
+        return agreement_pages.compute(db, study_lifecycle.by_slug(db, study.slug), "person")
 
 
 def wall(database: Database, study: Study, **asked: object) -> Wall:
     """The clips that are asked for."""
     with database.reader() as db:
-        whole = rooms.parts(db, study.id)
+        whole = whole_study.parts(db, study.id)
         agreement = agreement_pages.compute(db, whole.study, "person")
         shown = disputes.wall(db, whole.study, agreement, whole.criteria, Asked("verdict", **asked))  # type: ignore[arg-type]  # a test's words
     assert shown is not None
@@ -74,7 +85,7 @@ def test_answers_are_the_votes_under_pseudonyms(disputed: Study, study_maker: St
     """The same answers as every other figure reads, names in the order of coming; models and the panel stay out."""
     vote(study_maker, disputed, "Robot", verdicts([R] * 9), kind="simulated")
     with database.reader() as db:
-        study = studies.by_slug(db, disputed.slug)
+        study = study_lifecycle.by_slug(db, disputed.slug)
         table = answers.read(db, study, "person")
         given = votes.current(db, study, kind="person")
     names = dict(zip(PLANS, ("R1", "R2", "R3"), strict=True))

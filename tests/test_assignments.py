@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from sqlmodel import select
 
-from app import assignments, judgments, rooms
+from app import assignments, judgments, whole_study
 from app.judgments import Answer
 from app.models import Assignment, Event, Judgment, StudyClip
 from tests.factories import LEASE, NOON, StudyMaker, answers
@@ -106,7 +106,7 @@ def test_a_late_answer_is_kept_and_never_counted_over_the_limit(study_maker: Stu
     first = study_maker.rate(study, other, answers(), at=after)  # takes one of the two, holds the other too
     assert first is not None
     with study_maker.database.writer() as db:
-        whole = rooms.parts(db, study.id)
+        whole = whole_study.parts(db, study.id)
         for one in held:
             mine = assignments.owned(db, late, one.assignment.id)
             judgments.record(

@@ -8,7 +8,7 @@ import pytest
 from sqlmodel import select
 
 from analysis.estimate import Floats
-from app import attention, media, studies
+from app import attention, clip_files, studies, study_lifecycle
 from app.db import Database
 from app.errors import AppError
 from app.models import Assignment, Study, StudyClip
@@ -59,7 +59,7 @@ def test_the_file_tells_nothing(tmp_path: Path) -> None:
     """No note of an encoder and no tag: what is true of every clip made ready for browsers."""
     source = film(tmp_path / "in.mp4")
     attention.with_instruction(source, tmp_path / "look.mp4", ["Quality: Poor"])
-    media.prepare(source, tmp_path / "usual.mp4")
+    clip_files.prepare(source, tmp_path / "usual.mp4")
     content = (tmp_path / "look.mp4").read_bytes()
     assert b"x264" not in content
     assert b"Please" not in content
@@ -85,7 +85,7 @@ def test_a_study_makes_its_own_and_hands_them_out(database: Database, settings: 
             assert clip.answers["verdict"] in ("accept", "reject", "unsure")
             assert (settings.media / f"{clip.media_key}.mp4").is_file()
             assert clip.weight == 0
-        study = studies.by_slug(db, slug)
+        study = study_lifecycle.by_slug(db, slug)
     maker = StudyMaker(database, settings)
     rater = maker.rater(study, "Ada")
     while maker.rate(study, rater, {"quality": "3", "verdict": "accept"}) is not None:

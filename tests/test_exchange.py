@@ -11,12 +11,13 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from app import exports, outside_ratings, studies
+from app import exports, outside_ratings, study_lifecycle
 from app.cli import cli
 from app.db import Database
 from app.errors import AppError
 from app.exchange import forms, label_studio
 from app.models import Criterion, Study
+from app.report import zipped
 from app.settings import Settings
 from tests.factories import NOON, StudyMaker
 from tests.judged_studies import nine_clips
@@ -27,7 +28,7 @@ on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def made(database: Database, study: Study, form: forms.Form) -> dict[str, bytes]:
     """The files of a form."""
     with database.reader() as db:
-        return forms.FORMS[form](db, studies.by_slug(db, study.slug))
+        return forms.FORMS[form](db, study_lifecycle.by_slug(db, study.slug))
 
 
 def test_label_studio_has_every_answer_in_the_controls_of_its_interface(
@@ -78,7 +79,7 @@ def test_models_are_predictions_beside_people_s_answers(study_maker: StudyMaker,
     study = nine_clips(study_maker)
     with database.writer() as db:
         rating = outside_ratings.OutsideRating("secret-name-3", "verdict", "reject")
-        outside_ratings.take(db, studies.by_slug(db, study.slug), "vlm", [rating], now=NOON)
+        outside_ratings.take(db, study_lifecycle.by_slug(db, study.slug), "vlm", [rating], now=NOON)
     clips = json.loads(made(database, study, "label-studio")["clips.json"])
     told = {clip["data"]["clip"]: clip["predictions"] for clip in clips}
     assert told["secret-name-3"][0]["model_version"] == "vlm"
@@ -176,8 +177,8 @@ def test_the_command_writes_a_new_folder_and_spares_what_is_there(
 def test_a_zip_of_the_same_files_is_the_same() -> None:
     """Byte for byte, with the files under one folder."""
     files = {"a/b.txt": b"one", "c.parquet": b"two"}
-    packed = forms.zipped(files, "set")
-    assert packed == forms.zipped(files, "set")
+    packed = zipped.zipped(files, "set")
+    assert packed == zipped.zipped(files, "set")
     with zipfile.ZipFile(BytesIO(packed)) as opened:
         assert {name: opened.read(name) for name in opened.namelist()} == {f"set/{k}": v for k, v in files.items()}
     with pytest.raises(AppError, match="no form"):

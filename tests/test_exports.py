@@ -12,7 +12,18 @@ import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import __version__, assignments, auth, exports, filter_results, judgments, raters, results, rooms, standings
+from app import (
+    __version__,
+    assignments,
+    auth,
+    exports,
+    filter_results,
+    judgments,
+    raters,
+    results,
+    standings,
+    whole_study,
+)
 from app.db import Database
 from app.judgments import Answer
 from app.models import Assignment, Rater, Study, StudyClip
@@ -42,7 +53,7 @@ on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def send(maker: StudyMaker, study: Study, rater: Rater, *, submission: str, facts: str = "", **values: Any) -> int:
     """Answer the rater's next clip, or the same clip again when they hold none; the number of the assignment."""
     with maker.database.writer() as db:
-        whole = rooms.parts(db, study.id)
+        whole = whole_study.parts(db, study.id)
         have = assignments.top_up(db, study, rater, assignments.held(db, rater), now=NOON, lease=LEASE)
         if not have:
             last = standings.standing(db, study, rater).last

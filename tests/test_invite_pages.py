@@ -13,7 +13,7 @@ from httpx2 import Response
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import auth, invite_lists, invites, links, raters
+from app import auth, invite_lists, invites, raters
 from app.db import Database
 from app.models import Invite, Rater, Study
 from app.settings import Settings
@@ -200,7 +200,7 @@ def test_the_link_made_with_the_study_can_be_withdrawn_too(
     post(researcher, study, "open/first/withdraw")
     assert visitor().get(link).status_code == 404
     assert not any(link in researcher.get(path).text for path in pages)
-    assert not any(link in line for line in links.links(settings, database, port=8000))
+    assert not any(link in line for line in invite_lists.links(settings, database, port=8000))
     assert "withdrawn" in row(listed(researcher, study), "The study&#39;s own link")
 
 

@@ -3,7 +3,7 @@
 import pytest
 from sqlmodel import Session, select
 
-from app import assignments, judgments, rooms, votes
+from app import assignments, judgments, votes, whole_study
 from app.assignments import Held
 from app.errors import AppError, NotAllowed
 from app.judgments import Answer
@@ -19,7 +19,7 @@ def hold(db: Session, study: Study, rater: Rater) -> Held:
 def send(maker: StudyMaker, study: Study, rater: Rater, assignment: int, submission: str, **values: object) -> bool:
     """Send an answer to an assignment, as the page does."""
     with maker.database.writer() as db:
-        whole = rooms.parts(db, study.id)
+        whole = whole_study.parts(db, study.id)
         held = assignments.owned(db, rater, assignment)
         answer = Answer(answers(**values), submission)  # type: ignore[arg-type]  # keywords of the factory
         return judgments.record(db, held, rater, list(whole.criteria), answer, now=NOON)
@@ -66,7 +66,7 @@ def test_an_incomplete_answer_is_refused_by_name_and_nothing_is_stored(study_mak
     number = first_assignment(study_maker, study, rater)
     for values, words in (({"quality": "4"}, "Stability"), (answers() | {"quality": "9"}, "Quality has no value")):
         with study_maker.database.writer() as db:
-            whole = rooms.parts(db, study.id)
+            whole = whole_study.parts(db, study.id)
             held = assignments.owned(db, rater, number)
             with pytest.raises(AppError, match=words):
                 judgments.record(db, held, rater, list(whole.criteria), Answer(values, "x"), now=NOON)
@@ -81,7 +81,7 @@ def test_odd_facts_never_cost_the_answer(study_maker: StudyMaker) -> None:
     rater = study_maker.rater(study)
     for facts in ("{broken", "[1]", "x" * 5_000):
         with study_maker.database.writer() as db:
-            whole = rooms.parts(db, study.id)
+            whole = whole_study.parts(db, study.id)
             held = hold(db, study, rater)
             answer = Answer(answers(), f"s-{held.assignment.id}", facts)
             assert judgments.record(db, held, rater, list(whole.criteria), answer, now=NOON)

@@ -10,8 +10,8 @@ from jinja2.ext import babel_extract
 from starlette.testclient import TestClient
 
 from app import judgments, languages, raters
+from app.languages import Language
 from app.settings import Settings, data_folder
-from app.study_rules import Language
 from tests.factories import StudyMaker
 
 FOLDERS = ("rate", "entry", "training", "account")

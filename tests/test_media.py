@@ -12,7 +12,7 @@ import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import auth, media, raters
+from app import auth, clip_files, raters
 from app.db import Database
 from app.errors import AppError
 from app.media import address_of
@@ -246,7 +246,7 @@ def test_a_copy_for_browsers_tells_nothing_and_shows_the_same_pictures(tmp_path:
     source, target = telling_video(tmp_path / "camera-7.mp4"), tmp_path / "media" / "copy.mp4"
     assert TITLE.encode() in source.read_bytes()
     assert b"x264 - core" in source.read_bytes()
-    media.prepare(source, target)
+    clip_files.prepare(source, target)
     data = target.read_bytes()
     for word in (TITLE.encode(), b"x264", b"camera-7", b"Lavf", b"crf="):
         assert word not in data, word
@@ -271,7 +271,7 @@ def test_a_copy_for_browsers_tells_nothing_and_shows_the_same_pictures(tmp_path:
 def test_what_browsers_may_not_play_becomes_h264(name: str, codec: str, pixels: str, tmp_path: Path) -> None:
     """Another codec, or colours no browser plays: H.264 in 4:2:0 of the same size, length and look, without titles."""
     source, target = telling_video(tmp_path / name, codec, pixels=pixels), tmp_path / "copy.mp4"
-    media.prepare(source, target)
+    clip_files.prepare(source, target)
     with av.open(str(target)) as made:
         context = made.streams.video[0].codec_context
         assert (context.name, context.pix_fmt, context.width, context.height) == ("h264", "yuv420p", 160, 90)
@@ -286,7 +286,7 @@ def test_what_browsers_may_not_play_becomes_h264(name: str, codec: str, pixels: 
 def test_an_odd_size_loses_one_row_and_one_column(tmp_path: Path) -> None:
     """4:2:0 needs even sides; the rest of the picture stays."""
     source = telling_video(tmp_path / "odd.mkv", "ffv1", size=(161, 91))
-    media.prepare(source, tmp_path / "copy.mp4")
+    clip_files.prepare(source, tmp_path / "copy.mp4")
     assert pictures_of(tmp_path / "copy.mp4")[0][0].shape == (90, 160, 3)
 
 
@@ -313,7 +313,7 @@ def test_sound_comes_along(codec: str, spoken: str, heard: str, tmp_path: Path) 
             made.mux(sound.encode(frame))
         made.mux(picture.encode(None))
         made.mux(sound.encode(None))
-    media.prepare(source, tmp_path / "copy.mp4")
+    clip_files.prepare(source, tmp_path / "copy.mp4")
     with av.open(str(tmp_path / "copy.mp4")) as given:
         assert [one.codec_context.codec.canonical_name for one in given.streams] == ["h264", heard]
         samples = sum(frame.samples for frame in given.decode(audio=0))
@@ -325,7 +325,7 @@ def test_sound_comes_along(codec: str, spoken: str, heard: str, tmp_path: Path) 
 def test_a_copy_has_every_picture_whatever_the_container(name: str, tmp_path: Path) -> None:
     """Matroska states no decoding times, and the first packets, the key frame among them, come without."""
     source = write_film(tmp_path / name, scene(1, 50), sound=None)
-    media.prepare(source, tmp_path / "copy.mp4")
+    clip_files.prepare(source, tmp_path / "copy.mp4")
     before, after = pictures_of(source), pictures_of(tmp_path / "copy.mp4")
     assert len(before[0]) == 50
     assert all(np.array_equal(one, other) for one, other in zip(before[0], after[0], strict=True))
@@ -346,7 +346,7 @@ def test_what_is_encoded_anew_stays_upright_in_its_shape_and_time(tmp_path: Path
             frame.pts, frame.time_base = time, Fraction(1, 25)
             made.mux(stream.encode(frame))
         made.mux(stream.encode(None))
-    media.prepare(source, tmp_path / "copy.mp4")
+    clip_files.prepare(source, tmp_path / "copy.mp4")
     with av.open(str(tmp_path / "copy.mp4")) as made_copy:
         assert made_copy.streams.video[0].sample_aspect_ratio == Fraction(3, 4)
         assert round(next(made_copy.decode(video=0)).rotation) == 0
@@ -360,7 +360,7 @@ def test_a_playlist_leads_to_no_other_file(tmp_path: Path) -> None:
     write_video(tmp_path / "good.mp4", moving([(n, 0) for n in range(10)]))
     (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile 'good.mp4'\n")
     with pytest.raises(AppError, match=r"list\.mp4 cannot be made ready"):
-        media.prepare(tmp_path / "list.mp4", tmp_path / "copy.mp4")
+        clip_files.prepare(tmp_path / "list.mp4", tmp_path / "copy.mp4")
     assert not (tmp_path / "copy.mp4").exists()
 
 
@@ -379,7 +379,7 @@ def test_what_is_no_video_is_refused_by_name_and_leaves_nothing(tmp_path: Path) 
     """The error names the file and a way out; neither the copy nor a half of it stays."""
     for source in garbage(tmp_path):
         with pytest.raises(AppError, match=rf"The clip {source.name} cannot be made ready"):
-            media.prepare(source, tmp_path / "media" / "copy.mp4")
+            clip_files.prepare(source, tmp_path / "media" / "copy.mp4")
         assert list((tmp_path / "media").iterdir()) == []
 
 
@@ -389,5 +389,5 @@ def test_a_failed_copy_leaves_the_last_good_one(tmp_path: Path) -> None:
     target.write_bytes(b"the last good one")
     (tmp_path / "bad.mp4").write_bytes(b"x" * 5000)
     with pytest.raises(AppError):
-        media.prepare(tmp_path / "bad.mp4", target)
+        clip_files.prepare(tmp_path / "bad.mp4", target)
     assert target.read_bytes() == b"the last good one"

@@ -9,7 +9,7 @@ import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import auth, draft_forms, draft_previews, studies, study_drafts, study_files
+from app import auth, draft_forms, draft_previews, studies, study_drafts, study_files, study_lifecycle
 from app.db import Database
 from app.design_claims import claims
 from app.errors import NotFound
@@ -147,7 +147,7 @@ def test_the_preview_is_the_draw_itself(pool: Path, settings: Settings, database
     wall, total = draft_previews.wall(draft, 1)
     slug = studies.create(database, settings, read_pool(pool), draft.spec(), draft.text)
     with database.reader() as db:
-        study = studies.by_slug(db, slug)
+        study = study_lifecycle.by_slug(db, slug)
         drawn = {clip.clip: clip.weight for clip in db.exec(select(StudyClip).where(StudyClip.study_id == study.id))}
     assert total == 12
     assert {one.clip: one.weight for one in wall} == pytest.approx(drawn)

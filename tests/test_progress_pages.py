@@ -11,13 +11,15 @@ from sqlmodel import select
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
-from app import assignments, auth, filter_results, flows, invite_lists, progress, results, rooms, studies, truth_flows
+from app import assignments, auth, filter_results, flows, invite_lists, progress, results, study_lifecycle, truth_flows
 from app.cli import cli
 from app.db import Database
 from app.flows import Stage
 from app.judgments import Answer, record
 from app.models import Assignment, Rater, Study
 from app.settings import Settings
+from app.study_overview import line_of
+from app.whole_study import parts
 from tests import pool_studies
 from tests.factories import LEASE, NOON, StudyMaker, answers
 from tests.judged_studies import A, R, U, computed, in_strata, nine_clips, verdicts, vote
@@ -112,12 +114,12 @@ def test_revisions_and_arms_are_read_as_the_results_read_them(
     for name, first in (("Ada", [A, R, U] * 4), ("Ben", [A, A, R] * 4), ("Cleo", [R, A, U] * 4)):
         rater = vote(study_maker, study, name, verdicts(first))
         with database.writer() as db:
-            whole_study = rooms.parts(db, study.id)
+            asked = parts(db, study.id)
             own = db.exec(select(Assignment).where(Assignment.rater_id == rater.id).order_by("id")).all()
             for one in own[::3]:
                 held = assignments.owned(db, rater, one.id)
                 answer = Answer(answers(verdict=R), f"again-{one.id}")
-                record(db, held, rater, list(whole_study.criteria), answer, now=NOON)
+                record(db, held, rater, list(asked.criteria), answer, now=NOON)
     question, truth = compared(database, study)
     got = (question.accepted, question.rejected, question.tied, question.blind)
     assert got == (truth.accepted, truth.rejected, truth.tied, truth.blind)
@@ -132,7 +134,7 @@ def test_strata_carry_their_own_flow_in_the_order_of_the_design(study_maker: Stu
     in_strata(database, {"high": 2.0, "low": 4.0, "none": 1.0})
     vote(study_maker, study, "Ada", verdicts([A, None, R, R, None, None]))
     with database.reader() as db:
-        study = studies.by_slug(db, study.slug)
+        study = study_lifecycle.by_slug(db, study.slug)
         found = flows.by_stratum(db, study, kind="person")
     order = [row["label"] for row in study.design["strata"]]
     assert [one.label for one in found] == order
@@ -208,12 +210,12 @@ def test_a_withdrawn_rater_has_nothing_left(study_maker: StudyMaker, database: D
     study = study_maker(clips=9, with_media=False)
     ada, ben = study_maker.rater(study, "Ada"), study_maker.rater(study, "Ben")
     with database.writer() as db:
-        kept = studies.by_slug(db, study.slug)
+        kept = study_lifecycle.by_slug(db, study.slug)
         kept.rules = {"recruitment": {"clips_per_rater": 4}}
         db.add(kept)
         invite_lists.withdraw_rater(db, kept, ada.id, now=NOON)
     with database.reader() as db:
-        study = studies.by_slug(db, study.slug)
+        study = study_lifecycle.by_slug(db, study.slug)
         found = {one.name: (one.left, one.state(NOON)) for one in flows.by_rater(db, study, kind="person")}
     assert found == {"Ada": (0, "withdrawn"), "Ben": (4, "away")}
     assert ben.name == "Ben"
@@ -325,7 +327,7 @@ def test_a_study_is_archived_on_the_command_line(
     assert "is archived." in runner.invoke(cli, ["study", "archive", study.slug]).output
     assert "is archived already." in runner.invoke(cli, ["study", "archive", study.slug]).output
     with database.reader() as db:
-        assert studies.by_slug(db, study.slug).state == "archived"
+        assert study_lifecycle.by_slug(db, study.slug).state == "archived"
 
 
 @on_sqlite
@@ -357,7 +359,7 @@ def test_the_list_counts_as_the_progress_page_does(study_maker: StudyMaker, data
     study = study_maker(clips=4, raters_per_clip=2, with_media=False)
     vote(study_maker, study, "Ada", verdicts([A, A, R, None]))
     with database.reader() as db:
-        line = studies.line_of(db, study)
+        line = line_of(db, study)
         left = flows.left(db, study, [], now=NOON)
     assert line.places_done == whole(database, study).rated == 3
     assert left.places == line.places - line.places_done

@@ -8,7 +8,7 @@ import pytest
 from sqlmodel import select
 from typer.testing import CliRunner
 
-from app import results, studies, study_pools, subgroups, truths
+from app import results, study_lifecycle, study_pools, subgroups, truths
 from app.cli import cli
 from app.db import Database
 from app.errors import AppError
@@ -26,13 +26,13 @@ on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def written(database: Database, study: Study, folder: Path, answers: Path | None = None) -> list[str]:
     """Write a study's pack; its files."""
     with database.reader() as db:
-        return pack.write(db, studies.by_slug(db, study.slug), folder, answers=answers)
+        return pack.write(db, study_lifecycle.by_slug(db, study.slug), folder, answers=answers)
 
 
 def known(database: Database, study: Study) -> facts.Facts:
     """What a report would be made from."""
     with database.reader() as db:
-        found = studies.by_slug(db, study.slug)
+        found = study_lifecycle.by_slug(db, study.slug)
         return facts.gather(db, found, results.compute(db, found, "person"))
 
 

@@ -10,7 +10,7 @@ import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import auth, frozen_plans, studies
+from app import auth, frozen_plans, study_lifecycle
 from app.db import Database
 from app.errors import AppError
 from app.models import Event, Study
@@ -110,7 +110,7 @@ def test_an_author_s_answer_that_is_too_long_is_told_and_kept_on_the_page(
 def frozen(database: Database, study: Study) -> frozen_plans.Version:
     """The plan, frozen."""
     with database.writer() as db:
-        return frozen_plans.freeze(db, studies.by_slug(db, study.slug), PLAN)
+        return frozen_plans.freeze(db, study_lifecycle.by_slug(db, study.slug), PLAN)
 
 
 def test_a_frozen_plan_stays_and_amendments_stand_beside_it(study_maker: StudyMaker, database: Database) -> None:

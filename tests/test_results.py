@@ -8,7 +8,7 @@ import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import assignments, exports, judgments, result_pages, rooms
+from app import assignments, exports, judgments, result_pages, whole_study
 from app.db import Database
 from app.judgments import Answer
 from app.models import Assignment, Filter, Judgment, Rater, Study, StudyClip
@@ -217,7 +217,7 @@ def test_the_answer_before_the_scores_judges_the_filter_and_the_last_one_agreeme
     study = study_maker(clips=2, raters_per_clip=1, score_visibility="after", scores=[90, 60], with_media=False)
     rater = vote(study_maker, study, "Ada", verdicts([A, A]))
     with database.writer() as db:
-        whole = rooms.parts(db, study.id)
+        whole = whole_study.parts(db, study.id)
         for row in db.exec(select(Assignment)).all():
             mine = assignments.owned(db, rater, row.id)
             judgments.record(
@@ -262,7 +262,7 @@ def test_results_are_kept_until_an_answer_comes(study_maker: StudyMaker, databas
     assert (first.answers, second.answers) == (1, 2)
     with database.writer() as db:
         mine = db.exec(select(Assignment).where(Assignment.rater_id == rater.id, Assignment.status == "done")).one()
-        whole = rooms.parts(db, study.id)
+        whole = whole_study.parts(db, study.id)
         changed = Answer(answers(verdict=U), "changed")
         judgments.record(db, assignments.owned(db, rater, mine.id), rater, list(whole.criteria), changed, now=NOON)
     third = asked()

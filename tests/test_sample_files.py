@@ -10,7 +10,7 @@ import typer
 from sqlmodel import select
 from typer.testing import CliRunner
 
-from app import pilot_files, sample_files, studies
+from app import pilot_files, sample_files, studies, study_lifecycle, study_overview
 from app.commands.sample import sample as sample_command
 from app.db import Database
 from app.errors import AppError
@@ -141,9 +141,9 @@ def test_a_study_takes_the_clips_of_a_sample_file(pool: Path, database: Database
     spec, path = parse_study(STUDY, "study.toml"), pool.with_name("sample.parquet")
     slug = studies.create(database, settings, read_pool(pool), spec, STUDY, sample=path)
     with database.reader() as db:
-        study = studies.by_slug(db, slug)
+        study = study_lifecycle.by_slug(db, slug)
         assert study.design["design_id"] == sample.record["design_id"]
-        assert studies.line_of(db, study).clips == sample.clips.height
+        assert study_overview.line_of(db, study).clips == sample.clips.height
     frame(500).write_parquet(pool)
     with pytest.raises(AppError, match=r"has changed since the sample sample\.parquet was drawn"):
         studies.create(database, settings, read_pool(pool), spec, STUDY, slug="other", sample=path)
@@ -198,7 +198,7 @@ def test_a_study_takes_a_sample_limited_per_source_with_its_weights(
     spec, path = parse_study(STUDY, "study.toml"), pool.with_name("sample.parquet")
     slug = studies.create(database, settings, read_pool(pool), spec, STUDY, sample=path)
     with database.reader() as db:
-        study = studies.by_slug(db, slug)
+        study = study_lifecycle.by_slug(db, slug)
         weights = {clip.clip: clip.weight for clip in db.exec(select(StudyClip).where(StudyClip.study_id == study.id))}
     assert weights == dict(sample.clips.select("clip", "weight").iter_rows())
     assert sample.clips.group_by("stratum").agg(pl.col("weight").n_unique())["weight"].max() != 1

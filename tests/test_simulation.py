@@ -13,7 +13,7 @@ from sqlmodel import col, select
 from app import assignments, schedule, standings
 from app.db import Database
 from app.models import Assignment, Study, StudyClip
-from app.schedule import blocks
+from app.studies import blocks
 from app.study_rules import Rules
 from tests.factories import LEASE, NOON, StudyMaker, answers
 

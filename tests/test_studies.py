@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from sqlmodel import select
 
-from app import media, studies
+from app import clip_files, studies, study_lifecycle, study_overview
 from app.db import Database
 from app.errors import AppError
 from app.models import Assignment, Criterion, Event, Filter, Rater, Study, StudyClip
@@ -90,7 +90,7 @@ def thirty(folder: Path) -> Pool:
 def made(database: Database, slug: str) -> tuple[Study, list[StudyClip], list[Criterion], list[Filter]]:
     """A study with everything that belongs to it."""
     with database.reader() as db:
-        study = studies.by_slug(db, slug)
+        study = study_lifecycle.by_slug(db, slug)
         clips = db.exec(select(StudyClip).where(StudyClip.study_id == study.id)).all()
         criteria = db.exec(select(Criterion).where(Criterion.study_id == study.id)).all()
         filters = db.exec(select(Filter).where(Filter.study_id == study.id)).all()
@@ -152,7 +152,7 @@ def test_a_study_is_made_of_real_scores(database: Database, settings: Settings, 
     assert (found["jitter"].units, found["jitter"].maximum) == ("px", 5)
     assert found["rotation"].approximate
     assert "movement" not in found
-    assert any("no clip of the pool has the score avg_movement (No " in note for note in studies.notes(study))
+    assert any("no clip of the pool has the score avg_movement (No " in note for note in study_lifecycle.notes(study))
     assert not found["jitter"].approximate
 
 
@@ -161,7 +161,7 @@ def test_a_score_the_pool_lacks_is_left_out_and_said(database: Database, setting
     slug = studies.create(database, settings, thirty(tmp_path), spec_of(), SPEC)
     study, _clips, _criteria, filters = made(database, slug)
     assert [rule.name for rule in filters] == ["sharp"]
-    assert "Filter 'DOVER' is left out: the pool has no score dover_scores." in studies.notes(study)
+    assert "Filter 'DOVER' is left out: the pool has no score dover_scores." in study_lifecycle.notes(study)
 
 
 def test_every_clip_gets_its_places_and_an_order_by_the_seed(
@@ -201,8 +201,8 @@ def test_a_taken_name_is_refused_and_nothing_is_written(database: Database, sett
     with pytest.raises(AppError, match=rf"There is a study '{slug}' already"):
         studies.create(database, settings, pool, spec_of(), SPEC)
     assert (rows_in(database), len(list(settings.media.iterdir()))) == before
-    assert studies.free_slug(database, slug) == f"{slug}-2"
-    assert studies.free_slug(database, "else") == "else"
+    assert study_lifecycle.free_slug(database, slug) == f"{slug}-2"
+    assert study_lifecycle.free_slug(database, "else") == "else"
 
 
 def test_a_clip_that_cannot_be_made_ready_stops_the_study(
@@ -241,7 +241,7 @@ def test_a_score_without_any_value_is_left_out_and_said(database: Database, sett
     pool = pool_of(tmp_path, {"sharpness": [1.0, 20.0, 30.0], "dover_scores": [None, None, None]})
     study, _clips, _criteria, filters = made(database, studies.create(database, settings, pool, spec_of(), SPEC))
     assert [rule.name for rule in filters] == ["sharp"]
-    assert "Filter 'DOVER' is left out: no clip of the pool has the score dover_scores." in studies.notes(study)
+    assert "Filter 'DOVER' is left out: no clip of the pool has the score dover_scores." in study_lifecycle.notes(study)
 
 
 @on_sqlite
@@ -267,7 +267,7 @@ def test_one_video_in_two_studies_is_prepared_for_each(database: Database, setti
     with database.reader() as db:
         assert names == {clip.media_key for clip in db.exec(select(StudyClip)).all()}
     assert len(names) == 4
-    assert media.new_key() != media.new_key()
+    assert clip_files.new_key() != clip_files.new_key()
 
 
 def talkvid(each: int) -> StudyFile:
@@ -303,7 +303,7 @@ def test_the_borderline_design_takes_the_clips_nearest_each_cut(
     assert sorted(complete)[:3] == [91.4, 91.6, 91.8]
     assert complete.count(100) == 3
     assert {rule.name for rule in filters} == asked
-    said = " ".join(studies.notes(study))
+    said = " ".join(study_lifecycle.notes(study))
     assert "'Quality (DOVER)' is left out" in said
     assert "'Motion (CoTracker)' is left out" in said
     assert study.design["kind"] == "borderline"
@@ -329,7 +329,7 @@ def test_a_borderline_study_asks_a_rater_one_question_a_clip(
     rated = [study_maker.rate(study, rater, values) for _ in range(5)]
     assert len([number for number in rated if number is not None]) == 4
     with database.reader() as db:
-        line = studies.line_of(db, study)
+        line = study_overview.line_of(db, study)
     assert (line.clips, line.people, line.answers, line.places_done, line.places) == (4, 1, 4, 4, 8)
 
 
@@ -340,7 +340,7 @@ def test_the_count_of_answers_leaves_simulated_raters_out(study_maker: StudyMake
     for name, kind in (("Ada", "person"), ("Robot", "simulated")):
         study_maker.rate(study, study_maker.rater(study, name, kind=kind), answers())
     with database.reader() as db:
-        line = studies.line_of(db, study)
+        line = study_overview.line_of(db, study)
     assert (line.people, line.answers, line.places_done) == (1, 1, 1)
 
 
@@ -349,18 +349,24 @@ def test_a_new_rater_is_told_how_long_it_takes(study_maker: StudyMaker, database
     """Each open clip once through and six seconds to answer it, rounded up to minutes; clips taken do not count."""
     study = study_maker(clips=20, raters_per_clip=1, with_media=False)
     with database.reader() as db:
-        assert (studies.clips_per_rater(db, study), studies.minutes_per_rater(db, study)) == (20, 3)  # 140 s
+        assert (study_overview.clips_per_rater(db, study), study_overview.minutes_per_rater(db, study)) == (
+            20,
+            3,
+        )  # 140 s
     rater = study_maker.rater(study)
     for _ in range(10):
         study_maker.rate(study, rater, answers())
     with database.reader() as db:
-        assert (studies.clips_per_rater(db, study), studies.minutes_per_rater(db, study)) == (8, 1)  # 56 s
+        assert (study_overview.clips_per_rater(db, study), study_overview.minutes_per_rater(db, study)) == (
+            8,
+            1,
+        )  # 56 s
 
 
 def test_an_unknown_study_is_answered_with_where_they_are_listed(database: Database) -> None:
     """By name."""
     with database.reader() as db, pytest.raises(AppError, match=r"There is no study 'none'.*/studies"):
-        studies.by_slug(db, "none")
+        study_lifecycle.by_slug(db, "none")
 
 
 def test_a_pool_without_sources_counts_every_clip_as_its_own(tmp_path: Path) -> None:

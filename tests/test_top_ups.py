@@ -10,7 +10,7 @@ import typer
 from sqlmodel import col, select
 from typer.testing import CliRunner
 
-from app import draws, random_draws, studies, top_ups
+from app import draws, random_draws, studies, study_lifecycle, top_ups
 from app.commands.top_up import top_up as command
 from app.db import Database
 from app.design_files import DesignFile, parse
@@ -77,7 +77,7 @@ def create(database: Database, settings: Settings, pool: Pool, sampling: str = S
 def look(database: Database, slug: str) -> tuple[Study, dict[str, StudyClip]]:
     """The study and its clips by name."""
     with database.reader() as db:
-        study = studies.by_slug(db, slug)
+        study = study_lifecycle.by_slug(db, slug)
         clips = db.exec(select(StudyClip).where(StudyClip.study_id == study.id)).all()
     assert len({clip.clip for clip in clips}) == len(clips), "no clip is there twice"
     assert sorted(clip.position for clip in clips) == list(range(len(clips)))

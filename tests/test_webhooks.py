@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from sqlmodel import select
 
-from app import courier, studies, study_states, webhook_calls, webhooks
+from app import study_lifecycle, webhook_calls, webhooks
 from app.db import Database
 from app.errors import AppError
 from app.models import Event, Study
@@ -71,13 +71,13 @@ def inside(settings: Settings) -> Settings:
 def added(database: Database, settings: Settings, study: Study, url: str) -> str:
     """A webhook; its secret."""
     with database.writer() as db:
-        return webhooks.add(db, settings, studies.by_slug(db, study.slug), url)
+        return webhooks.add(db, settings, study_lifecycle.by_slug(db, study.slug), url)
 
 
-def moved(database: Database, study: Study, state: study_states.State) -> None:
+def moved(database: Database, study: Study, state: study_lifecycle.State) -> None:
     """The study in another state."""
     with database.writer() as db:
-        study_states.move(db, studies.by_slug(db, study.slug), state)
+        study_lifecycle.move(db, study_lifecycle.by_slug(db, study.slug), state)
 
 
 def later(**length: float) -> datetime:
@@ -252,7 +252,7 @@ def test_an_address_that_became_private_is_not_called(
 
 
 @on_sqlite
-def test_the_server_s_courier_tells_without_being_asked(
+def test_the_server_delivers_webhooks_in_the_background(
     study_maker: StudyMaker,
     database: Database,
     inside: Settings,
@@ -261,7 +261,7 @@ def test_the_server_s_courier_tells_without_being_asked(
     """A study closed by any process is told by the running server within a few seconds."""
     study = study_maker(clips=1, with_media=False)
     added(database, inside, study, receiver.url)
-    with courier.working(database, inside, every=0.05):
+    with webhooks.delivering(database, inside, every=0.05):
         moved(database, study, "closed")
         waited = threading.Event()
         for _ in range(200):

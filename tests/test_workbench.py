@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from analysis.design import Design
 from analysis.rates import confusion, wilson
 from analysis.threshold_curves import threshold_curves
-from app import adopted_thresholds, auth, cascades, filter_files, rooms, studies, workbench
+from app import adopted_thresholds, auth, cascades, filter_files, study_lifecycle, whole_study, workbench
 from app.db import Database
 from app.models import Event, Filter, Study
 from app.settings import Settings
@@ -59,7 +59,7 @@ def bench_of(database: Database, study: Study, name: str = "movement", aims: Aim
     """The bench of one filter."""
     result = computed(database, study).filter_named(name)
     with database.reader() as db:
-        return workbench.make(db, studies.by_slug(db, study.slug), result, aims or Aims())
+        return workbench.make(db, study_lifecycle.by_slug(db, study.slug), result, aims or Aims())
 
 
 @pytest.fixture
@@ -264,9 +264,9 @@ def test_filters_together_count_what_each_rejects_alone(judged: Study, researche
 def test_what_a_filter_rejects_alone_is_counted_by_hand(judged: Study, database: Database) -> None:
     """Only the upper end of the band rejects clips above 95, only `movement` those from 70 up to 80."""
     with database.reader() as db:
-        study = studies.by_slug(db, judged.slug)
+        study = study_lifecycle.by_slug(db, judged.slug)
         found = computed(database, judged)
-        whole = rooms.parts(db, study.id)
+        whole = whole_study.parts(db, study.id)
         items = cascades.criteria_of(found, whole.criteria)
         made = cascades.together(db, study, found, cascades.chosen(items, ""), None)
     scores = made.sample.scores

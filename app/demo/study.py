@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from app import pools, studies, study_files
+from app import pools, studies, study_files, study_lifecycle
 from app.db import Database
 from app.demo.clips import make_demo_clips
 from app.demo.panel import add_panel
@@ -19,7 +19,7 @@ Say = Callable[[str], None]
 def ensure(settings: Settings, database: Database, say: Say) -> Database:
     """Make the demo unless it is there already; answers given so far are kept. Gives the database back, ready."""
     database.migrate()
-    if studies.free_slug(database, SLUG) != SLUG:
+    if study_lifecycle.free_slug(database, SLUG) != SLUG:
         return database
     say("Making 24 clips from two real faces ...")
     folder = settings.home / "clips"
@@ -36,7 +36,7 @@ def ensure(settings: Settings, database: Database, say: Say) -> Database:
     say("Drawing the sample and preparing the clips for the browser ...")
     studies.create(database, settings, pool, spec, text, slug=SLUG)
     with database.writer() as db:
-        add_panel(db, studies.by_slug(db, SLUG), clips)
+        add_panel(db, study_lifecycle.by_slug(db, SLUG), clips)
     say("The demo is ready.")
     return database
 

@@ -1,8 +1,6 @@
 """The forms a study can be exported in, written as a folder or packed into a zip."""
 
-import zipfile
 from collections.abc import Callable, Mapping
-from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
@@ -17,10 +15,6 @@ FORMS: dict[Form, Callable[[Session, Study], dict[str, bytes]]] = {
     "label-studio": label_studio.files,
     "huggingface": hugging_face.files,
 }
-ONE_DATE = (1980, 1, 1, 0, 0, 0)
-"""The date of every file inside a zip: the earliest the format knows, so that the same files give the same zip."""
-PACKED = (".png", ".pdf", ".parquet")
-"""Endings of files that are packed already: packing them again costs time and saves nothing."""
 
 
 def form_named(name: str) -> Form:
@@ -39,19 +33,3 @@ def write(folder: Path, files: Mapping[str, bytes]) -> None:
         place = folder / name
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content)
-
-
-def zipped(files: Mapping[str, bytes], folder: str, comment: bytes = b"") -> bytes:
-    """The files in one zip, under a folder of their own. The same files give the same bytes.
-
-    >>> zipped({"a.txt": b"a"}, "x") == zipped({"a.txt": b"a"}, "x")
-    True
-    """
-    target = BytesIO()
-    with zipfile.ZipFile(target, "w") as made:
-        made.comment = comment
-        for name, content in files.items():
-            entry = zipfile.ZipInfo(f"{folder}/{name}", ONE_DATE)
-            entry.external_attr = 0o644 << 16
-            made.writestr(entry, content, zipfile.ZIP_STORED if name.endswith(PACKED) else zipfile.ZIP_DEFLATED)
-    return target.getvalue()

@@ -11,7 +11,7 @@ import polars as pl
 import yaml
 from sqlmodel import Session
 
-from app import __version__, exports, results, studies
+from app import __version__, exports, results, study_lifecycle
 from app.exchange import answers
 from app.models import Study
 from app.report import author, facts, methods
@@ -107,7 +107,7 @@ def _card(
         f"by ClipJury {__version__}. Videos are not part of it.",
         "## How it was made",
         told,
-        *[f"- {note}" for note in studies.notes(study)],
+        *[f"- {note}" for note in study_lifecycle.notes(study)],
         "## Columns of `judgments`",
         "\n".join(f"- `{name}`: {words}" for name, (_kind, words) in COLUMNS.items()),
         "## Columns of `clips`",

@@ -14,7 +14,7 @@ from xml.etree import ElementTree as Xml
 from sqlalchemy import select as rows
 from sqlmodel import Session, col
 
-from app import rooms
+from app import whole_study
 from app.exchange import answers
 from app.judgments import SCALES
 from app.models import Criterion, Study, StudyClip
@@ -26,7 +26,7 @@ VIDEO = "video"
 
 def files(db: Session, study: Study) -> dict[str, bytes]:
     """`clips.json` to import, `interface.xml` for the project's settings, and a few words."""
-    criteria = rooms.parts(db, study.id).criteria
+    criteria = whole_study.parts(db, study.id).criteria
     whole = clips_json(db, study, {item.key: item for item in criteria})
     return {
         "clips.json": (json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode(),

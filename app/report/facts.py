@@ -9,15 +9,15 @@ from sqlalchemy import func
 from sqlalchemy import select as rows
 from sqlmodel import Session, col
 
-from app import frozen_plans, progress, rooms, votes
+from app import frozen_plans, progress, votes, whole_study
 from app.frozen_plans import Version
 from app.models import Assignment, Event, Judgment, Rater, Study, StudyClip
 from app.progress import StratumLine
 from app.report import subgroup_errors
 from app.report.subgroup_errors import SubgroupErrors
 from app.results import Results
-from app.rooms import StudyParts
 from app.votes import Vote
+from app.whole_study import StudyParts
 
 COUNTED = ("done", "surplus")
 BLIND = votes.BLIND_ARMS
@@ -96,7 +96,7 @@ class Facts:
 
 def gather(db: Session, study: Study, results: Results) -> Facts:
     """Read all of it. People or the simulated panel, as the results are; never both."""
-    whole = rooms.parts(db, study.id)
+    whole = whole_study.parts(db, study.id)
     clips = {
         clip.id: clip
         for clip in db.execute(

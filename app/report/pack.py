@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlmodel import Session
 
-from app import exports, figures, frozen_plans, results, studies
+from app import exports, figures, frozen_plans, results, study_lifecycle
 from app.errors import AppError
 from app.models import Study
 from app.report import author, checklist, facts, formats, methods, page, pdf, snapshot, tables, votes_file
@@ -40,7 +40,7 @@ def write(
 def _fill(target: Path, db: Session, known: facts.Facts, said: dict[str, str], on_step: Progress) -> list[str]:
     made = tables.all_tables(known)
     points = checklist.lines(known, said)
-    notes = studies.notes(known.study)
+    notes = study_lifecycle.notes(known.study)
     text = methods.paragraph(known)
     votes = votes_file.table(db, known)
     mark = snapshot.text(known, votes, said)

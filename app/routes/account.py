@@ -5,12 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request, Response
 from sqlmodel import Session
 
-from app import auth, invites, raters, studies
+from app import auth, invites, raters, study_overview
 from app.db import Reader, Writer
 from app.errors import NotAllowed
 from app.languages import speak
 from app.models import now
-from app.schedule import rules_of
+from app.study_rules import rules_of
 from app.web import page, see
 
 router = APIRouter()
@@ -67,8 +67,8 @@ def invitation(request: Request, token: str, db: Reader) -> Response:
         context = {
             "study_name": way.study.name,
             "token_path": f"/join/{token}{query}",
-            "clips": studies.clips_per_rater(db, way.study),
-            "minutes": studies.minutes_per_rater(db, way.study),
+            "clips": study_overview.clips_per_rater(db, way.study),
+            "minutes": study_overview.minutes_per_rater(db, way.study),
         }
         return page(request, "rate/join.html", context)
     response = see("/rate")

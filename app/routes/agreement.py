@@ -7,7 +7,16 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import JSONResponse
 from sqlmodel import Session
 
-from app import adjudications, agreement_figures, agreement_pages, disputes, rater_pages, rooms, studies, votes
+from app import (
+    adjudications,
+    agreement_figures,
+    agreement_pages,
+    disputes,
+    rater_pages,
+    study_lifecycle,
+    votes,
+    whole_study,
+)
 from app.agreement_pages import Agreement
 from app.auth import require_researcher
 from app.db import Reader, Writer
@@ -39,10 +48,10 @@ def agreement_of(request: Request, db: Session, study: Study, *, older: bool = F
 @router.get("")
 def agreement(request: Request, slug: str, db: Reader, criterion: Key = "") -> Response:
     """Every criterion on one plot; pairs and raters of one criterion; the first disputed clips."""
-    study = studies.by_slug(db, slug)
+    study = study_lifecycle.by_slug(db, slug)
     found = agreement_of(request, db, study)
     chosen = _chosen(found, criterion)
-    whole = rooms.parts(db, study.id)
+    whole = whole_study.parts(db, study.id)
     wall = disputes.wall(db, study, found, whole.criteria, Asked(chosen.item.key if chosen else ""))
     context = _usual(study, found) | {
         "chosen": chosen,
@@ -55,7 +64,7 @@ def agreement(request: Request, slug: str, db: Reader, criterion: Key = "") -> R
 @router.get("/raters/{pseudonym}")
 def rater(request: Request, slug: str, pseudonym: str, db: Reader) -> Response:
     """One rater: bias, inconsistency, beside the rest, beside themselves."""
-    study = studies.by_slug(db, slug)
+    study = study_lifecycle.by_slug(db, slug)
     found = agreement_of(request, db, study)
     one = _rater(request, db, study, found, pseudonym)
     context = {"one": one, "table": agreement_figures.bias_table(one)}
@@ -74,11 +83,11 @@ def clips(
     page_: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1,
 ) -> Response:
     """The wall of disputed clips."""
-    study = studies.by_slug(db, slug)
+    study = study_lifecycle.by_slug(db, slug)
     found = agreement_of(request, db, study)
     _chosen(found, criterion)
     asked = Asked(criterion, show, order, rater, page_)
-    wall = disputes.wall(db, study, found, rooms.parts(db, study.id).criteria, asked)
+    wall = disputes.wall(db, study, found, whole_study.parts(db, study.id).criteria, asked)
     kept = {"criterion": criterion, "show": show, "order": order, "rater": rater}
     context = _usual(study, found) | {
         "wall": wall,
@@ -102,7 +111,7 @@ def rule(
     back: Annotated[str, Form(max_length=500)] = "",
 ) -> Response:
     """The researcher's own verdict on a clip, or its withdrawal."""
-    study = studies.by_slug(db, slug)
+    study = study_lifecycle.by_slug(db, slug)
     said = adjudications.WITHDRAWN if withdraw else value
     adjudications.record(db, study, number, criterion, said, reason)
     here = f"/studies/{study.slug}/agreement/clips"
@@ -122,7 +131,7 @@ def figure_spec(
     width: FigureWidth = 440,
 ) -> JSONResponse:
     """A figure of these pages for the browser to draw."""
-    study = studies.by_slug(db, slug)
+    study = study_lifecycle.by_slug(db, slug)
     found = agreement_of(request, db, study, older=True)
     one = _rater(request, db, study, found, rater) if rater else None
     return specification(agreement_figures.chart(found, name, _chosen(found, criterion), one, width), theme)
@@ -133,7 +142,7 @@ def figure_file(
     request: Request, slug: str, name: str, db: Reader, criterion: Key = "", rater: Key = "", theme: Theme = "light"
 ) -> Response:
     """The same figure as a file."""
-    study = studies.by_slug(db, slug)
+    study = study_lifecycle.by_slug(db, slug)
     found = agreement_of(request, db, study, older=True)
     one = _rater(request, db, study, found, rater) if rater else None
     drawn = agreement_figures.chart(found, name, _chosen(found, criterion), one, FILE_WIDTH)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from analysis import figures
-from app import consequences, evidence, influence, next_batches, studies, subgroups, top_ups
+from app import consequences, evidence, influence, next_batches, study_lifecycle, subgroups, top_ups
 from app.auth import require_researcher
 from app.background import Jobs, Step
 from app.db import Database, Reader, database
@@ -35,7 +35,7 @@ def evidence_of(request: Request, slug: str, db: Reader, truth: Truth = "raters"
     state = request.app.state
     older = "/figures/" in request.url.path
     cuts = {name.removeprefix(CUT): value for name, value in request.query_params.items() if name.startswith(CUT)}
-    return Evidence(db, studies.by_slug(db, slug), state.kept, state.result_cache, truth, _numbers(cuts), older)
+    return Evidence(db, study_lifecycle.by_slug(db, slug), state.kept, state.result_cache, truth, _numbers(cuts), older)
 
 
 Found = Annotated[Evidence, Depends(evidence_of)]
@@ -110,7 +110,7 @@ def next_batch(request: Request, found: Found, clips: Annotated[int, Query(ge=1,
 @router.post("/next")
 def draw(request: Request, slug: str, db: Reader, clips: Annotated[int, Form(ge=1, le=MOST)]) -> Response:
     """Draw that many more clips by the study's own design, in the background."""
-    study = studies.by_slug(db, slug)
+    study = study_lifecycle.by_slug(db, slug)
     jobs: Jobs = request.app.state.jobs
     opened, settings = database(request), request.app.state.settings
     jobs.start(_job(study), lambda step: _draw(opened, settings, study.slug, clips, step))
@@ -120,7 +120,7 @@ def draw(request: Request, slug: str, db: Reader, clips: Annotated[int, Form(ge=
 @router.get("/next/drawing")
 def drawing(request: Request, slug: str, db: Reader) -> Response:
     """How far the draw is; it looks again by itself."""
-    study = studies.by_slug(db, slug)
+    study = study_lifecycle.by_slug(db, slug)
     jobs: Jobs = request.app.state.jobs
     job = jobs.of(_job(study))
     if job is None:

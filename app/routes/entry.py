@@ -9,10 +9,11 @@ from app import devices, documents, endings, entry, raters, rooms, standings
 from app.auth import SignedIn, signed_in_rater
 from app.db import database
 from app.entry import PAGES
-from app.rooms import StudyParts
+from app.markdown import markdown
 from app.routes.rate import study_parts
 from app.study_rules import Device
-from app.web import markdown, page, see
+from app.web import page, see
+from app.whole_study import StudyParts
 
 router = APIRouter()
 

@@ -5,7 +5,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from fastapi.responses import FileResponse
 
-from app import clip_posters, draft_forms, draft_previews, studies, study_drafts, study_files
+from app import (
+    clip_posters,
+    draft_forms,
+    draft_previews,
+    studies,
+    study_drafts,
+    study_files,
+    study_lifecycle,
+    study_overview,
+)
 from app.auth import require_researcher
 from app.background import Job, Jobs, Step
 from app.db import Database, Reader, database
@@ -53,7 +62,7 @@ def begin(request: Request, db: Reader) -> Response:
         "pools": study_drafts.pools(settings, db),
         "folder": settings.home / "pools",
         "presets": study_files.PRESETS,
-        "lines": studies.overview(db),
+        "lines": study_overview.overview(db),
         "drafts": study_drafts.listed(settings),
     }
     return page(request, "wizard/begin.html", context)
@@ -71,7 +80,7 @@ def start(
     if not pool:
         raise AppError("No pool was chosen.", "Go back and choose one.")
     place = study_drafts.chosen_pool(settings, db, pool)
-    text = study_files.preset(base) if base in study_files.PRESETS else studies.by_slug(db, base).study_file
+    text = study_files.preset(base) if base in study_files.PRESETS else study_lifecycle.by_slug(db, base).study_file
     return see(f"/studies/new/{study_drafts.begin(settings, place, text).key}/filters")
 
 
@@ -198,7 +207,7 @@ def _share(job: Job) -> int:
 
 def _make(opened: Database, settings: Settings, draft: Draft, step: Step) -> str:
     pool, spec = study_drafts.pool_of(draft), draft.spec()
-    slug = studies.free_slug(opened, studies.slug_of(spec.name))
+    slug = study_lifecycle.free_slug(opened, study_lifecycle.slug_of(spec.name))
     made = studies.create(opened, settings, pool, spec, draft.text, slug=slug, on_clip=step)
     study_drafts.forget(settings, draft.key)
     return made

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlmodel import Session
 
-from app import flows, invite_lists, progress, rater_quality, results, studies, truth_flows, votes
+from app import flows, invite_lists, progress, rater_quality, results, study_lifecycle, truth_flows, votes
 from app.auth import require_researcher
 from app.db import Reader
 from app.flows import Left, RaterFlow, Stage, StratumFlow, Stuck
@@ -54,7 +54,7 @@ def shown(
     request: Request, slug: str, db: Reader, live: Annotated[str, Query(pattern="^(on|off)$")] = "on"
 ) -> Response:
     """Flow, strata, raters, who is stuck; htmx gets the part that changes."""
-    study = studies.by_slug(db, slug)
+    study = study_lifecycle.by_slug(db, slug)
     kind = results.kind_of(study)
     kept: Kept = request.app.state.kept
     answers, last, version = votes.fingerprint(db, study)

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Depends, Form, Path, Request, Response
 from sqlmodel import Session
 
-from app import assignments, endings, entry, judgments, rooms, standings, training
+from app import assignments, endings, entry, judgments, rooms, standings, training, whole_study
 from app.auth import SignedIn, signed_in_rater
 from app.db import database
 from app.errors import AppError
@@ -21,8 +21,8 @@ from app.languages import speak
 from app.models import now
 from app.rating_turns import in_turn, writer
 from app.room_view import Ended, Room
-from app.rooms import StudyParts
 from app.web import is_htmx, page, see
+from app.whole_study import StudyParts
 
 router = APIRouter()
 AssignmentId = Annotated[int, Path(ge=1, le=2**31 - 1)]
@@ -147,7 +147,7 @@ def study_parts(request: Request, db: Session, rater: SignedIn) -> StudyParts:
     kept: dict[int, StudyParts] = request.app.state.study_parts
     whole = kept.get(rater.study_id)
     if whole is None or whole.study.version != rater.study_version:
-        whole = kept[rater.study_id] = rooms.parts(db, rater.study_id).detached(db)
+        whole = kept[rater.study_id] = whole_study.parts(db, rater.study_id).detached(db)
     speak(request, rater.language, whole.rules.language)
     return whole
 

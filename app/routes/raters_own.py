@@ -9,8 +9,8 @@ from fastapi import APIRouter, Form, Request, Response
 from app import judgments, raters, rooms
 from app.auth import signed_in_rater
 from app.db import database
+from app.languages import Language
 from app.routes.rate import study_parts
-from app.study_rules import Language
 from app.web import page, see
 
 router = APIRouter()

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from sqlmodel import Session
 
-from app import exports, figures, frozen_plans, result_pages, studies
+from app import exports, figures, frozen_plans, result_pages, study_lifecycle, study_overview
 from app.auth import require_researcher
 from app.db import Reader, database
 from app.filter_results import is_weighted
@@ -28,12 +28,12 @@ def results_of(request: Request, db: Session, study: Study) -> Results:
 @router.get("/studies/{slug}/results")
 def results(request: Request, slug: str, db: Reader) -> Response:
     """Agreement on every criterion, every filter at a glance."""
-    study = studies.by_slug(db, slug)
+    study = study_lifecycle.by_slug(db, slug)
     found = results_of(request, db, study)
     context = {
         "study_name": study.name,
         "study": study,
-        "clips": studies.clips_of(db, study),
+        "clips": study_overview.clips_of(db, study),
         "simulated": found.kind == "simulated",
         "results": found,
         "weighted": is_weighted(study),
@@ -41,7 +41,7 @@ def results(request: Request, slug: str, db: Reader) -> Response:
         "cuts": {one.rule.name: threshold_text(one.rule.minimum, one.rule.maximum) for one in found.filters},
         "undefined_agreement": result_pages.undefined_agreement(found),
         "reasons": result_pages.reasons(found),
-        "notes": studies.notes(study),
+        "notes": study_lifecycle.notes(study),
         "plan": frozen_plans.versions(db, study),
     }
     return page(request, "results/results.html", context)
@@ -50,7 +50,7 @@ def results(request: Request, slug: str, db: Reader) -> Response:
 @router.get("/studies/{slug}/filters/{name}")
 def filter_page(request: Request, slug: str, name: str, db: Reader) -> Response:
     """One filter: its score by verdict, ROC, its table at the current and at the best cut."""
-    study = studies.by_slug(db, slug)
+    study = study_lifecycle.by_slug(db, slug)
     found = results_of(request, db, study)
     chosen = found.filter_named(name)
     context = {
@@ -73,7 +73,7 @@ def figure_spec(
     request: Request, slug: str, name: str, db: Reader, theme: Theme = "light", width: FigureWidth = 440
 ) -> JSONResponse:
     """A figure for the page to draw."""
-    study = studies.by_slug(db, slug)
+    study = study_lifecycle.by_slug(db, slug)
     return JSONResponse(
         figures.spec(results_of(request, db, study), name, theme, width), headers={"Cache-Control": "no-store"}
     )
@@ -82,7 +82,7 @@ def figure_spec(
 @router.get("/studies/{slug}/figures/{name}.svg")
 def figure_file(request: Request, slug: str, name: str, db: Reader, theme: Theme = "light") -> Response:
     """The same figure as a file."""
-    study = studies.by_slug(db, slug)
+    study = study_lifecycle.by_slug(db, slug)
     drawn = figures.svg(results_of(request, db, study), name, theme)
     headers = {"Cache-Control": "no-store", "Content-Disposition": f'inline; filename="{study.slug}-{name}.svg"'}
     return Response(drawn, media_type="image/svg+xml", headers=headers)
@@ -91,7 +91,7 @@ def figure_file(request: Request, slug: str, name: str, db: Reader, theme: Theme
 @router.get("/studies/{slug}/judgments.csv")
 def judgments(request: Request, slug: str, db: Reader) -> StreamingResponse:
     """Every answer with revision, arm and timing; people and simulated raters told apart by a column."""
-    study = studies.by_slug(db, slug)
+    study = study_lifecycle.by_slug(db, slug)
     opened = database(request)
 
     def lines() -> Iterator[str]:
@@ -105,7 +105,7 @@ def judgments(request: Request, slug: str, db: Reader) -> StreamingResponse:
 @router.get("/studies/{slug}/estimates.json")
 def estimates(request: Request, slug: str, db: Reader) -> Response:
     """Every estimate with interval, counts, method and signature."""
-    study = studies.by_slug(db, slug)
+    study = study_lifecycle.by_slug(db, slug)
     text = exports.estimates_json(db, study, results_of(request, db, study))
     return Response(text, media_type="application/json", headers=_download(f"{study.slug}-estimates.json"))
 

@@ -5,12 +5,13 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from app import invite_lists, progress, raters, rooms, studies, study_drafts, study_states
+from app import invite_lists, progress, raters, rooms, study_drafts, study_lifecycle, study_overview, whole_study
 from app.auth import require_researcher
 from app.db import Reader, Writer
+from app.markdown import markdown
 from app.settings import Settings
 from app.threshold_text import threshold_text
-from app.web import markdown, page, see
+from app.web import page, see
 
 router = APIRouter(dependencies=[Depends(require_researcher)])
 
@@ -18,7 +19,7 @@ router = APIRouter(dependencies=[Depends(require_researcher)])
 @router.get("/studies")
 def index(request: Request, db: Reader) -> Response:
     """All studies."""
-    lines = studies.overview(db)
+    lines = study_overview.overview(db)
     context = {
         "lines": [line for line in lines if line.study.state != "archived"],
         "archived": [line for line in lines if line.study.state == "archived"],
@@ -29,17 +30,17 @@ def index(request: Request, db: Reader) -> Response:
 @router.get("/studies/{slug}")
 def overview(request: Request, slug: str, db: Reader) -> Response:
     """One study: links, progress, raters, sample."""
-    study = studies.by_slug(db, slug)
+    study = study_lifecycle.by_slug(db, slug)
     settings: Settings = request.app.state.settings
-    whole = rooms.parts(db, study.id)
+    whole = whole_study.parts(db, study.id)
     context = {
         "study_name": study.name,
         "study": study,
-        "line": studies.line_of(db, study),
+        "line": study_overview.line_of(db, study),
         "raters": progress.by_rater(db, study),
         "strata": progress.by_stratum(db, study),
         "skips": progress.skips(db, study),
-        "notes": studies.notes(study),
+        "notes": study_lifecycle.notes(study),
         "criteria": rooms.criterion_views(whole, None, {}),
         "filters": [(rule, threshold_text(rule.minimum, rule.maximum)) for rule in whole.filters],
         "guidelines_html": markdown(study.guidelines),
@@ -53,7 +54,7 @@ def overview(request: Request, slug: str, db: Reader) -> Response:
 @router.post("/studies/{slug}/simulated")
 def simulated(slug: str, db: Writer, on: Annotated[bool, Form()]) -> Response:
     """Switch the simulated panel's figures on or off."""
-    studies.show_simulated(db, studies.by_slug(db, slug), on=on)
+    study_lifecycle.show_simulated(db, study_lifecycle.by_slug(db, slug), on=on)
     return see(f"/studies/{slug}/results")
 
 
@@ -61,22 +62,22 @@ def simulated(slug: str, db: Writer, on: Annotated[bool, Form()]) -> Response:
 def state(
     slug: str,
     db: Writer,
-    state: Annotated[study_states.State, Form()],
+    state: Annotated[study_lifecycle.State, Form()],
     back: Annotated[Literal["study", "list"], Form()] = "study",
 ) -> Response:
     """Pause, resume, close, archive or open the study again."""
-    study_states.move(db, studies.by_slug(db, slug), state)
+    study_lifecycle.move(db, study_lifecycle.by_slug(db, slug), state)
     return see("/studies" if back == "list" else f"/studies/{slug}")
 
 
 @router.post("/studies/{slug}/clone")
 def clone(request: Request, slug: str, db: Reader) -> Response:
     """A draft filled with this study's file, to be changed; the study stays as it is."""
-    draft = study_drafts.clone(request.app.state.settings, studies.by_slug(db, slug))
+    draft = study_drafts.clone(request.app.state.settings, study_lifecycle.by_slug(db, slug))
     return see(f"/studies/new/{draft.key}/filters")
 
 
 @router.get("/studies/{slug}/study.toml")
 def study_file(slug: str, db: Reader) -> PlainTextResponse:
     """The text the study was made from."""
-    return PlainTextResponse(studies.by_slug(db, slug).study_file, media_type="application/toml; charset=utf-8")
+    return PlainTextResponse(study_lifecycle.by_slug(db, slug).study_file, media_type="application/toml; charset=utf-8")

@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from app import entry, rooms, training
+from app import entry, rooms, training, whole_study
 from app.auth import signed_in_rater
 from app.db import database
 from app.models import now
@@ -76,5 +76,5 @@ def _next(request: Request, purpose: Purpose) -> Response:
     return page(request, "training/outcome.html", _of(whole, context), block="room")
 
 
-def _of(whole: rooms.StudyParts, context: dict[str, Any]) -> dict[str, Any]:
+def _of(whole: whole_study.StudyParts, context: dict[str, Any]) -> dict[str, Any]:
     return {"study_name": whole.study.name, **context}

@@ -7,7 +7,7 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 from sqlmodel import select
 
-from app import media, raters, studies
+from app import clip_files, raters, study_lifecycle
 from app.db import Database
 from app.demo import study as demo
 from app.models import StudyClip
@@ -55,7 +55,7 @@ def run() -> None:
         settings = Settings(home=Path(folder), database_url="")
         database = demo.ensure(settings, Database(settings.database), lambda _line: None)
         with database.reader() as db:
-            link = raters.open_link(settings, studies.by_slug(db, demo.SLUG))
+            link = raters.open_link(settings, study_lifecycle.by_slug(db, demo.SLUG))
         with servers.running(settings) as server, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
             page = browser.new_page(base_url=server.base, viewport={"width": 1366, "height": 900})
@@ -80,7 +80,7 @@ def large_clips(path: str) -> None:
         with database.reader() as db:
             clips = db.exec(select(StudyClip)).all()
             for clip, film in zip(clips, films, strict=True):
-                media.prepare(film, settings.media / f"{clip.media_key}.mp4")
+                clip_files.prepare(film, settings.media / f"{clip.media_key}.mp4")
             link = raters.open_link(settings, study)
         with servers.running(settings) as server, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))

@@ -1,0 +1,179 @@
+"""Prepare clips for raters' browsers: copies under random names that carry no metadata."""
+
+import os
+import secrets
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, TypeVar
+
+import av
+import numpy as np
+from av.bitstream import BitStreamFilterContext
+from av.error import FFmpegError
+from PIL import Image
+
+from app.errors import AppError
+from app.pools import Pool
+from app.settings import Settings
+from scoring.packets import DecodingTimes, Upright, is_lying, shape_of
+from scoring.video import OPENING
+
+Item = TypeVar("Item")
+
+PLAYABLE_PIXELS = frozenset({"yuv420p", "yuvj420p"})
+SOUNDS_OF_MP4 = frozenset({"aac", "mp3", "opus", "flac"})
+"""Sound that browsers play in an MP4: it is copied, any other encoded anew."""
+
+MADE_AT = 1_700_000_000
+"""One time for all: `Last-Modified` must not tell in which order clips were made ready."""
+
+
+def new_key() -> str:
+    """A name for a clip that tells nothing about it."""
+    return secrets.token_urlsafe(12)
+
+
+def prepare(source: Path, target: Path) -> None:
+    """Write a copy for browsers: MP4 that starts at once, no container metadata, no encoder's notes in the stream.
+
+    H.264 in 4:2:0 is copied packet by packet; anything else is encoded anew. Raises AppError naming the file.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    half = target.with_suffix(".part")
+    try:
+        with (
+            av.open(str(source.absolute()), options=OPENING) as given,
+            av.open(str(half), "w", format="mp4", options={"movflags": "+faststart", "fflags": "+bitexact"}) as made,
+        ):
+            _copy_or_encode(given, made)
+        os.utime(half, (MADE_AT, MADE_AT))
+        os.replace(half, target)  # noqa: PTH105 - atomic on every system
+    except (FFmpegError, OSError, ValueError, IndexError) as error:
+        half.unlink(missing_ok=True)
+        raise AppError(
+            f"The clip {source.name} cannot be made ready for browsers ({error}).",
+            "Does it play in a video player? Take it out of the pool, or convert it to H.264 MP4.",
+        ) from error
+
+
+def encode_anew(source: Path, target: Path, draw: Callable[[Image.Image], Image.Image]) -> None:
+    """Write a clip with something drawn into every picture, sound and times as they are. Raises AppError.
+
+    The file still carries the encoder's notes: `prepare` it before a rater gets it.
+    """
+    try:
+        with av.open(str(source.absolute()), options=OPENING) as given, av.open(str(target), "w", format="mp4") as made:
+            _encode_picture(given, made, given.streams.video[0], draw)
+    except (FFmpegError, OSError, ValueError, IndexError) as error:
+        raise AppError(f"The clip {source.name} cannot be drawn into ({error}).", "Take it out of the pool.") from error
+
+
+def _copy_or_encode(given: av.container.InputContainer, made: av.container.OutputContainer) -> None:
+    picture = given.streams.video[0]
+    if picture.codec_context.name == "h264" and picture.codec_context.pix_fmt in PLAYABLE_PIXELS:
+        _copy_picture(given, made, picture)
+    else:
+        _encode_picture(given, made, picture)
+
+
+def _copy_picture(
+    given: av.container.InputContainer, made: av.container.OutputContainer, picture: av.video.stream.VideoStream
+) -> None:
+    video = made.add_stream_from_template(picture)
+    video.metadata.clear()
+    sound = next(iter(given.streams.audio), None)
+    copied = sound is not None and sound.codec_context.codec.canonical_name in SOUNDS_OF_MP4
+    audio: Any = None
+    if sound is not None:
+        audio = made.add_stream_from_template(sound) if copied else made.add_stream("aac", rate=sound.rate)
+    # Encoders write their settings (x264: even the compression strength) into SEI units; raters need none of it.
+    without_notes = BitStreamFilterContext("filter_units=remove_types=6", picture, video)
+    times = DecodingTimes()
+    packets = given.demux([one for one in (picture, sound) if one])
+    for packet in (packet for packet in packets if packet.size):  # without size: the end of a stream
+        if packet.stream is picture:
+            for due in times.of(packet):
+                for clean in without_notes.filter(due):
+                    clean.stream = video
+                    made.mux(clean)
+        elif copied:
+            packet.stream = audio
+            made.mux(packet)
+        else:
+            for frame in packet.decode():
+                made.mux(audio.encode(frame))
+    for clean in without_notes.filter(None):
+        clean.stream = video
+        made.mux(clean)
+    if audio is not None and not copied:
+        made.mux(audio.encode(None))
+
+
+def _encode_picture(
+    given: av.container.InputContainer,
+    made: av.container.OutputContainer,
+    picture: av.video.stream.VideoStream,
+    draw: Callable[[Image.Image], Image.Image] | None = None,
+) -> None:
+    video = made.add_stream("libx264", rate=picture.average_rate or 25)
+    video.pix_fmt = "yuv420p"
+    video.options = {"crf": "16", "preset": "veryfast"}
+    video.codec_context.time_base = Fraction(picture.time_base or 1)  # frames of uneven length keep their times
+    sound = next(iter(given.streams.audio), None)
+    audio = made.add_stream("aac", rate=sound.rate) if sound else None
+    upright: Upright | None = None
+    latest: int | None = None
+    for frame in given.decode([one for one in (picture, sound) if one]):
+        if isinstance(frame, av.VideoFrame):
+            if upright is None:
+                size = (frame.height, frame.width) if is_lying(frame) else (frame.width, frame.height)
+                video.width, video.height = (side // 2 * 2 for side in size)
+                video.codec_context.sample_aspect_ratio = shape_of(picture, lying=is_lying(frame))
+                upright = Upright(picture, video.width, video.height)
+            if frame.pts is not None and (latest is None or frame.pts > latest):  # others no player shows either
+                latest = frame.pts
+                turned = upright.turned(frame)
+                made.mux(video.encode(turned if draw is None else _drawn(turned, draw)))
+        elif audio is not None and isinstance(frame, av.AudioFrame):
+            made.mux(audio.encode(frame))
+    made.mux(video.encode(None))
+    if audio is not None:
+        made.mux(audio.encode(None))
+
+
+def _drawn(frame: av.VideoFrame, draw: Callable[[Image.Image], Image.Image]) -> av.VideoFrame:
+    """The frame with something drawn into it, at the same time."""
+    picture = draw(Image.fromarray(frame.to_ndarray(format="rgb24")))
+    made = av.VideoFrame.from_ndarray(np.asarray(picture), format="rgb24")
+    made.pts, made.time_base = frame.pts, frame.time_base
+    return made
+
+
+def make_ready(
+    pool: Pool, settings: Settings, clips: Sequence[str], on_clip: Callable[[int, int], None] | None
+) -> dict[str, str]:
+    """Write each clip once for browsers; returns the random name of each."""
+    # In no order: neither the times of the files nor those of their making follow the clips' names.
+    names = shuffled(sorted(set(clips)))
+    keys = {name: new_key() for name in names}
+    try:
+        for number, name in enumerate(names, start=1):
+            prepare(pool.media_path(name), settings.media / f"{keys[name]}.mp4")
+            if on_clip is not None:
+                on_clip(number, len(names))
+    except BaseException:
+        forget(settings, keys)
+        raise
+    return keys
+
+
+def forget(settings: Settings, keys: dict[str, str]) -> None:
+    """Remove the copies of a study that did not come about."""
+    for key in keys.values():
+        (settings.media / f"{key}.mp4").unlink(missing_ok=True)
+
+
+def shuffled(items: Sequence[Item]) -> list[Item]:
+    """The items in an order that no seed of the study gives away."""
+    return secrets.SystemRandom().sample(items, len(items))

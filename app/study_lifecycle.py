@@ -1,0 +1,72 @@
+"""A study's life after it is made: find it by its address, pause, close and archive it, show simulated raters."""
+
+import re
+from typing import Literal
+
+from sqlmodel import Session, select
+
+from app.db import Database
+from app.errors import AppError, NotFound
+from app.models import Event, Study
+
+State = Literal["open", "paused", "closed", "archived"]
+EVENTS: dict[State, str] = {"open": "resumed", "paused": "paused", "closed": "closed", "archived": "archived"}
+
+
+def by_slug(db: Session, slug: str) -> Study:
+    """The study of an address."""
+    study = db.exec(select(Study).where(Study.slug == slug)).first() if slug_of(slug) == slug else None
+    if study is None:
+        raise NotFound(f"There is no study {slug!r}.", "The page /studies and the command clipjury links list them.")
+    return study
+
+
+def slug_of(name: str) -> str:
+    """A study's name as part of an address.
+
+    >>> slug_of("Quality, stability & verdict!")
+    'quality-stability-verdict'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60] or "study"
+
+
+def free_slug(database: Database, wanted: str) -> str:
+    """The wanted slug, with a number behind it when it is taken."""
+    with database.reader() as db:
+        taken = set(db.exec(select(Study.slug)))
+    return next(slug for slug in (wanted, *(f"{wanted}-{number}" for number in range(2, 10_000))) if slug not in taken)
+
+
+def notes(study: Study) -> list[str]:
+    """What the researcher must know about how the sample came about."""
+    return [*study.design.get("left_out", []), *study.design.get("notes", [])]
+
+
+def show_simulated(db: Session, study: Study, *, on: bool) -> None:
+    """Switch the simulated panel on or off as what the results pages speak of."""
+    if study.show_simulated != on:
+        study.show_simulated = on
+        db.add(study)
+        db.add(Event(study_id=study.id, kind="simulated_on" if on else "simulated_off"))
+
+
+def move(db: Session, study: Study, state: State) -> bool:
+    """Put a study into a state; False when it is in it already.
+
+    Raters of a study that is not open get no more clips; answers to clips they hold are kept all the same. A closed
+    study can be opened again, an archived one too. Raises AppError for pausing what is not open.
+    """
+    if study.state == state:
+        return False
+    if state == "paused" and study.state != "open":
+        raise AppError(
+            f"The study {study.slug} is {study.state} and cannot be paused.",
+            f"Open it first: clipjury study resume {study.slug}",
+            status=409,
+        )
+    before, study.state = study.state, state
+    study.version += 1
+    db.add(study)
+    db.add(Event(study_id=study.id, kind=EVENTS[state], detail={"from": before}))
+    db.flush()
+    return True

@@ -1,0 +1,75 @@
+"""The studies' list: the clips, raters, answers and places of each study, and the time a new rater needs."""
+
+from dataclasses import dataclass
+from math import ceil
+
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from app.models import Assignment, Judgment, Rater, Study, StudyClip
+
+SECONDS_TO_ANSWER = 6.0
+"""Added to a clip's length for the estimate of minutes before anybody has rated."""
+
+
+def clips_per_rater(db: Session, study: Study) -> int:
+    """How many clips a new rater could get now."""
+    query = select(func.count(func.distinct(Assignment.study_clip_id)))
+    return db.exec(query.where(Assignment.study_id == study.id, Assignment.status == "open")).one()
+
+
+def minutes_per_rater(db: Session, study: Study) -> int:
+    """A first guess of a new rater's time: each open clip once through, and a moment to answer."""
+    query = (
+        select(func.avg(StudyClip.duration))
+        .join(Assignment, col(Assignment.study_clip_id) == StudyClip.id)
+        .where(Assignment.study_id == study.id, Assignment.status == "open")
+    )
+    mean = db.exec(query).one() or 0.0
+    return ceil(clips_per_rater(db, study) * (mean + SECONDS_TO_ANSWER) / 60)
+
+
+@dataclass(frozen=True)
+class StudyLine:
+    """A study in the list, with its counts."""
+
+    study: Study
+    clips: int
+    people: int
+    answers: int
+    places: int
+    places_done: int
+
+
+def overview(db: Session) -> list[StudyLine]:
+    """All studies, newest first."""
+    return [line_of(db, study) for study in db.exec(select(Study).order_by(col(Study.id).desc()))]
+
+
+def clips_of(db: Session, study: Study) -> int:
+    """How many clips the sample has."""
+    query = select(func.count()).select_from(StudyClip)
+    return db.exec(query.where(StudyClip.study_id == study.id, StudyClip.role == "sample")).one()
+
+
+def line_of(db: Session, study: Study) -> StudyLine:
+    """A study's counts; answers of simulated raters are not among them."""
+    places = dict(
+        db.execute(
+            select(col(Assignment.status), func.count())
+            .join(Rater, col(Rater.id) == Assignment.rater_id, isouter=True)
+            .where(Assignment.study_id == study.id, Assignment.purpose == "sample")
+            .where(func.coalesce(col(Rater.kind), "person") == "person")
+            .group_by(col(Assignment.status))
+        ).all()
+    )
+    people = (Rater.study_id == study.id, Rater.kind == "person")
+    answers = select(func.count(func.distinct(Judgment.assignment_id))).join(Rater)
+    return StudyLine(
+        study=study,
+        clips=clips_of(db, study),
+        people=db.exec(select(func.count()).select_from(Rater).where(*people)).one(),
+        answers=db.exec(answers.where(*people)).one(),
+        places=sum(places.get(status, 0) for status in ("open", "held", "done")),
+        places_done=places.get("done", 0),
+    )

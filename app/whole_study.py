@@ -1,0 +1,48 @@
+"""A study with its questions, filters and rules, read from the database in one go."""
+
+from dataclasses import dataclass
+
+from sqlmodel import Session, col, select
+
+from app import documents
+from app.documents import RubricView
+from app.errors import NotFound
+from app.models import Criterion, Filter, Study
+from app.study_rules import Rules
+
+
+@dataclass(frozen=True)
+class StudyParts:
+    """A study with its questions and filters; what changes of it counts its version up."""
+
+    study: Study
+    criteria: tuple[Criterion, ...]
+    filters: tuple[Filter, ...]
+    rules: Rules
+    rubrics: tuple[RubricView, ...] = ()
+    consent_hash: str = ""
+    """Of the text raters agree to; empty where they are not asked."""
+
+    def detached(self, db: Session) -> "StudyParts":
+        """The same, free of the session it came from, to be kept."""
+        for row in (self.study, *self.criteria, *self.filters):
+            db.expunge(row)
+        return self
+
+
+def parts(db: Session, study_id: int) -> StudyParts:
+    """A study whole."""
+    study = db.get(Study, study_id)
+    if study is None:
+        raise NotFound(f"There is no study number {study_id}.", "The studies are listed at /studies.")
+    criteria = db.exec(select(Criterion).where(Criterion.study_id == study_id).order_by(col(Criterion.position))).all()
+    filters = db.exec(select(Filter).where(Filter.study_id == study_id).order_by(col(Filter.position)))
+    rules = Rules.model_validate(study.rules)
+    return StudyParts(
+        study,
+        tuple(criteria),
+        tuple(filters),
+        rules,
+        documents.rubrics(db, study, criteria),
+        documents.hash_of(rules.consent.text) if rules.consent else "",
+    )
