@@ -1,102 +1,150 @@
-"""Thresholds for one score from a rated sample, as the plain content that the command line prints."""
+"""Calibration of one score on rated clips: its ROC curve, and thresholds that reach an aim or carry a guarantee."""
 
-from dataclasses import asdict
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from analysis.calibration import best
+from analysis.calibration import Choice, best
 from analysis.cross_fitting import HeldOut
 from analysis.design import Design
 from analysis.estimate import Floats
 from analysis.objectives import Objective
-from analysis.promise import precision_promise
+from analysis.promise import Promise, precision_promise
 from analysis.promise_checks import promise_held_out, promise_stability
-from analysis.rates import NAMES, Confusion, tabulate
-from analysis.recall_control import recall_threshold
+from analysis.rates import Confusion, tabulate
+from analysis.recall_control import RecallThreshold, recall_threshold
 from analysis.roc import Direction, Roc, curve_of
 
 POINTS = 2000
-"""Points of a curve at most; more are thinned evenly."""
+"""The largest number of points of a curve; a longer curve is thinned evenly."""
 NO_REJECTS = "no clip that the filter rejects was rated, so what it loses is unknown"
 
-
-def rates_of(table: Confusion, *, weighted: bool) -> dict[str, Any]:
-    """Every rate with its value, standard error and interval; `sample_value` (unweighted) where weights differ."""
-    made = {}
-    for name in NAMES:
-        estimate = getattr(table, name)
-        made[name] = {"value": estimate.value, "se": table.se[name]} | estimate.to_dict()
-        if weighted:
-            made[name]["sample_value"] = table.sample_value(name)
-    return made
+Interval = tuple[float | None, float | None]
+"""All thresholds that accept the same rated clips, from low to high; None for an open end."""
 
 
-def table_of(table: Confusion, *, weighted: bool, hard: bool) -> dict[str, Any]:
-    """Cells of a table (rated clips, and pool clips they stand for) and its rates."""
-    names = ("tp", "fp", "fn", "tn")
-    cells: dict[str, Any] = {name: getattr(table, name) for name in names} if hard else {}
-    if not hard:
-        cells |= dict(zip(names, table.counts, strict=True))
-    cells["weighted"] = dict(zip(names, table.weighted, strict=True))
-    cells["max_weight_share"] = table.max_weight_share
-    return cells | rates_of(table, weighted=weighted)
+@dataclass(frozen=True)
+class GuaranteeStability:
+    """Range of the guaranteed threshold over resamples, and the share of resamples without such a threshold."""
+
+    low: float
+    high: float
+    none_share: float
 
 
-def held_out_of(held_out: HeldOut | None, *, weighted: bool) -> dict[str, Any] | None:
-    """Performance on clips that had no say in the choice."""
-    if held_out is None:
-        return None
-    return {"value": held_out.value, "splits": held_out.splits} | rates_of(held_out.table, weighted=weighted)
+@dataclass(frozen=True)
+class PrecisionGuarantee:
+    """The loosest threshold with a guaranteed precision, or None and the reason in `undefined`.
+
+    `threshold`, `start` and `interval` are in the units of the score. `tests` says how the guarantee was tested.
+    """
+
+    tests: Promise
+    start: float
+    threshold: float | None
+    interval: Interval | None
+    stability: GuaranteeStability | None
+    held_out: HeldOut | None
+    undefined: str | None
+
+    @property
+    def approximate(self) -> bool:
+        """Whether the confidence rests on an effective number of clips, because they weigh unequally."""
+        return self.tests.approximate
 
 
+@dataclass(frozen=True)
+class RecallGuarantee:
+    """The strictest threshold with a guaranteed recall, or None and the reason in `undefined`.
+
+    `threshold` and `interval` are in the units of the score. `found` says how the guarantee was computed.
+    """
+
+    found: RecallThreshold
+    threshold: float | None
+    interval: Interval | None
+    undefined: str | None
+
+    @property
+    def approximate(self) -> bool:
+        """Whether the guarantee rests on an effective number of clips, because they weigh unequally."""
+        return self.found.approximate
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """A point of the ROC curve with the precision there; `threshold` is None where nothing is accepted."""
+
+    threshold: float | None
+    tpr: float
+    fpr: float
+    precision: float | None
+
+
+@dataclass(frozen=True, eq=False)
 class Calibration:
-    """One score's sample, with what every part of the answer needs: built once, asked part by part."""
+    """One score of rated clips: `scores` and `good` (0 to 1) have shape (clips,).
 
-    def __init__(
-        self, scores: Floats, good: Floats, design: Design, direction: Direction, confidence: float, seed: int
-    ):
-        self.scores, self.good, self.design, self.direction = scores, good, design, direction
-        self.sign = 1.0 if direction == "ge" else -1.0
-        self.values, self.confidence, self.seed = scores * self.sign, confidence, seed
-        self.weighted = not design.equal_weights
-        self.hard = bool(np.isin(good, (0.0, 1.0)).all())
+    Clips are accepted at `score >= threshold` ("ge") or `score <= threshold` ("le").
+    """
+
+    scores: Floats
+    good: Floats
+    design: Design
+    direction: Direction
+    confidence: float
+    seed: int
+
+    @cached_property
+    def values(self) -> Floats:
+        """The scores with their sign changed for "le", so that larger is better; shape (clips,)."""
+        return self.scores * self._sign
+
+    @property
+    def weighted(self) -> bool:
+        """Whether the clips stand for different numbers of pool clips."""
+        return not self.design.equal_weights
+
+    @property
+    def binary(self) -> bool:
+        """Whether every label is 0 or 1; otherwise labels are shares of good verdicts."""
+        return bool(np.isin(self.good, (0.0, 1.0)).all())
+
+    @property
+    def _sign(self) -> float:
+        return 1.0 if self.direction == "ge" else -1.0
 
     def curve(self, resamples: int) -> Roc:
-        """The ROC curve with its area."""
+        """The ROC curve with the area under it."""
+        return self._curve(self.design, resamples, self.seed)
+
+    def unweighted_auc(self) -> float | None:
+        """The area under the curve of the rated clips alone, without weights; None where it is undefined."""
+        return self._curve(Design.build(len(self.good)), 2, 0).auc.value
+
+    def _curve(self, design: Design, resamples: int, seed: int) -> Roc:
         return curve_of(
             self.values,
             self.good,
-            self.design,
+            design,
             self.direction,
             resamples=resamples,
-            seed=self.seed,
+            seed=seed,
             confidence=self.confidence,
         )
 
-    def auc(self, curve: Roc) -> dict[str, Any]:
-        """The area, with the unweighted one under its own name where weights differ."""
-        content = curve.auc.to_dict()
-        if self.weighted:
-            plain = Design.build(len(self.good))
-            unweighted = curve_of(
-                self.values, self.good, plain, self.direction, resamples=2, seed=0, confidence=self.confidence
-            )
-            content["sample_value"] = unweighted.auc.value
-        return content
-
-    def at(self, threshold: float) -> dict[str, Any]:
-        """The table at a threshold given beforehand."""
-        table = tabulate(self.values >= self.sign * threshold, self.good, self.design, self.confidence)
-        return {"threshold": threshold} | table_of(table, weighted=self.weighted, hard=self.hard)
+    def table(self, threshold: float) -> Confusion:
+        """The confusion matrix at a threshold."""
+        return tabulate(self.values >= self._sign * threshold, self.good, self.design, self.confidence)
 
     def rejects_rated(self, threshold: float) -> bool:
         """Whether any clip that this threshold rejects was rated."""
-        return bool((self.values < self.sign * threshold).any())
+        return bool((self.values < self._sign * threshold).any())
 
-    def chosen(self, objective: Objective, resamples: int) -> dict[str, Any]:
-        """The best cut for an aim. Its fitted value is optimistic; rates are those of clips that had no say."""
-        choice = best(
+    def best(self, objective: Objective, resamples: int) -> Choice:
+        """The best threshold for an objective. Raises ValueError where the clips allow no choice."""
+        return best(
             self.scores,
             self.good,
             self.design,
@@ -106,94 +154,59 @@ class Calibration:
             seed=self.seed,
             confidence=self.confidence,
         )
-        return {
-            "objective": str(objective),
-            "threshold": choice.threshold,
-            "interval": [choice.gap_low, choice.gap_high],
-            "stability": {"low": choice.stable_low, "high": choice.stable_high, "same_share": choice.same_share},
-            "guarantee": None,
-            "held_out": held_out_of(choice.held_out, weighted=self.weighted),
-            "fitted_value": choice.value,
-            "implied_cost": choice.implied_cost,
-            "note": choice.note,
-            "signature": choice.signature,
-            "undefined": None,
-        }
 
-    def promised(self, target: float, confidence: float, start: float | None, *, bin_wise: bool) -> dict[str, Any]:
-        """The loosest threshold with "precision >= target" promised, or the reason why there is none."""
-        begin = None if start is None else self.sign * start
+    def precision_guarantee(
+        self, target: float, confidence: float, start: float | None, *, bin_wise: bool
+    ) -> PrecisionGuarantee:
+        """The loosest threshold at which "precision >= target" holds with the confidence."""
         promise = precision_promise(
             self.values,
             self.good,
             self.design,
             target=target,
             confidence=confidence,
-            start=begin,
+            start=None if start is None else self._sign * start,
             bin_wise=bin_wise,
         )
-        last = [step for step in promise.tests if step.passed][-1:]
-        guarantee: dict[str, Any] = {
-            "target": target,
-            "confidence": confidence,
-            "method": promise.method,
-            "approximate": promise.approximate,
-            "start": self.sign * promise.start,
-            "start_rule": promise.start_rule,
-            "tested": len(promise.tests),
-        }
-        for step in last:
-            guarantee |= {"accepted": step.accepted, "false_accepts": step.false_accepts, "p": step.p}
-        content = self._without_promise(f"precision>={target:g}", guarantee, promise.undefined)
+        begin = self._sign * promise.start
         if promise.threshold is None:
-            return content
+            return PrecisionGuarantee(promise, begin, None, None, None, None, promise.undefined)
         given = self.values, self.good, self.design, promise
-        stable = promise_stability(*given, seed=self.seed)
-        held_out = promise_held_out(*given, seed=self.seed, confidence=self.confidence)
-        ends = None if stable is None else sorted(self.sign * end for end in stable[:2])
-        return content | {
-            "threshold": self.sign * promise.threshold,
-            "interval": self._gap(promise.threshold),
-            "stability": None
-            if stable is None or ends is None
-            else {"low": ends[0], "high": ends[1], "none_share": stable[2]},
-            "held_out": held_out_of(held_out, weighted=self.weighted),
-        }
+        return PrecisionGuarantee(
+            tests=promise,
+            start=begin,
+            threshold=self._sign * promise.threshold,
+            interval=self._interval(promise.threshold),
+            stability=self._stability(promise_stability(*given, seed=self.seed)),
+            held_out=promise_held_out(*given, seed=self.seed, confidence=self.confidence),
+            undefined=promise.undefined,
+        )
 
-    def recalled(self, target: float, confidence: float | None, refused: str | None) -> dict[str, Any]:
-        """The strictest threshold that keeps the recall, on average or with confidence."""
-        name = f"recall>={target:g}"
+    def _stability(self, found: tuple[float, float, float] | None) -> GuaranteeStability | None:
+        if found is None:
+            return None
+        low, high = sorted(self._sign * end for end in found[:2])
+        return GuaranteeStability(low, high, found[2])
+
+    def recall_guarantee(self, target: float, confidence: float | None, refused: str | None) -> RecallGuarantee:
+        """The strictest threshold that keeps the recall, on average or with the confidence.
+
+        `refused` is a reason of the caller why no recall can be guaranteed; it becomes `undefined`.
+        """
         found = recall_threshold(self.values, self.good, self.design, target=target, confidence=confidence)
-        guarantee = {
-            "target": target,
-            "kind": found.guarantee,
-            "confidence": confidence,
-            "method": "conformal-risk-control" if confidence is None else "binomial-order-statistic",
-            "approximate": found.approximate,
-            "good": found.good,
-            "lost": found.lost,
-        }
         reason = refused or found.undefined
-        content = self._without_promise(name, guarantee, reason)
         if reason or found.threshold is None:
-            return content
-        return content | {"threshold": self.sign * found.threshold, "interval": self._gap(found.threshold)}
+            return RecallGuarantee(found, None, None, reason)
+        return RecallGuarantee(found, self._sign * found.threshold, self._interval(found.threshold), None)
 
-    def _without_promise(self, objective: str, guarantee: dict[str, Any], reason: str | None) -> dict[str, Any]:
-        empty = dict.fromkeys(("threshold", "interval", "stability", "held_out"))
-        kept = None if reason else guarantee
-        tried = guarantee if reason else None
-        return {"objective": objective, **empty, "guarantee": kept, "tried": tried, "undefined": reason}
+    def _interval(self, value: float) -> Interval:
+        lower = self.values[self.values < value]
+        beyond = self._sign * float(lower.max()) if len(lower) else None
+        threshold = self._sign * value
+        return (beyond, threshold) if self.direction == "ge" else (threshold, beyond)
 
-    def _gap(self, threshold: float) -> list[float | None]:
-        """All cuts that accept the same rated clips: the last score not accepted (open end, or none) and the cut."""
-        lower = self.values[self.values < threshold]
-        beyond = self.sign * float(lower.max()) if len(lower) else None
-        cut = self.sign * threshold
-        return [beyond, cut] if self.direction == "ge" else [cut, beyond]
-
-    def points(self, curve: Roc) -> list[dict[str, Any]]:
-        """The curve, strict to loose: threshold (null: nothing accepted), tpr, fpr and precision."""
+    def points(self, curve: Roc) -> list[CurvePoint]:
+        """The points of the curve, from strict to loose thresholds, at most `POINTS` of them."""
         mass = self.design.clip_weight
         good, bad = float((mass * self.good).sum()), float((mass * (1 - self.good)).sum())
         kept = np.arange(len(curve.thresholds))
@@ -201,19 +214,8 @@ class Calibration:
             kept = np.unique(np.linspace(0, len(kept) - 1, POINTS).round().astype(np.int64))
         found = []
         for k in kept:
-            hits, wrong = good * float(curve.tpr[k]), bad * float(curve.fpr[k])
-            threshold = float(curve.thresholds[k])
-            found.append(
-                {
-                    "threshold": threshold if np.isfinite(threshold) else None,
-                    "tpr": float(curve.tpr[k]),
-                    "fpr": float(curve.fpr[k]),
-                    "precision": hits / (hits + wrong) if hits + wrong > 0 else None,
-                }
-            )
+            tpr, fpr, threshold = float(curve.tpr[k]), float(curve.fpr[k]), float(curve.thresholds[k])
+            hits, wrong = good * tpr, bad * fpr
+            precision = hits / (hits + wrong) if hits + wrong > 0 else None
+            found.append(CurvePoint(threshold if np.isfinite(threshold) else None, tpr, fpr, precision))
         return found
-
-
-def shares_of(shares: "list[Any]") -> list[dict[str, Any]]:
-    """Rows of a cascade's filters as plain content."""
-    return [asdict(share) for share in shares]

@@ -16,7 +16,7 @@ from analysis.objectives import Objective
 from analysis.roc import Direction, short_cut
 from analysis.threshold_curves import ThresholdCurves, threshold_curves
 from app import pool_scan
-from app.calibrations import Calibration
+from app.calibrations import Calibration, PrecisionGuarantee, RecallGuarantee
 from app.errors import AppError
 from app.filter_results import CONFIDENCE, FilterResult, Sample
 from app.models import Filter, Study, StudyClip
@@ -257,8 +257,8 @@ def _suggested(sample: Calibration, aims: Aims) -> list[Found]:
     if not 0 < good < clips:
         reason = "no judged clip is good" if not good else "no judged clip is bad"
         return [(key, title, None, reason, "") for key, title in (("f1", "Best F1"), ("cost", "Least cost"))]
-    promised = sample.promised(aims.precision, aims.confidence, None, bin_wise=False)
-    recalled = sample.recalled(aims.recall, aims.confidence, None)
+    promised = sample.precision_guarantee(aims.precision, aims.confidence, None, bin_wise=False)
+    recalled = sample.recall_guarantee(aims.recall, aims.confidence, None)
     return [
         _chosen(sample, "f1", "Best F1", Objective("fbeta")),
         _chosen(sample, "cost", "Least cost", Objective("cost", cost_fp=aims.cost, cost_fn=1.0)),
@@ -269,21 +269,21 @@ def _suggested(sample: Calibration, aims: Aims) -> list[Found]:
 
 def _chosen(sample: Calibration, key: str, title: str, objective: Objective) -> Found:
     try:
-        found = sample.chosen(objective, RESAMPLES)
+        found = sample.best(objective, RESAMPLES)
     except ValueError as error:
         return key, title, None, str(error), ""
     name = "Mean cost of a clip" if key == "cost" else "F1"
-    words = f"{name} {found['fitted_value']:.2f} on these same clips"
-    if found["held_out"] is not None:
-        words += f", {found['held_out']['value']:.2f} on clips that had no say"
-    return key, title, found["threshold"], words, "found on these data"
+    words = f"{name} {found.value:.2f} on these same clips"
+    if found.held_out is not None:
+        words += f", {found.held_out.value:.2f} on clips that had no say"
+    return key, title, found.threshold, words, "found on these data"
 
 
-def _guaranteed(key: str, title: str, found: dict[str, Any], confidence: float) -> Found:
-    if found["threshold"] is None:
-        return key, title, None, str(found["undefined"]), ""
-    about = "approximately, for the clips weigh unequally" if found["guarantee"]["approximate"] else "by an exact test"
-    return key, title, found["threshold"], f"with {_percent(confidence)} confidence, {about}", "promised"
+def _guaranteed(key: str, title: str, found: PrecisionGuarantee | RecallGuarantee, confidence: float) -> Found:
+    if found.threshold is None:
+        return key, title, None, str(found.undefined), ""
+    about = "approximately, for the clips weigh unequally" if found.approximate else "by an exact test"
+    return key, title, found.threshold, f"with {_percent(confidence)} confidence, {about}", "promised"
 
 
 def _percent(share: float) -> str:

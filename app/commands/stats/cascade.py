@@ -1,5 +1,6 @@
 """`clipjury stats cascade`: thresholds for filters that must all accept, and what each filter is worth among them."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -66,14 +67,14 @@ def _filters(text: str) -> tuple[list[str], Any]:
 
 
 def _content(found: "Cascade", sample: "ScoredSample", names: list[str], signs: Any, target: float) -> dict[str, Any]:
-    from app.calibrations import held_out_of, rates_of, shares_of
+    from app.commands.stats.rate_json import held_out_json, rates_json
 
     weighted = not sample.design.equal_weights
     promise = found.promise
     honest = promise.table if promise.table is not None else found.held_out.table if found.held_out else None
-    rates = None if honest is None else rates_of(honest, weighted=weighted)
+    rates = None if honest is None else rates_json(honest, weighted=weighted)
     cuts = [float(cut * sign) if np.isfinite(cut) else None for cut, sign in zip(found.thresholds, signs, strict=True)]
-    rows = shares_of(found.shares)
+    rows = [asdict(share) for share in found.shares]
     for row, cut in zip(rows, cuts, strict=True):
         row["threshold"] = cut
     passed = [step for step in promise.steps if step.passed][-1:]
@@ -92,7 +93,7 @@ def _content(found: "Cascade", sample: "ScoredSample", names: list[str], signs: 
         "judged_on": "the half that had no say" if found.promised else "held-out halves" if rates else None,
         "guarantee": guarantee if found.promised else None,
         "no_guarantee": promise.undefined,
-        "held_out": held_out_of(found.held_out, weighted=weighted),
+        "held_out": held_out_json(found.held_out, weighted=weighted),
         "fitted": {"yield": found.table.recall.value, "precision": found.table.precision.value},
         "filters": rows,
     }
