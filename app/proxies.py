@@ -13,8 +13,8 @@ import av
 import av.error
 import polars as pl
 
+from app.clip_names import file_names
 from app.errors import AppError
-from app.file_names import file_names
 from app.pools import Pool
 from scoring.ffmpeg import FfmpegMissing, find
 from scoring.locations import written

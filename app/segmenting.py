@@ -8,8 +8,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app import __version__
+from app.clip_names import file_names
 from app.errors import AppError
-from app.file_names import file_names
 from app.manifests import NAME as MANIFEST
 from app.manifests import Record, Value, records_for
 from app.pools import clip_names

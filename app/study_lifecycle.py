@@ -5,6 +5,7 @@ from typing import Literal
 
 from sqlmodel import Session, select
 
+from app.clip_names import unique_name
 from app.db import Database
 from app.errors import AppError, NotFound
 from app.models import Event, Study
@@ -34,7 +35,7 @@ def free_slug(database: Database, wanted: str) -> str:
     """The wanted slug, with a number behind it when it is taken."""
     with database.reader() as db:
         taken = set(db.exec(select(Study.slug)))
-    return next(slug for slug in (wanted, *(f"{wanted}-{number}" for number in range(2, 10_000))) if slug not in taken)
+    return unique_name(wanted, taken)
 
 
 def notes(study: Study) -> list[str]:

@@ -12,9 +12,9 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
+from app.clip_names import file_names
 from app.commands.segment import segment as command
 from app.errors import AppError
-from app.file_names import file_names
 from app.manifests import records_for
 from app.segmenting import SegmentSummary, segment
 from scoring.cuts import cut, way

@@ -200,8 +200,7 @@ def _folder(path: Path) -> Path:
 
 def _explain(paths: Sequence[str], settings: "Settings", folder: Path) -> int:
     """A sheet for each clip; returns how many clips have none."""
-    from app.clip_names import clip_names
-    from app.file_names import file_names
+    from app.clip_names import clip_names, file_names
     from scoring.explain import explain
     from scoring.locations import LocationError, fetched, find_files, text_of
     from scoring.video import Unreadable
