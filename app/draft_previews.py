@@ -1,17 +1,14 @@
 """A draft against its pool: histograms with the cuts, and the sample it would draw with what that can say."""
 
-import tomllib
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import lru_cache
 from math import ceil
-from pathlib import Path
 
 import polars as pl
 
-from app import studies, study_drafts, study_files, study_overview
+from app import studies, study_drafts, study_overview
 from app.design_claims import Claim, claims
 from app.errors import AppError
+from app.kept import Cache
 from app.pool_page import Drawing, drawing
 from app.pool_views import histograms
 from app.pools import FACTS, Pool
@@ -23,6 +20,7 @@ from scoring.filters import Filter
 ON_A_WALL = 48
 MOST_VALUES = 60
 """A column with more different values than this is no subgroup."""
+_SAMPLES = Cache(max_entries=8)
 
 
 @dataclass(frozen=True)
@@ -92,15 +90,13 @@ def drawn(draft: Draft) -> tuple[Pool, StudySample, list[FilterSpec], list[str]]
     Raises AppError where the draft is not right or cannot be drawn.
     """
     pool = study_drafts.pool_of(draft)
-    found, filters, left_out = _draw(draft.pool, pool.fingerprint, draft.text)
+    key = (draft.pool, draft.text)
+    found, filters, left_out = _SAMPLES.get(key, pool.fingerprint, lambda: _draw(pool, draft))
     return pool, found, filters, left_out
 
 
-@lru_cache(maxsize=8)
-def _draw(place: Path, _fingerprint: str, text: str) -> tuple[StudySample, list[FilterSpec], list[str]]:
-    """The same draft draws the same sample: its pages share one."""
-    pool = study_drafts.pool_of(Draft("", place, tomllib.loads(text), datetime.now(UTC)))
-    spec = study_files.parse(text, study_drafts.NAME)
+def _draw(pool: Pool, draft: Draft) -> tuple[StudySample, list[FilterSpec], list[str]]:
+    spec = draft.spec()
     filters, left_out = studies.usable_filters(pool, spec)
     found = sample_from_pool(pool, spec, filters)
     if not found.clips:

@@ -25,10 +25,10 @@ from app.consequences import Consequences, GoodShare
 from app.errors import AppError, NotFound
 from app.filter_results import FilterResult
 from app.influence import Influence
-from app.kept import Kept
+from app.kept import Cache
 from app.models import Study
 from app.pictures import FILE_WIDTH, marked
-from app.results import ResultCache, Results, kind_of
+from app.results import Results, cached, kind_of
 from app.study_pools import Columns
 from app.subgroups import Errors, Means
 from app.truths import Judged, Truth
@@ -50,8 +50,7 @@ class Evidence:
 
     db: Session
     study: Study
-    keeper: Kept
-    cache: ResultCache
+    cache: Cache
     truth: Truth = "raters"
     cuts: Mapping[str, float] = field(default_factory=dict)
     older: bool = False
@@ -59,7 +58,7 @@ class Evidence:
     @cached_property
     def results(self) -> Results:
         """The results that everything here starts from."""
-        return self.cache.get(self.db, self.study, kind_of(self.study))
+        return cached(self.cache, self.db, self.study, kind_of(self.study))
 
     @property
     def simulated(self) -> bool:
@@ -69,9 +68,8 @@ class Evidence:
     def kept(self, name: tuple[object, ...], make: Callable[[], Made]) -> Made:
         """What was made before from the same judgments, rulings and pool; made now if need be."""
         mark = (self._answered, study_pools.state(self.study))
-        return self.keeper.get(
-            (self.study.id, kind_of(self.study), self.truth, *name), mark, make, older=self.older, patient=True
-        )
+        key = (self.study.id, kind_of(self.study), self.truth, *name)
+        return self.cache.get(key, mark, make, allow_stale=self.older, allow_recent=True)
 
     @cached_property
     def _answered(self) -> tuple[object, object]:
@@ -81,12 +79,12 @@ class Evidence:
     def refuse_another_pool(self) -> None:
         """Raises AppError when the pool has changed since the study was made."""
         mark = study_pools.mark(self.study)
-        self.keeper.get(("pool", self.study.id), mark, lambda: study_pools.unchanged(self.study))
+        self.cache.get(("pool", self.study.id), mark, lambda: study_pools.unchanged(self.study))
 
     def columns(self) -> Columns:
         """What the pool can be divided by, and what can be averaged."""
         mark = study_pools.mark(self.study)
-        return self.keeper.get(("columns", self.study.id), mark, lambda: study_pools.columns(self.study))
+        return self.cache.get(("columns", self.study.id), mark, lambda: study_pools.columns(self.study))
 
     def filter(self, name: str) -> FilterResult:
         """The filter of a name; the first without one."""
@@ -115,7 +113,7 @@ class Evidence:
         def make() -> tuple[tuple[GoodShare, ...], str]:
             try:
                 mark = (study_pools.mark(self.study), self.study.version)
-                strata = self.keeper.get(
+                strata = self.cache.get(
                     ("strata", self.study.id), mark, lambda: consequences.strata(self.db, self.study)
                 )
             except AppError as error:

@@ -12,9 +12,8 @@ from app import __version__, rating_turns, web, webhooks
 from app.background import Jobs
 from app.db import Database
 from app.errors import AppError
-from app.kept import Kept
+from app.kept import Cache
 from app.researcher_process import Beside, ResearcherProcess
-from app.results import ResultCache
 from app.routes import (
     account,
     agreement,
@@ -69,13 +68,12 @@ def create_app(
     app = FastAPI(title="ClipJury", version=__version__, lifespan=lifespan, openapi_url=None, redirect_slashes=False)
     app.state.settings = settings
     app.state.database = db
-    app.state.study_parts = {}
-    app.state.result_cache = ResultCache()
+    app.state.study_parts = Cache()
     app.state.jobs = Jobs()
-    app.state.kept = Kept()
+    app.state.cache = Cache()
     app.add_middleware(Beside, researchers=researchers)
     app.add_middleware(web.Guard)
-    app.mount("/api/v1", api.create_api(settings, db, app.state.result_cache), name="api")
+    app.mount("/api/v1", api.create_api(settings, db, app.state.cache), name="api")
     app.mount("/static", web.StaticForever(directory=data_folder("static")), name="static")
     # The busiest first: they are tried in this order. (What stands before `rate` has words after /rate/, no number.)
     for routes in (

@@ -1,7 +1,6 @@
 """From a study's judgments to its estimates: agreement per criterion, calibration per filter."""
 
 import json
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from app import votes, whole_study
 from app.errors import NotFound
 from app.filter_results import FEWEST_SOURCES, FilterResult, judge, resamples_for
 from app.judgments import SCALES, values_of
+from app.kept import Cache
 from app.models import Criterion, Study, StudyClip
 from app.votes import Kind, Vote
 
@@ -77,22 +77,9 @@ class Results:
         raise NotFound(f"This study has no filter {name!r}.", f"It has: {names}.")
 
 
-class ResultCache:
-    """Results are kept until a judgment is added: pages open at once, and one computation serves all."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._kept: dict[tuple[int, Kind], tuple[object, Results]] = {}
-
-    def get(self, db: Session, study: Study, kind: Kind) -> Results:
-        """The results as of now."""
-        mark = votes.fingerprint(db, study)
-        with self._lock:
-            kept = self._kept.get((study.id, kind))
-            if kept is None or kept[0] != mark:
-                kept = (mark, compute(db, study, kind))
-                self._kept[study.id, kind] = kept
-            return kept[1]
+def cached(cache: Cache, db: Session, study: Study, kind: Kind) -> Results:
+    """The results as of now; computed again when a judgment was added."""
+    return cache.get(("results", study.id, kind), votes.fingerprint(db, study), lambda: compute(db, study, kind))
 
 
 def kind_of(study: Study) -> Kind:

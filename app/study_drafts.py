@@ -7,7 +7,6 @@ import secrets
 import tomllib
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from sqlmodel import Session, col, select
 
 from app import study_files
 from app.errors import AppError, NotFound
+from app.kept import Cache
 from app.models import Study
 from app.pools import Pool, read_pool
 from app.settings import Settings
@@ -25,6 +25,7 @@ from app.study_files import StudyFile
 
 KEY = re.compile(r"[0-9a-f]{16}")
 NAME = "this study"
+_POOLS = Cache(max_entries=2)
 
 
 @dataclass(frozen=True)
@@ -95,12 +96,7 @@ def pool_of(draft: Draft) -> Pool:
         raise AppError(
             f"The pool {draft.pool.name} is not there any more.", "Put it back, or begin again with another pool."
         ) from error
-    return _read(draft.pool, state.st_mtime_ns, state.st_size)
-
-
-@lru_cache(maxsize=2)
-def _read(place: Path, _changed: int, _size: int) -> Pool:
-    return read_pool(place)
+    return _POOLS.get(draft.pool, (state.st_mtime_ns, state.st_size), lambda: read_pool(draft.pool))
 
 
 def begin(settings: Settings, pool: Path, text: str) -> Draft:

@@ -31,7 +31,7 @@ from app.agreement_pages import Agreement
 from app.db import Database
 from app.disputes import Asked, Wall
 from app.errors import AppError
-from app.kept import LONG, Kept
+from app.kept import EXPENSIVE_SECONDS, Cache
 from app.models import Event, Study, StudyClip
 from app.settings import Settings
 from tests.factories import StudyMaker
@@ -318,7 +318,7 @@ def test_empty_pages_say_what_is_missing(study_maker: StudyMaker, researcher: Te
 
 def test_what_was_made_is_kept_until_its_data_change() -> None:
     """One making for one mark; an older value does for figures; a failed making is not kept."""
-    kept = Kept(most=2)
+    cache = Cache(max_entries=2)
     made: list[int] = []
 
     def make() -> int:
@@ -326,10 +326,10 @@ def test_what_was_made_is_kept_until_its_data_change() -> None:
         return made[-1]
 
     assert [
-        kept.get("a", 1, make),
-        kept.get("a", 1, make),
-        kept.get("a", 2, make, older=True),
-        kept.get("a", 2, make),
+        cache.get("a", 1, make),
+        cache.get("a", 1, make),
+        cache.get("a", 2, make, allow_stale=True),
+        cache.get("a", 2, make),
     ] == [
         0,
         0,
@@ -337,24 +337,24 @@ def test_what_was_made_is_kept_until_its_data_change() -> None:
         1,
     ]
     with pytest.raises(ZeroDivisionError):
-        kept.get("b", 1, lambda: 1 // 0)
-    assert kept.get("b", 1, make) == 2
-    kept.get("c", 1, make)
-    assert kept.get("a", 2, make) == 4
+        cache.get("b", 1, lambda: 1 // 0)
+    assert cache.get("b", 1, make) == 2
+    cache.get("c", 1, make)
+    assert cache.get("a", 2, make) == 4
 
 
 def test_what_takes_long_may_be_some_seconds_old_on_a_page() -> None:
     """A patient visitor sees the last state of a costly value for a while, all others the newest."""
-    kept = Kept()
+    cache = Cache()
 
     def slow() -> str:
-        time.sleep(LONG + 0.05)
+        time.sleep(EXPENSIVE_SECONDS + 0.05)
         return "slow"
 
-    assert kept.get("a", 1, slow) == "slow"
-    assert kept.get("a", 2, lambda: "new", patient=True) == "slow"
-    assert kept.get("a", 2, lambda: "new") == "new"
-    assert kept.get("a", 3, lambda: "newer", patient=True) == "newer"
+    assert cache.get("a", 1, slow) == "slow"
+    assert cache.get("a", 2, lambda: "new", allow_recent=True) == "slow"
+    assert cache.get("a", 2, lambda: "new") == "new"
+    assert cache.get("a", 3, lambda: "newer", allow_recent=True) == "newer"
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 5), st.sampled_from(ACR5.levels)), min_size=1, max_size=30))

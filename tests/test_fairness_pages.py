@@ -15,9 +15,8 @@ from app import adjudications, auth, study_pools, subgroups
 from app.db import Database
 from app.errors import AppError
 from app.evidence import Evidence
-from app.kept import Kept
+from app.kept import Cache
 from app.models import Study, StudyClip
-from app.results import ResultCache
 from app.settings import Settings
 from app.truths import Truth
 from scoring.filters import Filter
@@ -60,7 +59,7 @@ def by_hand(study: Study, clips: list[StudyClip], columns: tuple[str, ...]) -> t
 
 def evidence(db: object, study: Study, truth: Truth = "raters") -> Evidence:
     """What a request of the researcher's would compute."""
-    return Evidence(db, study, Kept(), ResultCache(), truth)  # type: ignore[arg-type]  # a session
+    return Evidence(db, study, Cache(), truth)  # type: ignore[arg-type]  # a session
 
 
 @pytest.mark.parametrize("columns", [("language",), ("gender", "language")])

@@ -19,9 +19,8 @@ from app.consequences import composition, levels
 from app.db import Database
 from app.errors import AppError
 from app.evidence import Evidence
-from app.kept import Kept
+from app.kept import Cache
 from app.models import Assignment, Judgment, Rater, Study, StudyClip
-from app.results import ResultCache
 from app.settings import Settings
 from scoring.filters import Filter, survivors
 from tests import pool_studies
@@ -55,7 +54,7 @@ def clips_of(database: Database, study: Study) -> list[StudyClip]:
 
 def evidence(db: object, study: Study, **cuts: float) -> Evidence:
     """What a request of the researcher's would compute."""
-    return Evidence(db, study, Kept(), ResultCache(), "raters", cuts)  # type: ignore[arg-type]  # a session
+    return Evidence(db, study, Cache(), "raters", cuts)  # type: ignore[arg-type]  # a session
 
 
 def test_kept_clips_are_counted_at_the_cuts_now_and_asked_for(study: Study, database: Database) -> None:

@@ -1,18 +1,22 @@
 """From answers to estimates: the right votes, the right counts, a stated reason where there is no number."""
 
+import threading
 from collections.abc import Callable
 
 import krippendorff
 import numpy as np
 import pytest
+from fastapi import FastAPI
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import assignments, exports, judgments, result_pages, whole_study
+from app import assignments, auth, exports, judgments, result_pages, whole_study
 from app.db import Database
 from app.judgments import Answer
+from app.kept import Cache
 from app.models import Assignment, Filter, Judgment, Rater, Study, StudyClip
-from app.results import ResultCache, Results
+from app.results import Results, cached
+from app.settings import Settings
 from app.votes import Kind
 from tests.factories import NOON, StudyMaker, answers
 from tests.judged_studies import A, R, U, computed, nine_clips, verdicts, vote
@@ -246,11 +250,11 @@ def test_people_and_simulated_raters_are_computed_apart(study_maker: StudyMaker,
 def test_results_are_kept_until_an_answer_comes(study_maker: StudyMaker, database: Database) -> None:
     """Asking again gives the very same object; one more judgment, or a changed one, gives a new one that counts it."""
     study = study_maker(clips=3, raters_per_clip=2, with_media=False)
-    cache = ResultCache()
+    cache = Cache()
 
     def asked(kind: Kind = "person") -> Results:
         with database.reader() as db:
-            return cache.get(db, study, kind)
+            return cached(cache, db, study, kind)
 
     vote(study_maker, study, "Ada", verdicts([A, None, None]))
     first = asked()
@@ -268,6 +272,32 @@ def test_results_are_kept_until_an_answer_comes(study_maker: StudyMaker, databas
     third = asked()
     assert third is not second
     assert third.filter_named("movement").truth.rejected == second.filter_named("movement").truth.rejected - 1 == 0
+
+
+@on_sqlite
+def test_a_study_that_is_slow_to_compute_does_not_block_other_studies(
+    study_maker: StudyMaker, settings: Settings, app: FastAPI, visitor: Visitor
+) -> None:
+    """While the results of one study are being computed, the results page of another study opens."""
+    slow, other = (study_maker(clips=3, with_media=False) for _ in range(2))
+    cache: Cache = app.state.cache
+    begun, released = threading.Event(), threading.Event()
+
+    def compute() -> None:
+        begun.set()
+        released.wait(30)
+
+    working = threading.Thread(target=cache.get, args=(("results", slow.id, "person"), "now", compute))
+    working.start()
+    try:
+        assert begun.wait(60)
+        browser = visitor()
+        browser.get(f"/researcher/{auth.researcher_key(settings)}")
+        assert browser.get(f"/studies/{other.slug}/results").status_code == 200
+        assert working.is_alive()
+    finally:
+        released.set()
+        working.join()
 
 
 @on_sqlite

@@ -22,7 +22,7 @@ from app.auth import require_researcher
 from app.db import Reader, Writer
 from app.disputes import ORDERS, SHOWS, Asked, Order, Show
 from app.errors import NotFound
-from app.kept import Kept
+from app.kept import Cache
 from app.models import Study
 from app.pictures import FILE_WIDTH, FigureWidth, Theme, picture, specification
 from app.results import kind_of
@@ -34,14 +34,14 @@ Key = Annotated[str, Query(max_length=100)]
 
 def agreement_of(request: Request, db: Session, study: Study, *, older: bool = False) -> Agreement:
     """The study's agreement: of the simulated panel while it is switched on, of people otherwise."""
-    kept: Kept = request.app.state.kept
+    cache: Cache = request.app.state.cache
     kind = kind_of(study)
-    return kept.get(
+    return cache.get(
         ("agreement", study.id, kind),
         votes.fingerprint(db, study),
         lambda: agreement_pages.compute(db, study, kind),
-        older=older,
-        patient=True,
+        allow_stale=older,
+        allow_recent=True,
     )
 
 
@@ -163,8 +163,8 @@ def _chosen(found: Agreement, key: str) -> agreement_pages.CriterionAgreement | 
 
 
 def _rater(request: Request, db: Session, study: Study, found: Agreement, name: str) -> rater_pages.RaterPage:
-    kept: Kept = request.app.state.kept
+    cache: Cache = request.app.state.cache
     mark = votes.fingerprint(db, study)
-    return kept.get(
+    return cache.get(
         ("rater", study.id, found.kind, name), mark, lambda: rater_pages.rater_page(found, name, study.seed)
     )

@@ -14,8 +14,9 @@ from app import __version__, api_tokens, exports, outside_ratings, progress, stu
 from app.api_tokens import Scope
 from app.db import Database, Reader, Writer, database
 from app.errors import AppError
+from app.kept import Cache
 from app.models import Study, now
-from app.results import ResultCache, kind_of
+from app.results import cached, kind_of
 from app.settings import Settings
 
 Slug = Annotated[str, Path(max_length=80, examples=["clipjury-demo"])]
@@ -71,7 +72,7 @@ class RatingsIn(BaseModel):
     ratings: list[RatingIn] = Field(min_length=1, max_length=outside_ratings.MOST)
 
 
-def create_api(settings: Settings, db: Database, results: ResultCache) -> FastAPI:
+def create_api(settings: Settings, db: Database, cache: Cache) -> FastAPI:
     """The interface as an application of its own, on the same database."""
     api = FastAPI(
         title="ClipJury",
@@ -81,7 +82,7 @@ def create_api(settings: Settings, db: Database, results: ResultCache) -> FastAP
         redoc_url=None,
         redirect_slashes=False,
     )
-    api.state.settings, api.state.database, api.state.result_cache = settings, db, results
+    api.state.settings, api.state.database, api.state.cache = settings, db, cache
     _add_reading(api)
     _add_data(api)
     for kind, answer in ((AppError, _refused), (HTTPException, _unknown), (RequestValidationError, _malformed)):
@@ -114,8 +115,8 @@ def _add_reading(api: FastAPI) -> None:
     def estimates(request: Request, slug: Slug, db: Reader) -> Response:
         """Every estimate with interval, counts, method and signature."""
         study = study_lifecycle.by_slug(db, slug)
-        cache: ResultCache = request.app.state.result_cache
-        text = exports.estimates_json(db, study, cache.get(db, study, kind_of(study)))
+        found = cached(request.app.state.cache, db, study, kind_of(study))
+        text = exports.estimates_json(db, study, found)
         return Response(text, media_type="application/json")
 
     @api.get("/studies/{slug}/clips", dependencies=[needs("read")])

@@ -35,7 +35,7 @@ def evidence_of(request: Request, slug: str, db: Reader, truth: Truth = "raters"
     state = request.app.state
     older = "/figures/" in request.url.path
     cuts = {name.removeprefix(CUT): value for name, value in request.query_params.items() if name.startswith(CUT)}
-    return Evidence(db, study_lifecycle.by_slug(db, slug), state.kept, state.result_cache, truth, _numbers(cuts), older)
+    return Evidence(db, study_lifecycle.by_slug(db, slug), state.cache, truth, _numbers(cuts), older)
 
 
 Found = Annotated[Evidence, Depends(evidence_of)]

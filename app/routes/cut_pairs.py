@@ -9,10 +9,10 @@ from app import cut_pairs, study_lifecycle, votes
 from app.auth import require_researcher
 from app.cut_pairs import PairOfCuts
 from app.db import Reader
-from app.kept import Kept
+from app.kept import Cache
 from app.models import Study
 from app.pictures import FILE_WIDTH, FigureWidth, Theme, picture, specification
-from app.results import ResultCache, kind_of
+from app.results import cached, kind_of
 from app.web import page
 
 router = APIRouter(prefix="/studies/{slug}/filters/{name}/pair", dependencies=[Depends(require_researcher)])
@@ -60,9 +60,8 @@ def figure_file(request: Request, slug: str, name: str, rate: Rate, db: Reader, 
 
 
 def _pair_of(request: Request, db: Session, study: Study, name: str) -> PairOfCuts:
-    cache: ResultCache = request.app.state.result_cache
-    kept: Kept = request.app.state.kept
+    cache: Cache = request.app.state.cache
     kind = kind_of(study)
-    found = cache.get(db, study, kind)
+    found = cached(cache, db, study, kind)
     mark = votes.fingerprint(db, study)
-    return kept.get(("pair", study.id, kind, name), mark, lambda: cut_pairs.make(db, study, found, name))
+    return cache.get(("pair", study.id, kind, name), mark, lambda: cut_pairs.make(db, study, found, name))

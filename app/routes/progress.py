@@ -14,7 +14,7 @@ from app.auth import require_researcher
 from app.db import Reader
 from app.flows import Left, RaterFlow, Stage, StratumFlow, Stuck
 from app.invite_lists import LinkState
-from app.kept import Kept
+from app.kept import Cache
 from app.models import Study, now
 from app.rater_quality import RaterQuality
 from app.settings import Settings
@@ -56,17 +56,18 @@ def shown(
     """Flow, strata, raters, who is stuck; htmx gets the part that changes."""
     study = study_lifecycle.by_slug(db, slug)
     kind = results.kind_of(study)
-    kept: Kept = request.app.state.kept
+    cache: Cache = request.app.state.cache
     answers, last, version = votes.fingerprint(db, study)
     tick = None if answers < SMALL else monotonic()
     mark: object = object() if tick is None else tick // KEPT_SECONDS
     truth_mark: object = (answers, last, version) if tick is None else tick // TRUTH_KEPT_SECONDS
-    seen: Seen = kept.get(("progress", study.id, kind), mark, lambda: look(db, request.app.state.settings, study, kind))
-    truth: Truths = kept.get(
+    settings = request.app.state.settings
+    seen: Seen = cache.get(("progress", study.id, kind), mark, lambda: look(db, settings, study, kind))
+    truth: Truths = cache.get(
         ("progress truth", study.id, kind), truth_mark, lambda: truth_flows.truths(db, study, kind=kind)
     )
     quality_mark: object = truth_mark if tick is None else tick // QUALITY_KEPT_SECONDS
-    quality: list[RaterQuality] = kept.get(
+    quality: list[RaterQuality] = cache.get(
         ("progress quality", study.id, kind), quality_mark, lambda: rater_quality.of_study(db, study, kind)
     )
     context = {

@@ -17,6 +17,7 @@ from app.auth import SignedIn, signed_in_rater
 from app.db import database
 from app.errors import AppError
 from app.judgments import Answer
+from app.kept import Cache
 from app.languages import speak
 from app.models import now
 from app.rating_turns import in_turn, writer
@@ -144,10 +145,9 @@ def skip(
 
 def study_parts(request: Request, db: Session, rater: SignedIn) -> StudyParts:
     """The rater's study; kept in memory until its version changes."""
-    kept: dict[int, StudyParts] = request.app.state.study_parts
-    whole = kept.get(rater.study_id)
-    if whole is None or whole.study.version != rater.study_version:
-        whole = kept[rater.study_id] = whole_study.parts(db, rater.study_id).detached(db)
+    cache: Cache = request.app.state.study_parts
+    number = rater.study_id
+    whole = cache.get(number, rater.study_version, lambda: whole_study.parts(db, number).detached(db))
     speak(request, rater.language, whole.rules.language)
     return whole
 

@@ -12,7 +12,7 @@ from app.db import Reader, database
 from app.filter_results import is_weighted
 from app.models import Study
 from app.pictures import FigureWidth, Theme
-from app.results import ResultCache, Results, kind_of
+from app.results import Results, cached, kind_of
 from app.threshold_text import short_number, threshold_text
 from app.web import page
 
@@ -21,8 +21,7 @@ router = APIRouter(dependencies=[Depends(require_researcher)])
 
 def results_of(request: Request, db: Session, study: Study) -> Results:
     """The study's results: of the simulated panel while it is switched on, of people otherwise."""
-    cache: ResultCache = request.app.state.result_cache
-    return cache.get(db, study, kind_of(study))
+    return cached(request.app.state.cache, db, study, kind_of(study))
 
 
 @router.get("/studies/{slug}/results")

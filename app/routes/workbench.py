@@ -20,10 +20,10 @@ from app.adopted_thresholds import End
 from app.auth import require_researcher
 from app.cascades import WantedAsked
 from app.db import Reader, Writer
-from app.kept import Kept
+from app.kept import Cache
 from app.models import Study
 from app.pictures import FILE_WIDTH, FigureWidth, Theme, picture, specification
-from app.results import ResultCache, Results, kind_of
+from app.results import Results, cached, kind_of
 from app.threshold_text import short_number, threshold_text
 from app.web import page, see
 from app.workbench import Aims, AimsAsked, Bench
@@ -37,11 +37,11 @@ MOST_SHOWN = 12
 
 def bench_of(request: Request, db: Session, study: Study, name: str, aims: Aims) -> Bench:
     """The bench of a filter for these aims; kept until a judgment is added."""
-    kept: Kept = request.app.state.kept
+    cache: Cache = request.app.state.cache
     kind = kind_of(study)
     result = _results(request, db, study).filter_named(name)
     key = ("workbench", study.id, kind, name, *vars(aims).values())
-    return kept.get(key, votes.fingerprint(db, study), lambda: workbench.make(db, study, result, aims))
+    return cache.get(key, votes.fingerprint(db, study), lambda: workbench.make(db, study, result, aims))
 
 
 @router.get("/filters/{name}/workbench")
@@ -153,12 +153,12 @@ def adopt(
 def cascade(request: Request, slug: str, db: Reader, wanted: WantedAsked) -> Response:
     """All filters of a criterion together: as preset, and jointly searched where a precision is asked for."""
     study = study_lifecycle.by_slug(db, slug)
-    kept: Kept = request.app.state.kept
+    cache: Cache = request.app.state.cache
     kind = kind_of(study)
     found = _results(request, db, study)
     items = cascades.criteria_of(found, whole_study.parts(db, study.id).criteria)
     item = cascades.chosen(items, wanted.criterion)
-    made = kept.get(
+    made = cache.get(
         ("cascade", study.id, kind, item.key, wanted.target),
         votes.fingerprint(db, study),
         lambda: cascades.together(db, study, found, item, wanted.target),
@@ -190,8 +190,7 @@ def head_threshold(slug: str, db: Reader) -> Response:
 
 
 def _results(request: Request, db: Session, study: Study) -> Results:
-    cache: ResultCache = request.app.state.result_cache
-    return cache.get(db, study, kind_of(study))
+    return cached(request.app.state.cache, db, study, kind_of(study))
 
 
 def _file(text: str, name: str) -> Response:
