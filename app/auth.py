@@ -6,14 +6,13 @@ import hmac
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
-from typing import Annotated, Literal
+from typing import Literal
 
-from fastapi import Depends, Request, Response
+from fastapi import Request, Response
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from sqlalchemy import bindparam, select
 from sqlmodel import Session
 
-from app.db import Reader
 from app.errors import NotAllowed, SignInNeeded
 from app.models import Rater, Study
 from app.settings import Settings
@@ -185,13 +184,3 @@ async def require_researcher(request: Request) -> None:
     if session_of(request, "rater") is not None:
         raise NotAllowed("This page is for the study's researcher.", "Raters find their clips at /rate.")
     raise SignInNeeded("This page is for the study's researcher.", "Sign in with the researcher link.")
-
-
-def may_see_media(request: Request, db: Reader) -> SignedIn | None:
-    """The rater who asks for a clip, or None when it is the researcher, who may see all."""
-    if session_of(request, "researcher") is not None:
-        return None
-    return signed_in_rater(request, db)
-
-
-MediaViewer = Annotated[SignedIn | None, Depends(may_see_media)]

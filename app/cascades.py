@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
-from fastapi import Query
 from pydantic import BaseModel, Field
 from sqlmodel import Session, col, select
 
@@ -26,9 +25,6 @@ class Wanted(BaseModel):
 
     criterion: Annotated[str, Field(max_length=100)] = ""
     target: Annotated[float | None, Field(gt=0, lt=1)] = None
-
-
-WantedAsked = Annotated[Wanted, Query()]
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from fastapi import Depends, Request
 from sqlalchemy import DateTime, Dialect, Engine, TypeDecorator, event, inspect
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlmodel import Session, create_engine
@@ -231,25 +230,3 @@ def _explained(url: str) -> Iterator[None]:
             "Check that it runs and may be written, or set CLIPJURY_DATABASE_URL.",
             status=503,
         ) from error
-
-
-def database(request: Request) -> Database:
-    """The application's database."""
-    db: Database = request.app.state.database
-    return db
-
-
-def _reader(request: Request) -> Iterator[Session]:
-    with database(request).reader() as session:
-        yield session
-
-
-def _writer(request: Request) -> Iterator[Session]:
-    with database(request).writer() as session:
-        yield session
-
-
-# scope="function": the commit happens before the answer leaves. FastAPI's default ends a dependency after the
-# response was sent, which could acknowledge a judgment and then lose it.
-Reader = Annotated[Session, Depends(_reader, scope="function")]
-Writer = Annotated[Session, Depends(_writer, scope="function")]

@@ -3,12 +3,11 @@
 from functools import cache
 from gettext import NullTranslations
 from io import BytesIO
-from typing import Literal, cast, get_args
+from typing import Literal
 
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import Translations
-from fastapi import Request
 from markupsafe import Markup
 
 from app.settings import HERE
@@ -60,13 +59,3 @@ class Words:
     def counted(self, one: str, several: str, num: int, /, **values: object) -> Markup:
         """The text for this number, which it can name as `%(num)s`."""
         return Markup(self._catalogue.ngettext(one, several, num)) % {"num": num, **values}  # noqa: S704 - likewise
-
-
-def speak(request: Request, chosen: str, study: str = "") -> None:
-    """Answer this request in the language that the rater chose, else in the study's, else in English."""
-    request.state.language = next((one for one in (chosen, study) if one in get_args(Language)), ENGLISH)
-
-
-def spoken(request: Request) -> Language:
-    """The language in which this request is answered: English until `speak` was called."""
-    return cast(Language, getattr(request.state, "language", ENGLISH))

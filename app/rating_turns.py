@@ -14,7 +14,8 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Request, Response
 from sqlmodel import Session
 
-from app.db import Database, WriterBusy, database
+from app.db import Database, WriterBusy
+from app.web import database
 
 THREADS_FOR_A_SERVER = 6
 Asked = ParamSpec("Asked")

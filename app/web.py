@@ -3,22 +3,24 @@
 import hashlib
 import logging
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from datetime import UTC, datetime
 from functools import cache, lru_cache, partial
-from typing import Any
+from typing import Annotated, Any, cast, get_args
 from urllib.parse import urlsplit
 
-from fastapi import Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
+from sqlmodel import Session
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.db import Database
 from app.errors import AppError
-from app.languages import ENGLISH, NAMES, Language, Words, spoken
+from app.languages import ENGLISH, NAMES, Language, Words
 from app.settings import data_folder
 
 log = logging.getLogger("clipjury")
@@ -140,6 +142,38 @@ def is_htmx(request: Request) -> bool:
 def see(path: str) -> RedirectResponse:
     """Go on to another page after a form."""
     return RedirectResponse(path, status_code=303)
+
+
+def speak(request: Request, chosen: str, study: str = "") -> None:
+    """Answer this request in the language that the rater chose, else in the study's, else in English."""
+    request.state.language = next((one for one in (chosen, study) if one in get_args(Language)), ENGLISH)
+
+
+def spoken(request: Request) -> Language:
+    """The language in which this request is answered: English until `speak` was called."""
+    return cast(Language, getattr(request.state, "language", ENGLISH))
+
+
+def database(request: Request) -> Database:
+    """The application's database."""
+    db: Database = request.app.state.database
+    return db
+
+
+def _reader(request: Request) -> Iterator[Session]:
+    with database(request).reader() as session:
+        yield session
+
+
+def _writer(request: Request) -> Iterator[Session]:
+    with database(request).writer() as session:
+        yield session
+
+
+# scope="function": the commit happens before the answer leaves. FastAPI's default ends a dependency after the
+# response was sent, which could acknowledge a judgment and then lose it.
+Reader = Annotated[Session, Depends(_reader, scope="function")]
+Writer = Annotated[Session, Depends(_writer, scope="function")]
 
 
 HEADERS = (

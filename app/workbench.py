@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import polars as pl
-from fastapi import Query
 from pydantic import BaseModel, Field
 from sqlmodel import Session, col, select
 
@@ -34,9 +33,6 @@ class Aims(BaseModel):
     recall: Annotated[float, Field(gt=0, lt=1)] = 0.95
     cost: Annotated[float, Field(gt=0, le=1000)] = 1.0
     """How many good clips lost one bad clip kept is worth."""
-
-
-AimsAsked = Annotated[Aims, Query()]
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,10 @@ from fastapi import APIRouter, Form, Request, Response
 from sqlmodel import Session
 
 from app import auth, invites, raters, study_overview
-from app.db import Reader, Writer
 from app.errors import NotAllowed
-from app.languages import speak
 from app.models import now
 from app.study_rules import rules_of
-from app.web import page, see
+from app.web import Reader, Writer, page, see, speak
 
 router = APIRouter()
 

@@ -19,14 +19,13 @@ from app import (
 )
 from app.agreement_pages import Agreement
 from app.auth import require_researcher
-from app.db import Reader, Writer
 from app.disputes import ORDERS, SHOWS, Asked, Order, Show
 from app.errors import NotFound
 from app.kept import Cache
 from app.models import Study
 from app.pictures import FILE_WIDTH, FigureWidth, Theme, picture, specification
 from app.results import kind_of
-from app.web import page, see
+from app.web import Reader, Writer, page, see
 
 router = APIRouter(prefix="/studies/{slug}/agreement", dependencies=[Depends(require_researcher)])
 Key = Annotated[str, Query(max_length=100)]

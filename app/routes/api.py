@@ -12,12 +12,13 @@ from starlette.exceptions import HTTPException
 
 from app import __version__, api_tokens, exports, outside_ratings, progress, study_lifecycle, study_overview
 from app.api_tokens import Scope
-from app.db import Database, Reader, Writer, database
+from app.db import Database
 from app.errors import AppError
 from app.kept import Cache
 from app.models import Study, now
 from app.results import cached, kind_of
 from app.settings import Settings
+from app.web import Reader, Writer, database
 
 Slug = Annotated[str, Path(max_length=80, examples=["clipjury-demo"])]
 Format = Literal["ndjson", "csv", "parquet"]

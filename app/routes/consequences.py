@@ -11,7 +11,7 @@ from analysis import figures
 from app import consequences, evidence, influence, next_batches, study_lifecycle, subgroups, top_ups
 from app.auth import require_researcher
 from app.background import Jobs, Step
-from app.db import Database, Reader, database
+from app.db import Database
 from app.errors import AppError
 from app.evidence import Evidence
 from app.models import Study
@@ -21,7 +21,7 @@ from app.routes.agreement import agreement_of
 from app.settings import Settings
 from app.subgroups import Means
 from app.truths import Truth
-from app.web import page, see
+from app.web import Reader, database, page, see
 
 router = APIRouter(prefix="/studies/{slug}", dependencies=[Depends(require_researcher)])
 Name = Annotated[str, Query(max_length=200)]

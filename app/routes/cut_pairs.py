@@ -8,12 +8,11 @@ from analysis.figures.cut_pairs import WORDS, Rate
 from app import cut_pairs, study_lifecycle, votes
 from app.auth import require_researcher
 from app.cut_pairs import PairOfCuts
-from app.db import Reader
 from app.kept import Cache
 from app.models import Study
 from app.pictures import FILE_WIDTH, FigureWidth, Theme, picture, specification
 from app.results import cached, kind_of
-from app.web import page
+from app.web import Reader, page
 
 router = APIRouter(prefix="/studies/{slug}/filters/{name}/pair", dependencies=[Depends(require_researcher)])
 

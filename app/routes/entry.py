@@ -7,12 +7,11 @@ from sqlmodel import Session
 
 from app import devices, documents, endings, entry, raters, rooms, standings
 from app.auth import SignedIn, signed_in_rater
-from app.db import database
 from app.entry import PAGES
 from app.markdown import markdown
 from app.routes.rate import study_parts
 from app.study_rules import Device
-from app.web import page, see
+from app.web import database, page, see
 from app.whole_study import StudyParts
 
 router = APIRouter()

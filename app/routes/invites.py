@@ -8,12 +8,11 @@ from sqlmodel import Session
 
 from app import invite_lists, invites, raters, study_lifecycle
 from app.auth import require_researcher
-from app.db import Reader, Writer
 from app.errors import AppError
 from app.invites import Link
 from app.models import Study, now
 from app.settings import Settings
-from app.web import page, see
+from app.web import Reader, Writer, page, see
 
 router = APIRouter(prefix="/studies/{slug}/raters", dependencies=[Depends(require_researcher)])
 MOST_BYTES = 1_000_000

@@ -1,19 +1,31 @@
-"""Clips, in byte ranges."""
+"""Addresses of the clips: files for raters' and researchers' players, sent in byte ranges."""
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import FileResponse
 
 from app import media
-from app.auth import MediaViewer
-from app.db import Reader
+from app.auth import SignedIn, session_of, signed_in_rater
+from app.web import Reader
 
 router = APIRouter()
+
+
+def may_see_media(request: Request, db: Reader) -> SignedIn | None:
+    """The rater who asks for a clip; None for the researcher, who may see every clip."""
+    if session_of(request, "researcher") is not None:
+        return None
+    return signed_in_rater(request, db)
+
+
+MediaViewer = Annotated[SignedIn | None, Depends(may_see_media)]
 
 
 @router.get("/media/{key}.mp4")
 @router.head("/media/{key}.mp4", include_in_schema=False)
 def clip(request: Request, key: str, viewer: MediaViewer, db: Reader) -> FileResponse:
-    """A clip, to those it is assigned to. The browser may keep it, nobody in between may."""
+    """Send a clip to a viewer who may see it. The browser may cache it; proxies may not."""
     path = media.file_of(db, request.app.state.settings, key, viewer)
     # The usual ETag follows from size and time of the file: it would say that two addresses are one clip.
     headers = {"Cache-Control": "private, max-age=86400, immutable", "ETag": f'"{key}"'}

@@ -17,12 +17,12 @@ from app import (
 )
 from app.auth import require_researcher
 from app.background import Job, Jobs, Step
-from app.db import Database, Reader, database
+from app.db import Database
 from app.errors import AppError, NotFound
 from app.settings import Settings
 from app.study_drafts import Draft
 from app.threshold_text import short_number
-from app.web import is_htmx, page, see
+from app.web import Reader, database, is_htmx, page, see
 from scoring.filters import Filter
 
 router = APIRouter(prefix="/studies/new", dependencies=[Depends(require_researcher)])

@@ -11,7 +11,6 @@ from sqlmodel import Session
 
 from app import flows, invite_lists, progress, rater_quality, results, study_lifecycle, truth_flows, votes
 from app.auth import require_researcher
-from app.db import Reader
 from app.flows import Left, RaterFlow, Stage, StratumFlow, Stuck
 from app.invite_lists import LinkState
 from app.kept import Cache
@@ -20,7 +19,7 @@ from app.rater_quality import RaterQuality
 from app.settings import Settings
 from app.truth_flows import Truths
 from app.votes import Kind
-from app.web import page
+from app.web import Reader, page
 
 router = APIRouter(dependencies=[Depends(require_researcher)])
 EVERY = 5

@@ -14,15 +14,13 @@ from sqlmodel import Session
 
 from app import assignments, endings, entry, judgments, rooms, standings, training, whole_study
 from app.auth import SignedIn, signed_in_rater
-from app.db import database
 from app.errors import AppError
 from app.judgments import Answer
 from app.kept import Cache
-from app.languages import speak
 from app.models import now
 from app.rating_turns import in_turn, writer
 from app.room_view import Ended, Room
-from app.web import is_htmx, page, see
+from app.web import database, is_htmx, page, see, speak
 from app.whole_study import StudyParts
 
 router = APIRouter()

@@ -8,10 +8,9 @@ from fastapi import APIRouter, Form, Request, Response
 
 from app import judgments, raters, rooms
 from app.auth import signed_in_rater
-from app.db import database
 from app.languages import Language
 from app.routes.rate import study_parts
-from app.web import page, see
+from app.web import database, page, see
 
 router = APIRouter()
 SCALE_WORDS = frozenset(label for _value, label in chain.from_iterable(judgments.SCALES.values()))

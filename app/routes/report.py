@@ -8,13 +8,12 @@ from fastapi.responses import FileResponse
 from app import frozen_plans, results, study_lifecycle, study_packs, votes
 from app.auth import require_researcher
 from app.background import Jobs
-from app.db import Reader, Writer, database
 from app.errors import AppError, NotFound
 from app.exchange import forms
 from app.models import Study
 from app.report import author, zipped
 from app.routes.new_study import Sent, settings_of
-from app.web import page, see
+from app.web import Reader, Writer, database, page, see
 
 router = APIRouter(prefix="/studies/{slug}", dependencies=[Depends(require_researcher)])
 REPORT_POLICY = "; ".join(

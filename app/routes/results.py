@@ -8,13 +8,12 @@ from sqlmodel import Session
 
 from app import exports, figures, frozen_plans, result_pages, study_lifecycle, study_overview
 from app.auth import require_researcher
-from app.db import Reader, database
 from app.filter_results import is_weighted
 from app.models import Study
 from app.pictures import FigureWidth, Theme
 from app.results import Results, cached, kind_of
 from app.threshold_text import short_number, threshold_text
-from app.web import page
+from app.web import Reader, database, page
 
 router = APIRouter(dependencies=[Depends(require_researcher)])
 

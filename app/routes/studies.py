@@ -7,11 +7,10 @@ from fastapi.responses import PlainTextResponse
 
 from app import invite_lists, progress, raters, rooms, study_drafts, study_lifecycle, study_overview, whole_study
 from app.auth import require_researcher
-from app.db import Reader, Writer
 from app.markdown import markdown
 from app.settings import Settings
 from app.threshold_text import threshold_text
-from app.web import page, see
+from app.web import Reader, Writer, page, see
 
 router = APIRouter(dependencies=[Depends(require_researcher)])
 

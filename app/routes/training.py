@@ -6,12 +6,11 @@ from fastapi import APIRouter, Request, Response
 
 from app import entry, rooms, training, whole_study
 from app.auth import signed_in_rater
-from app.db import database
 from app.models import now
 from app.routes.rate import AssignmentId, room_page, study_parts
 from app.routes.raters_own import SCALE_WORDS
 from app.training import Purpose
-from app.web import page, see
+from app.web import database, page, see
 
 router = APIRouter()
 

@@ -18,17 +18,18 @@ from app import (
 )
 from app.adopted_thresholds import End
 from app.auth import require_researcher
-from app.cascades import WantedAsked
-from app.db import Reader, Writer
+from app.cascades import Wanted
 from app.kept import Cache
 from app.models import Study
 from app.pictures import FILE_WIDTH, FigureWidth, Theme, picture, specification
 from app.results import Results, cached, kind_of
 from app.threshold_text import short_number, threshold_text
-from app.web import page, see
-from app.workbench import Aims, AimsAsked, Bench
+from app.web import Reader, Writer, page, see
+from app.workbench import Aims, Bench
 
 router = APIRouter(prefix="/studies/{slug}", dependencies=[Depends(require_researcher)])
+AimsAsked = Annotated[Aims, Query()]
+WantedAsked = Annotated[Wanted, Query()]
 Cut = Annotated[float | None, Query(allow_inf_nan=False)]
 At = Annotated[int | None, Query(ge=0, le=10_000)]
 MOST_SHOWN = 12
