@@ -9,11 +9,10 @@ from sqlalchemy import func
 from sqlalchemy import select as rows
 from sqlmodel import Session, col
 
+from app import scales
 from app.errors import AppError, NotFound
 from app.filter_results import Scored
-from app.judgments import SCALES, values_of
 from app.models import Criterion, Event, Study, StudyClip
-from app.votes import WITHOUT_STATISTICS
 
 KIND = "adjudicated"
 WITHDRAWN = ""
@@ -55,7 +54,7 @@ def record(db: Session, study: Study, clip: int, key: str, value: str, reason: s
     if value == WITHDRAWN:
         if not standing(trails(db, study)).get((clip, key)):
             raise AppError("There is no verdict of yours to take back.")
-    elif item.scale in WITHOUT_STATISTICS or value not in allowed(item):
+    elif not scales.of(item).has_agreement or value not in allowed(item):
         raise AppError(f"{value!r} is no answer to {item.label}.", "Choose one of the answers that raters had.")
     event = Event(study_id=study.id, kind=KIND)
     event.detail = {"clip": clip, "criterion": key, "value": value, "reason": words}
@@ -65,12 +64,9 @@ def record(db: Session, study: Study, clip: int, key: str, value: str, reason: s
 
 
 def allowed(item: Criterion) -> dict[str, str]:
-    """The answers a researcher may give, and their words: the scale's, without "unsure"."""
-    if item.scale in SCALES:
-        return {value: word for value, word in SCALES[item.scale] if value != "unsure"}
-    if item.scale == "likert":
-        return dict(zip(values_of(item), item.options, strict=True))
-    return {value: value for value in values_of(item)}
+    """The answers a researcher may give, and their words: those of the scale that are a vote."""
+    scale = scales.of(item)
+    return {value: word for value, word in scale.words(item.options).items() if value not in scale.missing}
 
 
 def trails(db: Session, study: Study) -> dict[tuple[int, str], Trail]:

@@ -16,7 +16,7 @@ from analysis.kappas import pair_estimate, pairs
 from analysis.pairwise import Against, against_rest
 from analysis.planning_agreement import alpha_size, guessed_votes, pilot_votes
 from analysis.ratings import Ratings
-from app import votes, whole_study
+from app import scales, whole_study
 from app.answers import Answers, read
 from app.models import Criterion, Study, StudyClip
 from app.results import RESAMPLES, resampled_units
@@ -88,7 +88,7 @@ def compute(db: Session, study: Study, kind: Kind) -> Agreement:
     sources = dict(
         db.execute(rows(col(StudyClip.id), col(StudyClip.source)).where(col(StudyClip.study_id) == study.id)).all()
     )
-    usual = [item for item in whole.criteria if item.scale not in votes.WITHOUT_STATISTICS]
+    usual = [item for item in whole.criteria if scales.of(item).has_agreement]
     return Agreement(
         kind=kind,
         answers=answers,

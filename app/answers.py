@@ -9,7 +9,7 @@ from sqlmodel import Session, col
 
 from analysis.intra_rater import Repeats, repeats
 from analysis.ratings import Ratings
-from app import votes
+from app import scales
 from app.models import Assignment, Criterion, Judgment, Rater, Study
 from app.votes import BLIND_ARMS, Kind
 
@@ -56,11 +56,11 @@ class Answers:
         if blind:
             found = found.filter(pl.col("blind").is_not_null()).with_columns(value="blind")
         clips, raters, values = (found[name].cast(pl.String).to_list() for name in ("clip", "rater", "value"))
-        return Ratings.from_votes(clips, raters, values, votes.scale_of(item))
+        return Ratings.from_votes(clips, raters, values, scales.statistical(item))
 
     def repeats(self, item: Criterion, rater: str | None = None) -> Repeats:
         """Pairs of answers of one rater to one clip, of everybody or of one rater."""
-        scale = votes.scale_of(item)
+        scale = scales.statistical(item)
         position = {level: number for number, level in enumerate(scale.levels)}
         found = self.about(item.key).filter(pl.col("value").is_in(list(position)))
         if rater is not None:

@@ -12,11 +12,9 @@ from tempfile import TemporaryDirectory
 import polars as pl
 from PIL import Image, ImageDraw, ImageFont
 
-from app import clip_files
+from app import clip_files, scales
 from app.errors import AppError
-from app.judgments import SCALES, values_of
 from app.known_clips import Known
-from app.models import Criterion
 from app.pools import Pool
 from app.settings import Settings
 from app.study_files import CriterionSpec, StudyFile
@@ -24,8 +22,6 @@ from app.study_files import CriterionSpec, StudyFile
 LONGEST = 20.0
 """Seconds: shorter clips are taken where there are any, for each picture is drawn into."""
 ROLE = "attention"
-CHOSEN = ("acr5", "likert", "verdict", "acceptable")
-"""Scales of which one value can be asked for in a few words."""
 _BAND = (16, 17, 20)
 _LEAST_TEXT = 12
 """Pixels: a smaller text could not be read."""
@@ -39,7 +35,7 @@ def choose(pool: Pool, spec: StudyFile, used: Collection[str], *, one_by_one: bo
     """
     if spec.attention is None:
         return []
-    asked = [item for item in spec.criteria if item.scale in CHOSEN]
+    asked = [item for item in spec.criteria if scales.of(item).is_one_choice]
     if not asked:
         raise AppError(
             "No question of this study can be answered by an instruction.", "Take [attention] out, or add a scale."
@@ -51,7 +47,7 @@ def choose(pool: Pool, spec: StudyFile, used: Collection[str], *, one_by_one: bo
     found = []
     for number, clip in enumerate(clips):
         items = [asked[number % len(asked)]] if one_by_one else asked
-        found.append(Known(clip, ROLE, {item.key: chance.choice(_values(item)) for item in items}))
+        found.append(Known(clip, ROLE, {item.key: chance.choice(scales.values_of(item)) for item in items}))
     return found
 
 
@@ -125,13 +121,8 @@ def _candidates(pool: Pool, used: Collection[str]) -> list[str]:
     return sorted((short if short.height else those)["clip"].to_list())
 
 
-def _values(item: CriterionSpec) -> list[str]:
-    row = Criterion(study_id=0, position=0, **item.model_dump())
-    return list(values_of(row))
-
-
 def _asked(item: CriterionSpec, value: str) -> str:
     """ "Quality: Poor"; key and number where label or word hold letters that the font may lack."""
-    word = item.options[int(value) - 1] if item.scale == "likert" else dict(SCALES[item.scale])[value]
+    word = scales.word(item, value)
     label = item.label if item.label.isascii() else item.key
     return f"{label}: {word if word.isascii() else value}"

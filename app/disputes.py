@@ -12,12 +12,10 @@ from analysis.disputes import clip_disagreement
 from analysis.estimate import Floats
 from analysis.pairwise import others
 from analysis.ratings import Ratings
-from app import adjudications
+from app import adjudications, scales
 from app.adjudications import Trail
 from app.agreement_pages import Agreement, CriterionAgreement
-from app.judgments import SCALES
 from app.models import Criterion, Study, StudyClip
-from app.room_view import tags_in
 
 Show = Literal["disputed", "tied", "ruled", "open", "all"]
 Order = Literal["disputed", "agreed", "votes", "study"]
@@ -192,11 +190,5 @@ def word(item: Criterion, value: str | None) -> str:
     """
     if not value:
         return "–"
-    if item.scale == "tags":
-        return ", ".join(tags_in(value)) or "none"
-    words = dict(SCALES.get(item.scale, ()))
-    if item.scale == "likert":
-        words = {str(number): one for number, one in enumerate(item.options, start=1)}
-    if value not in words:
-        return value
-    return f"{value} {words[value]}" if value.isdigit() else words[value]
+    words = scales.word(item, value)
+    return f"{value} {words}" if value.isdigit() and words != value else words or "none"

@@ -6,6 +6,8 @@ Fields that make no sense are not judged here: the study file's own reader names
 from collections.abc import Mapping
 from typing import Any
 
+from app import scales
+
 Form = Mapping[str, str]
 Content = dict[str, Any]
 DESIGNS = {
@@ -148,7 +150,10 @@ def questions(content: Content, form: Form) -> Content:
     if form.get("new-label", "").strip():
         label = form["new-label"].strip()
         key = _free(label, [item["key"] for item in asked])
-        said = {"question": form.get("new-question", "").strip() or label, "scale": form.get("new-scale", "acceptable")}
+        said = {
+            "question": form.get("new-question", "").strip() or label,
+            "scale": form.get("new-scale", scales.without_options()[0].key),
+        }
         asked.append({"key": key, "label": label, **said})
     return content | {
         "name": form.get("name", "").strip(),

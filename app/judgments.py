@@ -14,15 +14,9 @@ from sqlmodel import Session, col
 from app.assignments import Held, settle
 from app.errors import AppError
 from app.models import Criterion, Judgment, SomeRater
+from app.scales import checked
 
-SCALES: dict[str, tuple[tuple[str, str], ...]] = {
-    # ITU-T P.910 category rating; the words are fixed.
-    "acr5": (("1", "Bad"), ("2", "Poor"), ("3", "Fair"), ("4", "Good"), ("5", "Excellent")),
-    "verdict": (("accept", "Accept"), ("reject", "Reject"), ("unsure", "Unsure")),
-    "acceptable": (("accept", "Acceptable"), ("reject", "Unacceptable")),
-}
 MAX_FACTS = 12_000
-MAX_TEXT = 2_000
 MAX_MARKS = 50
 SUBMISSION = re.compile(r"[A-Za-z0-9._:+-]{1,64}")
 
@@ -104,61 +98,6 @@ def current(db: Session, assignment_id: int) -> dict[int, str]:
     )
     last = dict(found.all())
     return {criterion: value for criterion, value in last.items() if value}
-
-
-def checked(criterion: Criterion, value: str | None) -> str | None:
-    """An answer as it is stored; None for an optional question left open. Raises AppError when it is off the scale.
-
-    acr5, verdict and acceptable: a value of `SCALES`; likert: 1 to the number of its words; slider: a whole number 0
-    to 100; tags: a JSON list of the chosen ones in the study file's order; text: up to 2,000 characters, stripped.
-    """
-    given = (value or "").strip()
-    if criterion.scale == "tags" and given:
-        given = _tags(criterion, given)
-    if not given:
-        if criterion.required:
-            raise AppError(
-                f"{criterion.label} is not answered yet.", "Choose one value for every question.", status=422
-            )
-        return None
-    if criterion.scale == "tags":
-        return given
-    if criterion.scale == "text":
-        if len(given) > MAX_TEXT:
-            raise AppError(f"{criterion.label} is too long.", f"Keep to {MAX_TEXT:,} characters.", status=422)
-        if "\0" in given:  # PostgreSQL stores no such text
-            raise AppError(f"{criterion.label} holds a character that is no text.", "Type it anew.", status=422)
-        return given
-    if given not in values_of(criterion):
-        raise AppError(f"{criterion.label} has no value {given[:20]!r}.", "Choose one of those shown.", status=422)
-    return given
-
-
-def values_of(criterion: Criterion) -> tuple[str, ...]:
-    """The values an answer may have, from worst to best where they are ordered; none for tags and text."""
-    if criterion.scale == "likert":
-        return tuple(str(step) for step in range(1, len(criterion.options) + 1))
-    if criterion.scale == "slider":
-        return SLIDER
-    return tuple(value for value, _word in SCALES.get(criterion.scale, ()))
-
-
-SLIDER = tuple(str(step) for step in range(101))
-
-
-def _tags(criterion: Criterion, given: str) -> str:
-    """The chosen tags as stored; "" for none."""
-    try:
-        chosen = json.loads(given)
-    except (ValueError, RecursionError):
-        chosen = None
-    if not isinstance(chosen, list) or not all(isinstance(tag, str) for tag in chosen):
-        raise AppError(f"{criterion.label} could not be read.", "Reload the page and answer again.", status=422)
-    unknown = [tag for tag in chosen if tag not in criterion.options]
-    if unknown:
-        raise AppError(f"{criterion.label} has no value {unknown[0][:20]!r}.", "Choose one of those shown.", status=422)
-    kept = [tag for tag in criterion.options if tag in chosen]
-    return json.dumps(kept, ensure_ascii=False) if kept else ""
 
 
 def facts_of(text: str) -> dict[str, Any]:

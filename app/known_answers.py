@@ -1,13 +1,10 @@
 """Answers to clips whose right answers are known: which of them are right, within a tolerance."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from app.judgments import values_of
+from app import scales
 from app.models import Criterion
-
-NUMBERED = ("acr5", "likert", "slider")
 
 
 @dataclass(frozen=True)
@@ -31,13 +28,15 @@ def is_right(criterion: Criterion, given: str | None, known: str, tolerance: int
     """
     if given is None:
         return False
-    if criterion.scale in NUMBERED:
-        steps = values_of(criterion)
-        width = 10 if criterion.scale == "slider" else 1
-        return abs(steps.index(given) - steps.index(known)) <= tolerance * width
-    if criterion.scale == "tags":
-        return set(json.loads(given)) == set(json.loads(known))
-    return given.strip().casefold() == known.strip().casefold()
+    scale = scales.of(criterion)
+    if scale.step:
+        values = scales.values_of(criterion)
+        return abs(values.index(given) - values.index(known)) <= tolerance * scale.step
+    return _same(scale.parts(given), scale.parts(known))
+
+
+def _same(given: list[str], known: list[str]) -> bool:
+    return {one.strip().casefold() for one in given} == {one.strip().casefold() for one in known}
 
 
 def check(

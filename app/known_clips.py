@@ -9,9 +9,9 @@ import polars as pl
 from sqlmodel import Session
 
 from app.errors import AppError, did_you_mean
-from app.judgments import checked
-from app.models import Criterion, Study, StudyClip
+from app.models import Study, StudyClip
 from app.pools import Pool
+from app.scales import checked
 from app.score_series import snapshot
 from app.study_files import StudyFile
 
@@ -35,7 +35,7 @@ def of(spec: StudyFile, pool: Pool) -> list[Known]:
 
     Raises AppError for a clip that the pool lacks (with the nearest names) and an answer off its criterion's scale.
     """
-    criteria = {item.key: Criterion(study_id=0, position=0, **item.model_dump()) for item in spec.criteria}
+    criteria = {item.key: item for item in spec.criteria}
     found = []
     for name, (role, known) in spec.known_clips().items():
         answers = {}

@@ -29,9 +29,6 @@ SQLModel.metadata.naming_convention = {
 metadata: MetaData = SQLModel.metadata
 
 
-SCALES = ("acr5", "likert", "verdict", "acceptable", "slider", "tags", "text")
-
-
 def now() -> datetime:
     """This moment, with its zone."""
     return datetime.now(UTC)
@@ -101,7 +98,7 @@ class Filter(SQLModel, table=True):
 class Criterion(SQLModel, table=True):
     """A question put to raters about a clip, and its scale."""
 
-    __table_args__ = (UniqueConstraint("study_id", "key"), _one_of("scale", *SCALES))
+    __table_args__ = (UniqueConstraint("study_id", "key"),)
 
     id: int = Field(default=None, primary_key=True)
     study_id: int = Field(foreign_key="study.id", index=True)

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import select as rows
@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 
 from analysis.estimate import Estimate, absent, signature
 from analysis.rates import wilson
-from app import judgments
+from app import scales
 from app.errors import AppError
 from app.models import SHUFFLE_PRIME, Assignment, Criterion, Event, Judgment, Rater, Study, StudyClip
 
@@ -46,6 +46,7 @@ def take(db: Session, study: Study, name: str, given: list[OutsideRating], *, no
     criteria = {item.key: item for item in db.exec(select(Criterion).where(Criterion.study_id == study.id))}
     clips = _clips(db, study)
     _refuse_unknown(study, given, criteria, clips)
+    given = [replace(one, value=_as_stored(criteria[one.criterion], one.value)) for one in given]
     rater = _rater(db, study, name)
     mine = {
         row.study_clip_id: row
@@ -113,12 +114,20 @@ def _refuse_unknown(
                 f"{study.slug} asks nothing about {one.criterion} of the clip {one.clip!r}.",
                 "Send ratings of its drawn clips, by their names in the pool (GET .../clips lists them).",
             )
-        allowed = dict(judgments.SCALES.get(criteria[one.criterion].scale, ()))
-        if allowed and one.value not in allowed:
-            raise AppError(f"{one.criterion} has no value {one.value[:40]!r}.", f"Values are: {', '.join(allowed)}.")
     again = [pair for pair, count in Counter((one.clip, one.criterion) for one in given).items() if count > 1]
     if again:
         raise AppError(f"The clip {again[0][0]!r} is rated twice on {again[0][1]}.", "Send one rating of each.")
+
+
+def _as_stored(criterion: Criterion, value: str) -> str:
+    try:
+        stored = scales.checked(criterion, value)
+    except AppError:
+        stored = None
+    if stored is None:
+        rule = scales.of(criterion).rule(criterion.options)
+        raise AppError(f"{criterion.key} has no value {value[:40]!r}.", f"Values are: {rule}.")
+    return stored
 
 
 def _rater(db: Session, study: Study, name: str) -> Rater:
@@ -149,7 +158,7 @@ class Comparison:
 def compared(db: Session, study: Study) -> list[Comparison]:
     """For every model and accept/reject criterion: how often it says what the strict majority of people says."""
     criteria = db.exec(select(Criterion).where(Criterion.study_id == study.id))
-    deciding = {item.id: item.key for item in criteria if item.scale in ("verdict", "acceptable")}
+    deciding = {item.id: item.key for item in criteria if scales.of(item).has_consensus}
     query = (
         rows(
             col(Assignment.study_clip_id),

@@ -99,7 +99,7 @@ class Pilot:
     def opinions(self) -> Spread:
         """Spread of opinion scores between and within clips, in points. Raises AppError for what has no points."""
         ratings = self.ratings()
-        if ratings.scale is not ACR5:
+        if ratings.scale.numbers is None:
             raise AppError(f"The pilot {self.path} has verdicts, no opinion scores.", "Values must be 1 to 5.")
         try:
             return spread_of(

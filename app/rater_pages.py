@@ -10,11 +10,13 @@ from analysis.intra_rater import intra_rater
 from analysis.pairwise import others, without
 from analysis.ratings import Ratings
 from analysis.subject_model import SubjectModel, subject_model
+from app import scales
 from app.agreement_pages import Agreement, CriterionAgreement
 from app.errors import NotFound
-from app.judgments import SCALES
 
 RESAMPLES = 1000
+SHORT = 5
+"""Answers of a scale up to which those never given are listed too."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,6 @@ def rater_page(found: Agreement, name: str, seed: int) -> RaterPage:
 def _criterion(found: Agreement, one: CriterionAgreement, name: str, seed: int) -> RaterCriterion:
     ratings, beside = one.ratings, one.rater(name)
     assert beside is not None, "the caller has looked"
-    words = dict(SCALES.get(one.item.scale, ())) or dict(zip(ratings.scale.levels, one.item.options, strict=False))
     own = ratings.level[ratings.rater_of == ratings.raters.index(name)]
     counts = np.bincount(own, minlength=len(ratings.scale.levels)).tolist()
     points = ratings.scale.metric != "nominal"
@@ -103,9 +104,9 @@ def _criterion(found: Agreement, one: CriterionAgreement, name: str, seed: int) 
         ways=_ways(ratings, name) if points else None,
         accepts=None if points else _accepts(ratings, name),
         said=tuple(
-            (words.get(level, level), count)
+            (scales.word(one.item, level), count)
             for level, count in zip(ratings.scale.levels, counts, strict=True)
-            if count or len(counts) <= len(SCALES["acr5"])
+            if count or len(counts) <= SHORT
         ),
     )
 

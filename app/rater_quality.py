@@ -16,7 +16,7 @@ from analysis import rater_flags
 from analysis.estimate import Estimate
 from analysis.rater_flags import Runs
 from analysis.rates import wilson
-from app import known_answers
+from app import known_answers, scales
 from app.answers import numbers
 from app.models import Assignment, Criterion, Event, Judgment, Rater, Study, StudyClip
 from app.study_rules import Rules
@@ -26,7 +26,6 @@ LONGEST_PAUSE = 300.0
 """Seconds between two answers above which the rater was away."""
 LOW_GOLD = 0.7
 """A rater is pointed out whose interval of gold clips right lies below this share."""
-STEPS = ("acr5", "likert", "slider")
 SCHEMA: dict[str, Any] = {
     "rater": pl.Int64,
     "clip": pl.Int64,
@@ -113,7 +112,7 @@ def of_study(db: Session, study: Study, kind: Kind) -> list[RaterQuality]:
     failures = dict(db.execute(_failures(study)).all())
     known = _known(db, study)
     tolerance = _tolerance(study)
-    steps = next((item for item in criteria if item.scale in STEPS), None)
+    steps = next((item for item in criteria if scales.of(item).has_points), None)
     rest = _beside_the_rest(answers, steps)
     by_rater = {int(key[0]): frame for key, frame in answers.group_by("rater", maintain_order=True)}
     seconds = {who: _seconds(frame) for who, frame in by_rater.items()}

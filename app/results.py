@@ -1,6 +1,5 @@
 """From a study's judgments to its estimates: agreement per criterion, calibration per filter."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -11,10 +10,9 @@ from sqlmodel import Session, col
 from analysis import agreement
 from analysis.estimate import Estimate
 from analysis.ratings import Ratings
-from app import votes, whole_study
+from app import scales, votes, whole_study
 from app.errors import NotFound
 from app.filter_results import FEWEST_SOURCES, FilterResult, judge, resamples_for
-from app.judgments import SCALES, values_of
 from app.kept import Cache
 from app.models import Criterion, Study, StudyClip
 from app.votes import Kind, Vote
@@ -123,12 +121,12 @@ def compute(db: Session, study: Study, kind: Kind) -> Results:
 
 def _criterion(item: Criterion, given: list[Vote], clips: Mapping[int, _Clip], seed: int) -> CriterionResult:
     values = [vote.value for vote in given]
-    if item.scale in votes.WITHOUT_STATISTICS:
+    if not scales.of(item).has_agreement:
         return CriterionResult(
             key=item.key,
             label=item.label,
             estimates={},
-            values=_counted(item, values),
+            values=scales.counted(item, values),
             answers=len(values),
             raters=len({vote.rater for vote in given}),
             clips=len({vote.clip for vote in given}),
@@ -144,26 +142,12 @@ def _criterion(item: Criterion, given: list[Vote], clips: Mapping[int, _Clip], s
             name: statistic(ratings, resamples=times, seed=seed, groups=groups)
             for name, statistic in agreement.STATISTICS.items()
         },
-        values=_counted(item, values),
+        values=scales.counted(item, values),
         answers=len(values),
         raters=len(ratings.raters),
         clips=len(ratings.clips),
         note=note,
     )
-
-
-def _counted(item: Criterion, values: list[str]) -> tuple[tuple[str, str, int], ...]:
-    """Each value, its word, and how many answers have it; a slider's that were given, none of a text."""
-    if item.scale == "tags":
-        chosen = [tag for value in values for tag in json.loads(value)]
-        return tuple((tag, tag, chosen.count(tag)) for tag in item.options)
-    if item.scale == "likert":
-        return tuple(
-            (value, word, values.count(value)) for value, word in zip(values_of(item), item.options, strict=True)
-        )
-    if item.scale == "slider":
-        return tuple((value, value, values.count(value)) for value in values_of(item) if value in values)
-    return tuple((value, word, values.count(value)) for value, word in SCALES.get(item.scale, ()))
 
 
 def resampled_units(ratings: Ratings, sources: Mapping[int, str]) -> tuple[dict[str, str] | None, str]:

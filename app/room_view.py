@@ -1,12 +1,12 @@
 """What the rating page shows: plain values, decided by the server, so that the template holds no rule."""
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from app.documents import RubricView
 from app.endings import Farewell
+from app.scales import Block
 
 Reveal = Literal["shown", "hidden", "later", "revealed"]
 """shown: scores beside the clip; hidden: never sent; later: sent after the answer; revealed: sent now, answered."""
@@ -23,10 +23,6 @@ class Option:
     """What the keyboard sends: `Digit3`, `Shift+Digit3`, `KeyA`."""
 
 
-Tone = Literal["scale", "verdict", "slider", "tags", "text"]
-"""How a question looks: a neutral scale, the verdict's colours, a slider, tags to choose from, a text field."""
-
-
 @dataclass(frozen=True)
 class CriterionView:
     """One question about the clip; `own_words` when the options are the researcher's words, never translated."""
@@ -35,15 +31,22 @@ class CriterionView:
     label: str
     question: str
     options: tuple[Option, ...]
-    tone: Tone
+    block: Block
     chosen: str | None = None
+    selected: frozenset[str] = frozenset()
+    """The values that are chosen now."""
     required: bool = True
     own_words: bool = False
 
     @property
     def field(self) -> str:
         """The form field's name; tags are the one field that may be sent several times."""
-        return f"{'tag' if self.tone == 'tags' else 'answer'}-{self.key}"
+        return f"{'tag' if self.has_several else 'answer'}-{self.key}"
+
+    @property
+    def has_several(self) -> bool:
+        """True if any number of the options may be chosen."""
+        return self.block == "checkboxes"
 
     @property
     def is_long(self) -> bool:
@@ -52,19 +55,7 @@ class CriterionView:
 
     def has(self, option: Option) -> bool:
         """Whether this option is chosen."""
-        return option.value in tags_in(self.chosen) if self.tone == "tags" else option.value == self.chosen
-
-
-def tags_in(value: str | None) -> list[str]:
-    """The tags of a stored answer: a list in JSON; none where there is no answer.
-
-    >>> tags_in('["blur", "noise"]')
-    ['blur', 'noise']
-    """
-    try:
-        return [str(tag) for tag in json.loads(value or "[]")]
-    except (ValueError, TypeError):
-        return []
+        return option.value in self.selected
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any
 from uuid import uuid4
 
@@ -13,7 +11,7 @@ from sqlalchemy import func
 from sqlalchemy import select as rows
 from sqlmodel import Session, col
 
-from app import assignments, endings, judgments, media, standings
+from app import assignments, endings, judgments, media, questions, scales, standings
 from app.assignments import Held
 from app.curves import curve
 from app.documents import RubricView
@@ -21,34 +19,17 @@ from app.errors import AppError
 from app.markdown import markdown
 from app.models import Assignment, Criterion, Filter, Judgment, SomeRater
 from app.room_view import (
-    CriterionView,
     Ended,
-    Option,
     PastAnswer,
     Progress,
     Reveal,
     Room,
     ScoreView,
-    Tone,
-    tags_in,
 )
 from app.standings import NO_WORK, Standing
 from app.threshold_text import passes, short_number, threshold_text
 from app.whole_study import StudyParts
 
-VERDICT_KEYS = {"accept": "A", "reject": "R", "unsure": "U"}
-VERDICTS = ("verdict", "acceptable")
-TAG_KEYS = "DFHJKCVXTYEQIOP"
-"""Letters that no other key of the room takes, the handiest first."""
-TONES: dict[str, Tone] = {
-    "acr5": "scale",
-    "likert": "scale",
-    "verdict": "verdict",
-    "acceptable": "verdict",
-    "slider": "slider",
-    "tags": "tags",
-    "text": "text",
-}
 SEEN_TO_END = 0.98
 """Share of a clip that counts as seen to its end: players stop a frame or two early."""
 LISTED = 20
@@ -120,7 +101,7 @@ def build(
         submission=str(uuid4()),
         media=media_path(held),
         next_media=tuple(media_path(one) for one in following),
-        criteria=criterion_views(whole, held, chosen),
+        criteria=questions.views(criteria_of(whole, held), chosen),
         reveal=reveal,
         scores=score_views(whole, held) if reveal in ("shown", "revealed") else (),
         progress=practice[1] if practice else progress(standing),
@@ -187,22 +168,13 @@ def past_answers(db: Session, whole: StudyParts, rater: SomeRater) -> tuple[Past
             address=f"/rate/{number}",
             at=at,
             said=tuple(
-                (item.label, words_of(item, values[number, item.id]))
+                (item.label, scales.word(item, values[number, item.id]))
                 for item in whole.criteria
                 if values.get((number, item.id))
             ),
         )
         for place, (number, at, answered) in enumerate(latest)
     )
-
-
-def words_of(criterion: Criterion, value: str) -> str:
-    """A stored value as raters chose it: `4` is Good."""
-    if criterion.scale == "tags":
-        return ", ".join(tags_in(value))
-    if criterion.scale == "likert":
-        return criterion.options[int(value) - 1]
-    return dict(judgments.SCALES.get(criterion.scale, ())).get(value, value)
 
 
 def _reveal(held: Held, *, answered: bool, revealed: bool) -> Reveal:
@@ -224,82 +196,6 @@ def progress(standing: Standing) -> Progress:
     pace = standing.seconds_per_clip
     minutes = None if pace is None else max(1, round(pace * left / 60)) if left else 0
     return Progress(done=standing.done, total=standing.done + left, minutes_left=minutes)
-
-
-def criterion_views(whole: StudyParts, held: Held | None, chosen: dict[int, str]) -> tuple[CriterionView, ...]:
-    """The questions with their keys: the first graded scale takes 1-5, the second Shift+1-5, verdicts A R U, tags
-    letters that are free."""
-    asked = criteria_of(whole, held) if held else list(whole.criteria)
-    views = []
-    graded = tags = verdicts = 0
-    for item in asked:
-        if item.scale in ("acr5", "likert"):
-            options = _graded_options(graded, tuple(item.options))
-        elif item.scale in VERDICTS:
-            options = _verdict_options(item.scale) if not verdicts else _without_keys(_verdict_options(item.scale))
-        elif item.scale == "tags":
-            options = _tag_options(tags, tuple(item.options))
-        else:  # the words at a slider's ends; a text has none
-            options = tuple(Option(value="", label=word, key="", code="") for word in item.options)
-        views.append(
-            CriterionView(
-                key=item.key,
-                label=item.label,
-                question=item.question,
-                options=options,
-                tone=TONES[item.scale],
-                chosen=chosen.get(item.id),
-                required=item.required,
-                own_words=item.scale in ("likert", "tags", "slider"),
-            )
-        )
-        graded += TONES[item.scale] == "scale"
-        verdicts += TONES[item.scale] == "verdict"
-        tags += len(options) if item.scale == "tags" else 0
-    return tuple(views)
-
-
-@cache
-def _graded_options(number: int, words: tuple[str, ...]) -> tuple[Option, ...]:
-    """Steps from worst to best: the given words, or the fixed ones of ITU-T P.910. The tenth step has the key 0."""
-    steps = [(str(step), word) for step, word in enumerate(words, start=1)] or judgments.SCALES["acr5"]
-    prefixes = (("", ""), ("⇧", "Shift+"))
-    options = []
-    for step, (value, label) in enumerate(steps, start=1):
-        digit = step % 10 if number < len(prefixes) and step <= 10 else None
-        printed, sent = prefixes[number] if digit is not None else ("", "")
-        options.append(
-            Option(
-                value=value,
-                label=label,
-                key="" if digit is None else f"{printed}{digit}",
-                code="" if digit is None else f"{sent}Digit{digit}",
-            )
-        )
-    return tuple(options)
-
-
-@cache
-def _verdict_options(scale: str) -> tuple[Option, ...]:
-    return tuple(
-        Option(value=value, label=label, key=VERDICT_KEYS[value], code=f"Key{VERDICT_KEYS[value]}")
-        for value, label in judgments.SCALES[scale]
-    )
-
-
-@cache
-def _without_keys(options: tuple[Option, ...]) -> tuple[Option, ...]:
-    """A second verdict on the same screen: its letters are taken, so it is chosen by Tab and arrows."""
-    return tuple(replace(option, key="", code="") for option in options)
-
-
-@cache
-def _tag_options(taken: int, words: tuple[str, ...]) -> tuple[Option, ...]:
-    letters = [*TAG_KEYS[taken:], *[""] * len(words)]
-    return tuple(
-        Option(value=word, label=word, key=letter, code=f"Key{letter}" if letter else "")
-        for word, letter in zip(words, letters, strict=False)
-    )
 
 
 def score_views(whole: StudyParts, held: Held) -> tuple[ScoreView, ...]:

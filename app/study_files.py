@@ -1,12 +1,13 @@
 """The study file: a TOML text that says everything about a study before the first clip is drawn."""
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
+from app import scales
 from app.errors import AppError
 from app.sampling_plans import DESIGNS, SamplingPlan
 from app.sampling_plans import Borderline as Borderline
@@ -16,8 +17,6 @@ from app.study_rules import Part, Rules
 from app.toml_text import Name, line_of
 
 PRESETS = ("acr", "talkvid")
-DECIDING = ("verdict", "acceptable")
-"""Scales whose answers accept or reject a clip: a filter's truth."""
 
 
 class Rubric(Part):
@@ -31,28 +30,38 @@ class Rubric(Part):
     poor_clip: str = ""
 
 
-class CriterionSpec(Part):
-    """A question to raters.
+def _known_scale(name: str) -> str:
+    if name not in scales.SCALES:
+        raise ValueError(f"Input should be one of {', '.join(scales.SCALES)}")
+    return name
 
-    Scales: acr5 (1 Bad to 5 Excellent), likert (`options`: its words from worst to best), verdict (accept, reject,
-    unsure), acceptable (two), slider (0 to 100, `options`: words for its two ends), tags (`options`: any number of
-    them may be chosen), text.
+
+def _options(allowed: Collection[int]) -> str:
+    """In words, how many options a scale takes.
+
+    >>> _options((0,)), _options((0, 2)), _options(range(2, 12))
+    ('no options', 'none or 2 options', '2 to 11 options')
     """
+    least, most = min(allowed), max(allowed)
+    return "no options" if most == 0 else f"none or {most} options" if least == 0 else f"{least} to {most} options"
+
+
+class CriterionSpec(Part):
+    """A question to raters, on one of the scales in `scales.SCALES`."""
 
     key: Name
     label: str
     question: str
-    scale: Literal["acr5", "likert", "verdict", "acceptable", "slider", "tags", "text"]
+    scale: Annotated[str, AfterValidator(_known_scale)]
     required: bool = True
     options: tuple[Annotated[str, Field(min_length=1, max_length=60)], ...] = ()
     rubric: Rubric = Rubric()
 
     @model_validator(mode="after")
     def _options_fit(self) -> Self:
-        least, most = {"likert": (2, 11), "slider": (0, 2), "tags": (1, 30)}.get(self.scale, (0, 0))
-        if not least <= len(self.options) <= most or (self.scale == "slider" and len(self.options) == 1):
-            wanted = "no options" if most == 0 else "none or 2 options" if least == 0 else f"{least} to {most} options"
-            raise ValueError(f"the scale {self.scale} takes {wanted}, and {len(self.options)} are given")
+        allowed = scales.named(self.scale).option_counts
+        if len(self.options) not in allowed:
+            raise ValueError(f"the scale {self.scale} takes {_options(allowed)}, and {len(self.options)} are given")
         if len(set(self.options)) < len(self.options):
             raise ValueError("two options are the same")
         return self
@@ -94,7 +103,7 @@ class StudyFile(Rules):
 
     def truth_of(self, rule: FilterSpec) -> str:
         """Key of the criterion that judges this filter."""
-        return rule.criterion or next(item.key for item in self.criteria if item.scale in DECIDING)
+        return rule.criterion or next(item.key for item in self.criteria if scales.of(item).has_consensus)
 
     def rules(self) -> Rules:
         """The rules for raters alone, as the study keeps them."""
@@ -160,8 +169,9 @@ def _wrong_questions(spec: StudyFile) -> Iterator[tuple[list[int | str], str]]:
     for number, key in enumerate(keys):
         if key in keys[:number]:
             yield ["criteria", number, "key"], f"the key {key!r} is used twice"
-    if not any(criterion.scale in DECIDING for criterion in spec.criteria):
-        yield ["criteria", 0, "scale"], "one criterion must be an accept/reject question (verdict or acceptable)"
+    if not any(scales.of(criterion).has_consensus for criterion in spec.criteria):
+        names = " or ".join(scale.key for scale in scales.SCALES.values() if scale.has_consensus)
+        yield ["criteria", 0, "scale"], f"one criterion must be an accept/reject question ({names})"
     for clip, (role, known) in spec.known_clips().items():
         for key in known.answers.keys() - set(keys):
             yield [role], f"the answers of {clip} name {key!r}, which is no criterion of this file"
@@ -169,7 +179,7 @@ def _wrong_questions(spec: StudyFile) -> Iterator[tuple[list[int | str], str]]:
 
 def _wrong_filters(spec: StudyFile) -> Iterator[tuple[list[int | str], str]]:
     names = [rule.name for rule in spec.filters]
-    deciding = [criterion.key for criterion in spec.criteria if criterion.scale in DECIDING]
+    deciding = [criterion.key for criterion in spec.criteria if scales.of(criterion).has_consensus]
     for number, rule in enumerate(spec.filters):
         if rule.name in names[:number]:
             yield ["filters", number, "name"], f"the name {rule.name!r} is used twice"

@@ -9,14 +9,11 @@ from sqlalchemy import func
 from sqlalchemy import select as rows
 from sqlmodel import Session, col
 
-from analysis.ratings import ACR5, VERDICT, Ratings, Scale
-from app.judgments import values_of
+from analysis.ratings import Ratings
+from app import scales
 from app.models import Assignment, Criterion, Judgment, Rater, Study
 
 Kind = Literal["person", "simulated"]
-SCALE_OF: dict[str, Scale] = {"acr5": ACR5, "verdict": VERDICT, "acceptable": VERDICT}
-WITHOUT_STATISTICS = ("tags", "text")
-"""Scales over whose answers no agreement is computed: sets of tags, and free text."""
 BLIND_ARMS = ("hidden", "after")
 """Arms in which the rater answered before any score was on the page."""
 
@@ -153,14 +150,5 @@ def ratings_of(item: Criterion, given: list[Vote]) -> Ratings:
         [str(vote.clip) for vote in given],
         [vote.rater for vote in given],
         [vote.value for vote in given],
-        scale_of(item),
+        scales.statistical(item),
     )
-
-
-def scale_of(item: Criterion) -> Scale:
-    """A criterion's scale as the statistics read it; not for those `WITHOUT_STATISTICS`."""
-    if item.scale == "likert":
-        return Scale(f"likert {len(item.options)}", values_of(item), "ordinal")
-    if item.scale == "slider":
-        return Scale("slider", values_of(item), "interval")
-    return SCALE_OF[item.scale]

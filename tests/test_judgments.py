@@ -3,7 +3,7 @@
 import pytest
 from sqlmodel import Session, select
 
-from app import assignments, judgments, votes, whole_study
+from app import assignments, judgments, scales, votes, whole_study
 from app.assignments import Held
 from app.errors import AppError, NotAllowed
 from app.judgments import Answer
@@ -167,7 +167,7 @@ def test_each_scale_stores_its_own_kind_of_value(
     item = Criterion(
         study_id=1, position=0, key="k", label="K", question="K?", scale=scale, required=False, options=options
     )
-    assert judgments.checked(item, given) == stored
+    assert scales.checked(item, given) == stored
 
 
 @pytest.mark.parametrize(
@@ -189,4 +189,4 @@ def test_a_value_off_its_scale_is_refused(scale: str, options: list[str], given:
         study_id=1, position=0, key="k", label="Light", question="?", scale=scale, required=False, options=options
     )
     with pytest.raises(AppError, match="Light"):
-        judgments.checked(item, given)
+        scales.checked(item, given)

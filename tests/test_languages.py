@@ -9,7 +9,7 @@ import pytest
 from jinja2.ext import babel_extract
 from starlette.testclient import TestClient
 
-from app import judgments, languages, raters
+from app import languages, raters, scales
 from app.languages import Language
 from app.settings import Settings, data_folder
 from tests.factories import StudyMaker
@@ -41,7 +41,7 @@ def marked() -> Iterator[str | tuple[str, str]]:
                 parts = [part for part in message if part] if isinstance(message, tuple) else [message]
                 if parts and parts[0]:  # else the text is a value: one of the scales' words below
                     yield (parts[0], parts[1]) if len(parts) > 1 and parts[1] else parts[0]
-    yield from (label for _value, label in chain.from_iterable(judgments.SCALES.values()))
+    yield from sorted(scales.fixed_words())
 
 
 @pytest.mark.parametrize("language", [one for one in languages.NAMES if one != languages.ENGLISH])

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlmodel import Session, col, select
 
-from app import raters
+from app import raters, scales
 from app.assignments import draw_arm
 from app.demo.clips import DemoClip
 from app.models import Assignment, Criterion, Judgment, Rater, Study, StudyClip, now
@@ -81,10 +81,11 @@ def _judge(
 
 def vote(criterion: Criterion, truth: DemoClip, bias: float, chance: random.Random) -> str:
     """One simulated answer: the known value plus bias and noise, on the criterion's scale."""
-    if criterion.scale == "acr5":
+    scale = scales.of(criterion)
+    if scale.has_points:
         known = truth.quality if criterion.key == "quality" else truth.stability
         return str(min(5, max(1, round(known + bias + chance.gauss(0, NOISE)))))
     leaning = truth.acceptable + 0.15 * bias + chance.gauss(0, 0.2)
-    if criterion.scale == "verdict" and abs(leaning - 0.5) < 0.06:
+    if scale.missing and abs(leaning - 0.5) < 0.06:
         return "unsure"
     return "accept" if leaning >= 0.5 else "reject"

@@ -14,9 +14,8 @@ from xml.etree import ElementTree as Xml
 from sqlalchemy import select as rows
 from sqlmodel import Session, col
 
-from app import whole_study
+from app import scales, whole_study
 from app.exchange import answers
-from app.judgments import SCALES
 from app.models import Criterion, Study, StudyClip
 
 STORE = "/data/local-files/?d="
@@ -52,17 +51,11 @@ def interface(criteria: tuple[Criterion, ...]) -> str:
     for item in criteria:
         Xml.SubElement(view, "Header", value=f"{item.label}: {item.question}")
         shared = {"name": item.key, "toName": VIDEO, "required": str(item.required).lower()}
-        if item.scale == "acr5":
-            Xml.SubElement(view, "Rating", shared | {"maxRating": "5"})
-        elif item.scale == "slider":
-            Xml.SubElement(view, "Number", shared | {"min": "0", "max": "100", "slider": "true"})
-        elif item.scale == "text":
-            Xml.SubElement(view, "TextArea", shared)
-        else:
-            many = {"choice": "multiple" if item.scale == "tags" else "single"}
-            choices = Xml.SubElement(view, "Choices", shared | many)
-            for word in _words(item):
-                Xml.SubElement(choices, "Choice", value=word)
+        control = scales.of(item).control
+        shown = Xml.SubElement(view, control.tag, shared | control.attributes)
+        if control.tag == "Choices":
+            for word in scales.of(item).words(item.options).values():
+                Xml.SubElement(shown, "Choice", value=word)
     Xml.indent(view)
     return Xml.tostring(view, encoding="unicode") + "\n"
 
@@ -129,19 +122,6 @@ def _results(found: list[dict[str, Any]], criteria: dict[str, Criterion], rater:
 
 
 def _value(item: Criterion, value: str) -> dict[str, Any]:
-    if item.scale == "acr5":
-        return {"type": "rating", "value": {"rating": int(value)}}
-    if item.scale == "slider":
-        return {"type": "number", "value": {"number": int(value)}}
-    if item.scale == "text":
-        return {"type": "textarea", "value": {"text": [value]}}
-    if item.scale == "tags":
-        return {"type": "choices", "value": {"choices": json.loads(value)}}
-    word = item.options[int(value) - 1] if item.scale == "likert" else dict(SCALES[item.scale])[value]
-    return {"type": "choices", "value": {"choices": [word]}}
-
-
-def _words(item: Criterion) -> list[str]:
-    if item.scale in ("likert", "tags"):
-        return list(item.options)
-    return [word for _value, word in SCALES[item.scale]]
+    control = scales.of(item).control
+    said = int(value) if control.is_number else scales.words_of(item, value)
+    return {"type": control.tag.lower(), "value": {control.value_field: said}}

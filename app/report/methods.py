@@ -1,5 +1,6 @@
 """The methods paragraph, written from what happened: no sentence that the study's own data do not support."""
 
+from app import scales
 from app.report.facts import Facts
 from app.report.formats import latex
 from app.report.tables import number
@@ -70,20 +71,8 @@ def _raters(facts: Facts) -> list[str]:
 
 
 def _questions(facts: Facts) -> list[str]:
-    asked = "; ".join(f"{item.label}: “{item.question}” ({_scale(item.scale)})" for item in facts.whole.criteria)
-    return [f"Raters were asked: {asked}."]
-
-
-def _scale(scale: str) -> str:
-    return {
-        "acr5": "five categories from Bad to Excellent, ITU-T P.910",
-        "verdict": "accept, reject or unsure",
-        "acceptable": "acceptable or unacceptable",
-        "likert": "a Likert scale",
-        "slider": "a slider from 0 to 100",
-        "tags": "any number of tags",
-        "text": "free text",
-    }[scale]
+    asked = [f"{item.label}: “{item.question}” ({scales.of(item).description})" for item in facts.whole.criteria]
+    return [f"Raters were asked: {'; '.join(asked)}."]
 
 
 def _truth(facts: Facts) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Form, Request, Response
 from sqlmodel import Session
 
-from app import devices, documents, endings, entry, raters, rooms, standings
+from app import devices, documents, endings, entry, questions, raters, rooms, standings
 from app.auth import SignedIn, signed_in_rater
 from app.entry import PAGES
 from app.markdown import markdown
@@ -84,7 +84,7 @@ def guidelines(request: Request) -> Response:
         "guidelines_html": markdown(whole.study.guidelines),
         "hash": whole.study.guidelines_hash,
         "changed": rater.guidelines_hash is not None,
-        "criteria": rooms.criterion_views(whole, None, {}),
+        "criteria": questions.views(whole.criteria, {}),
         "rubrics": whole.rubrics,
     }
     return _page(request, whole, rater, "rate/guidelines.html", context)

@@ -9,6 +9,7 @@ from app import (
     clip_posters,
     draft_forms,
     draft_previews,
+    scales,
     studies,
     study_drafts,
     study_files,
@@ -151,8 +152,10 @@ def poster(request: Request, draft: Now, row: Annotated[int, Path(ge=0, le=2**31
 @router.get("/{key}/questions")
 def questions(request: Request, draft: Now) -> Response:
     """Name, guidelines, raters and the questions."""
-    scales = ("acceptable", "verdict", "acr5", "slider", "text")
-    return _step(request, draft, "questions", {"content": draft.content, "scales": scales}, _problem(draft))
+    offered = scales.without_options()
+    titles = {scale.key: scale.title for scale in scales.SCALES.values() if scale not in offered}
+    context = {"content": draft.content, "offered": offered, "titles": titles}
+    return _step(request, draft, "questions", context, _problem(draft))
 
 
 @router.post("/{key}/questions")

@@ -1,19 +1,17 @@
 """What a rater has besides the clip on the screen: the list of their answers, and their language."""
 
-from itertools import chain
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Form, Request, Response
 
-from app import judgments, raters, rooms
+from app import raters, rooms, scales
 from app.auth import signed_in_rater
 from app.languages import Language
 from app.routes.rate import study_parts
 from app.web import database, page, see
 
 router = APIRouter()
-SCALE_WORDS = frozenset(label for _value, label in chain.from_iterable(judgments.SCALES.values()))
 
 
 @router.get("/rate/answers")
@@ -23,8 +21,8 @@ def answers(request: Request) -> Response:
         rater = signed_in_rater(request, db)
         whole = study_parts(request, db, rater)
         mine = rooms.past_answers(db, whole, rater)
-    context = {"study_name": whole.study.name, "answers": mine, "scale_words": SCALE_WORDS, "ended": rater.ended}
-    return page(request, "rate/answers.html", context, block="list")
+    context = {"study_name": whole.study.name, "answers": mine, "ended": rater.ended}
+    return page(request, "rate/answers.html", context | {"scale_words": scales.fixed_words()}, block="list")
 
 
 @router.post("/language")

@@ -5,7 +5,16 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from app import invite_lists, progress, raters, rooms, study_drafts, study_lifecycle, study_overview, whole_study
+from app import (
+    invite_lists,
+    progress,
+    questions,
+    raters,
+    study_drafts,
+    study_lifecycle,
+    study_overview,
+    whole_study,
+)
 from app.auth import require_researcher
 from app.markdown import markdown
 from app.settings import Settings
@@ -40,7 +49,7 @@ def overview(request: Request, slug: str, db: Reader) -> Response:
         "strata": progress.by_stratum(db, study),
         "skips": progress.skips(db, study),
         "notes": study_lifecycle.notes(study),
-        "criteria": rooms.criterion_views(whole, None, {}),
+        "criteria": questions.views(whole.criteria, {}),
         "filters": [(rule, threshold_text(rule.minimum, rule.maximum)) for rule in whole.filters],
         "guidelines_html": markdown(study.guidelines),
         "rater_link": f"{str(request.base_url).rstrip('/')}{raters.open_link(settings, study)}"

@@ -4,11 +4,10 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from app import entry, rooms, training, whole_study
+from app import entry, rooms, scales, training, whole_study
 from app.auth import signed_in_rater
 from app.models import now
 from app.routes.rate import AssignmentId, room_page, study_parts
-from app.routes.raters_own import SCALE_WORDS
 from app.training import Purpose
 from app.web import database, page, see
 
@@ -40,8 +39,8 @@ def told(request: Request, assignment_id: AssignmentId) -> Response:
     lines = [
         (
             one.criterion.label,
-            rooms.words_of(one.criterion, one.given or ""),
-            rooms.words_of(one.criterion, one.known),
+            scales.word(one.criterion, one.given or ""),
+            scales.word(one.criterion, one.known),
             one.right,
         )
         for one in feedback.answers
@@ -51,7 +50,7 @@ def told(request: Request, assignment_id: AssignmentId) -> Response:
         "lines": lines,
         "more": more,
         "sender": rooms.sender_mark(rater),
-        "scale_words": SCALE_WORDS,
+        "scale_words": scales.fixed_words(),
     }
     return page(request, "training/feedback.html", _of(whole, context), block="room")
 
