@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 
 from app import schedule, specials, study_rules
 from app.errors import NotAllowed
-from app.models import Assignment, Criterion, Event, Rater, SomeRater, Study, StudyClip, shuffled_order
+from app.models import Assignment, Criterion, Event, Rater, SomeRater, Study, StudyClip, is_work, shuffled_order
 from app.specials import LAST_SOURCE, SEEN
 from app.study_rules import Rules
 
@@ -67,7 +67,7 @@ _COLUMNS = [*(_TABLE.c[name] for name in _PLACE), *(_CLIP_TABLE.c[field.name] fo
 _mine = aliased(Assignment)
 # As a list made once, not a search per open place: half the time of a claim.
 _SEEN = col(Assignment.study_clip_id).in_(SEEN)
-_IS_WORK = (col(Assignment.purpose) != "training") & (col(Assignment.purpose) != "qualification")
+_IS_WORK = is_work()
 _WITH_CLIP = rows(*_COLUMNS).join_from(_TABLE, _CLIP_TABLE, _CLIP_TABLE.c.id == _TABLE.c.study_clip_id)
 # Locked, because whoever gives expired places away must wait until this rater's answer is in.
 _HELD = (

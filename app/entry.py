@@ -7,10 +7,10 @@ from sqlalchemy import select as rows
 from sqlmodel import Session, col
 
 from app.auth import SignedIn
-from app.models import Assignment, Rater
+from app.models import Assignment, PurposeBeforeWork, Rater
 from app.whole_study import StudyParts
 
-Step = Literal["ended", "paused", "closed", "consent", "device", "guidelines", "training", "qualification", "rating"]
+Step = Literal["ended", "paused", "closed", "consent", "device", "guidelines", PurposeBeforeWork, "rating"]
 PAGES: dict[Step, str] = {
     "ended": "/rate/ended",
     "paused": "/rate/closed",
@@ -47,7 +47,7 @@ def next_step(db: Session, whole: StudyParts, rater: SignedIn) -> Step:
     return step_before_work(db, whole, rater) or "rating"
 
 
-def step_before_work(db: Session, whole: StudyParts, rater: SignedIn) -> Literal["training", "qualification"] | None:
+def step_before_work(db: Session, whole: StudyParts, rater: SignedIn) -> PurposeBeforeWork | None:
     """Training and qualification, as long as they are due: never once the first clip of the work is taken."""
     training, qualification = whole.rules.training, whole.rules.qualification
     if rater.taken or rater.qualified is not None or (training is None and qualification is None):

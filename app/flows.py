@@ -10,8 +10,7 @@ from sqlalchemy import ColumnElement, and_, case, func
 from sqlalchemy import select as rows
 from sqlmodel import Session, col
 
-from app.models import Assignment, Rater, Study, StudyClip
-from app.standings import NO_WORK
+from app.models import Assignment, Rater, Study, StudyClip, is_work
 from app.votes import Kind
 
 ANSWERED = ("done", "surplus")
@@ -186,7 +185,7 @@ def by_rater(db: Session, study: Study, *, kind: Kind) -> list[RaterFlow]:
     def number(*statuses: str) -> ColumnElement[int]:
         return func.coalesce(func.sum(case((col(Assignment.status).in_(statuses), 1), else_=0)), 0)
 
-    work = and_(col(Assignment.rater_id) == col(Rater.id), col(Assignment.purpose).not_in(NO_WORK))
+    work = and_(col(Assignment.rater_id) == col(Rater.id), is_work())
     last = func.max(col(Assignment.answered_at))
     query = (
         rows(Rater, number(*ANSWERED), number("held"), number("skipped"), number("expired"), last)
@@ -248,7 +247,7 @@ def _pace(db: Session, study: Study) -> dict[int, float]:
     ranked = (
         rows(col(Assignment.rater_id).label("rater"), col(Assignment.answered_at).label("at"), newest.label("nth"))
         .where(col(Assignment.study_id) == study.id, _IS_ANSWERED, col(Assignment.answered_at).is_not(None))
-        .where(col(Assignment.purpose).not_in(NO_WORK), col(Assignment.rater_id).is_not(None))
+        .where(is_work(), col(Assignment.rater_id).is_not(None))
         .subquery()
     )
     query = (

@@ -18,7 +18,7 @@ from analysis.rater_flags import Runs
 from analysis.rates import wilson
 from app import known_answers, scales
 from app.answers import numbers
-from app.models import Assignment, Criterion, Event, Judgment, Rater, Study, StudyClip
+from app.models import Assignment, Criterion, Event, Judgment, Rater, Study, StudyClip, is_work
 from app.study_rules import Rules
 from app.votes import Kind
 
@@ -164,7 +164,7 @@ def _answers(db: Session, study: Study, kind: Kind) -> pl.DataFrame:
         .join(Assignment, col(Assignment.id) == col(Judgment.assignment_id))
         .join(Rater, col(Rater.id) == col(Judgment.rater_id))
         .where(col(Judgment.study_id) == study.id, col(Rater.kind) == kind)
-        .where(col(Assignment.purpose).not_in(("training", "qualification")))
+        .where(is_work())
     )
     frame = pl.DataFrame([tuple(row) for row in db.execute(query)], SCHEMA | {"revision": pl.Int64}, orient="row")
     last = frame.sort("revision").unique(["rater", "clip", "criterion", "occasion"], keep="last", maintain_order=True)

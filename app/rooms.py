@@ -17,7 +17,7 @@ from app.curves import curve
 from app.documents import RubricView
 from app.errors import AppError
 from app.markdown import markdown
-from app.models import Assignment, Criterion, Filter, Judgment, SomeRater
+from app.models import Assignment, Criterion, Filter, Judgment, SomeRater, is_work
 from app.room_view import (
     Ended,
     PastAnswer,
@@ -26,7 +26,7 @@ from app.room_view import (
     Room,
     ScoreView,
 )
-from app.standings import NO_WORK, Standing
+from app.standings import Standing
 from app.threshold_text import passes, short_number, threshold_text
 from app.whole_study import StudyParts
 
@@ -150,7 +150,7 @@ def past_answers(db: Session, whole: StudyParts, rater: SomeRater) -> tuple[Past
     latest = db.execute(
         rows(col(Assignment.id), col(Assignment.answered_at), func.count().over())
         .where(col(Assignment.rater_id) == rater.id, col(Assignment.status).in_(("done", "surplus")))
-        .where(col(Assignment.purpose).not_in(NO_WORK))
+        .where(is_work())
         .order_by(col(Assignment.answered_at).desc(), col(Assignment.id).desc())
         .limit(LISTED)
     ).all()

@@ -9,11 +9,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import islice
-from typing import Literal
 
+from app.models import WorkPurpose
 from app.study_rules import Rules
-
-Purpose = Literal["sample", "repeat", "gold", "attention", "stabiliser"]
 
 SITTING_ENDS = timedelta(minutes=30)
 """After so long a silence a new sitting begins."""
@@ -24,7 +22,7 @@ def has_specials(rules: Rules) -> bool:
     return bool(rules.gold or rules.repeats or rules.attention)
 
 
-def purpose_at(rules: Rules, shuffle: int, taken: int) -> Purpose:
+def purpose_at(rules: Rules, shuffle: int, taken: int) -> WorkPurpose:
     """What the clip after `taken` others is for. No two specials follow each other, and none comes first.
 
     >>> purpose_at(Rules(), shuffle=5, taken=17)
@@ -48,31 +46,31 @@ def clips_until(rules: Rules, shuffle: int, taken: int, samples: int) -> int:
 
 
 _PAGE = 256
-Kind = tuple[Purpose, float, float, float]
+Kind = tuple[WorkPurpose, float, float, float]
 """A kind of special with its share, the position from which it comes, and how many a rater can get."""
 
 
 @lru_cache(maxsize=2048)
-def _sequence(kinds: tuple[Kind, ...], shuffle: int, page: int) -> tuple[Purpose, ...]:
+def _sequence(kinds: tuple[Kind, ...], shuffle: int, page: int) -> tuple[WorkPurpose, ...]:
     """The rater's purposes up to the end of a page; a longer one begins with the shorter."""
     return tuple(islice(_purposes(kinds, shuffle), (page + 1) * _PAGE))
 
 
-def _purposes(kinds: tuple[Kind, ...], shuffle: int) -> Iterator[Purpose]:
+def _purposes(kinds: tuple[Kind, ...], shuffle: int) -> Iterator[WorkPurpose]:
     # The j-th clip of a kind is due somewhere in the j-th stretch of 1/share clips: its place in there is drawn, so
     # that nobody can count to it, and the share holds at every moment to within one clip (and waiting for a turn).
     lots = random.Random(f"schedule:{shuffle}")  # noqa: S311 - the seed is secret and stored, the order must be told again
-    first: dict[Purpose, float] = {}
-    shares: dict[Purpose, float] = {}
-    most: dict[Purpose, float] = {}
+    first: dict[WorkPurpose, float] = {}
+    shares: dict[WorkPurpose, float] = {}
+    most: dict[WorkPurpose, float] = {}
     for kind, share, start, limit in kinds:
         shares[kind], first[kind], most[kind] = share, start, limit
     due = {kind: first[kind] + lots.random() / shares[kind] for kind in shares}
     count = dict.fromkeys(shares, 0)
-    previous: Purpose = "gold"  # the first clip is one of the sample
+    previous: WorkPurpose = "gold"  # the first clip is one of the sample
     position = 0
     while True:
-        chosen: Purpose = "sample"
+        chosen: WorkPurpose = "sample"
         waiting = [kind for kind in shares if due[kind] <= position and count[kind] < most[kind]]
         if previous == "sample" and waiting:
             chosen = min(waiting, key=due.__getitem__)

@@ -8,8 +8,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from app import schedule
-from app.models import Assignment, Rater, SomeRater, Study, StudyClip, shuffled_order
-from app.schedule import Purpose
+from app.models import Assignment, Rater, SomeRater, Study, StudyClip, WorkPurpose, is_work, shuffled_order
 from app.study_rules import Rules
 
 _mine = aliased(Assignment)
@@ -45,7 +44,7 @@ _LATEST_FOR_REPEAT = (
     .where(
         col(_later.rater_id) == bindparam("rater"),
         col(_later.status).in_(_SHOWN),
-        col(_later.purpose).not_in(("training", "qualification")),
+        is_work(_later),
     )
     .order_by(col(_later.claimed_at).desc(), col(_later.id).desc())
     .limit(1)
@@ -73,7 +72,7 @@ _REPEAT = (
 )
 
 
-def purpose(db: Session, rules: Rules, rater: SomeRater, *, now: datetime) -> Purpose:
+def purpose(db: Session, rules: Rules, rater: SomeRater, *, now: datetime) -> WorkPurpose:
     """What the rater's next clip is for."""
     if rules.sessions.stabilisers and schedule.in_sitting(_moments(db, rules, rater), now) < rules.sessions.stabilisers:
         return "stabiliser"
@@ -93,7 +92,7 @@ def _moments(db: Session, rules: Rules, rater: SomeRater) -> list[datetime]:
     last = func.coalesce(col(Assignment.answered_at), col(Assignment.claimed_at))
     query = (
         rows(last)
-        .where(col(Assignment.rater_id) == rater.id, col(Assignment.purpose).not_in(("training", "qualification")))
+        .where(col(Assignment.rater_id) == rater.id, is_work())
         .order_by(last.desc())
         .limit(rules.sessions.stabilisers)
     )
@@ -101,7 +100,7 @@ def _moments(db: Session, rules: Rules, rater: SomeRater) -> list[datetime]:
 
 
 def pick(
-    db: Session, study: Study, rules: Rules, rater: SomeRater, purpose: Purpose, *, criterion: str
+    db: Session, study: Study, rules: Rules, rater: SomeRater, purpose: WorkPurpose, *, criterion: str
 ) -> tuple[int, int] | None:
     """The clip of a gold, attention or repeat assignment and its occasion; None when there is none left.
 

@@ -11,11 +11,9 @@ from sqlmodel import Session, col
 
 from app import schedule, study_rules
 from app.db import UtcTime
-from app.models import Assignment, Rater, SomeRater, Study
+from app.models import Assignment, Rater, SomeRater, Study, is_work
 from app.specials import SEEN
 
-NO_WORK = ("training", "qualification")
-"""Purposes that come before the work and count neither as done nor as left."""
 _mine = aliased(Assignment)
 
 
@@ -32,7 +30,7 @@ _NEWEST_FIRST = (col(Assignment.answered_at).desc(), col(Assignment.id).desc())
 _IS_ANSWERED = (
     col(Assignment.rater_id) == bindparam("rater"),
     or_(col(Assignment.status) == "done", col(Assignment.status) == "surplus"),
-    *(col(Assignment.purpose) != purpose for purpose in NO_WORK),  # a list would be written anew each time: 100 µs
+    is_work(),
 )
 _ANSWERED = rows(col(Assignment.id)).where(*_IS_ANSWERED)
 _BEFORE = (
@@ -78,8 +76,7 @@ class Standing:
 
 def _own(*statuses: str) -> ScalarSelect[int]:
     wanted = or_(*(col(_mine.status) == status for status in statuses))
-    work = (col(_mine.purpose) != purpose for purpose in NO_WORK)
-    own = rows(func.count()).select_from(_mine).where(col(_mine.rater_id) == bindparam("rater"), wanted, *work)
+    own = rows(func.count()).select_from(_mine).where(col(_mine.rater_id) == bindparam("rater"), wanted, is_work(_mine))
     return own.scalar_subquery()
 
 

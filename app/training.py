@@ -5,7 +5,6 @@ They are assignments of their own purpose, made for one rater, never opened for 
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 from sqlalchemy import select as rows
 from sqlalchemy import update
@@ -15,13 +14,11 @@ from app import assignments, endings, judgments, known_answers
 from app.assignments import Held
 from app.auth import SignedIn
 from app.known_answers import Checked
-from app.models import Assignment, Event, Rater, StudyClip
+from app.models import Assignment, Event, PurposeBeforeWork, Rater, StudyClip
 from app.room_view import Progress
 from app.rooms import media_path
 from app.study_rules import Qualification
 from app.whole_study import StudyParts
-
-Purpose = Literal["training", "qualification"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,9 @@ class Outcome:
     screened_out: bool
 
 
-def next_clip(db: Session, whole: StudyParts, rater: SignedIn, purpose: Purpose, *, now: datetime) -> Held | None:
+def next_clip(
+    db: Session, whole: StudyParts, rater: SignedIn, purpose: PurposeBeforeWork, *, now: datetime
+) -> Held | None:
     """The clip to practise on now, reserved for this rater; None when this round's clips are all done.
 
     The order is that of the study file: from worst to best, if its author followed the advice.
@@ -69,9 +68,9 @@ def next_clip(db: Session, whole: StudyParts, rater: SignedIn, purpose: Purpose,
     return None
 
 
-def place_of(db: Session, whole: StudyParts, held: Held) -> tuple[Purpose, Progress]:
+def place_of(db: Session, whole: StudyParts, held: Held) -> tuple[PurposeBeforeWork, Progress]:
     """Where in its round a clip of the training or the test stands, as the page shows it."""
-    purpose: Purpose = "training" if held.assignment.purpose == "training" else "qualification"
+    purpose: PurposeBeforeWork = "training" if held.assignment.purpose == "training" else "qualification"
     clips = _clips(db, whole, purpose)
     return purpose, Progress([clip.id for clip in clips].index(held.clip.id), len(clips), None)
 
@@ -113,7 +112,7 @@ def conclude(db: Session, whole: StudyParts, rater: SignedIn) -> Outcome:
     return outcome
 
 
-def _round(rater: SignedIn, purpose: Purpose) -> int:
+def _round(rater: SignedIn, purpose: PurposeBeforeWork) -> int:
     return rater.tries if purpose == "qualification" else 0
 
 
@@ -121,7 +120,7 @@ def _needed(rule: Qualification, total: int) -> int:
     return next(count for count in range(total + 1) if count >= rule.least_correct * total - 1e-9)
 
 
-def _clips(db: Session, whole: StudyParts, purpose: Purpose) -> list[StudyClip]:
+def _clips(db: Session, whole: StudyParts, purpose: PurposeBeforeWork) -> list[StudyClip]:
     part = whole.rules.training if purpose == "training" else whole.rules.qualification
     order = {known.clip: place for place, known in enumerate(part.clips)} if part else {}
     query = rows(StudyClip).where(col(StudyClip.study_id) == whole.study.id, col(StudyClip.role) == purpose)

@@ -8,8 +8,7 @@ from sqlmodel import select
 
 from app import devices, media, specials
 from app.db import Database
-from app.models import SHUFFLE_PRIME, Rater, Study, StudyClip
-from app.schedule import Purpose
+from app.models import SHUFFLE_PRIME, Rater, Study, StudyClip, WorkPurpose
 from app.study_rules import Repeats, Rules
 from tests.entries import give_rules
 from tests.factories import CRITERIA, NOON, StudyMaker, answers
@@ -80,7 +79,7 @@ def test_one_by_one_a_rater_gets_every_clip_in_their_own_order(
 
 @pytest.mark.parametrize("purpose", ["gold", "attention", "repeat"])
 def test_an_inserted_clip_is_the_first_of_the_raters_own_order(
-    purpose: Purpose, study_maker: StudyMaker, study: Study, rater: Rater, database: Database
+    purpose: WorkPurpose, study_maker: StudyMaker, study: Study, rater: Rater, database: Database
 ) -> None:
     """The first gold clip, attention clip and repeat are those that this order puts first."""
     if purpose == "repeat":

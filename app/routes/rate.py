@@ -12,12 +12,12 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Depends, Form, Path, Request, Response
 from sqlmodel import Session
 
-from app import assignments, endings, entry, judgments, rooms, standings, training, whole_study
+from app import assignments, endings, entry, judgments, rooms, training, whole_study
 from app.auth import SignedIn, signed_in_rater
 from app.errors import AppError
 from app.judgments import Answer
 from app.kept import Cache
-from app.models import now
+from app.models import PURPOSES_BEFORE_WORK, now
 from app.rating_turns import in_turn, writer
 from app.room_view import Ended, Room
 from app.web import database, is_htmx, page, see, speak
@@ -65,7 +65,7 @@ def earlier(request: Request, assignment_id: AssignmentId, revealed: bool = Fals
     with database(request).reader() as db:
         rater = signed_in_rater(request, db)
         held = assignments.owned(db, rater, assignment_id)
-        if held.assignment.answered_at is None or held.assignment.purpose in standings.NO_WORK:
+        if held.assignment.answered_at is None or held.assignment.purpose in PURPOSES_BEFORE_WORK:
             return see("/rate")
         reveal = revealed and held.assignment.arm == "after"
         shown = rooms.build(db, study_parts(request, db, rater), rater, held, revealed=reveal)
@@ -81,7 +81,7 @@ def submit(request: Request, assignment_id: AssignmentId, answer: Annotated[Answ
         whole = study_parts(request, db, rater)
         have = assignments.held(db, rater)
         held = assignments.owned(db, rater, assignment_id, have)
-        practised = held.assignment.purpose in standings.NO_WORK
+        practised = held.assignment.purpose in PURPOSES_BEFORE_WORK
         if practised and held.assignment.answered_at is not None:
             return see("/rate")  # sent twice; a training's or test's answer is not changed
         reveal = held.assignment.answered_at is None and held.assignment.arm == "after"

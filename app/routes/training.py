@@ -6,9 +6,8 @@ from fastapi import APIRouter, Request, Response
 
 from app import entry, rooms, scales, training, whole_study
 from app.auth import signed_in_rater
-from app.models import now
+from app.models import PurposeBeforeWork, now
 from app.routes.rate import AssignmentId, room_page, study_parts
-from app.training import Purpose
 from app.web import database, page, see
 
 router = APIRouter()
@@ -55,7 +54,7 @@ def told(request: Request, assignment_id: AssignmentId) -> Response:
     return page(request, "training/feedback.html", _of(whole, context), block="room")
 
 
-def _next(request: Request, purpose: Purpose) -> Response:
+def _next(request: Request, purpose: PurposeBeforeWork) -> Response:
     with database(request).writer() as db:
         rater = signed_in_rater(request, db, lock=True)
         whole = study_parts(request, db, rater)
