@@ -112,7 +112,7 @@ def fragment(language: Language, name: str, **values: Hashable) -> Markup:
 @cache
 def mark(name: str) -> Markup:
     """A small drawing."""
-    return Markup(templates().get_template("mark.html").render(name=name).strip())  # noqa: S704 - the template's own
+    return Markup(templates().get_template("shared/mark.html").render(name=name).strip())  # noqa: S704 - the template's own
 
 
 def page(
@@ -131,7 +131,7 @@ def page(
 def refusal(request: Request, error: AppError) -> HTMLResponse:
     """An error as a page in words, or as a block for htmx."""
     context = {"status": error.status, "message": error.message, "remedy": error.remedy}
-    return page(request, "errors/error.html", context, block="notice", status=error.status)
+    return page(request, "error.html", context, block="notice", status=error.status)
 
 
 def is_htmx(request: Request) -> bool:
