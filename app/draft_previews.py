@@ -6,9 +6,9 @@ from math import ceil
 import polars as pl
 
 from app import studies, study_drafts, study_overview
+from app.cache import Cache
 from app.design_claims import Claim, claims
 from app.errors import AppError
-from app.kept import Cache
 from app.pool_page import Drawing, drawing
 from app.pool_views import histograms
 from app.pools import FACTS, Pool

@@ -21,11 +21,11 @@ from app import (
     truths,
     votes,
 )
+from app.cache import Cache
 from app.consequences import Consequences, GoodShare
 from app.errors import AppError, NotFound
 from app.filter_results import FilterResult
 from app.influence import Influence
-from app.kept import Cache
 from app.models import Study
 from app.pictures import FILE_WIDTH, marked
 from app.results import Results, cached, kind_of

@@ -9,10 +9,10 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from app import __version__, rating_turns, web, webhooks
-from app.background import Jobs
+from app.cache import Cache
 from app.db import Database
 from app.errors import AppError
-from app.kept import Cache
+from app.jobs import Jobs
 from app.researcher_process import Beside, ResearcherProcess
 from app.routes import (
     account,

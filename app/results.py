@@ -11,9 +11,9 @@ from analysis import agreement
 from analysis.estimate import Estimate
 from analysis.ratings import Ratings
 from app import scales, votes, whole_study
+from app.cache import Cache
 from app.errors import NotFound
 from app.filter_results import FEWEST_SOURCES, FilterResult, judge, resamples_for
-from app.kept import Cache
 from app.models import Criterion, Study, StudyClip
 from app.votes import Kind, Vote
 

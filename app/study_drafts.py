@@ -16,8 +16,8 @@ from polars.exceptions import PolarsError
 from sqlmodel import Session, col, select
 
 from app import study_files
+from app.cache import Cache
 from app.errors import AppError, NotFound
-from app.kept import Cache
 from app.models import Study
 from app.pools import Pool, read_pool
 from app.settings import Settings

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from app import results, study_lifecycle, votes
-from app.background import Step
 from app.db import Database
 from app.errors import NotFound
+from app.jobs import Step
 from app.report import pack
 from app.report.zipped import zipped
 from app.settings import Settings

@@ -28,10 +28,10 @@ from app import (
     whole_study,
 )
 from app.agreement_pages import Agreement
+from app.cache import EXPENSIVE_SECONDS, Cache
 from app.db import Database
 from app.disputes import Asked, Wall
 from app.errors import AppError
-from app.kept import EXPENSIVE_SECONDS, Cache
 from app.models import Event, Study, StudyClip
 from app.settings import Settings
 from tests.factories import StudyMaker

@@ -12,10 +12,10 @@ from starlette.testclient import TestClient
 from analysis.fairness import group_errors
 from analysis.opinion import mean_opinion
 from app import adjudications, auth, study_pools, subgroups
+from app.cache import Cache
 from app.db import Database
 from app.errors import AppError
 from app.evidence import Evidence
-from app.kept import Cache
 from app.models import Study, StudyClip
 from app.settings import Settings
 from app.truths import Truth

@@ -11,9 +11,9 @@ from sqlmodel import select
 from starlette.testclient import TestClient
 
 from app import assignments, auth, exports, judgments, result_pages, whole_study
+from app.cache import Cache
 from app.db import Database
 from app.judgments import Answer
-from app.kept import Cache
 from app.models import Assignment, Filter, Judgment, Rater, Study, StudyClip
 from app.results import Results, cached
 from app.settings import Settings

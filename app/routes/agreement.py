@@ -19,9 +19,9 @@ from app import (
 )
 from app.agreement_pages import Agreement
 from app.auth import require_researcher
+from app.cache import Cache
 from app.disputes import ORDERS, SHOWS, Asked, Order, Show
 from app.errors import NotFound
-from app.kept import Cache
 from app.models import Study
 from app.pictures import FILE_WIDTH, FigureWidth, Theme, picture, specification
 from app.results import kind_of

@@ -12,9 +12,9 @@ from starlette.exceptions import HTTPException
 
 from app import __version__, api_tokens, exports, outside_ratings, progress, study_lifecycle, study_overview
 from app.api_tokens import Scope
+from app.cache import Cache
 from app.db import Database
 from app.errors import AppError
-from app.kept import Cache
 from app.models import Study, now
 from app.results import cached, kind_of
 from app.settings import Settings

@@ -10,10 +10,10 @@ from fastapi.responses import JSONResponse
 from analysis import figures
 from app import consequences, evidence, influence, next_batches, study_lifecycle, subgroups, top_ups
 from app.auth import require_researcher
-from app.background import Jobs, Step
 from app.db import Database
 from app.errors import AppError
 from app.evidence import Evidence
+from app.jobs import Jobs, Step
 from app.models import Study
 from app.next_batches import MOST, USUAL
 from app.pictures import FILE_WIDTH, FigureWidth, Theme, picture, specification

@@ -7,8 +7,8 @@ from sqlmodel import Session
 from analysis.figures.cut_pairs import WORDS, Rate
 from app import cut_pairs, study_lifecycle, votes
 from app.auth import require_researcher
+from app.cache import Cache
 from app.cut_pairs import PairOfCuts
-from app.kept import Cache
 from app.models import Study
 from app.pictures import FILE_WIDTH, FigureWidth, Theme, picture, specification
 from app.results import cached, kind_of

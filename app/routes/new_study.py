@@ -17,9 +17,9 @@ from app import (
     study_overview,
 )
 from app.auth import require_researcher
-from app.background import Job, Jobs, Step
 from app.db import Database
 from app.errors import AppError, NotFound
+from app.jobs import Job, Jobs, Step
 from app.settings import Settings
 from app.study_drafts import Draft
 from app.threshold_text import short_number

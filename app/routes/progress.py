@@ -11,9 +11,9 @@ from sqlmodel import Session
 
 from app import flows, invite_lists, progress, rater_quality, results, study_lifecycle, truth_flows, votes
 from app.auth import require_researcher
+from app.cache import Cache
 from app.flows import Left, RaterFlow, Stage, StratumFlow, Stuck
 from app.invite_lists import LinkState
-from app.kept import Cache
 from app.models import Study, now
 from app.rater_quality import RaterQuality
 from app.settings import Settings

@@ -14,9 +14,9 @@ from sqlmodel import Session
 
 from app import assignments, endings, entry, judgments, rooms, training, whole_study
 from app.auth import SignedIn, signed_in_rater
+from app.cache import Cache
 from app.errors import AppError
 from app.judgments import Answer
-from app.kept import Cache
 from app.models import PURPOSES_BEFORE_WORK, now
 from app.rating_turns import in_turn, writer
 from app.room_view import Ended, Room

@@ -7,9 +7,9 @@ from fastapi.responses import FileResponse
 
 from app import frozen_plans, results, study_lifecycle, study_packs, votes
 from app.auth import require_researcher
-from app.background import Jobs
 from app.errors import AppError, NotFound
 from app.exchange import forms
+from app.jobs import Jobs
 from app.models import Study
 from app.report import author, zipped
 from app.routes.new_study import Sent, settings_of

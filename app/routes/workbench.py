@@ -18,8 +18,8 @@ from app import (
 )
 from app.adopted_thresholds import End
 from app.auth import require_researcher
+from app.cache import Cache
 from app.cascades import Wanted
-from app.kept import Cache
 from app.models import Study
 from app.pictures import FILE_WIDTH, FigureWidth, Theme, picture, specification
 from app.results import Results, cached, kind_of
