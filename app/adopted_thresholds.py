@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 from sqlmodel import Session, col, select
 
-from app import filter_files, head_thresholds
 from app.errors import AppError
+from app.filters import filter_files, talkvid_yaml
+from app.filters.threshold_text import threshold_text
 from app.models import Criterion, Event, Filter, Study
-from app.threshold_text import threshold_text
 from scoring.filters import Filter as PoolFilter
 
 KIND = "threshold_adopted"
@@ -122,7 +122,7 @@ def as_toml(db: Session, study: Study) -> str:
 
 def as_head_thresholds(db: Session, study: Study) -> str:
     """TalkVid's `head_threshold.yml`; its first lines say what it cannot hold. Raises AppError if nothing fits."""
-    text, lost = head_thresholds.write(filters(db, study))
+    text, lost = talkvid_yaml.write(filters(db, study))
     return "".join(f"# {sentence}\n" for sentence in lost) + text
 
 

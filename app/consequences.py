@@ -14,13 +14,13 @@ from analysis.figures import Level, Line
 from analysis.ppi import PoolShare, cross_fitted, pool_share
 from app import top_ups
 from app.errors import AppError
-from app.filter_files import FilterFile
 from app.filter_results import FilterResult, is_weighted
+from app.filters.filter_files import FilterFile
+from app.filters.retention import Retention, retention
+from app.filters.threshold_text import threshold_text
 from app.joint_draws import Joint
 from app.models import Study
-from app.pool_retention import Retention, retention
 from app.results import Results
-from app.threshold_text import threshold_text
 from app.truths import Judged
 from scoring.filters import Amount, Cascade, Filter
 

@@ -5,10 +5,10 @@ from typing import Literal
 
 from scipy.stats import norm
 
+from app.filters.threshold_text import passes
 from app.pools import Pool
 from app.study_drawing import StudySample
 from app.study_files import FilterSpec, StudyFile
-from app.threshold_text import passes
 
 FEW = 30
 """Clips on one side of a cut, under which a rate says little."""

@@ -15,8 +15,8 @@ from analysis.estimate import Bools, Floats
 from analysis.ratings import Ratings
 from analysis.sampling.rejects import SLICE
 from app import votes
+from app.filters.threshold_text import passes
 from app.models import Filter, Study
-from app.threshold_text import passes
 from app.votes import Vote
 from app.whole_study import StudyParts
 

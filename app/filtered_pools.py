@@ -8,9 +8,9 @@ from typing import Any
 
 import polars as pl
 
-from app.applicable_filters import LeftOut, applicable
 from app.errors import AppError
-from app.filter_files import FilterFile
+from app.filters.applicable import LeftOut, applicable
+from app.filters.filter_files import FilterFile
 from app.pool_scan import metadata, said, scan, scan_pool
 from app.pool_table import KEY, read_record
 from scoring.filters import ALL, Cascade, Filter, Unknown, cascade, with_verdicts

@@ -15,8 +15,8 @@ from analysis.figures import Line
 from analysis.ratings import Ratings
 from app import whole_study
 from app.answers import Answers
+from app.filters.threshold_text import passes
 from app.models import Criterion, Filter, Study, StudyClip
-from app.threshold_text import passes
 from app.votes import BLIND_ARMS
 
 RESAMPLES = 1000

@@ -11,9 +11,9 @@ from app import top_ups
 from app.agreement_pages import MOST_LEVELS, Agreement, CriterionAgreement
 from app.errors import AppError
 from app.filter_results import FilterResult, Sample
+from app.filters.threshold_text import passes, threshold_text
 from app.models import Study
 from app.results import Results
-from app.threshold_text import passes, threshold_text
 
 USUAL = 50
 MOST = 5000

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from app.filters.threshold_text import short_number, threshold_text
 from app.pool_terminal import count, headline, hours
 from app.pool_views import Histogram, PoolView
 from app.settings import data_folder
-from app.threshold_text import short_number, threshold_text
 
 WIDTH, HEIGHT = 480, 96
 """A histogram's drawing, in units of its own."""

@@ -9,8 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from app.filters.threshold_text import short_number, threshold_text
 from app.pool_views import GroupView, Histogram, PoolView
-from app.threshold_text import short_number, threshold_text
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 TALL = 4

@@ -9,10 +9,10 @@ from typing import Any
 import polars as pl
 from polars.exceptions import PolarsError
 
-from app.applicable_filters import applicable
 from app.errors import AppError, did_you_mean
-from app.filter_files import FilterFile
-from app.pool_retention import UNKNOWN, label_of
+from app.filters.applicable import applicable
+from app.filters.filter_files import FilterFile
+from app.filters.retention import UNKNOWN, label_of
 from app.pool_scan import metadata, said, scan_pool
 from app.pool_table import LAST, PERCENTILE, read_record
 from scoring.filters import Filter, chain

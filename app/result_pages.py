@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from sqlmodel import Session, col, select
 
 from app.filter_results import FilterResult
+from app.filters.threshold_text import passes
 from app.models import StudyClip
 from app.results import Results
-from app.threshold_text import passes
 
 MOST_SHOWN = 12
 

@@ -16,6 +16,7 @@ from app.assignments import Held
 from app.curves import curve
 from app.documents import RubricView
 from app.errors import AppError
+from app.filters.threshold_text import passes, short_number, threshold_text
 from app.markdown import markdown
 from app.models import Assignment, Criterion, Filter, Judgment, SomeRater, is_work
 from app.room_view import (
@@ -27,7 +28,6 @@ from app.room_view import (
     ScoreView,
 )
 from app.standings import Standing
-from app.threshold_text import passes, short_number, threshold_text
 from app.whole_study import StudyParts
 
 SEEN_TO_END = 0.98

@@ -13,8 +13,8 @@ from analysis.figures import Line
 from analysis.opinion import mean_opinion
 from app.errors import AppError
 from app.filter_results import FilterResult, Sample
-from app.pool_retention import OTHERS, label_of
-from app.threshold_text import passes
+from app.filters.retention import OTHERS, label_of
+from app.filters.threshold_text import passes
 from app.truths import Judged
 from scoring.filters import Filter, chain
 

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as some
 from typer.testing import CliRunner, Result
 
-from app import head_thresholds
 from app.commands.filter import convert, filter_pool
 from app.errors import AppError
-from app.filter_files import find, parse, to_toml
+from app.filters import talkvid_yaml
+from app.filters.filter_files import find, parse, to_toml
 from app.pools import read_pool
 from scoring.filters import Filter
 
@@ -144,7 +144,7 @@ def test_a_wrong_file_is_refused_with_the_line(text: str, words: str) -> None:
 def test_no_text_whatever_breaks_the_reader(text: str) -> None:
     """It is a filter file, or it is refused in words; TalkVid's layout likewise."""
     assert outcome(lambda: parse(text, "mine")).startswith(("filters", "mine"))
-    assert outcome(lambda: head_thresholds.parse(text, "mine")).startswith(("filters", "mine"))
+    assert outcome(lambda: talkvid_yaml.parse(text, "mine")).startswith(("filters", "mine"))
 
 
 @given(
@@ -170,8 +170,8 @@ def test_filters_written_as_toml_are_read_back_the_same(filters: list[Filter]) -
 def test_head_filters_survive_talkvids_layout_and_back() -> None:
     """TOML to YAML to TOML: what the layout can hold is the same; the rest is named, filter by filter."""
     ours = find("talkvid").filters
-    text, lost = head_thresholds.write(ours)
-    back, notes = head_thresholds.parse(text, "head_threshold.yml")
+    text, lost = talkvid_yaml.write(ours)
+    back, notes = talkvid_yaml.parse(text, "head_threshold.yml")
     head = tuple(rule for rule in ours if rule.stage == "head")
     assert parse(to_toml(back), "again.toml") == tuple(replace(rule, rubric="") for rule in head)
     assert notes == ()
@@ -187,8 +187,8 @@ def test_what_the_layout_cannot_hold_is_named() -> None:
         Filter("stiller", "avg_movement", 90, stage="head"),
         Filter("top", "avg_rotation", maximum=99),
     ]
-    text, lost = head_thresholds.write(filters)
-    assert head_thresholds.parse(text, "x")[0] == (Filter("avg_movement", "avg_movement", 90, stage="head"),)
+    text, lost = talkvid_yaml.write(filters)
+    assert talkvid_yaml.parse(text, "x")[0] == (Filter("avg_movement", "avg_movement", 90, stage="head"),)
     for words in (
         "still: its maximum 99.5 is lost",
         "still: its name is lost",
@@ -199,7 +199,7 @@ def test_what_the_layout_cannot_hold_is_named() -> None:
     ):
         assert sum(sentence.startswith(words) for sentence in lost) == 1, words
     with pytest.raises(AppError, match="No filter can be written as head thresholds"):
-        head_thresholds.write(filters[2:])
+        talkvid_yaml.write(filters[2:])
 
 
 def test_talkvids_own_settings_are_read_past_and_named() -> None:
@@ -208,7 +208,7 @@ def test_talkvids_own_settings_are_read_past_and_named() -> None:
         "head_filter:\n  input_path: in.json\n  start_sample: 0\n  thresholds:\n    avg_movement: 80.5\n"
         "    face_consistency: 80\nquality:\n  threshold: 5\n"
     )
-    filters, notes = head_thresholds.parse(text, "head_threshold.yml")
+    filters, notes = talkvid_yaml.parse(text, "head_threshold.yml")
     assert [(rule.name, rule.minimum, rule.stage) for rule in filters] == [
         ("avg_movement", 80.5, "head"),
         ("face_consistency", 80, "head"),
@@ -235,7 +235,7 @@ def test_talkvids_own_settings_are_read_past_and_named() -> None:
 def test_a_wrong_threshold_file_is_refused_with_the_line(text: str, words: str) -> None:
     """Also a score that stands there twice, of which a plain reader would take the last."""
     with pytest.raises(AppError, match=rf"(?s)theirs\.yml.*{words}"):
-        head_thresholds.parse(text, "theirs.yml")
+        talkvid_yaml.parse(text, "theirs.yml")
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

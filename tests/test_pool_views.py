@@ -13,9 +13,9 @@ from hypothesis import strategies as some
 from rich.console import Console
 
 from app.errors import AppError
-from app.filter_files import FilterFile
+from app.filters.filter_files import FilterFile
+from app.filters.retention import retention
 from app.pool_page import render
-from app.pool_retention import retention
 from app.pool_scan import scan, scan_pool
 from app.pool_terminal import axis, bars, layout, show
 from app.pool_views import BINS, Histogram, condition_of, look

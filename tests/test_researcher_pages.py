@@ -7,8 +7,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from app import auth, raters
+from app.filters.threshold_text import passes, threshold_text
 from app.settings import Settings
-from app.threshold_text import passes, threshold_text
 from tests.factories import StudyMaker, answers, form
 
 Visitor = Callable[[], TestClient]

@@ -12,8 +12,9 @@ from starlette.testclient import TestClient
 from analysis.design import Design
 from analysis.rates import confusion, wilson
 from analysis.threshold_curves import threshold_curves
-from app import adopted_thresholds, auth, cascades, filter_files, study_lifecycle, whole_study, workbench
+from app import adopted_thresholds, auth, cascades, study_lifecycle, whole_study, workbench
 from app.db import Database
+from app.filters import filter_files
 from app.models import Event, Filter, Study
 from app.settings import Settings
 from app.workbench import Aims, Bench, End

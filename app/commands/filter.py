@@ -13,8 +13,8 @@ from rich.table import Table
 from app.errors import AppError
 
 if TYPE_CHECKING:
-    from app.filter_files import FilterFile
     from app.filtered_pools import Filtered
+    from app.filters.filter_files import FilterFile
     from scoring.filters import Amount, Cascade
 
 WIDTH = 120
@@ -40,7 +40,8 @@ def filter_pool(
     theme: Annotated[Literal["light", "dark"], typer.Option(help="Colours of the figure.")] = "light",
 ) -> None:
     """Apply a filter file to a pool: pass or fail per clip, and what each stage keeps in clips and hours."""
-    from app import filter_files, filtered_pools
+    from app import filtered_pools
+    from app.filters import filter_files
     from scoring.locations import is_remote
 
     if figure is not None:
@@ -71,7 +72,7 @@ def convert(
     ] = None,
 ) -> None:
     """Print a filter file or preset as TOML, or write it: .toml, or .yml in the layout of TalkVid's head filter."""
-    from app import filter_files, head_thresholds
+    from app.filters import filter_files, talkvid_yaml
 
     source = filter_files.find(filters)
     is_toml = Path(filters).suffix.lower() == ".toml" or source.preset
@@ -83,7 +84,7 @@ def convert(
         return
     lost: tuple[str, ...] = ()
     if output.suffix.lower() in (".yml", ".yaml"):
-        text, lost = head_thresholds.write(source.filters)
+        text, lost = talkvid_yaml.write(source.filters)
     elif output.suffix.lower() != ".toml":
         raise AppError(f"{output} is no filter file.", "Choose an ending: .toml, or .yml for TalkVid's layout.")
     output.write_text(text, encoding="utf-8")
@@ -106,7 +107,7 @@ def _chart(cascade: "Cascade") -> Any:
 
 def _show(pool: str, source: "FilterFile", done: "Filtered") -> None:
     """The two tables, and before them what one must know to read them."""
-    from app.threshold_text import threshold_text
+    from app.filters.threshold_text import threshold_text
 
     cascade = done.cascade
     out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)

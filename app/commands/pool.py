@@ -16,9 +16,9 @@ from app.errors import AppError, did_you_mean
 if TYPE_CHECKING:
     import polars as pl
 
-    from app.filter_files import FilterFile
+    from app.filters.filter_files import FilterFile
+    from app.filters.retention import Retention
     from app.pool_import import Imported
-    from app.pool_retention import Retention
 
 WIDTH = 120
 """Columns of the tables where there is no terminal to say how many it has."""
@@ -166,7 +166,8 @@ def retention(
     as_json: AsJson = False,
 ) -> None:
     """Clips and hours that each stage of a filter file keeps, of the whole pool and of each subgroup."""
-    from app import filter_files, pool_retention
+    from app.filters import filter_files
+    from app.filters import retention as pool_retention
     from app.pool_scan import said, scan_pool
 
     source = filter_files.find(filters)
@@ -179,7 +180,7 @@ def retention(
 
 
 def _filter_file(name: str | None) -> "FilterFile | None":
-    from app import filter_files
+    from app.filters import filter_files
 
     return None if name is None else filter_files.find(name)
 
@@ -228,7 +229,7 @@ def _show_rows(pool: str, rows: "pl.LazyFrame", column: list[str] | None) -> Non
 
 def _show_retention(found: "Retention") -> None:
     """A table of stages, and one of subgroups with the share that is left after each stage."""
-    from app.pool_retention import stages_of
+    from app.filters.retention import stages_of
     from app.pool_terminal import count, cut, grid, hours, words
 
     out = _out()

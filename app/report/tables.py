@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from analysis.estimate import Estimate
 from analysis.fairness import FEW
 from analysis.talkvid_table import Row, row
+from app.filters.threshold_text import passes, threshold_text
 from app.report.facts import Facts
-from app.threshold_text import passes, threshold_text
 
 if TYPE_CHECKING:
     from app.filter_results import FilterResult

@@ -19,10 +19,10 @@ from app import (
 from app.auth import require_researcher
 from app.db import Database
 from app.errors import AppError, NotFound
+from app.filters.threshold_text import short_number
 from app.jobs import Job, Jobs, Step
 from app.settings import Settings
 from app.study_drafts import Draft
-from app.threshold_text import short_number
 from app.web import Reader, database, is_htmx, page, see
 from scoring.filters import Filter
 

@@ -9,10 +9,10 @@ from sqlmodel import Session
 from app import exports, figures, frozen_plans, result_pages, study_lifecycle, study_overview
 from app.auth import require_researcher
 from app.filter_results import is_weighted
+from app.filters.threshold_text import short_number, threshold_text
 from app.models import Study
 from app.pictures import FigureWidth, Theme
 from app.results import Results, cached, kind_of
-from app.threshold_text import short_number, threshold_text
 from app.web import Reader, database, page
 
 router = APIRouter(dependencies=[Depends(require_researcher)])

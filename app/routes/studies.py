@@ -16,9 +16,9 @@ from app import (
     whole_study,
 )
 from app.auth import require_researcher
+from app.filters.threshold_text import threshold_text
 from app.markdown import markdown
 from app.settings import Settings
-from app.threshold_text import threshold_text
 from app.web import Reader, Writer, page, see
 
 router = APIRouter(dependencies=[Depends(require_researcher)])

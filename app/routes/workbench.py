@@ -20,10 +20,10 @@ from app.adopted_thresholds import End
 from app.auth import require_researcher
 from app.cache import Cache
 from app.cascades import Wanted
+from app.filters.threshold_text import short_number, threshold_text
 from app.models import Study
 from app.pictures import FILE_WIDTH, FigureWidth, Theme, picture, specification
 from app.results import Results, cached, kind_of
-from app.threshold_text import short_number, threshold_text
 from app.web import Reader, Writer, page, see
 from app.workbench import Aims, Bench
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from app.errors import AppError, did_you_mean
-from app.filter_files import FilterFile
+from app.filters.filter_files import FilterFile
 from scoring.filters import Filter
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import polars as pl
 
-from app.applicable_filters import applicable
 from app.errors import AppError, did_you_mean
-from app.filter_files import FilterFile
+from app.filters.applicable import applicable
+from app.filters.filter_files import FilterFile
 from scoring.filters import Amount, Cascade, Filter, Unknown, cascade
 
 MOST_GROUPS = 40

@@ -11,8 +11,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from app import head_thresholds
 from app.errors import AppError, did_you_mean
+from app.filters import talkvid_yaml
 from app.settings import HERE
 from app.toml_text import Name, line_of
 from scoring.filters import Filter
@@ -87,7 +87,7 @@ def find(name: str) -> FilterFile:
         why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
         raise AppError(f"The filter file {name} cannot be read ({why}).", remedy) from error
     if path.suffix.lower() in (".yml", ".yaml"):
-        filters, notes = head_thresholds.parse(text, name)
+        filters, notes = talkvid_yaml.parse(text, name)
         return FilterFile(name, text, filters, notes=notes)
     return FilterFile(name, text, parse(text, name))
 
