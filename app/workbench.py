@@ -15,10 +15,10 @@ from analysis.objectives import Objective
 from analysis.roc import Direction, short_cut
 from analysis.threshold_curves import ThresholdCurves, threshold_curves
 from app import pool_scan
-from app.calibrations import Calibration, PrecisionGuarantee, RecallGuarantee
 from app.errors import AppError
 from app.filter_results import CONFIDENCE, FilterResult, Sample
 from app.models import Filter, Study, StudyClip
+from app.stats.calibration import Calibration, PrecisionGuarantee, RecallGuarantee
 
 RESAMPLES = 1000
 End = Literal["min", "max"]

@@ -30,9 +30,9 @@ def agreement(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
     """Alpha, kappas, AC1, AC2, intraclass correlations; pairs, raters against the rest, repeats, the human ceiling."""
-    from app.agreement_files import How
-    from app.agreement_files import agreement as measured
-    from app.rating_files import read_ratings
+    from app.stats.agreement import How
+    from app.stats.agreement import agreement as measured
+    from app.stats.ratings import read_ratings
 
     levels = None if values is None else [value.strip() for value in values.split(",")]
     how = How(scale, levels, unit, resamples, seed, confidence, filter_column)

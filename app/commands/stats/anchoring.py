@@ -22,7 +22,7 @@ def anchoring(
 ) -> None:
     """The effect of showing scores: how much more answers follow the filter when raters see what it says."""
     from analysis.anchoring import anchoring as difference
-    from app.anchoring_files import read_answers
+    from app.stats.anchoring import read_answers
 
     read = read_answers(file, says, criterion)
     given = read.answers, read.filter_says, read.shown, read.raters, read.clips

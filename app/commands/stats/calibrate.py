@@ -11,8 +11,8 @@ from app.errors import AppError
 if TYPE_CHECKING:
     from analysis.calibration import Choice
     from analysis.objectives import Objective
-    from app.calibrations import Calibration, PrecisionGuarantee, RecallGuarantee
     from app.commands.stats.calibrate_output import NoChoice
+    from app.stats.calibration import Calibration, PrecisionGuarantee, RecallGuarantee
 
 
 def calibrate(
@@ -39,8 +39,9 @@ def calibrate(
 ) -> None:
     """How a score agrees with the raters: AUC, the table at a threshold, and thresholds with what they promise."""
     from analysis import objectives
-    from app import calibrations, score_files
     from app.commands.stats import calibrate_output, tables
+    from app.stats import calibration
+    from app.stats import scores as score_files
 
     if not 0 < confidence < 1:
         raise AppError(f"--confidence {confidence:g} is not possible.", "Give a share between 0 and 1.")
@@ -49,7 +50,7 @@ def calibrate(
             raise AppError(f"{option} {given:g} is no threshold.", "Give a number on the scale of the score.")
     columns = score_files.Columns(weight, stratum, population, source)
     rated = score_files.read(file, [score], label, columns)
-    sample = calibrations.Calibration(rated.scores[:, 0], rated.good, rated.design, direction, confidence, seed)
+    sample = calibration.Calibration(rated.scores[:, 0], rated.good, rated.design, direction, confidence, seed)
     curve = sample.curve(resamples)
     try:
         aims = objective or ([] if target_precision is not None or target_recall is not None else ["f1"])
@@ -71,7 +72,7 @@ def calibrate(
 
 def _recalls(sample: "Calibration", target: float, confidence: float, at: float | None) -> "list[RecallGuarantee]":
     """The threshold that keeps the recall on average, and the one that keeps it with confidence."""
-    from app.calibrations import NO_REJECTS
+    from app.stats.calibration import NO_REJECTS
 
     refused = NO_REJECTS if at is not None and not sample.rejects_rated(at) else None
     return [sample.recall_guarantee(target, sure, refused) for sure in (None, confidence)]

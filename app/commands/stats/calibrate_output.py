@@ -5,10 +5,10 @@ from typing import Any
 
 from analysis.calibration import Choice
 from analysis.roc import Roc
-from app.calibrations import Calibration, Interval, PrecisionGuarantee, RecallGuarantee
 from app.commands.stats import tables
 from app.commands.stats.rate_json import held_out_json, table_json
-from app.score_files import ScoredSample
+from app.stats.calibration import Calibration, Interval, PrecisionGuarantee, RecallGuarantee
+from app.stats.scores import ScoredSample
 
 RATES = ("precision", "recall", "specificity", "f1", "mcc", "accuracy", "prevalence")
 

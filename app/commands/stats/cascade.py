@@ -12,7 +12,7 @@ from app.errors import AppError
 
 if TYPE_CHECKING:
     from analysis.cascade_promise import Cascade
-    from app.score_files import ScoredSample
+    from app.stats.scores import ScoredSample
 
 
 def cascade(
@@ -30,7 +30,7 @@ def cascade(
 ) -> None:
     """Joint thresholds that keep the most good clips at a wanted precision, tested on clips that had no say."""
     from analysis import cascade_promise
-    from app import score_files
+    from app.stats import scores as score_files
 
     names, signs = _filters(filters)
     sample = score_files.read(file, names, label, score_files.Columns(weight, stratum, population, source))

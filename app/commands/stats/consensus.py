@@ -24,8 +24,8 @@ def consensus(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
     """One value per clip: majority, mean, Dawid & Skene, one coin per rater, or the subject model."""
-    from app import consensus_files
-    from app.rating_files import read_ratings
+    from app.stats import consensus as consensus_files
+    from app.stats.ratings import read_ratings
 
     scale = None if values is None else [value.strip() for value in values.split(",")]
     table = read_ratings(file, wide=wide)

@@ -28,7 +28,7 @@ def fairness(
 ) -> None:
     """False rejections and acceptances of every subgroup against the rest, with adjusted p-values."""
     from analysis.fairness import FEW, group_errors
-    from app import table_files
+    from app.stats import tables as table_files
 
     table = table_files.read_table(file)
     table_files.need_columns(table, [label, passed, *group], file)

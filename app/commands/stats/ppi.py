@@ -30,7 +30,7 @@ def ppi(
 ) -> None:
     """The share of good clips in the pool, prediction-powered, beside the estimate from the judged clips alone."""
     from analysis.ppi import cross_fitted, pool_share
-    from app.judged_pools import joined
+    from app.stats.prediction_powered import joined
 
     judged, whole, left_out = joined(file, pool, label, score, stratum)
     labels, scores, every = (part.to_numpy() for part in (judged["label"], judged["score"], whole["score"]))

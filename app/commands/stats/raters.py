@@ -24,8 +24,8 @@ def raters(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
     """Bias, inconsistency, who is rejected under which rule and what that changes, monotony, haste, gold, drift."""
-    from app.rater_files import about_raters
-    from app.rating_files import read_ratings
+    from app.stats.raters import about_raters
+    from app.stats.ratings import read_ratings
 
     table = read_ratings(file, wide=wide)
     found = about_raters(table, criterion=criterion, tolerance=tolerance, confidence=confidence, seed=seed)

@@ -28,7 +28,7 @@ def talkvid(
 ) -> None:
     """The published table row by row; its intervals, its split clips under each rule, and figures that cannot be."""
     from analysis.talkvid_table import contradictions, row
-    from app.talkvid_votes import read_published, read_votes
+    from app.stats.talkvid import read_published, read_votes
 
     votes = read_votes(file)
     rows = [

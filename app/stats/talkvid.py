@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 
 from analysis.talkvid_table import COLUMNS
-from app import table_files
 from app.errors import AppError
+from app.stats import tables as table_files
 
 LONG = ("clip", "rater", "criterion", "value", "pass")
 WIDE = ("filter", "item", "filter_pass", "rater1", "rater2")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import polars as pl
 
-from app import table_files
 from app.errors import AppError
+from app.stats import tables as table_files
 
 ARMS = {"shown": True, "hidden": False, "after": False}
 """In the arm `after` the score came only after the answer: it was given blind."""

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import polars as pl
 
-from app import table_files
 from app.errors import AppError
+from app.stats import tables as table_files
 
 LONG = ("clip", "rater", "criterion", "value")
 KNOWN = {"occasion": pl.Int64, "weight": pl.Float64, "position": pl.Float64, "seconds": pl.Float64}

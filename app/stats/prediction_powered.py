@@ -4,8 +4,8 @@ from pathlib import Path
 
 import polars as pl
 
-from app import table_files
 from app.errors import AppError
+from app.stats import tables as table_files
 
 
 def joined(

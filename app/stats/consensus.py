@@ -12,7 +12,7 @@ from analysis.estimate import Floats, Ints
 from analysis.opinion import mean_opinion
 from analysis.subject_model import subject_model
 from app.errors import AppError
-from app.rating_files import RatingTable
+from app.stats.ratings import RatingTable
 
 Method = Literal["majority", "mean", "dawid-skene", "one-coin", "subject-model"]
 ABSTAIN = "unsure"

@@ -9,8 +9,8 @@ import polars as pl
 
 from analysis.design import Design
 from analysis.estimate import Floats
-from app import table_files
 from app.errors import AppError
+from app.stats import tables as table_files
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from analysis.estimate import Floats
 from analysis.opinion import FEW, LEAST_VOTES, RULES, mean_opinion, with_the_rest
 from analysis.rater_flags import drift, gold_accuracy, hasty, runs
 from analysis.subject_model import SubjectModel, subject_model
-from app.consensus_files import Coded, first_answers, points, votes
 from app.errors import AppError
-from app.rating_files import RatingTable
-from app.table_files import NOTHING
+from app.stats.consensus import Coded, first_answers, points, votes
+from app.stats.ratings import RatingTable
+from app.stats.tables import NOTHING
 
 MOST_CELLS = 50_000_000
 """Clips x raters that screening holds in memory at once."""

@@ -15,10 +15,10 @@ from analysis.intra_rater import Repeats, intra_rater, repeats
 from analysis.pairwise import against_rest, without
 from analysis.ratings import Metric, Ratings, Scale
 from analysis.weighted_agreement import weighted_agreement
-from app.consensus_files import ABSTAIN, first_answers, levels_of, points, votes
 from app.errors import AppError
-from app.rating_files import RatingTable, as_written
-from app.table_files import NOTHING
+from app.stats.consensus import ABSTAIN, first_answers, levels_of, points, votes
+from app.stats.ratings import RatingTable, as_written
+from app.stats.tables import NOTHING
 
 MOST_CELLS = 50_000_000
 """Clips x levels held in memory at once."""
