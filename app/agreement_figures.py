@@ -6,8 +6,8 @@ from analysis import figures
 from analysis.figures import Chart, Line, Table
 from app.agreement_pages import Agreement, CriterionAgreement
 from app.errors import NotFound
-from app.pictures import marked
 from app.rater_pages import RaterPage
+from app.web.figure_responses import marked
 
 
 def tables(found: Agreement, chosen: CriterionAgreement | None) -> dict[str, Table]:

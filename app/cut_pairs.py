@@ -13,8 +13,8 @@ from app import cascades
 from app.errors import NotFound
 from app.filter_results import CONFIDENCE, FilterResult, Sample
 from app.models import Filter, Study
-from app.pictures import marked
 from app.results import Results
+from app.web.figure_responses import marked
 from app.workbench_figures import axis
 
 PARTS = ("avg_", "min_")

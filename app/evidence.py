@@ -27,11 +27,11 @@ from app.errors import AppError, NotFound
 from app.filter_results import FilterResult
 from app.influence import Influence
 from app.models import Study
-from app.pictures import FILE_WIDTH, marked
 from app.results import Results, cached, kind_of
 from app.study_pools import Columns
 from app.subgroups import Errors, Means
 from app.truths import Judged, Truth
+from app.web.figure_responses import FILE_WIDTH, marked
 from scoring.filters import Filter
 
 Made = TypeVar("Made")

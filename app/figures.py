@@ -6,8 +6,8 @@ from analysis import figures
 from analysis.figures import Chart, Table, Theme, files
 from app.errors import NotFound
 from app.filter_results import FilterResult
-from app.pictures import FILE_WIDTH, marked
 from app.results import Results
+from app.web.figure_responses import FILE_WIDTH, marked
 
 AGREEMENT = "agreement"
 FILTER_FIGURES = ("histogram", "roc")

@@ -8,12 +8,11 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from app import __version__, rating_turns, web, webhooks
+from app import __version__, webhooks
 from app.cache import Cache
 from app.db import Database
 from app.errors import AppError
 from app.jobs import Jobs
-from app.researcher_process import Beside, ResearcherProcess
 from app.routes import (
     account,
     agreement,
@@ -34,6 +33,8 @@ from app.routes import (
     workbench,
 )
 from app.settings import Settings, data_folder
+from app.web import pages, rating_turns
+from app.web.researcher_process import Beside, ResearcherProcess
 
 HANDLERS_AT_ONCE = 6
 """Threads for handlers. With the usual 40 the slowest requests wait longer (p95 of `next` under fifty raters:
@@ -72,9 +73,9 @@ def create_app(
     app.state.jobs = Jobs()
     app.state.cache = Cache()
     app.add_middleware(Beside, researchers=researchers)
-    app.add_middleware(web.Guard)
+    app.add_middleware(pages.Guard)
     app.mount("/api/v1", api.create_api(settings, db, app.state.cache), name="api")
-    app.mount("/static", web.StaticForever(directory=data_folder("static")), name="static")
+    app.mount("/static", pages.StaticForever(directory=data_folder("static")), name="static")
     # The busiest first: they are tried in this order. (What stands before `rate` has words after /rate/, no number.)
     for routes in (
         raters_own,
@@ -103,17 +104,17 @@ def create_app(
 
 async def _app_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AppError)
-    return web.refusal(request, error)
+    return pages.refusal(request, error)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     words = {404: "There is no such page.", 405: "This address takes no such request."}
     message = words.get(error.status_code, str(error.detail))
-    return web.refusal(request, AppError(message, "Go back, or start at the front page.", status=error.status_code))
+    return pages.refusal(request, AppError(message, "Go back, or start at the front page.", status=error.status_code))
 
 
 async def _form_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     names = ", ".join(str(item["loc"][-1]) for item in error.errors())
-    return web.refusal(request, AppError(f"This is not understood: {names}.", "Go back and correct it.", status=422))
+    return pages.refusal(request, AppError(f"This is not understood: {names}.", "Go back and correct it.", status=422))

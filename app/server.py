@@ -17,8 +17,8 @@ from app.db import Database
 from app.errors import AppError
 from app.invite_lists import links
 from app.main import create_app
-from app.researcher_process import ResearcherProcess
 from app.settings import HOST, Settings
+from app.web.researcher_process import ResearcherProcess
 
 YIELDING = 5
 """How far the researchers' process stands back for the raters', in steps of the operating system's 0 to 19."""

@@ -4,7 +4,7 @@ from analysis import figures
 from analysis.figures import Chart, Table, thresholds
 from app.errors import NotFound
 from app.models import Filter, Study
-from app.pictures import marked
+from app.web.figure_responses import marked
 from app.workbench import Bench, pool_scores
 
 SQUARE = 300

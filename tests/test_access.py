@@ -18,7 +18,7 @@ from app.db import Database
 from app.media import address_of
 from app.models import Assignment, Judgment, Rater, Study, StudyClip
 from app.settings import Settings
-from app.web import CONTENT_POLICY
+from app.web.pages import CONTENT_POLICY
 from tests.address_table import TABLE
 from tests.factories import NOON, StudyMaker, form
 

@@ -11,7 +11,7 @@ from app import auth, raters
 from app.db import Database
 from app.models import Study
 from app.settings import Settings
-from app.web import CONTENT_POLICY
+from app.web.pages import CONTENT_POLICY
 from tests.factories import StudyMaker, answers, form
 
 Visitor = Callable[[], TestClient]

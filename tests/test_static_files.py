@@ -6,7 +6,7 @@ from collections.abc import Callable
 from starlette.testclient import TestClient
 
 from app.settings import data_folder
-from app.web import static_version
+from app.web.pages import static_version
 
 STATIC = data_folder("static")
 TEMPLATES = data_folder("templates")

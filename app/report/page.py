@@ -7,7 +7,7 @@ from app.frozen_plans import OBJECTIVES, PARTS, as_lines
 from app.report.checklist import Line
 from app.report.facts import Facts
 from app.report.tables import ReportTable
-from app.web import templates
+from app.web.pages import templates
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from app import auth, invites, raters, study_overview
 from app.errors import NotAllowed
 from app.models import now
 from app.study_rules import rules_of
-from app.web import Reader, Writer, page, see, speak
+from app.web.pages import Reader, Writer, page, see, speak
 
 router = APIRouter()
 

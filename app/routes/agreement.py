@@ -23,9 +23,9 @@ from app.cache import Cache
 from app.disputes import ORDERS, SHOWS, Asked, Order, Show
 from app.errors import NotFound
 from app.models import Study
-from app.pictures import FILE_WIDTH, FigureWidth, Theme, picture, specification
 from app.results import kind_of
-from app.web import Reader, Writer, page, see
+from app.web.figure_responses import FILE_WIDTH, FigureWidth, Theme, picture, specification
+from app.web.pages import Reader, Writer, page, see
 
 router = APIRouter(prefix="/studies/{slug}/agreement", dependencies=[Depends(require_researcher)])
 Key = Annotated[str, Query(max_length=100)]

@@ -18,7 +18,7 @@ from app.errors import AppError
 from app.models import Study, now
 from app.results import cached, kind_of
 from app.settings import Settings
-from app.web import Reader, Writer, database
+from app.web.pages import Reader, Writer, database
 
 Slug = Annotated[str, Path(max_length=80, examples=["clipjury-demo"])]
 Format = Literal["ndjson", "csv", "parquet"]

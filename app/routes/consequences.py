@@ -16,12 +16,12 @@ from app.evidence import Evidence
 from app.jobs import Jobs, Step
 from app.models import Study
 from app.next_batches import MOST, USUAL
-from app.pictures import FILE_WIDTH, FigureWidth, Theme, picture, specification
 from app.routes.agreement import agreement_of
 from app.settings import Settings
 from app.subgroups import Means
 from app.truths import Truth
-from app.web import Reader, database, page, see
+from app.web.figure_responses import FILE_WIDTH, FigureWidth, Theme, picture, specification
+from app.web.pages import Reader, database, page, see
 
 router = APIRouter(prefix="/studies/{slug}", dependencies=[Depends(require_researcher)])
 Name = Annotated[str, Query(max_length=200)]

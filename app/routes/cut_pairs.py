@@ -10,9 +10,9 @@ from app.auth import require_researcher
 from app.cache import Cache
 from app.cut_pairs import PairOfCuts
 from app.models import Study
-from app.pictures import FILE_WIDTH, FigureWidth, Theme, picture, specification
 from app.results import cached, kind_of
-from app.web import Reader, page
+from app.web.figure_responses import FILE_WIDTH, FigureWidth, Theme, picture, specification
+from app.web.pages import Reader, page
 
 router = APIRouter(prefix="/studies/{slug}/filters/{name}/pair", dependencies=[Depends(require_researcher)])
 

@@ -11,7 +11,7 @@ from app.entry import PAGES
 from app.markdown import markdown
 from app.routes.rate import study_parts
 from app.study_rules import Device
-from app.web import database, page, see
+from app.web.pages import database, page, see
 from app.whole_study import StudyParts
 
 router = APIRouter()

@@ -12,7 +12,7 @@ from app.errors import AppError
 from app.invites import Link
 from app.models import Study, now
 from app.settings import Settings
-from app.web import Reader, Writer, page, see
+from app.web.pages import Reader, Writer, page, see
 
 router = APIRouter(prefix="/studies/{slug}/raters", dependencies=[Depends(require_researcher)])
 MOST_BYTES = 1_000_000

@@ -7,7 +7,7 @@ from fastapi.responses import FileResponse
 
 from app import media
 from app.auth import SignedIn, session_of, signed_in_rater
-from app.web import Reader
+from app.web.pages import Reader
 
 router = APIRouter()
 

@@ -23,7 +23,7 @@ from app.filters.threshold_text import short_number
 from app.jobs import Job, Jobs, Step
 from app.settings import Settings
 from app.study_drafts import Draft
-from app.web import Reader, database, is_htmx, page, see
+from app.web.pages import Reader, database, is_htmx, page, see
 from scoring.filters import Filter
 
 router = APIRouter(prefix="/studies/new", dependencies=[Depends(require_researcher)])

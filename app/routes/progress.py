@@ -19,7 +19,7 @@ from app.rater_quality import RaterQuality
 from app.settings import Settings
 from app.truth_flows import Truths
 from app.votes import Kind
-from app.web import Reader, page
+from app.web.pages import Reader, page
 
 router = APIRouter(dependencies=[Depends(require_researcher)])
 EVERY = 5

@@ -18,9 +18,9 @@ from app.cache import Cache
 from app.errors import AppError
 from app.judgments import Answer
 from app.models import PURPOSES_BEFORE_WORK, now
-from app.rating_turns import in_turn, writer
 from app.room_view import Ended, Room
-from app.web import database, is_htmx, page, see, speak
+from app.web.pages import database, is_htmx, page, see, speak
+from app.web.rating_turns import in_turn, writer
 from app.whole_study import StudyParts
 
 router = APIRouter()

@@ -9,7 +9,7 @@ from app import raters, rooms, scales
 from app.auth import signed_in_rater
 from app.languages import Language
 from app.routes.rate import study_parts
-from app.web import database, page, see
+from app.web.pages import database, page, see
 
 router = APIRouter()
 

@@ -13,7 +13,7 @@ from app.jobs import Jobs
 from app.models import Study
 from app.report import author, zipped
 from app.routes.new_study import Sent, settings_of
-from app.web import Reader, Writer, database, page, see
+from app.web.pages import Reader, Writer, database, page, see
 
 router = APIRouter(prefix="/studies/{slug}", dependencies=[Depends(require_researcher)])
 REPORT_POLICY = "; ".join(

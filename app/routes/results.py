@@ -11,9 +11,9 @@ from app.auth import require_researcher
 from app.filter_results import is_weighted
 from app.filters.threshold_text import short_number, threshold_text
 from app.models import Study
-from app.pictures import FigureWidth, Theme
 from app.results import Results, cached, kind_of
-from app.web import Reader, database, page
+from app.web.figure_responses import FigureWidth, Theme
+from app.web.pages import Reader, database, page
 
 router = APIRouter(dependencies=[Depends(require_researcher)])
 

@@ -19,7 +19,7 @@ from app.auth import require_researcher
 from app.filters.threshold_text import threshold_text
 from app.markdown import markdown
 from app.settings import Settings
-from app.web import Reader, Writer, page, see
+from app.web.pages import Reader, Writer, page, see
 
 router = APIRouter(dependencies=[Depends(require_researcher)])
 

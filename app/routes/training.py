@@ -8,7 +8,7 @@ from app import entry, rooms, scales, training, whole_study
 from app.auth import signed_in_rater
 from app.models import PurposeBeforeWork, now
 from app.routes.rate import AssignmentId, room_page, study_parts
-from app.web import database, page, see
+from app.web.pages import database, page, see
 
 router = APIRouter()
 

@@ -22,9 +22,9 @@ from app.cache import Cache
 from app.cascades import Wanted
 from app.filters.threshold_text import short_number, threshold_text
 from app.models import Study
-from app.pictures import FILE_WIDTH, FigureWidth, Theme, picture, specification
 from app.results import Results, cached, kind_of
-from app.web import Reader, Writer, page, see
+from app.web.figure_responses import FILE_WIDTH, FigureWidth, Theme, picture, specification
+from app.web.pages import Reader, Writer, page, see
 from app.workbench import Aims, Bench
 
 router = APIRouter(prefix="/studies/{slug}", dependencies=[Depends(require_researcher)])

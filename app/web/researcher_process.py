@@ -18,9 +18,9 @@ from fastapi.responses import StreamingResponse
 from starlette.background import BackgroundTask
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app import web
 from app.errors import AppError
 from app.settings import Settings
+from app.web import pages
 
 PREFIXES = ("/studies", "/api")
 OF_ONE_CONNECTION = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"date"})
@@ -67,7 +67,7 @@ class ResearcherProcess:
             answer = await self._way.handle_async_request(_asked(request))
         except httpx2.TransportError:
             sorry = AppError("The statistics were interrupted.", "Load the page again; nothing was lost.", status=503)
-            await web.refusal(request, sorry)(scope, receive, send)
+            await pages.refusal(request, sorry)(scope, receive, send)
             return
         response = StreamingResponse(answer.aiter_raw(), answer.status_code, background=BackgroundTask(answer.aclose))
         response.raw_headers = _of_content(answer.headers.raw)

@@ -15,7 +15,7 @@ from fastapi import FastAPI, Request, Response
 from sqlmodel import Session
 
 from app.db import Database, WriterBusy
-from app.web import database
+from app.web.pages import database
 
 THREADS_FOR_A_SERVER = 6
 Asked = ParamSpec("Asked")
