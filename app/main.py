@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from app import __version__, webhooks
+from app import __version__
 from app.cache import Cache
 from app.db import Database
 from app.errors import AppError
@@ -35,6 +35,7 @@ from app.routes import (
 from app.settings import Settings, data_folder
 from app.web import pages, rating_turns
 from app.web.researcher_process import Beside, ResearcherProcess
+from app.webhooks import webhooks
 
 HANDLERS_AT_ONCE = 6
 """Threads for handlers. With the usual 40 the slowest requests wait longer (p95 of `next` under fifty raters:

@@ -11,11 +11,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from sqlmodel import select
 
-from app import study_lifecycle, webhook_calls, webhooks
+from app import study_lifecycle
 from app.db import Database
 from app.errors import AppError
 from app.models import Event, Study
 from app.settings import Settings
+from app.webhooks import calls, webhooks
 from tests.factories import StudyMaker, answers
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -223,7 +224,7 @@ def test_private_addresses_are_refused(
     study = study_maker(clips=1, with_media=False)
     with pytest.raises(AppError, match="not public"):
         added(database, settings, study, url)
-    assert not webhook_calls.post(url, b"{}", {}, private=False).ok
+    assert not calls.post(url, b"{}", {}, private=False).ok
 
 
 @on_sqlite

@@ -15,7 +15,8 @@ Url = Annotated[str, typer.Argument(help="Where to send it: https://host/path")]
 @commands.command()
 def add(study: Study, url: Url) -> None:
     """Tell this address when the study is closed or archived; prints the secret that signs, once."""
-    from app import study_lifecycle, webhooks
+    from app import study_lifecycle
+    from app.webhooks import webhooks
 
     settings = load()
     with existing_database(settings).writer() as db:
@@ -27,7 +28,8 @@ def add(study: Study, url: Url) -> None:
 @commands.command("list")
 def list_(study: Study) -> None:
     """The addresses that are told, and what became of the last delivery; never their secrets."""
-    from app import study_lifecycle, webhooks
+    from app import study_lifecycle
+    from app.webhooks import webhooks
 
     with existing_database(load()).reader() as db:
         for one in webhooks.standing(db, study_lifecycle.by_slug(db, study)):
@@ -37,7 +39,8 @@ def list_(study: Study) -> None:
 @commands.command()
 def remove(study: Study, url: Url) -> None:
     """Tell this address nothing any more."""
-    from app import study_lifecycle, webhooks
+    from app import study_lifecycle
+    from app.webhooks import webhooks
 
     with existing_database(load()).writer() as db:
         webhooks.remove(db, study_lifecycle.by_slug(db, study), url)
@@ -47,7 +50,7 @@ def remove(study: Study, url: Url) -> None:
 @commands.command()
 def deliver() -> None:
     """Tell now what is due, without waiting for the server."""
-    from app import webhooks
+    from app.webhooks import webhooks
 
     settings = load()
     told = webhooks.deliver(existing_database(settings), settings)

@@ -22,11 +22,11 @@ from sqlalchemy import func
 from sqlalchemy import select as rows
 from sqlmodel import Session, col
 
-from app import webhook_calls
 from app.db import Database
 from app.errors import AppError, NotFound
 from app.models import Event, Judgment, Rater, Study, now
 from app.settings import Settings
+from app.webhooks import calls
 
 log = logging.getLogger("clipjury")
 ADDED, REMOVED, TRIED = "webhook_added", "webhook_removed", "webhook_tried"
@@ -63,9 +63,9 @@ class Delivery:
 def add(db: Session, settings: Settings, study: Study, url: str) -> str:
     """Tell this address of the study's end from now on; returns the secret, which is shown this once.
 
-    Raises AppError for an address that may not be called (`webhook_calls.check`) or is told already.
+    Raises AppError for an address that may not be called (`calls.check`) or is told already.
     """
-    webhook_calls.check(url, private=settings.webhooks_private)
+    calls.check(url, private=settings.webhooks_private)
     if any(one.url == url for one in standing(db, study)):
         raise AppError(
             f"{url} is told already.", "Remove it first for a new secret: clipjury webhook remove", status=409
@@ -137,7 +137,7 @@ def deliver(database: Database, settings: Settings, *, at: datetime | None = Non
             "ClipJury-Delivery": f"{one.webhook.key}-{one.event}",
             "ClipJury-Signature": signature(secret(settings, one.webhook.key), one.body),
         }
-        outcome = webhook_calls.post(one.webhook.url, one.body, headers, private=settings.webhooks_private)
+        outcome = calls.post(one.webhook.url, one.body, headers, private=settings.webhooks_private)
         detail = {"key": one.webhook.key, "event": one.event, "ok": outcome.ok, "outcome": outcome.words}
         with database.writer() as db:
             db.add(Event(study_id=one.webhook.study_id, kind=TRIED, detail=detail, created_at=moment))
