@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from app import clip_files, scales
 from app.errors import AppError
 from app.known_clips import Known
-from app.pools import Pool
+from app.pools.pool_files import Pool
 from app.settings import Settings
 from app.study_files import CriterionSpec, StudyFile
 

@@ -14,7 +14,7 @@ from polars.exceptions import PolarsError
 from analysis.quotas import Balance, Quota, balance, choose
 from app import __version__
 from app.errors import AppError, did_you_mean
-from app.pools import KEY, fingerprint
+from app.pools.pool_files import KEY, fingerprint
 from scoring.locations import written
 
 RECORD = "bench_set"

@@ -83,8 +83,9 @@ def init(
     serve_it: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the study when it is made.")] = True,
 ) -> None:
     """Score a folder of videos, draw a sample, make a study and print its links."""
-    from app import pools, studies, study_files, study_lifecycle
+    from app import studies, study_files, study_lifecycle
     from app.invite_lists import links as link_lines
+    from app.pools import pool_files
     from scoring.pose import best_pose
     from scoring.runners import Processes
     from scoring.settings import Settings as ScoringSettings
@@ -100,7 +101,7 @@ def init(
     database.migrate()
     slug = study_lifecycle.free_slug(database, study_lifecycle.slug_of(folder.resolve().name))
     with progress_bar("Preparing clips for the browser") as advance:
-        studies.create(database, settings, pools.read_pool(pool_file), spec, text, slug=slug, on_clip=advance)
+        studies.create(database, settings, pool_files.read_pool(pool_file), spec, text, slug=slug, on_clip=advance)
     typer.echo(f"Study {slug} is ready (pool: {pool_file}).")
     with database.reader() as db:
         for note in study_lifecycle.notes(study_lifecycle.by_slug(db, slug)):
@@ -153,14 +154,15 @@ def create(
     ] = None,
 ) -> None:
     """Draw a sample from a pool and make a study of it."""
-    from app import pools, studies, study_files
+    from app import studies, study_files
+    from app.pools import pool_files
 
     settings = load()
     text, spec = study_files.read(study)
     database = open_database(settings)
     database.migrate()
     with progress_bar("Preparing clips for the browser") as advance:
-        found = pools.read_pool(pool)
+        found = pool_files.read_pool(pool)
         made = studies.create(database, settings, found, spec, text, slug=slug, sample=drawn, on_clip=advance)
     typer.echo(f"Study {made} is ready. Serve it with: clipjury serve")
 

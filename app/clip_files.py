@@ -14,7 +14,7 @@ from av.error import FFmpegError
 from PIL import Image
 
 from app.errors import AppError
-from app.pools import Pool
+from app.pools.pool_files import Pool
 from app.settings import Settings
 from scoring.packets import DecodingTimes, Upright, is_lying, shape_of
 from scoring.video import OPENING

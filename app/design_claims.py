@@ -6,7 +6,7 @@ from typing import Literal
 from scipy.stats import norm
 
 from app.filters.threshold_text import passes
-from app.pools import Pool
+from app.pools.pool_files import Pool
 from app.study_drawing import StudySample
 from app.study_files import FilterSpec, StudyFile
 

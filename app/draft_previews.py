@@ -9,9 +9,9 @@ from app import studies, study_drafts, study_overview
 from app.cache import Cache
 from app.design_claims import Claim, claims
 from app.errors import AppError
-from app.pool_page import Drawing, drawing
-from app.pool_views import histograms
-from app.pools import FACTS, Pool
+from app.pools.pool_files import FACTS, Pool
+from app.pools.summary import histograms
+from app.pools.summary_page import Drawing, drawing
 from app.study_drafts import Draft
 from app.study_drawing import DrawnClip, StudySample, sample_from_pool
 from app.study_files import FilterSpec

@@ -13,7 +13,7 @@ from app import random_draws
 from app.design_files import DesignFile
 from app.errors import AppError
 from app.pool_rows import Rows, columns_for, no_column
-from app.pools import Pool
+from app.pools.pool_files import Pool
 from app.sampling_plans import Borderline, Stratified
 
 NEW_STUDY = "Make a new study from a larger sample: clipjury create POOL STUDY.toml"

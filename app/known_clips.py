@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from app.errors import AppError, did_you_mean
 from app.models import Study, StudyClip
-from app.pools import Pool
+from app.pools.pool_files import Pool
 from app.scales import checked
 from app.score_series import snapshot
 from app.study_files import StudyFile

@@ -15,7 +15,7 @@ from app.design_files import PLANS, DesignFile
 from app.draws import Drawn
 from app.errors import AppError
 from app.pool_rows import columns_for, no_column
-from app.pools import fingerprint, require_same_pool
+from app.pools.pool_files import fingerprint, require_same_pool
 from scoring.filters import Filter
 
 KEY = "clipjury"

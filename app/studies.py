@@ -13,7 +13,7 @@ from app.clip_files import make_ready, shuffled
 from app.db import Database
 from app.errors import AppError
 from app.models import Assignment, Criterion, Event, Filter, Study, StudyClip
-from app.pools import Pool
+from app.pools.pool_files import Pool
 from app.score_series import snapshot
 from app.settings import Settings
 from app.study_drawing import DrawnClip, sample_from_file, sample_from_pool

@@ -19,7 +19,7 @@ from app import study_files
 from app.cache import Cache
 from app.errors import AppError, NotFound
 from app.models import Study
-from app.pools import Pool, read_pool
+from app.pools.pool_files import Pool, read_pool
 from app.settings import Settings
 from app.study_files import StudyFile
 

@@ -9,7 +9,7 @@ from app.design_files import DesignFile
 from app.draws import Drawn
 from app.errors import AppError
 from app.pool_rows import Rows
-from app.pools import Pool, require_same_pool
+from app.pools.pool_files import Pool, require_same_pool
 from app.sampling_plans import Borderline, Stratified, TwoPhase
 from app.study_files import FilterSpec, StudyFile
 from scoring.filters import Filter

@@ -5,10 +5,10 @@ from typing import Literal
 
 from sqlmodel import Session, select
 
-from app.clip_names import unique_name
 from app.db import Database
 from app.errors import AppError, NotFound
 from app.models import Event, Study
+from app.pools.clip_names import unique_name
 
 State = Literal["open", "paused", "closed", "archived"]
 EVENTS: dict[State, str] = {"open": "resumed", "paused": "paused", "closed": "closed", "archived": "archived"}

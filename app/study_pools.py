@@ -6,10 +6,11 @@ from pathlib import Path
 
 import polars as pl
 
-from app import pool_scan, pool_views
 from app.errors import AppError
 from app.models import Study
-from app.pools import require_same_pool
+from app.pools import scanning
+from app.pools import summary as pool_summary
+from app.pools.pool_files import require_same_pool
 
 NUMBERS = (pl.Float32, pl.Float64, pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
 
@@ -49,7 +50,7 @@ def unchanged(study: Study) -> None:
 
 def rows(study: Study) -> pl.LazyFrame:
     """The clips of the pool whose files could be read, as a lazy table. Raises AppError where there is no pool."""
-    table = pool_scan.scan_pool(study.pool)
+    table = scanning.scan_pool(study.pool)
     schema = table.collect_schema()
     if "duration" in schema and "reason" in schema:
         table = table.filter(~(pl.col("duration").is_null() & pl.col("reason").is_not_null()))
@@ -61,4 +62,4 @@ def columns(study: Study) -> Columns:
     table = rows(study)
     schema = table.collect_schema()
     numbers = tuple(name for name, kind in schema.items() if kind in NUMBERS)
-    return Columns(tuple(pool_views.few_valued(table, schema, ())), numbers)
+    return Columns(tuple(pool_summary.few_valued(table, schema, ())), numbers)

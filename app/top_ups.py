@@ -16,7 +16,7 @@ from app.errors import AppError
 from app.joint_draws import NEW_STUDY, Joint, Part
 from app.models import Event, Study, StudyClip, now
 from app.models import Filter as StudyFilter
-from app.pools import Pool, read_pool, require_same_pool
+from app.pools.pool_files import Pool, read_pool, require_same_pool
 from app.sampling_plans import Stratified, TwoPhase
 from app.settings import Settings
 from app.study_drawing import DrawnClip

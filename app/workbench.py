@@ -14,10 +14,10 @@ from analysis.figures import Table, score_histogram_table
 from analysis.objectives import Objective
 from analysis.roc import Direction, short_cut
 from analysis.threshold_curves import ThresholdCurves, threshold_curves
-from app import pool_scan
 from app.errors import AppError
 from app.filter_results import CONFIDENCE, FilterResult, Sample
 from app.models import Filter, Study, StudyClip
+from app.pools import scanning
 from app.stats.calibration import Calibration, PrecisionGuarantee, RecallGuarantee
 
 RESAMPLES = 1000
@@ -314,7 +314,7 @@ def _clips(db: Session, study: Study, result: FilterResult, end: End) -> tuple[B
 def _pool(study: Study, rule: Filter, end: End, thresholds: Floats) -> tuple[Kept | None, str]:
     """What each threshold keeps of the pool the study was drawn from, or why that is not known."""
     try:
-        rows = pool_scan.scan_pool(study.pool)
+        rows = scanning.scan_pool(study.pool)
         schema = rows.collect_schema()
         if rule.score not in schema:
             return None, f"the pool has no score {rule.score} any more"
@@ -340,7 +340,7 @@ def _pool(study: Study, rule: Filter, end: End, thresholds: Floats) -> tuple[Kep
 def pool_scores(study: Study, rule: Filter) -> Floats | None:
     """The score of every clip of the pool, to be drawn behind the judged ones; None where the pool is gone."""
     try:
-        found = pool_scan.scan_pool(study.pool).select(pl.col(rule.score).cast(pl.Float64)).collect(engine="streaming")
+        found = scanning.scan_pool(study.pool).select(pl.col(rule.score).cast(pl.Float64)).collect(engine="streaming")
     except (AppError, pl.exceptions.PolarsError):
         return None
     scores: Floats = found[rule.score].drop_nulls().to_numpy()

@@ -8,7 +8,7 @@ import polars as pl
 from app import studies, study_lifecycle
 from app.db import Database
 from app.models import Study, StudyClip
-from app.pools import read_pool
+from app.pools.pool_files import read_pool
 from app.settings import Settings
 from app.study_files import parse
 from tests.factories import StudyMaker, tiny_video

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from app.pool_writing import ScoreSummary, score_to_pool
+from app.pools.scoring import ScoreSummary, score_to_pool
 from scoring.crew import ClipScores, failed
 from scoring.frames import Facts, Opening
 from scoring.runners import Clip, Work

@@ -12,7 +12,7 @@ from app import attention, clip_files, studies, study_lifecycle
 from app.db import Database
 from app.errors import AppError
 from app.models import Assignment, Study, StudyClip
-from app.pools import Pool
+from app.pools.pool_files import Pool
 from app.settings import Settings
 from app.study_files import parse
 from tests.factories import StudyMaker

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from app.bench_sets import column_for
 from app.commands.bench_set import bench_set
 from app.errors import AppError
-from app.pools import read_pool
+from app.pools.pool_files import read_pool
 
 CLI = typer.Typer()
 CLI.command()(bench_set)

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from app.commands.pool import commands
 from app.errors import AppError
-from app.pools import read_pool
+from app.pools.pool_files import read_pool
 
 RECORDS = [
     {

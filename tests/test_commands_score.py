@@ -10,7 +10,7 @@ import pytest
 from app.commands import score as command
 from app.commands.score import run
 from app.errors import AppError
-from app.pools import read_pool
+from app.pools.pool_files import read_pool
 from tests import commands
 from tests.commands import Ended
 from tests.quick_scorers import MadeUp, counting

@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from app.errors import AppError
-from app.pool_writing import score_to_pool
-from app.pools import read_pool
+from app.pools.pool_files import read_pool
+from app.pools.scoring import score_to_pool
 from scoring import locations
 from scoring.crew import ClipScores
 from scoring.runners.dask_cluster import DaskCluster

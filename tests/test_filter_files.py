@@ -18,7 +18,7 @@ from app.commands.filter import convert, filter_pool
 from app.errors import AppError
 from app.filters import talkvid_yaml
 from app.filters.filter_files import find, parse, to_toml
-from app.pools import read_pool
+from app.pools.pool_files import read_pool
 from scoring.filters import Filter
 
 RECORD = {"made_by": "a test", "scorers": []}

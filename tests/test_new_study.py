@@ -14,7 +14,7 @@ from app.db import Database
 from app.design_claims import claims
 from app.errors import NotFound
 from app.models import Study, StudyClip
-from app.pools import read_pool
+from app.pools.pool_files import read_pool
 from app.settings import Settings
 from app.study_drawing import sample_from_pool
 from tests.factories import tiny_video

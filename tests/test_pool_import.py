@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from app.errors import AppError
-from app.pool_import import Imported, import_pool
-from app.pools import read_pool
+from app.pools.importing import Imported, import_pool
+from app.pools.pool_files import read_pool
 from tests.videos import moving, texture, write_video
 
 HEAD = [f"{of}_{part}" for of in ("avg", "min") for part in ("movement", "rotation")]

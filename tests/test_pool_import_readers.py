@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as some
 
-from app.pool_import.batches import Gatherer
-from app.pool_import.records import array, lines
+from app.pools.importing.batches import Gatherer
+from app.pools.importing.json_records import array, lines
 
 JSON = some.recursive(
     some.none()

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from app import pool_lock
 from app.errors import AppError
-from app.pool_lock import PoolLock
-from app.pool_writing import score_to_pool
+from app.pools import lock as pool_lock
+from app.pools.lock import PoolLock
+from app.pools.scoring import score_to_pool
 from scoring.crew import ClipScores
 from tests.quick_scorers import MadeUp, counting, made_up, names, parts
 

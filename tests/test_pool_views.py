@@ -15,10 +15,10 @@ from rich.console import Console
 from app.errors import AppError
 from app.filters.filter_files import FilterFile
 from app.filters.retention import retention
-from app.pool_page import render
-from app.pool_scan import scan, scan_pool
-from app.pool_terminal import axis, bars, layout, show
-from app.pool_views import BINS, Histogram, condition_of, look
+from app.pools.scanning import scan, scan_pool
+from app.pools.summary import BINS, Histogram, condition_of, look
+from app.pools.summary_page import render
+from app.pools.summary_terminal import axis, bars, layout, show
 from scoring.filters import Filter, cascade
 from tests.stores import bucket
 

@@ -13,8 +13,8 @@ import polars as pl
 import pytest
 
 from app.errors import AppError
-from app.pool_writing import score_to_pool
-from app.pools import read_pool
+from app.pools.pool_files import read_pool
+from app.pools.scoring import score_to_pool
 from scoring.crew import ClipScores
 from scoring.locations import find_files
 from scoring.parts import write_part

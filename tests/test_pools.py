@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from app.errors import AppError
-from app.pools import Pool, clip_names, read_pool, score_to_pool
+from app.pools.pool_files import Pool, clip_names, read_pool, score_to_pool
 from scoring import scorers
 from scoring.crew import ClipScores
 from tests.videos import moving, write_video

@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 
 from app.commands.proxies import proxies as command
 from app.errors import AppError
-from app.pools import KEY, read_pool
-from app.proxies import GUARDED, make_proxies
+from app.pools.pool_files import KEY, read_pool
+from app.pools.proxies import GUARDED, make_proxies
 from scoring.ffmpeg import FfmpegMissing, find
 from scoring.playable import fit, inspect, needs
 from tests.videos import moving, texture, write_sound, write_video

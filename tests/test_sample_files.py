@@ -15,7 +15,7 @@ from app.commands.sample import sample as sample_command
 from app.db import Database
 from app.errors import AppError
 from app.models import StudyClip
-from app.pools import read_pool
+from app.pools.pool_files import read_pool
 from app.settings import Settings
 from app.study_drawing import sample_from_file
 from app.study_files import parse as parse_study

@@ -12,11 +12,11 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
-from app.clip_names import file_names
 from app.commands.segment import segment as command
 from app.errors import AppError
-from app.manifests import records_for
-from app.segmenting import SegmentSummary, segment
+from app.pools.clip_names import file_names
+from app.pools.manifest import records_for
+from app.pools.segmenting import SegmentSummary, segment
 from scoring.cuts import cut, way
 from scoring.segments import Cutting, Footage, Part, clips, scenes, watch
 from scoring.video import Unreadable

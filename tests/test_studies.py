@@ -13,7 +13,7 @@ from app import clip_files, studies, study_lifecycle, study_overview
 from app.db import Database
 from app.errors import AppError
 from app.models import Assignment, Criterion, Event, Filter, Rater, Study, StudyClip
-from app.pools import Pool, read_pool, score_to_pool
+from app.pools.pool_files import Pool, read_pool, score_to_pool
 from app.settings import Settings
 from app.study_files import Borderline, StudyFile, parse, preset
 from tests.factories import StudyMaker, answers, tiny_video

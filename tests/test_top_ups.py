@@ -17,7 +17,7 @@ from app.design_files import DesignFile, parse
 from app.errors import AppError
 from app.joint_draws import Joint, Part
 from app.models import Assignment, Criterion, Event, Judgment, Rater, Study, StudyClip
-from app.pools import Pool, read_pool
+from app.pools.pool_files import Pool, read_pool
 from app.sampling_plans import Stratified
 from app.settings import Settings
 from app.study_files import parse as parse_study

@@ -13,8 +13,8 @@ from rich.table import Table
 from app.errors import AppError
 
 if TYPE_CHECKING:
-    from app.filtered_pools import Filtered
     from app.filters.filter_files import FilterFile
+    from app.pools.filtering import Filtered
     from scoring.filters import Amount, Cascade
 
 WIDTH = 120
@@ -40,8 +40,8 @@ def filter_pool(
     theme: Annotated[Literal["light", "dark"], typer.Option(help="Colours of the figure.")] = "light",
 ) -> None:
     """Apply a filter file to a pool: pass or fail per clip, and what each stage keeps in clips and hours."""
-    from app import filtered_pools
     from app.filters import filter_files
+    from app.pools import filtering
     from scoring.locations import is_remote
 
     if figure is not None:
@@ -54,7 +54,7 @@ def filter_pool(
         raise AppError(f"{pool} lies in a store.", "Say where on this machine the verdicts go: -o FILE.parquet")
     place = Path(pool) if Path(pool).name else Path(pool).absolute()
     target = output or place.with_name(f"{place.stem}_filtered.parquet")
-    done = filtered_pools.apply(pool, source, target, unknown=unknown, strict=strict)
+    done = filtering.apply(pool, source, target, unknown=unknown, strict=strict)
     if figure is not None:
         files.save(_chart(done.cascade), figure, theme)
     if as_json:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from app.filters.filter_files import FilterFile
     from app.filters.retention import Retention
-    from app.pool_import import Imported
+    from app.pools.importing import Imported
 
 WIDTH = 120
 """Columns of the tables where there is no terminal to say how many it has."""
@@ -57,7 +57,7 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Make a pool from records. Fields are guessed and shown; bad records go to POOL.rejects.jsonl (exit code 3)."""
-    from app.pool_import import import_pool
+    from app.pools.importing import import_pool
 
     made = import_pool(sources, output, maps=maps or (), strict=strict, force=force)
     if as_json:
@@ -79,17 +79,18 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Size, hours, how scores are spread around the cuts, subgroups, columns and what is missing."""
-    from app import pool_terminal, pool_views
+    from app.pools import summary as pool_summary
+    from app.pools import summary_terminal
 
-    view = pool_views.look(pool, _filter_file(filters), by=by or (), scores=score or ())
+    view = pool_summary.look(pool, _filter_file(filters), by=by or (), scores=score or ())
     if html is not None:
-        from app.pool_page import render
+        from app.pools.summary_page import render
 
         html.write_text(render(view), encoding="utf-8")
     if as_json:
         typer.echo(json.dumps(dataclasses.asdict(view), ensure_ascii=False))
     else:
-        pool_terminal.show(_out(), view)
+        summary_terminal.show(_out(), view)
         if html is not None:
             typer.echo(f"Page: {html}")
 
@@ -105,10 +106,10 @@ def join(
     replace: Annotated[bool, typer.Option("--replace", help="Take columns that the pool has from the file.")] = False,
 ) -> None:
     """Add the columns of another file to a pool, by the clips' ids; clips it does not have get no value."""
-    from app import pool_joins
-    from app.pool_terminal import count, plain
+    from app.pools import joining
+    from app.pools.summary_terminal import count, plain
 
-    done = pool_joins.join(pool, other, output, maps=tuple(maps or ()), replace=replace)
+    done = joining.join(pool, other, output, maps=tuple(maps or ()), replace=replace)
     typer.echo(f"Joined {plain(', '.join(done.columns))}: {count(done.matched)} clips have a match.")
     if done.unmatched:
         typer.echo(f"  {count(done.unmatched)} clips of the pool are not in the file: they have no value.")
@@ -120,7 +121,7 @@ def join(
 @commands.command()
 def head(pool: PoolPath, rows: Rows = 10, column: Chosen = None) -> None:
     """Print the first clips."""
-    from app.pool_scan import scan_pool
+    from app.pools.scanning import scan_pool
 
     _show_rows(pool, scan_pool(pool).head(rows), column)
 
@@ -128,7 +129,7 @@ def head(pool: PoolPath, rows: Rows = 10, column: Chosen = None) -> None:
 @commands.command()
 def tail(pool: PoolPath, rows: Rows = 10, column: Chosen = None) -> None:
     """Print the last clips."""
-    from app.pool_scan import scan_pool
+    from app.pools.scanning import scan_pool
 
     _show_rows(pool, scan_pool(pool).tail(rows), column)
 
@@ -145,9 +146,9 @@ def where(
     """Print the first clips for which a condition holds, and say how many there are."""
     import polars as pl
 
-    from app.pool_scan import said, scan_pool
-    from app.pool_terminal import count
-    from app.pool_views import condition_of
+    from app.pools.scanning import said, scan_pool
+    from app.pools.summary import condition_of
+    from app.pools.summary_terminal import count
 
     scan = scan_pool(pool)
     found = scan.filter(condition_of(scan.collect_schema(), condition))
@@ -168,7 +169,7 @@ def retention(
     """Clips and hours that each stage of a filter file keeps, of the whole pool and of each subgroup."""
     from app.filters import filter_files
     from app.filters import retention as pool_retention
-    from app.pool_scan import said, scan_pool
+    from app.pools.scanning import said, scan_pool
 
     source = filter_files.find(filters)
     with said(pool):
@@ -191,7 +192,7 @@ def _out() -> Console:
 
 def _show_import(made: "Imported") -> None:
     """The mapping of each source, and what became of its records."""
-    from app.pool_terminal import count, cut, grid, words
+    from app.pools.summary_terminal import count, cut, grid, words
 
     out = _out()
     for source in made.sources:
@@ -210,8 +211,8 @@ def _show_import(made: "Imported") -> None:
 
 
 def _show_rows(pool: str, rows: "pl.LazyFrame", column: list[str] | None) -> None:
-    from app.pool_scan import said
-    from app.pool_terminal import row_table
+    from app.pools.scanning import said
+    from app.pools.summary_terminal import row_table
 
     out = _out()
     schema = rows.collect_schema()
@@ -230,7 +231,7 @@ def _show_rows(pool: str, rows: "pl.LazyFrame", column: list[str] | None) -> Non
 def _show_retention(found: "Retention") -> None:
     """A table of stages, and one of subgroups with the share that is left after each stage."""
     from app.filters.retention import stages_of
-    from app.pool_terminal import count, cut, grid, hours, words
+    from app.pools.summary_terminal import count, cut, grid, hours, words
 
     out = _out()
     for note in found.left_out:

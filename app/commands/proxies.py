@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
-    from app.proxies import ProxySummary
+    from app.pools.proxies import ProxySummary
 
 out = Console(highlight=False, soft_wrap=True)
 SOME_FAILED = 3
@@ -31,8 +31,8 @@ def proxies(
     A clip needs one if browsers cannot play it, if it is over 1080p or over 4 Mbit/s. Needs ffmpeg: CLIPJURY_FFMPEG,
     the machine's own, or pip install 'clipjury[ffmpeg]'. Run again, the command makes only what is missing.
     """
-    from app.pools import read_pool
-    from app.proxies import make_proxies
+    from app.pools.pool_files import read_pool
+    from app.pools.proxies import make_proxies
 
     given = read_pool(pool)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

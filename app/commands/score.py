@@ -92,7 +92,7 @@ def score(
 
 def run(paths: Sequence[str | Path], output: str | Path, **options: Any) -> int:
     """Score (`options`: see score_to_pool) with progress and a summary; returns how many clips failed."""
-    from app.pool_writing import score_to_pool
+    from app.pools.scoring import score_to_pool
 
     with _progress() as tell:
         summary = score_to_pool(paths, output, on_clip=tell, **options)
@@ -200,7 +200,7 @@ def _folder(path: Path) -> Path:
 
 def _explain(paths: Sequence[str], settings: "Settings", folder: Path) -> int:
     """A sheet for each clip; returns how many clips have none."""
-    from app.clip_names import clip_names, file_names
+    from app.pools.clip_names import clip_names, file_names
     from scoring.explain import explain
     from scoring.locations import LocationError, fetched, find_files, text_of
     from scoring.video import Unreadable

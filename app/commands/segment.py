@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from app.errors import AppError
 
 if TYPE_CHECKING:
-    from app.segmenting import SegmentSummary
+    from app.pools.segmenting import SegmentSummary
 
 out = Console(highlight=False, soft_wrap=True)
 SOME_FAILED = 3
@@ -34,7 +34,7 @@ def segment(
     Thresholds are TalkVid's. A video that cannot be read stops nothing; exit code 3 then. Run again, the command makes
     only what is missing.
     """
-    from app import segmenting
+    from app.pools import segmenting
     from scoring.segments import Cutting
 
     try:

@@ -4,11 +4,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from app import pools, studies, study_files, study_lifecycle
+from app import studies, study_files, study_lifecycle
 from app.db import Database
 from app.demo.clips import make_demo_clips
 from app.demo.panel import add_panel
 from app.errors import AppError
+from app.pools import pool_files
 from app.settings import Settings
 
 SLUG = "demo"
@@ -26,11 +27,11 @@ def ensure(settings: Settings, database: Database, say: Say) -> Database:
     clips = make_demo_clips(folder)
     say("Scoring them ...")
     pool_file = settings.home / "pool.parquet"
-    failed = pools.score_to_pool([folder], pool_file, jobs=2, prune=True).failed
+    failed = pool_files.score_to_pool([folder], pool_file, jobs=2, prune=True).failed
     if failed:
         clip, reason = failed[0]
         raise AppError(f"The demo's clip {clip} could not be scored: {reason}", "Run clipjury demo --reset; try again.")
-    pool = pools.read_pool(pool_file)
+    pool = pool_files.read_pool(pool_file)
     text = study_files.preset("acr").replace('name = "Quality, stability and verdict"', 'name = "ClipJury demo"', 1)
     spec = study_files.parse(text, "the demo's study file")
     say("Drawing the sample and preparing the clips for the browser ...")

@@ -5,22 +5,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from fastapi.responses import FileResponse
 
-from app import (
-    clip_posters,
-    draft_forms,
-    draft_previews,
-    scales,
-    studies,
-    study_drafts,
-    study_files,
-    study_lifecycle,
-    study_overview,
-)
+from app import draft_forms, draft_previews, scales, studies, study_drafts, study_files, study_lifecycle, study_overview
 from app.auth import require_researcher
 from app.db import Database
 from app.errors import AppError, NotFound
 from app.filters.threshold_text import short_number
 from app.jobs import Job, Jobs, Step
+from app.pools import posters
 from app.settings import Settings
 from app.study_drafts import Draft
 from app.web.pages import Reader, database, is_htmx, page, see
@@ -145,7 +136,7 @@ def poster(request: Request, draft: Now, row: Annotated[int, Path(ge=0, le=2**31
     pool = study_drafts.pool_of(draft)
     if row >= pool.frame.height:
         raise NotFound("The pool has no such row.", "Look at the wall of clips again.")
-    file = clip_posters.poster(settings_of(request), pool, pool.frame["clip"][row])
+    file = posters.poster(settings_of(request), pool, pool.frame["clip"][row])
     return FileResponse(file, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
 
 

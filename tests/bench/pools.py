@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from app.pool_import import import_pool
+from app.pools.importing import import_pool
 
 RECORDS, RECORD_SECONDS, RECORD_GIGABYTES = 200_000, 8, 1.5
 ROWS, ROW_SECONDS = 5_000_000, 20

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from app.pool_writing import score_to_pool
+from app.pools.scoring import score_to_pool
 from scoring.crew import ClipScores
 from scoring.runners import Clip, Work
 from tests.quick_scorers import MadeUp, counting, names

@@ -13,9 +13,9 @@ import av
 import av.error
 import polars as pl
 
-from app.clip_names import file_names
 from app.errors import AppError
-from app.pools import Pool
+from app.pools.clip_names import file_names
+from app.pools.pool_files import Pool
 from scoring.ffmpeg import FfmpegMissing, find
 from scoring.locations import written
 from scoring.playable import MEGABITS, fit, inspect, needs

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import IO
 
-from app.pool_import.batches import told_apart
+from app.pools.importing.batches import told_apart
 
 ROWS = 20_000
 """Rows of a batch."""

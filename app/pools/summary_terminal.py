@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app.filters.threshold_text import short_number, threshold_text
-from app.pool_views import GroupView, Histogram, PoolView
+from app.pools.summary import GroupView, Histogram, PoolView
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 TALL = 4

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.errors import AppError, did_you_mean
-from app.pool_import.batches import told_apart
-from app.pool_import.fields import Raw
+from app.pools.importing.batches import told_apart
+from app.pools.importing.fields import Raw
 
 Role = Literal["fact", "score", "metadata"]
 GRAMMAR = (

@@ -11,13 +11,13 @@ from typing import IO
 from polars.exceptions import PolarsError
 
 from app.errors import AppError
-from app.pool_import import videos
-from app.pool_import.batches import Gatherer
-from app.pool_import.delimited import Delimited
-from app.pool_import.fields import Raw, flattened, gathered_raw
-from app.pool_import.records import LARGEST, LONGEST, Batch, array, document, lines, opened
-from app.pool_scan import metadata, scan
-from app.pool_table import read_record
+from app.pools.importing import videos
+from app.pools.importing.batches import Gatherer
+from app.pools.importing.csv_rows import Delimited
+from app.pools.importing.fields import Raw, flattened, gathered_raw
+from app.pools.importing.json_records import LARGEST, LONGEST, Batch, array, document, lines, opened
+from app.pools.scanning import metadata, scan
+from app.pools.table import read_record
 from scoring.locations import is_folder, is_remote, name_of
 
 KINDS = {

@@ -8,11 +8,11 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app import __version__
-from app.clip_names import file_names
 from app.errors import AppError
-from app.manifests import NAME as MANIFEST
-from app.manifests import Record, Value, records_for
-from app.pools import clip_names
+from app.pools.clip_names import file_names
+from app.pools.manifest import NAME as MANIFEST
+from app.pools.manifest import Record, Value, records_for
+from app.pools.pool_files import clip_names
 from scoring.cuts import Way, cut
 from scoring.locations import text_of
 from scoring.runners import find_videos

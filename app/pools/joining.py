@@ -9,12 +9,12 @@ from typing import Any
 import polars as pl
 
 from app.errors import AppError
-from app.pool_import.checks import refuse_bad, refuse_twice
-from app.pool_import.mapping import FACTS, mapping_of, parsed
-from app.pool_import.plans import Plan, plan_of
-from app.pool_import.reading import read
-from app.pool_scan import metadata, said, scan_pool
-from app.pool_table import KEY, read_record
+from app.pools.importing.checks import refuse_bad, refuse_twice
+from app.pools.importing.mapping import FACTS, mapping_of, parsed
+from app.pools.importing.plan import Plan, plan_of
+from app.pools.importing.sources import read
+from app.pools.scanning import metadata, said, scan_pool
+from app.pools.table import KEY, read_record
 from scoring.locations import name_of, plain, written
 
 

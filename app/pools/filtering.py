@@ -11,8 +11,8 @@ import polars as pl
 from app.errors import AppError
 from app.filters.applicable import LeftOut, applicable
 from app.filters.filter_files import FilterFile
-from app.pool_scan import metadata, said, scan, scan_pool
-from app.pool_table import KEY, read_record
+from app.pools.scanning import metadata, said, scan, scan_pool
+from app.pools.table import KEY, read_record
 from scoring.filters import ALL, Cascade, Filter, Unknown, cascade, with_verdicts
 from scoring.locations import is_remote, plain, written
 

@@ -6,8 +6,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from app.filters.threshold_text import short_number, threshold_text
-from app.pool_terminal import count, headline, hours
-from app.pool_views import Histogram, PoolView
+from app.pools.summary import Histogram, PoolView
+from app.pools.summary_terminal import count, headline, hours
 from app.settings import data_folder
 
 WIDTH, HEIGHT = 480, 96
@@ -61,7 +61,7 @@ def render(view: PoolView) -> str:
     )
     environment.filters |= {"count": count, "hours": hours, "short": short_number}
     style = (data_folder("static") / "app.css").read_text(encoding="utf-8")
-    return environment.get_template("pools/show.html").render(
+    return environment.get_template("pools/summary.html").render(
         view=view,
         size=headline(view),
         drawings=[drawing(one) for one in view.histograms],

@@ -13,8 +13,8 @@ from app.errors import AppError, did_you_mean
 from app.filters.applicable import applicable
 from app.filters.filter_files import FilterFile
 from app.filters.retention import UNKNOWN, label_of
-from app.pool_scan import metadata, said, scan_pool
-from app.pool_table import LAST, PERCENTILE, read_record
+from app.pools.scanning import metadata, said, scan_pool
+from app.pools.table import LAST, PERCENTILE, read_record
 from scoring.filters import Filter, chain
 from scoring.locations import is_remote, name_of, plain
 from scoring.parts import FACTS

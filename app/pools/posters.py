@@ -9,7 +9,7 @@ from av.error import FFmpegError
 from PIL import Image
 
 from app.errors import NotFound
-from app.pools import Pool
+from app.pools.pool_files import Pool
 from app.settings import Settings
 from scoring.video import OPENING
 

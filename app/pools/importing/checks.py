@@ -6,10 +6,10 @@ from pathlib import Path
 import polars as pl
 
 from app.errors import AppError
-from app.pool_import.mapping import GRAMMAR
-from app.pool_import.plans import Plan
-from app.pool_scan import metadata, said
-from app.pool_table import read_record
+from app.pools.importing.mapping import GRAMMAR
+from app.pools.importing.plan import Plan
+from app.pools.scanning import metadata, said
+from app.pools.table import read_record
 from scoring.locations import is_folder, is_remote, plain
 
 NAMED = 5

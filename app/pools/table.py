@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from app import __version__
-from app.manifests import Record
+from app.pools.manifest import Record
 from scoring.parts import FACTS, SERIES, TIMES, schema_of
 from scoring.scorer import Column, Scorer
 

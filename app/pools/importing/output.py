@@ -10,8 +10,8 @@ import polars as pl
 
 from app import __version__
 from app.errors import AppError
-from app.pool_import.mapping import Role
-from app.pool_import.plans import Plan
+from app.pools.importing.mapping import Role
+from app.pools.importing.plan import Plan
 from scoring.locations import is_remote, name_of
 
 

@@ -8,13 +8,13 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 
-from app.pool_import import reading
-from app.pool_import.checks import refuse_output, refuse_records, refuse_twice
-from app.pool_import.mapping import mapping_of, parsed
-from app.pool_import.output import Field, ImportedSource, kinds_of, near, record_for, rejects_of, write_rejects
-from app.pool_import.plans import Plan, plan_of
-from app.pool_scan import said
-from app.pool_table import KEY
+from app.pools.importing import sources as reading
+from app.pools.importing.checks import refuse_output, refuse_records, refuse_twice
+from app.pools.importing.mapping import mapping_of, parsed
+from app.pools.importing.output import Field, ImportedSource, kinds_of, near, record_for, rejects_of, write_rejects
+from app.pools.importing.plan import Plan, plan_of
+from app.pools.scanning import said
+from app.pools.table import KEY
 from scoring.locations import plain, remove, written
 
 ROWS_PER_GROUP = 100_000

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from app.pool_import.batches import DEEPEST, FAULT, PLACE, TEXT, Gatherer, told_apart
+from app.pools.importing.batches import DEEPEST, FAULT, PLACE, TEXT, Gatherer, told_apart
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from app.pool_import.fields import Raw
-from app.pool_import.mapping import Mapped
+from app.pools.importing.fields import Raw
+from app.pools.importing.mapping import Mapped
 
 MISSING = ("", "na", "n/a", "null", "none", "nan", "-")
 """Words (in small letters) that say a number is not there."""

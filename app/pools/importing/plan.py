@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from app.pool_import import values
-from app.pool_import.batches import FAULT, PLACE, SHOWN, TEXT
-from app.pool_import.fields import Raw
-from app.pool_import.mapping import FACTS, NO_SCORE, NUMBERS, TALKVID, Mapped, Role, plain_name
+from app.pools.importing import values
+from app.pools.importing.batches import FAULT, PLACE, SHOWN, TEXT
+from app.pools.importing.fields import Raw
+from app.pools.importing.mapping import FACTS, NO_SCORE, NUMBERS, TALKVID, Mapped, Role, plain_name
 from scoring.parts import FACTS as KINDS
 
 _LEADING_ZERO = r"^[-+]?0[0-9]"

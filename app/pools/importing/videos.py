@@ -6,11 +6,11 @@ from typing import Any
 import av
 from av.error import FFmpegError
 
-from app.clip_names import clip_names
 from app.errors import AppError
-from app.manifests import records_for
-from app.pool_import.batches import Gatherer
-from app.pool_import.fields import Raw, gathered_raw
+from app.pools.clip_names import clip_names
+from app.pools.importing.batches import Gatherer
+from app.pools.importing.fields import Raw, gathered_raw
+from app.pools.manifest import records_for
 from scoring.locations import find_files, text_of
 from scoring.video import OPENING
 

@@ -11,10 +11,10 @@ import polars as pl
 import polars.selectors as cs
 from polars.exceptions import PolarsError
 
-from app.clip_names import clip_names
 from app.errors import AppError, did_you_mean
-from app.pool_table import KEY, read_record
-from app.pool_writing import ScoreSummary, score_to_pool
+from app.pools.clip_names import clip_names
+from app.pools.scoring import ScoreSummary, score_to_pool
+from app.pools.table import KEY, read_record
 from scoring.locations import is_remote
 from scoring.parts import FACTS, SERIES
 

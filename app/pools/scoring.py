@@ -14,11 +14,11 @@ from typing import Any
 import polars as pl
 from polars.exceptions import PolarsError
 
-from app.clip_names import clip_names
 from app.errors import AppError
-from app.manifests import records_for
-from app.pool_lock import PoolLock
-from app.pool_table import KEY, ROWS_PER_GROUP, Earlier, Making, compose, foreign, listed, read_record, record_of
+from app.pools.clip_names import clip_names
+from app.pools.lock import PoolLock
+from app.pools.manifest import records_for
+from app.pools.table import KEY, ROWS_PER_GROUP, Earlier, Making, compose, foreign, listed, read_record, record_of
 from scoring import scorers
 from scoring.crew import ClipScores
 from scoring.locations import (
