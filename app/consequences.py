@@ -18,9 +18,9 @@ from app.filter_results import FilterResult, is_weighted
 from app.filters.filter_files import FilterFile
 from app.filters.retention import Retention, retention
 from app.filters.threshold_text import threshold_text
-from app.joint_draws import Joint
 from app.models import Study
 from app.results import Results
+from app.sampling.joint import Joint
 from app.truths import Judged
 from scoring.filters import Amount, Cascade, Filter
 

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app import borderline_draws, draws, sample_files
-from app.design_files import DesignFile
-from app.draws import Drawn
 from app.errors import AppError
-from app.pool_rows import Rows
 from app.pools.pool_files import Pool, require_same_pool
-from app.sampling_plans import Borderline, Stratified, TwoPhase
+from app.sampling import borderline as borderline_draws
+from app.sampling import draws, sample_files
+from app.sampling.design_files import DesignFile
+from app.sampling.designs import Borderline, Stratified, TwoPhase
+from app.sampling.draws import Drawn
+from app.sampling.frame import Rows
 from app.study_files import FilterSpec, StudyFile
 from scoring.filters import Filter
 

@@ -9,9 +9,9 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from app import scales
 from app.errors import AppError
-from app.sampling_plans import DESIGNS, SamplingPlan
-from app.sampling_plans import Borderline as Borderline
-from app.sampling_plans import Stratified as Stratified
+from app.sampling.designs import DESIGNS, SamplingPlan
+from app.sampling.designs import Borderline as Borderline
+from app.sampling.designs import Stratified as Stratified
 from app.settings import HERE
 from app.study_rules import Part, Rules
 from app.toml_text import Name, line_of

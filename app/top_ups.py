@@ -9,15 +9,16 @@ import numpy as np
 import polars as pl
 from sqlmodel import Session, col, func, select
 
-from app import clip_files, known_clips, random_draws, results, studies, study_lifecycle
+from app import clip_files, known_clips, results, studies, study_lifecycle
 from app.db import Database
-from app.design_files import PLANS, DesignFile
 from app.errors import AppError
-from app.joint_draws import NEW_STUDY, Joint, Part
 from app.models import Event, Study, StudyClip, now
 from app.models import Filter as StudyFilter
 from app.pools.pool_files import Pool, read_pool, require_same_pool
-from app.sampling_plans import Stratified, TwoPhase
+from app.sampling import probability
+from app.sampling.design_files import PLANS, DesignFile
+from app.sampling.designs import Stratified, TwoPhase
+from app.sampling.joint import NEW_STUDY, Joint, Part
 from app.settings import Settings
 from app.study_drawing import DrawnClip
 from scoring.filters import Filter
@@ -124,7 +125,7 @@ def more(found: SoFar, clips: int) -> dict[str, tuple[int, int]]:
     plan = PLANS.validate_python(part.again["plan"])
     if isinstance(plan, TwoPhase) and np.array_equal(part.plan.shares, part.prepared.plan.shares):
         raise AppError("The second phase is shared out by the judgments of the first, when it is drawn.")
-    after = random_draws.grown(part.prepared, part.plan.shares, clips)
+    after = probability.grown(part.prepared, part.plan.shares, clips)
     rows = zip(part.plan.division.labels, part.plan.shares.tolist(), after.shares.tolist(), strict=True)
     return {label: (have, then - have) for label, have, then in rows}
 
@@ -216,13 +217,13 @@ def _grown(part: Part, clips: int, judged: Mapping[str, pl.DataFrame]) -> tuple[
         known = part.rows.table["clip"].gather(part.drawn)
         pilot = judged.get(plan.by, pl.DataFrame(schema={"clip": pl.String, "good": pl.Float64}))
         pilot = pilot.filter(pl.col("clip").is_in(known.implode()))
-        both = random_draws.second_phase(
+        both = probability.second_phase(
             part.rows, plan.model_copy(update={"clips": clips}), part.prepared, pilot, part.seed
         )
         counts = {one.label: one.drawn for one in both.strata}
         shares = np.array([counts[label] for label in part.plan.division.labels], dtype=np.int64)
         return replace(part, plan=replace(part.plan, shares=shares, notes=both.notes)), "second phase"
-    return replace(part, plan=random_draws.grown(part.prepared, part.plan.shares, clips)), "top-up"
+    return replace(part, plan=probability.grown(part.prepared, part.plan.shares, clips)), "top-up"
 
 
 def _kept_out(db: Session, study: Study) -> set[str]:

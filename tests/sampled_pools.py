@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from app import design_files, sample_files
 from app.errors import AppError
-from app.sample_files import SampleFile
+from app.sampling import design_files, sample_files
+from app.sampling.sample_files import SampleFile
 
 CLIPS = 600
 FILTERS = """

@@ -11,10 +11,10 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from app.bench_sets import column_for
 from app.commands.bench_set import bench_set
 from app.errors import AppError
 from app.pools.pool_files import read_pool
+from app.sampling.benchmark import column_for
 
 CLI = typer.Typer()
 CLI.command()(bench_set)

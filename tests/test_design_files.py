@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from app.design_files import parse, read
 from app.errors import AppError
-from app.sampling_plans import Borderline, Simple, Stratified, TwoPhase
+from app.sampling.design_files import parse, read
+from app.sampling.designs import Borderline, Simple, Stratified, TwoPhase
 from app.study_files import parse as parse_study
 from app.study_files import preset
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from app.sample_files import SampleFile
+from app.sampling.sample_files import SampleFile
 from tests.sampled_pools import BORDERLINE, CLIPS, DESIGNS, FILTERS, frame, made, refusal
 
 

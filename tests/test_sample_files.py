@@ -10,12 +10,13 @@ import typer
 from sqlmodel import select
 from typer.testing import CliRunner
 
-from app import pilot_files, sample_files, studies, study_lifecycle, study_overview
+from app import studies, study_lifecycle, study_overview
 from app.commands.sample import sample as sample_command
 from app.db import Database
 from app.errors import AppError
 from app.models import StudyClip
 from app.pools.pool_files import read_pool
+from app.sampling import pilot_files, sample_files
 from app.settings import Settings
 from app.study_drawing import sample_from_file
 from app.study_files import parse as parse_study

@@ -10,15 +10,16 @@ import typer
 from sqlmodel import col, select
 from typer.testing import CliRunner
 
-from app import draws, random_draws, studies, study_lifecycle, top_ups
+from app import studies, study_lifecycle, top_ups
 from app.commands.top_up import top_up as command
 from app.db import Database
-from app.design_files import DesignFile, parse
 from app.errors import AppError
-from app.joint_draws import Joint, Part
 from app.models import Assignment, Criterion, Event, Judgment, Rater, Study, StudyClip
 from app.pools.pool_files import Pool, read_pool
-from app.sampling_plans import Stratified
+from app.sampling import draws, probability
+from app.sampling.design_files import DesignFile, parse
+from app.sampling.designs import Stratified
+from app.sampling.joint import Joint, Part
 from app.settings import Settings
 from app.study_files import parse as parse_study
 from scoring.filters import Filter
@@ -169,7 +170,7 @@ def test_joint_probabilities_are_those_of_the_draws(pool: Pool, sampling: str) -
     spec = parse_study(SPEC + sampling, "study.toml")
     filters = (Filter("still", "movement", 50.0, None),)
     first = Part.of(pool, DesignFile("", "", spec.sampling, 0, filters))
-    grown = random_draws.grown(first.prepared, first.plan.shares, 6)
+    grown = probability.grown(first.prepared, first.plan.shares, 6)
     other = Part.of(pool, parse("clips = 12\n" + BY_LANGUAGE, "other.toml"))
     joint = Joint((replace(first, plan=grown), other))
     times, count = np.zeros(CLIPS), 1500

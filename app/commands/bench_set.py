@@ -14,7 +14,7 @@ from rich.table import Table
 from app.errors import AppError
 
 if TYPE_CHECKING:
-    from app.bench_sets import BenchSet
+    from app.sampling.benchmark import BenchSet
 
 WIDTH = 120
 """Columns of the table where there is no terminal to say how many it has."""
@@ -54,12 +54,12 @@ def bench_set(
     As many places are filled as any choice could fill, then as evenly as possible, then at random by the seed. What
     the pool cannot fill is reported. TalkVid-Bench: --quota age=105 gender=100 ethnicity=100 language=195.
     """
-    from app import bench_sets
+    from app.sampling import benchmark
 
     if check is not None:
         if words or quota or output:
             raise AppError("--check takes a set that exists, and nothing else is made.", "Leave the other words out.")
-        found = bench_sets.check(check, person=person)
+        found = benchmark.check(check, person=person)
         _print(found, check, as_json=as_json)
         if found.twice:
             raise typer.Exit(TWICE)
@@ -67,7 +67,7 @@ def bench_set(
     pool, quotas = _wanted(words or [], quota or [])
     if output is None:
         raise AppError("There is nothing to write.", "Name the set with -o BENCH.parquet.")
-    wish = bench_sets.Wish(
+    wish = benchmark.Wish(
         quotas=quotas,
         columns=_pairs("--column", column or []),
         groups={name: tuple(part.strip() for part in text.split(",")) for name, text in _split("--groups", groups)},
@@ -76,7 +76,7 @@ def bench_set(
         seed=seed,
         fill=fill,
     )
-    _print(bench_sets.make(pool, wish, output), output, as_json=as_json)
+    _print(benchmark.make(pool, wish, output), output, as_json=as_json)
 
 
 def _wanted(words: list[str], quota: list[str]) -> tuple[Path, dict[str, int]]:
@@ -112,7 +112,7 @@ def _split(option: str, words: list[str] | None) -> list[tuple[str, str]]:
 
 
 def _print(made: "BenchSet", path: Path, *, as_json: bool) -> None:
-    from app.bench_sets import facts
+    from app.sampling.benchmark import facts
 
     rows = [facts(row) for row in made.rows]
     filled, short = (sum(row[name] for row in rows) for name in ("filled", "short"))

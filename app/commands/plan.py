@@ -15,7 +15,7 @@ from rich.table import Table
 from app.errors import AppError
 
 if TYPE_CHECKING:
-    from app.plans import Plan, Trade
+    from app.sampling.sample_size import Plan, Trade
 
 WIDTH = 120
 """Columns of the table where there is no terminal to say how many it has."""
@@ -74,7 +74,7 @@ def plan(
     Half-widths of precision, recall, prevalence, alpha or opinion scores, or an exact claim "precision >= p".
     Without a guess or a pilot a rate is planned for the worst case, 0.5.
     """
-    from app import plan_pilots, plans
+    from app.sampling import sample_size, sample_size_pilots
 
     for option, value in {
         "--sd": sd,
@@ -85,7 +85,7 @@ def plan(
     }.items():
         if value is not None and not isfinite(value):
             raise AppError(f"{option} {value:g} is not possible.", f"Give a number: {option} 5")
-    guesses = plans.Guesses(
+    guesses = sample_size.Guesses(
         confidence=_share("--confidence", confidence),
         p=p,
         good_share=good_share,
@@ -102,14 +102,15 @@ def plan(
         power=_share("--power", power),
         seed=seed,
     )
-    wishes: dict[plans.Target, float | None] = {"precision": precision, "recall": recall, "prevalence": prevalence}
+    wishes: dict[sample_size.Target, float | None]
+    wishes = {"precision": precision, "recall": recall, "prevalence": prevalence}
     wishes |= {"alpha": alpha, "mos": mos, "mean_mos": mean_mos}
     if claim is None and all(wish is None for wish in wishes.values()):
         raise AppError("There is nothing to plan.", "Say how sure you want to be: --precision 0.05, or --claim 0.95.")
-    judged = None if pilot is None else plan_pilots.read(pilot, criterion)
-    made = [plans.plan(target, wish, guesses, judged) for target, wish in wishes.items() if wish is not None]
+    judged = None if pilot is None else sample_size_pilots.read(pilot, criterion)
+    made = [sample_size.plan(target, wish, guesses, judged) for target, wish in wishes.items() if wish is not None]
     if claim is not None:
-        made.append(plans.claim(claim, guesses, judged))
+        made.append(sample_size.claim(claim, guesses, judged))
     if as_json:
         facts = {"guesses": asdict(guesses), "pilot": None if pilot is None else str(pilot)}
         typer.echo(json.dumps(facts | {"plans": [asdict(one) for one in made]}, ensure_ascii=False, allow_nan=False))

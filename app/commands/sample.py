@@ -13,7 +13,7 @@ from rich.table import Table
 from app.errors import AppError
 
 if TYPE_CHECKING:
-    from app.sample_files import SampleFile
+    from app.sampling.sample_files import SampleFile
 
 WIDTH = 120
 """Columns of the table where there is no terminal to say how many it has."""
@@ -38,7 +38,7 @@ def sample(
     The same pool, design and seed give the same sample on any machine. A top-up keeps the clips drawn so far; all
     weights in its file are those of the earlier and the new clips together.
     """
-    from app import design_files, pilot_files, sample_files
+    from app.sampling import design_files, pilot_files, sample_files
 
     if (design is None) == (top_up is None):
         raise AppError(

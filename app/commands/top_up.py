@@ -24,7 +24,8 @@ def top_up(
     The study's own design is gone on with, or another draws from the whole pool. Inclusion probabilities and weights
     of all clips are made anew, those drawn before included. A two-phase study gets its second phase.
     """
-    from app import design_files, top_ups
+    from app import top_ups
+    from app.sampling import design_files
 
     settings = load()
     given = None if design is None else design_files.read(design)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from app import design_files, sample_files
+from app.sampling import design_files, sample_files
 
 CLIPS = 10_000_000
 DESIGNS = {

@@ -9,12 +9,12 @@ import numpy as np
 from analysis.estimate import Floats, Ints
 from analysis.sampling.selection import Plan, drawn
 from analysis.sampling.strata import OUTSIDE
-from app import random_draws
-from app.design_files import DesignFile
 from app.errors import AppError
-from app.pool_rows import Rows, columns_for, no_column
 from app.pools.pool_files import Pool
-from app.sampling_plans import Borderline, Stratified
+from app.sampling import probability
+from app.sampling.design_files import DesignFile
+from app.sampling.designs import Borderline, Stratified
+from app.sampling.frame import Rows, columns_for, no_column
 
 NEW_STUDY = "Make a new study from a larger sample: clipjury create POOL STUDY.toml"
 
@@ -28,7 +28,7 @@ class Part:
     """
 
     rows: Rows
-    prepared: random_draws.Prepared
+    prepared: probability.Prepared
     plan: Plan
     seed: int
     again: dict[str, Any]
@@ -47,7 +47,7 @@ class Part:
             if column not in pool.readable.columns:
                 raise no_column(pool.path.name, column, pool.readable.columns)
         rows = Rows.build(pool.path.name, pool.readable, design.plan, design.filters)
-        prepared = random_draws.prepare(rows, design.plan)
+        prepared = probability.prepare(rows, design.plan)
         plan = prepared.plan
         if drawn_so_far is not None:
             if set(drawn_so_far) != set(plan.division.labels):

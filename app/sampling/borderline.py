@@ -14,9 +14,9 @@ from analysis.sampling.boundary import Near
 from analysis.sampling.selection import Plan, drawn
 from analysis.sampling.strata import OUTSIDE, Division
 from app.errors import AppError
-from app.pool_rows import Rows
-from app.random_draws import INCLUDED
-from app.sampling_plans import Borderline
+from app.sampling.designs import Borderline
+from app.sampling.frame import Rows
+from app.sampling.probability import INCLUDED
 from scoring.filters import Filter
 
 

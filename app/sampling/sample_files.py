@@ -10,12 +10,13 @@ from typing import Any
 import polars as pl
 from polars.exceptions import PolarsError
 
-from app import __version__, draws
-from app.design_files import PLANS, DesignFile
-from app.draws import Drawn
+from app import __version__
 from app.errors import AppError
-from app.pool_rows import columns_for, no_column
 from app.pools.pool_files import fingerprint, require_same_pool
+from app.sampling import draws
+from app.sampling.design_files import PLANS, DesignFile
+from app.sampling.draws import Drawn
+from app.sampling.frame import columns_for, no_column
 from scoring.filters import Filter
 
 KEY = "clipjury"

@@ -11,7 +11,7 @@ from analysis import planning, planning_agreement
 from analysis.planning import Interval
 from analysis.planning_agreement import Votes
 from app.errors import AppError
-from app.plan_pilots import Pilot
+from app.sampling.sample_size_pilots import Pilot
 
 Target = Literal["precision", "recall", "prevalence", "alpha", "mos", "mean_mos"]
 FACTORS = (0.5, 1.0, 2.0)

@@ -11,8 +11,8 @@ from analysis.design import Design
 from analysis.estimate import Floats
 from analysis.planning import Spread, rate_from, spread_of
 from analysis.ratings import ACR5, VERDICT, Ratings
-from app import pilot_files
 from app.errors import AppError, did_you_mean
+from app.sampling import pilot_files
 
 WORDS = {"1": "accept", "true": "accept", "accept": "accept", "0": "reject", "false": "reject", "reject": "reject"}
 TRUTH = {"1": 1.0, "true": 1.0, "accept": 1.0, "0": 0.0, "false": 0.0, "reject": 0.0}

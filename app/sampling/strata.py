@@ -8,8 +8,8 @@ import polars as pl
 
 from analysis.sampling.strata import Division, bands, by_edges, by_values, crossed
 from app.errors import AppError
-from app.pool_rows import Rows
-from app.sampling_plans import Strata
+from app.sampling.designs import Strata
+from app.sampling.frame import Rows
 from scoring.filters import Filter
 
 MANY = 1000

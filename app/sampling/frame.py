@@ -9,7 +9,7 @@ import polars as pl
 from analysis.estimate import Bools, Floats, Ints
 from analysis.sampling.ranks import Codes, Keys, codes, digests, twice
 from app.errors import AppError, did_you_mean
-from app.sampling_plans import Borderline, Simple, Stratified, TwoPhase
+from app.sampling.designs import Borderline, Simple, Stratified, TwoPhase
 from scoring.filters import Filter, chain
 
 _NAMED = 100_000

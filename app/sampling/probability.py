@@ -14,9 +14,9 @@ from analysis.sampling.ranks import Codes
 from analysis.sampling.selection import Draw, Kind, Plan, drawn, topped_up
 from analysis.sampling.strata import OUTSIDE, Division, by_edges, everything
 from app.errors import AppError
-from app.pool_rows import Rows
-from app.pool_strata import division_of, edges_of, rule_of
-from app.sampling_plans import Simple, Stratified, TwoPhase
+from app.sampling.designs import Simple, Stratified, TwoPhase
+from app.sampling.frame import Rows
+from app.sampling.strata import division_of, edges_of, rule_of
 
 INCLUDED = "must include"
 """The stratum of clips that are taken whatever the lot."""

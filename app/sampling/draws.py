@@ -9,12 +9,12 @@ import polars as pl
 from analysis.estimate import Ints
 from analysis.sampling.selection import Draw
 from analysis.sampling.selection import draw as draw_plan
-from app import borderline_draws, random_draws
-from app.borderline_draws import BorderlineDraw
-from app.design_files import DesignFile
 from app.errors import AppError
-from app.pool_rows import Rows, columns_for, no_column
-from app.sampling_plans import Borderline, TwoPhase
+from app.sampling import borderline, probability
+from app.sampling.borderline import BorderlineDraw
+from app.sampling.design_files import DesignFile
+from app.sampling.designs import Borderline, TwoPhase
+from app.sampling.frame import Rows, columns_for, no_column
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,7 @@ def sample(
                 "A borderline draw is not topped up, and has no pilot.",
                 "Draw with a larger each: the clips drawn so far next to the cuts are among the new ones.",
             )
-        return _of_borderline(borderline_draws.draw(rows, design.plan, design.seed))
+        return _of_borderline(borderline.draw(rows, design.plan, design.seed))
     return _of_draw(rows, _by_lot(rows, design, pilot, earlier, add))
 
 
@@ -64,17 +64,17 @@ def _by_lot(
 ) -> Draw:
     plan = design.plan
     assert not isinstance(plan, Borderline)
-    prepared = random_draws.prepare(rows, plan, pilot)
+    prepared = probability.prepare(rows, plan, pilot)
     before = None if earlier is None else _as_before(prepared.plan.division.labels, earlier)
     if isinstance(plan, TwoPhase) and pilot is not None:
         if before is not None and not np.array_equal(before, prepared.plan.shares):
             raise AppError("The second phase of that sample is drawn already.", "Draw more with --add.")
-        return random_draws.second_phase(rows, plan, prepared, pilot, design.seed)
+        return probability.second_phase(rows, plan, prepared, pilot, design.seed)
     if before is None:
         return draw_plan(prepared.plan, design.seed)
     if add is None:
         raise AppError("How many clips are to be added?", "Say it: --add 100")
-    return random_draws.top_up(prepared, before, add, design.seed)
+    return probability.top_up(prepared, before, add, design.seed)
 
 
 def _as_before(labels: tuple[str, ...], earlier: dict[str, int]) -> Ints:

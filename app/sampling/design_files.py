@@ -13,7 +13,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from app.errors import AppError, did_you_mean
 from app.filters import filter_files
-from app.sampling_plans import Borderline, Place, SamplingPlan, Simple, Strata, Stratified, TwoPhase
+from app.sampling.designs import Borderline, Place, SamplingPlan, Simple, Strata, Stratified, TwoPhase
 from app.toml_text import line_of
 from scoring.filters import Filter
 
