@@ -9,10 +9,10 @@ from sqlalchemy import func
 from sqlalchemy import select as rows
 from sqlmodel import Session, col
 
-from app import scales
 from app.errors import AppError, NotFound
 from app.filter_results import Scored
 from app.models import Criterion, Event, Study, StudyClip
+from app.studies import scales
 
 KIND = "adjudicated"
 WITHDRAWN = ""

@@ -9,8 +9,8 @@ from sqlmodel import Session, col
 
 from analysis.intra_rater import Repeats, repeats
 from analysis.ratings import Ratings
-from app import scales
 from app.models import Assignment, Criterion, Judgment, Rater, Study
+from app.studies import scales
 from app.votes import BLIND_ARMS, Kind
 
 PURPOSES = ("sample", "repeat")

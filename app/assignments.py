@@ -12,11 +12,12 @@ from sqlalchemy import select as rows
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
-from app import schedule, specials, study_rules
+from app import schedule, specials
 from app.errors import NotAllowed
 from app.models import Assignment, Criterion, Event, Rater, SomeRater, Study, StudyClip, is_work, shuffled_order
 from app.specials import LAST_SOURCE, SEEN
-from app.study_rules import Rules
+from app.studies import rules as study_rules
+from app.studies.rules import Rules
 
 HELD_AHEAD = 3
 """The clip on screen and the two that the browser loads meanwhile."""

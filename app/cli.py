@@ -33,7 +33,7 @@ from app.settings import Settings, load
 
 if TYPE_CHECKING:
     from app.db import Database
-    from app.study_files import StudyFile
+    from app.studies.study_file import StudyFile
 
 # Commands import what they need when they run: `clipjury --help` must not wait for the science libraries.
 
@@ -83,28 +83,28 @@ def init(
     serve_it: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the study when it is made.")] = True,
 ) -> None:
     """Score a folder of videos, draw a sample, make a study and print its links."""
-    from app import studies, study_files, study_lifecycle
     from app.invite_lists import links as link_lines
     from app.pools import pool_files
+    from app.studies import creation, lifecycle, study_file
     from scoring.pose import best_pose
     from scoring.runners import Processes
     from scoring.settings import Settings as ScoringSettings
 
     settings, how = load(), ScoringSettings(pose=best_pose())
-    text, spec = study_files.read(study) if study else _preset(preset)
+    text, spec = study_file.read(study) if study else _preset(preset)
     if not folder.is_dir():
         raise AppError(f"There is no folder {folder}.", "Name the folder that holds your videos.")
-    pool_file = settings.home / "pools" / f"{study_lifecycle.slug_of(folder.resolve().name)}.parquet"
+    pool_file = settings.home / "pools" / f"{lifecycle.slug_of(folder.resolve().name)}.parquet"
     pool_file.parent.mkdir(parents=True, exist_ok=True)
     failed = run_scoring([folder], pool_file, runner=Processes(jobs), settings=how, prune=True)
     database = open_database(settings)
     database.migrate()
-    slug = study_lifecycle.free_slug(database, study_lifecycle.slug_of(folder.resolve().name))
+    slug = lifecycle.free_slug(database, lifecycle.slug_of(folder.resolve().name))
     with progress_bar("Preparing clips for the browser") as advance:
-        studies.create(database, settings, pool_files.read_pool(pool_file), spec, text, slug=slug, on_clip=advance)
+        creation.create(database, settings, pool_files.read_pool(pool_file), spec, text, slug=slug, on_clip=advance)
     typer.echo(f"Study {slug} is ready (pool: {pool_file}).")
     with database.reader() as db:
-        for note in study_lifecycle.notes(study_lifecycle.by_slug(db, slug)):
+        for note in lifecycle.notes(lifecycle.by_slug(db, slug)):
             typer.echo(f"  note: {note}")
     if serve_it:
         _serve(settings, database, port)
@@ -154,16 +154,16 @@ def create(
     ] = None,
 ) -> None:
     """Draw a sample from a pool and make a study of it."""
-    from app import studies, study_files
     from app.pools import pool_files
+    from app.studies import creation, study_file
 
     settings = load()
-    text, spec = study_files.read(study)
+    text, spec = study_file.read(study)
     database = open_database(settings)
     database.migrate()
     with progress_bar("Preparing clips for the browser") as advance:
         found = pool_files.read_pool(pool)
-        made = studies.create(database, settings, found, spec, text, slug=slug, sample=drawn, on_clip=advance)
+        made = creation.create(database, settings, found, spec, text, slug=slug, sample=drawn, on_clip=advance)
     typer.echo(f"Study {made} is ready. Serve it with: clipjury serve")
 
 
@@ -189,20 +189,21 @@ def links(port: Port = 8000) -> None:
 @cli.command()
 def revoke(study: str, name: str) -> None:
     """Withdraw a rater's invitation; the answers given so far stay."""
-    from app import raters, study_lifecycle
+    from app import raters
     from app.models import now
+    from app.studies import lifecycle
 
     with existing_database(load()).writer() as db:
-        raters.revoke(db, study_lifecycle.by_slug(db, study), name, now=now())
+        raters.revoke(db, lifecycle.by_slug(db, study), name, now=now())
     typer.echo(f"{name} cannot rate in {study} any more; the answers given so far stay.")
 
 
 @cli.command()
 def preset(name: Annotated[str, typer.Argument(help="acr or talkvid")]) -> None:
     """Print a preset study file, to edit and use with create or init --study."""
-    from app import study_files
+    from app.studies import study_file
 
-    typer.echo(study_files.preset(name), nl=False)
+    typer.echo(study_file.preset(name), nl=False)
 
 
 @cli.command()
@@ -241,7 +242,7 @@ def _serve(settings: Settings, database: "Database", port: int) -> None:
 
 
 def _preset(name: str) -> "tuple[str, StudyFile]":
-    from app import study_files
+    from app.studies import study_file
 
-    text = study_files.preset(name)
-    return text, study_files.parse(text, f"preset {name}")
+    text = study_file.preset(name)
+    return text, study_file.parse(text, f"preset {name}")

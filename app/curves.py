@@ -5,7 +5,7 @@ from typing import Any
 
 from app.models import Filter
 from app.room_view import Curve
-from app.score_series import series_name
+from app.studies.score_series import series_name
 
 WIDTH, HEIGHT, MARGIN = 1000, 100, 8
 

@@ -7,8 +7,8 @@ from scipy.stats import norm
 
 from app.filters.threshold_text import passes
 from app.pools.pool_files import Pool
-from app.study_drawing import StudySample
-from app.study_files import FilterSpec, StudyFile
+from app.studies.drawing import StudySample
+from app.studies.study_file import FilterSpec, StudyFile
 
 FEW = 30
 """Clips on one side of a cut, under which a rate says little."""

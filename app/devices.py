@@ -7,10 +7,10 @@ from typing import Any, Literal
 from sqlalchemy import case, update
 from sqlmodel import Session, col, select
 
-from app import media
 from app.errors import AppError
 from app.models import Event, Rater, SomeRater, StudyClip, shuffled_order
-from app.study_rules import Device
+from app.studies import media
+from app.studies.rules import Device
 
 Problem = Literal["script", "playback", "size", "speed"]
 MOST_LETTERS = 2_000

@@ -12,10 +12,11 @@ from analysis.disputes import clip_disagreement
 from analysis.estimate import Floats
 from analysis.pairwise import others
 from analysis.ratings import Ratings
-from app import adjudications, scales
+from app import adjudications
 from app.adjudications import Trail
 from app.agreement_pages import Agreement, CriterionAgreement
 from app.models import Criterion, Study, StudyClip
+from app.studies import scales
 
 Show = Literal["disputed", "tied", "ruled", "open", "all"]
 Order = Literal["disputed", "agreed", "votes", "study"]

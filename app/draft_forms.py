@@ -6,7 +6,7 @@ Fields that make no sense are not judged here: the study file's own reader names
 from collections.abc import Mapping
 from typing import Any
 
-from app import scales
+from app.studies import scales
 
 Form = Mapping[str, str]
 Content = dict[str, Any]

@@ -5,16 +5,17 @@ from math import ceil
 
 import polars as pl
 
-from app import studies, study_drafts, study_overview
+from app import study_drafts
 from app.cache import Cache
 from app.design_claims import Claim, claims
 from app.errors import AppError
 from app.pools.pool_files import FACTS, Pool
 from app.pools.summary import histograms
 from app.pools.summary_page import Drawing, drawing
+from app.studies import creation, overview
+from app.studies.drawing import DrawnClip, StudySample, sample_from_pool
+from app.studies.study_file import FilterSpec
 from app.study_drafts import Draft
-from app.study_drawing import DrawnClip, StudySample, sample_from_pool
-from app.study_files import FilterSpec
 from scoring.filters import Filter
 
 ON_A_WALL = 48
@@ -97,7 +98,7 @@ def drawn(draft: Draft) -> tuple[Pool, StudySample, list[FilterSpec], list[str]]
 
 def _draw(pool: Pool, draft: Draft) -> tuple[StudySample, list[FilterSpec], list[str]]:
     spec = draft.spec()
-    filters, left_out = studies.usable_filters(pool, spec)
+    filters, left_out = creation.usable_filters(pool, spec)
     found = sample_from_pool(pool, spec, filters)
     if not found.clips:
         raise AppError("The sample is empty: no clip of the pool has a score to draw by.", "Check the pool.")
@@ -112,7 +113,7 @@ def preview(draft: Draft) -> Preview:
     place = dict(zip(frame["clip"].to_list(), range(frame.height), strict=True))
     rows = [place[one.clip] for one in sample.clips]
     seconds = frame["duration"].gather(rows).fill_null(0.0)
-    watching = float(seconds.sum()) + study_overview.SECONDS_TO_ANSWER * len(rows)
+    watching = float(seconds.sum()) + overview.SECONDS_TO_ANSWER * len(rows)
     return Preview(
         clips=len({one.clip for one in sample.clips}),
         sources=frame["source"].gather(rows).n_unique(),

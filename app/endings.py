@@ -9,7 +9,7 @@ from sqlmodel import Session, col
 
 from app import assignments
 from app.models import Event, Rater, SomeRater, Study
-from app.study_rules import Recruitment
+from app.studies.rules import Recruitment
 
 Ending = Literal["completed", "screened_out", "returned", "declined"]
 

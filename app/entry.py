@@ -8,7 +8,7 @@ from sqlmodel import Session, col
 
 from app.auth import SignedIn
 from app.models import Assignment, PurposeBeforeWork, Rater
-from app.whole_study import StudyParts
+from app.studies.whole_study import StudyParts
 
 Step = Literal["ended", "paused", "closed", "consent", "device", "guidelines", PurposeBeforeWork, "rating"]
 PAGES: dict[Step, str] = {

@@ -17,8 +17,8 @@ from analysis.sampling.rejects import SLICE
 from app import votes
 from app.filters.threshold_text import passes
 from app.models import Filter, Study
+from app.studies.whole_study import StudyParts
 from app.votes import Vote
-from app.whole_study import StudyParts
 
 CONFIDENCE = 0.95
 RESAMPLES, CURVE_RESAMPLES = 1000, 2000

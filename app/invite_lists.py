@@ -17,7 +17,7 @@ from app.errors import AppError, NotFound
 from app.invites import Link
 from app.models import Assignment, Event, Invite, Rater, Study
 from app.settings import HOST, Settings
-from app.study_rules import rules_of
+from app.studies.rules import rules_of
 
 LinkState = Literal["active", "expired", "withdrawn", "used up"]
 ON_A_PAGE = 100

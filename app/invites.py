@@ -15,7 +15,7 @@ from sqlmodel import Session, col, select
 from app import auth, raters
 from app.errors import AppError, NotAllowed, NotFound
 from app.models import Event, Invite, Rater, Study
-from app.study_rules import Rules
+from app.studies.rules import Rules
 
 TOKEN_BYTES = 24
 MOST_AT_ONCE = 5000

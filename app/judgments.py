@@ -14,7 +14,7 @@ from sqlmodel import Session, col
 from app.assignments import Held, settle
 from app.errors import AppError
 from app.models import Criterion, Judgment, SomeRater
-from app.scales import checked
+from app.studies.scales import checked
 
 MAX_FACTS = 12_000
 MAX_MARKS = 50

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from app import scales
 from app.models import Criterion
+from app.studies import scales
 
 
 @dataclass(frozen=True)

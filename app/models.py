@@ -72,7 +72,7 @@ class Study(SQLModel, table=True):
     design: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
     """The draw as it was made: kind, seed, strata with population and drawn, notes."""
     rules: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
-    """The study file's rules for raters (`study_rules.Rules`); empty for none."""
+    """The study file's rules for raters (`rules.Rules`); empty for none."""
     state: str = "open"
     """open: raters may work; paused and closed: they may not; archived: closed, and out of the list."""
     version: int = 1

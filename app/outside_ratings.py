@@ -10,9 +10,9 @@ from sqlmodel import Session, col, select
 
 from analysis.estimate import Estimate, absent, signature
 from analysis.rates import wilson
-from app import scales
 from app.errors import AppError
 from app.models import SHUFFLE_PRIME, Assignment, Criterion, Event, Judgment, Rater, Study, StudyClip
+from app.studies import scales
 
 MOST = 200_000
 """Ratings in one request."""

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from app import scales
 from app.models import Criterion
 from app.room_view import CriterionView, Option
-from app.scales import Choice, RatingScale
+from app.studies import scales
+from app.studies.scales import Choice, RatingScale
 
 FREE_LETTERS = "DFHJKCVXTYEQIOP"
 """Letters that no other key of the rating page takes, the handiest first."""

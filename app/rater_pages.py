@@ -10,9 +10,9 @@ from analysis.intra_rater import intra_rater
 from analysis.pairwise import others, without
 from analysis.ratings import Ratings
 from analysis.subject_model import SubjectModel, subject_model
-from app import scales
 from app.agreement_pages import Agreement, CriterionAgreement
 from app.errors import NotFound
+from app.studies import scales
 
 RESAMPLES = 1000
 SHORT = 5

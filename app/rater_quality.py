@@ -16,10 +16,11 @@ from analysis import rater_flags
 from analysis.estimate import Estimate
 from analysis.rater_flags import Runs
 from analysis.rates import wilson
-from app import known_answers, scales
+from app import known_answers
 from app.answers import numbers
 from app.models import Assignment, Criterion, Event, Judgment, Rater, Study, StudyClip, is_work
-from app.study_rules import Rules
+from app.studies import scales
+from app.studies.rules import Rules
 from app.votes import Kind
 
 LONGEST_PAUSE = 300.0

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from app.documents import RubricView
 from app.endings import Farewell
-from app.scales import Block
+from app.studies.documents import RubricView
+from app.studies.scales import Block
 
 Reveal = Literal["shown", "hidden", "later", "revealed"]
 """shown: scores beside the clip; hidden: never sent; later: sent after the answer; revealed: sent now, answered."""

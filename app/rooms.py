@@ -11,10 +11,9 @@ from sqlalchemy import func
 from sqlalchemy import select as rows
 from sqlmodel import Session, col
 
-from app import assignments, endings, judgments, media, questions, scales, standings
+from app import assignments, endings, judgments, questions, standings
 from app.assignments import Held
 from app.curves import curve
-from app.documents import RubricView
 from app.errors import AppError
 from app.filters.threshold_text import passes, short_number, threshold_text
 from app.markdown import markdown
@@ -28,7 +27,9 @@ from app.room_view import (
     ScoreView,
 )
 from app.standings import Standing
-from app.whole_study import StudyParts
+from app.studies import media, scales
+from app.studies.documents import RubricView
+from app.studies.whole_study import StudyParts
 
 SEEN_TO_END = 0.98
 """Share of a clip that counts as seen to its end: players stop a frame or two early."""

@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import islice
 
 from app.models import WorkPurpose
-from app.study_rules import Rules
+from app.studies.rules import Rules
 
 SITTING_ENDS = timedelta(minutes=30)
 """After so long a silence a new sitting begins."""

@@ -9,7 +9,7 @@ from sqlmodel import Session, col
 
 from app import schedule
 from app.models import Assignment, Rater, SomeRater, Study, StudyClip, WorkPurpose, is_work, shuffled_order
-from app.study_rules import Rules
+from app.studies.rules import Rules
 
 _mine = aliased(Assignment)
 SEEN = rows(col(_mine.study_clip_id)).where(col(_mine.rater_id) == bindparam("rater"))

@@ -15,13 +15,13 @@ import tomli_w
 from polars.exceptions import PolarsError
 from sqlmodel import Session, col, select
 
-from app import study_files
 from app.cache import Cache
 from app.errors import AppError, NotFound
 from app.models import Study
 from app.pools.pool_files import Pool, read_pool
 from app.settings import Settings
-from app.study_files import StudyFile
+from app.studies import study_file
+from app.studies.study_file import StudyFile
 
 KEY = re.compile(r"[0-9a-f]{16}")
 NAME = "this study"
@@ -60,7 +60,7 @@ class Draft:
 
     def spec(self) -> StudyFile:
         """The study file, checked. Raises AppError naming every wrong line."""
-        return study_files.parse(self.text, NAME)
+        return study_file.parse(self.text, NAME)
 
 
 def pools(settings: Settings, db: Session) -> list[PoolChoice]:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from app import results, study_lifecycle, votes
+from app import results, votes
 from app.db import Database
 from app.errors import NotFound
 from app.jobs import Step
 from app.report import pack
 from app.report.zipped import zipped
 from app.settings import Settings
+from app.studies import lifecycle
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def make(database: Database, settings: Settings, slug: str, step: Step) -> str:
     place = _place(settings, slug)
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".pack-", dir=place.parent) as folder, database.reader() as db:
-        study = study_lifecycle.by_slug(db, slug)
+        study = lifecycle.by_slug(db, slug)
         kind = results.kind_of(study)
         comment = {"mark": votes.fingerprint(db, study), "kind": kind, "at": datetime.now(UTC).isoformat()}
         target = Path(folder) / "pack"

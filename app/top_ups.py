@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from sqlmodel import Session, col, func, select
 
-from app import clip_files, known_clips, results, studies, study_lifecycle
+from app import results
 from app.db import Database
 from app.errors import AppError
 from app.models import Event, Study, StudyClip, now
@@ -20,7 +20,8 @@ from app.sampling.design_files import PLANS, DesignFile
 from app.sampling.designs import Stratified, TwoPhase
 from app.sampling.joint import NEW_STUDY, Joint, Part
 from app.settings import Settings
-from app.study_drawing import DrawnClip
+from app.studies import clip_files, creation, lifecycle, reference_clips
+from app.studies.drawing import DrawnClip
 from scoring.filters import Filter
 
 
@@ -53,7 +54,7 @@ def top_up(
     with nothing written, when the pool has changed since the study was made or the design cannot be gone on with.
     """
     with database.reader() as db:
-        study = study_lifecycle.by_slug(db, slug)
+        study = lifecycle.by_slug(db, slug)
         there = _sampled(db, study)
         kept_out = _kept_out(db, study)
         filters = db.exec(
@@ -137,7 +138,7 @@ def _drawn(
         raise AppError("A borderline draw is not topped up.", NEW_STUDY)
     pool = read_pool(Path(study.pool))
     require_same_pool(pool.path.name, pool.fingerprint, study.pool_fingerprint, "the study was made")
-    pool = known_clips.without(pool, kept_out)  # as when the study was drawn
+    pool = reference_clips.without(pool, kept_out)  # as when the study was drawn
     history = _history(study, filters, clips)
     return pool, history, _parts(pool, history)
 
@@ -254,7 +255,7 @@ def _store(
                 clip.weight = 1 / clip.inclusion_probability
             start = db.exec(select(func.max(StudyClip.position)).where(StudyClip.study_id == study.id)).one()
             read = set(db.exec(select(StudyFilter.score).where(StudyFilter.study_id == study.id)))
-            studies.write_clips(db, live, pool, new, keys, read, start=(-1 if start is None else start) + 1)
+            creation.write_clips(db, live, pool, new, keys, read, start=(-1 if start is None else start) + 1)
             live.design = design
             live.version += 1
             db.add(live)

@@ -17,8 +17,8 @@ from app.known_answers import Checked
 from app.models import Assignment, Event, PurposeBeforeWork, Rater, StudyClip
 from app.room_view import Progress
 from app.rooms import media_path
-from app.study_rules import Qualification
-from app.whole_study import StudyParts
+from app.studies.rules import Qualification
+from app.studies.whole_study import StudyParts
 
 
 @dataclass(frozen=True)

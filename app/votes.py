@@ -10,8 +10,8 @@ from sqlalchemy import select as rows
 from sqlmodel import Session, col
 
 from analysis.ratings import Ratings
-from app import scales
 from app.models import Assignment, Criterion, Judgment, Rater, Study
+from app.studies import scales
 
 Kind = Literal["person", "simulated"]
 BLIND_ARMS = ("hidden", "after")

@@ -8,11 +8,11 @@ from sqlmodel import select
 from starlette.testclient import TestClient
 
 from app import raters
-from app.clip_files import new_key
 from app.db import Database
 from app.models import Criterion, Event, Rater, Study, StudyClip
 from app.settings import Settings
-from app.study_rules import Rules
+from app.studies.clip_files import new_key
+from app.studies.rules import Rules
 from tests.factories import tiny_video
 
 

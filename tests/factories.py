@@ -10,13 +10,14 @@ from typing import Any
 import av
 import numpy as np
 
-from app import auth, raters, whole_study
+from app import auth, raters
 from app.assignments import held, top_up
-from app.clip_files import new_key
 from app.db import Database
 from app.judgments import Answer, record
 from app.models import Assignment, Criterion, Filter, Rater, Study, StudyClip
 from app.settings import Settings
+from app.studies import whole_study
+from app.studies.clip_files import new_key
 
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 LEASE = timedelta(minutes=20)

@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 
 from sqlmodel import select
 
-from app import assignments, judgments, results, study_lifecycle, whole_study
+from app import assignments, judgments, results
 from app.db import Database
 from app.judgments import Answer
 from app.models import Rater, Study, StudyClip
 from app.results import Results
+from app.studies import lifecycle, whole_study
 from app.votes import Kind
 from tests.factories import LEASE, NOON, StudyMaker, answers
 
@@ -48,7 +49,7 @@ def verdicts(values: Sequence[str | None]) -> dict[int, dict[str, str]]:
 def computed(database: Database, study: Study, kind: Kind = "person") -> Results:
     """The study's results as they are now."""
     with database.reader() as db:
-        return results.compute(db, study_lifecycle.by_slug(db, study.slug), kind)
+        return results.compute(db, lifecycle.by_slug(db, study.slug), kind)
 
 
 def in_strata(database: Database, weight_of: Mapping[str, float], *, cut: float = 80.0) -> None:

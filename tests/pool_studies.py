@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from app import studies, study_lifecycle
 from app.db import Database
 from app.models import Study, StudyClip
 from app.pools.pool_files import read_pool
 from app.settings import Settings
-from app.study_files import parse
+from app.studies import creation, lifecycle
+from app.studies.study_file import parse
 from tests.factories import StudyMaker, tiny_video
 from tests.judged_studies import vote
 
@@ -80,9 +80,9 @@ def make(
     frame().drop(without).write_parquet(folder / "pool.parquet")
     pool = read_pool(folder / "pool.parquet")
     text = SPEC.replace('"hidden"', f'"{scores}"') + sampling
-    slug = studies.create(database, settings, pool, parse(text, "study.toml"), text)
+    slug = creation.create(database, settings, pool, parse(text, "study.toml"), text)
     with database.reader() as db:
-        return study_lifecycle.by_slug(db, slug)
+        return lifecycle.by_slug(db, slug)
 
 
 def good(clip: StudyClip) -> bool:

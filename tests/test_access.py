@@ -15,9 +15,9 @@ from starlette.testclient import TestClient
 from app import auth, raters
 from app.assignments import held
 from app.db import Database
-from app.media import address_of
 from app.models import Assignment, Judgment, Rater, Study, StudyClip
 from app.settings import Settings
+from app.studies.media import address_of
 from app.web.pages import CONTENT_POLICY
 from tests.address_table import TABLE
 from tests.factories import NOON, StudyMaker, form

@@ -15,18 +15,7 @@ from analysis.agreement import krippendorff_alpha, percent_agreement
 from analysis.disputes import clip_disagreement
 from analysis.kappas import pair_estimate, pairs
 from analysis.ratings import ACR5, VERDICT, Ratings
-from app import (
-    adjudications,
-    agreement_pages,
-    answers,
-    auth,
-    disputes,
-    rater_pages,
-    results,
-    study_lifecycle,
-    votes,
-    whole_study,
-)
+from app import adjudications, agreement_pages, answers, auth, disputes, rater_pages, results, votes
 from app.agreement_pages import Agreement
 from app.cache import EXPENSIVE_SECONDS, Cache
 from app.db import Database
@@ -34,6 +23,7 @@ from app.disputes import Asked, Wall
 from app.errors import AppError
 from app.models import Event, Study, StudyClip
 from app.settings import Settings
+from app.studies import lifecycle, whole_study
 from tests.factories import StudyMaker
 from tests.factories import answers as said
 from tests.judged_studies import A, R, U, computed, nine_clips, verdicts, vote
@@ -68,7 +58,7 @@ def researcher(visitor: Visitor, settings: Settings) -> TestClient:
 def found(database: Database, study: Study) -> Agreement:
     """The study's agreement as it is now."""
     with database.reader() as db:
-        return agreement_pages.compute(db, study_lifecycle.by_slug(db, study.slug), "person")
+        return agreement_pages.compute(db, lifecycle.by_slug(db, study.slug), "person")
 
 
 def wall(database: Database, study: Study, **asked: object) -> Wall:
@@ -85,7 +75,7 @@ def test_answers_are_the_votes_under_pseudonyms(disputed: Study, study_maker: St
     """The same answers as every other figure reads, names in the order of coming; models and the panel stay out."""
     vote(study_maker, disputed, "Robot", verdicts([R] * 9), kind="simulated")
     with database.reader() as db:
-        study = study_lifecycle.by_slug(db, disputed.slug)
+        study = lifecycle.by_slug(db, disputed.slug)
         table = answers.read(db, study, "person")
         given = votes.current(db, study, kind="person")
     names = dict(zip(PLANS, ("R1", "R2", "R3"), strict=True))

@@ -7,9 +7,10 @@ from itertools import pairwise
 
 from sqlmodel import select
 
-from app import assignments, judgments, whole_study
+from app import assignments, judgments
 from app.judgments import Answer
 from app.models import Assignment, Event, Judgment, StudyClip
+from app.studies import whole_study
 from tests.factories import LEASE, NOON, StudyMaker, answers
 
 

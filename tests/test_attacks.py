@@ -8,10 +8,11 @@ from fastapi import FastAPI
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import exports, raters, studies, study_lifecycle
+from app import exports, raters
 from app.db import Database
 from app.models import Assignment, Judgment, Rater, StudyClip
 from app.settings import Settings
+from app.studies import creation, lifecycle
 from tests.factories import StudyMaker, form
 
 Visitor = Callable[[], TestClient]
@@ -66,9 +67,9 @@ def test_numbers_in_addresses_do_not_follow_the_strata(
     pool = thirty(tmp_path_factory.mktemp("pool"))
     orders = set()
     for slug in ("one", "two", "three"):
-        studies.create(database, settings, pool, spec_of(), SPEC, slug=slug)
+        creation.create(database, settings, pool, spec_of(), SPEC, slug=slug)
         with database.reader() as db:
-            study = study_lifecycle.by_slug(db, slug)
+            study = lifecycle.by_slug(db, slug)
             clips = {clip.id: clip for clip in db.exec(select(StudyClip).where(StudyClip.study_id == study.id)).all()}
             places = db.exec(select(Assignment).where(Assignment.study_id == study.id)).all()
         ranked = [clips[place.study_clip_id].clip for place in sorted(places, key=lambda place: place.id)]
@@ -88,7 +89,7 @@ def test_no_fact_breaks_the_export(
     browser.post(on_screen(browser), data=form("s") | {"facts": facts})
     with database.reader() as db:
         rows = db.exec(select(Judgment)).all()
-        text = "".join(exports.judgments_csv(db, study_lifecycle.by_slug(db, study.slug)))
+        text = "".join(exports.judgments_csv(db, lifecycle.by_slug(db, study.slug)))
     assert len(rows) == 3
     assert json.dumps([row.facts for row in rows], allow_nan=False) == "[{}, {}, {}]"
     assert len(text.encode().splitlines()) == 4

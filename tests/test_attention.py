@@ -8,13 +8,13 @@ import pytest
 from sqlmodel import select
 
 from analysis.estimate import Floats
-from app import attention, clip_files, studies, study_lifecycle
 from app.db import Database
 from app.errors import AppError
 from app.models import Assignment, Study, StudyClip
 from app.pools.pool_files import Pool
 from app.settings import Settings
-from app.study_files import parse
+from app.studies import attention_clips, clip_files, creation, lifecycle
+from app.studies.study_file import parse
 from tests.factories import StudyMaker
 from tests.test_studies import SPEC, thirty
 from tests.videos import moving, write_video
@@ -44,7 +44,7 @@ def pictures(path: Path) -> list[Floats]:
 def test_the_instruction_stands_in_every_picture_and_covers_no_middle(tmp_path: Path) -> None:
     """A dark band with light letters below, the rest as it was, as many pictures as before, at the same times."""
     source, target = film(tmp_path / "in.mp4"), tmp_path / "out.mp4"
-    attention.with_instruction(source, target, ["Quality: Poor", "Stability: Bad", "Verdict: Reject"])
+    attention_clips.with_instruction(source, target, ["Quality: Poor", "Stability: Bad", "Verdict: Reject"])
     before, after = pictures(source), pictures(target)
     assert len(after) == len(before)
     middle = before[0].shape[0] // 2
@@ -58,7 +58,7 @@ def test_the_instruction_stands_in_every_picture_and_covers_no_middle(tmp_path: 
 def test_the_file_tells_nothing(tmp_path: Path) -> None:
     """No note of an encoder and no tag: what is true of every clip made ready for browsers."""
     source = film(tmp_path / "in.mp4")
-    attention.with_instruction(source, tmp_path / "look.mp4", ["Quality: Poor"])
+    attention_clips.with_instruction(source, tmp_path / "look.mp4", ["Quality: Poor"])
     clip_files.prepare(source, tmp_path / "usual.mp4")
     content = (tmp_path / "look.mp4").read_bytes()
     assert b"x264" not in content
@@ -73,7 +73,7 @@ def test_the_file_tells_nothing(tmp_path: Path) -> None:
 @on_sqlite
 def test_a_study_makes_its_own_and_hands_them_out(database: Database, settings: Settings, pool: Pool) -> None:
     """From clips that were not drawn, each with answers of its scales; raters get them among the others."""
-    slug = studies.create(database, settings, pool, parse(SPEC + RULE, "study.toml"), SPEC + RULE)
+    slug = creation.create(database, settings, pool, parse(SPEC + RULE, "study.toml"), SPEC + RULE)
     with database.reader() as db:
         clips = db.exec(select(StudyClip)).all()
         made = [clip for clip in clips if clip.role == "attention"]
@@ -85,7 +85,7 @@ def test_a_study_makes_its_own_and_hands_them_out(database: Database, settings: 
             assert clip.answers["verdict"] in ("accept", "reject", "unsure")
             assert (settings.media / f"{clip.media_key}.mp4").is_file()
             assert clip.weight == 0
-        study = study_lifecycle.by_slug(db, slug)
+        study = lifecycle.by_slug(db, slug)
     maker = StudyMaker(database, settings)
     rater = maker.rater(study, "Ada")
     while maker.rate(study, rater, {"quality": "3", "verdict": "accept"}) is not None:
@@ -99,14 +99,14 @@ def test_a_study_makes_its_own_and_hands_them_out(database: Database, settings: 
 def test_where_all_clips_are_drawn_drawn_ones_serve(pool: Pool) -> None:
     """A small pool has no others; the study can still look whether its raters look."""
     names = pool.readable["clip"].to_list()
-    chosen = attention.choose(pool, parse(SPEC + RULE, "s"), names, one_by_one=False)
+    chosen = attention_clips.choose(pool, parse(SPEC + RULE, "s"), names, one_by_one=False)
     assert len(chosen) == 2
     assert {one.clip for one in chosen} <= set(names)
 
 
 def test_one_question_at_a_time_asks_for_one_answer(pool: Pool) -> None:
     """Where each clip has one question, so has the instruction."""
-    chosen = attention.choose(pool, parse(SPEC + RULE, "s"), [], one_by_one=True)
+    chosen = attention_clips.choose(pool, parse(SPEC + RULE, "s"), [], one_by_one=True)
     assert [len(one.answers) for one in chosen] == [1, 1]
     assert {next(iter(one.answers)) for one in chosen} == {"quality", "verdict"}
 
@@ -122,7 +122,7 @@ def test_nothing_stays_of_a_study_whose_instruction_cannot_be_drawn(
             pool.media_path("c00").write_bytes(b"no video any more")
 
     with pytest.raises(AppError, match="cannot be drawn into"):
-        studies.create(database, settings, pool, parse(SPEC + RULE, "study.toml"), SPEC + RULE, on_clip=spoil)
+        creation.create(database, settings, pool, parse(SPEC + RULE, "study.toml"), SPEC + RULE, on_clip=spoil)
     assert list(settings.media.glob("*.mp4")) == []
     with database.reader() as db:
         assert db.exec(select(Study)).all() == []

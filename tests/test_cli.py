@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 from app import auth
 from app.main import create_app
 from app.settings import Settings
-from app.study_files import preset
+from app.studies.study_file import preset
 from tests import commands
 from tests.commands import Ended
 from tests.servers import COMMAND

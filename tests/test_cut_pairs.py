@@ -12,12 +12,13 @@ from analysis.cut_pairs import cut_pairs, cuts_between
 from analysis.design import Design
 from analysis.figures.cut_pairs import cut_pair_map, cut_pair_table
 from analysis.rates import confusion
-from app import auth, study_lifecycle
+from app import auth
 from app import cut_pairs as pairs_of_cuts
 from app.db import Database
 from app.errors import NotFound
 from app.models import Filter, Study, StudyClip
 from app.settings import Settings
+from app.studies import lifecycle
 from tests.factories import StudyMaker
 from tests.judged_studies import A, R, computed, verdicts, vote
 
@@ -77,7 +78,7 @@ def test_an_average_and_its_worst_moment_are_partners(judged: Study, database: D
     """Either way round the pair is the same, the average first; its figures are those of the clips that reach both."""
     found = computed(database, judged)
     with database.reader() as db:
-        study = study_lifecycle.by_slug(db, judged.slug)
+        study = lifecycle.by_slug(db, judged.slug)
         made = pairs_of_cuts.make(db, study, found, "worst")
         assert pairs_of_cuts.make(db, study, found, "movement").table == made.table
     assert (made.first.score, made.second.score) == ("avg_movement", "min_movement")
@@ -99,7 +100,7 @@ def test_a_filter_without_a_partner_says_what_a_pair_is(judged: Study, database:
         db.add(rule)
     found = computed(database, judged)
     with database.reader() as db, pytest.raises(NotFound, match=r"no partner.*avg_.*min_"):
-        pairs_of_cuts.make(db, study_lifecycle.by_slug(db, judged.slug), found, "movement")
+        pairs_of_cuts.make(db, lifecycle.by_slug(db, judged.slug), found, "movement")
 
 
 @on_sqlite

@@ -7,8 +7,8 @@ import pytest
 from app.errors import AppError
 from app.sampling.design_files import parse, read
 from app.sampling.designs import Borderline, Simple, Stratified, TwoPhase
-from app.study_files import parse as parse_study
-from app.study_files import preset
+from app.studies.study_file import parse as parse_study
+from app.studies.study_file import preset
 
 DESIGN = """
 design = "stratified"

@@ -12,7 +12,7 @@ from app import devices
 from app.db import Database
 from app.errors import AppError
 from app.settings import Settings
-from app.study_rules import Device
+from app.studies.rules import Device
 from tests.entries import come, give_rubric, give_rules, only_rater
 from tests.factories import StudyMaker
 

@@ -9,13 +9,14 @@ from sqlmodel import select
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
-from app import auth, documents, known_clips, studies
+from app import auth
 from app.cli import cli
 from app.db import Database
 from app.errors import AppError
 from app.models import Document, Judgment, Study
 from app.settings import Settings
-from app.study_files import parse, preset
+from app.studies import creation, documents, reference_clips
+from app.studies.study_file import parse, preset
 from tests.entries import agree, asked, come, events, give_rubric, give_rules, only_rater
 from tests.factories import StudyMaker, form
 from tests.test_studies import SPEC, made, thirty
@@ -149,7 +150,7 @@ def test_a_study_file_s_rubric_clips_become_examples_that_are_not_drawn(
     force are kept by their hash."""
     own = '[criteria.rubric]\ngood = "Crisp."\ngood_clip = "c29"\npoor_clip = "c00"\n\n[[criteria]]\nkey = "verdict"'
     text = SPEC.replace('[[criteria]]\nkey = "verdict"', own) + '\n[consent]\ntext = "Yes?"\n'
-    slug = studies.create(database, settings, thirty(tmp_path), parse(text, "study.toml"), text)
+    slug = creation.create(database, settings, thirty(tmp_path), parse(text, "study.toml"), text)
     study, clips, *_ = made(database, slug)
     assert {clip.clip for clip in clips if clip.role == "example"} == {"c29", "c00"}
     assert not {"c29", "c00"} & {clip.clip for clip in clips if clip.role == "sample"}
@@ -173,7 +174,7 @@ def test_the_talkvid_preset_says_what_good_fair_and_poor_mean() -> None:
     assert len(spec.criteria) == 7
     assert all(words)
     assert len(set(words)) == 21
-    assert tuple(f"{level}_clip" for level in documents.LEVELS) == known_clips.EXAMPLES
+    assert tuple(f"{level}_clip" for level in documents.LEVELS) == reference_clips.EXAMPLES
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -11,7 +11,7 @@ from app import endings, entry, raters
 from app.db import Database
 from app.models import Assignment, Judgment
 from app.settings import Settings
-from app.study_rules import Recruitment
+from app.studies.rules import Recruitment
 from tests.entries import agree, asked, come, events, give_rules, only_rater
 from tests.factories import StudyMaker, form
 from tests.test_languages import seen_words

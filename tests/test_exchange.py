@@ -11,7 +11,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from app import exports, outside_ratings, study_lifecycle
+from app import exports, outside_ratings
 from app.cli import cli
 from app.db import Database
 from app.errors import AppError
@@ -19,6 +19,7 @@ from app.exchange import forms, label_studio
 from app.models import Criterion, Study
 from app.report import zipped
 from app.settings import Settings
+from app.studies import lifecycle
 from tests.factories import NOON, StudyMaker
 from tests.judged_studies import nine_clips
 
@@ -28,7 +29,7 @@ on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def made(database: Database, study: Study, form: forms.Form) -> dict[str, bytes]:
     """The files of a form."""
     with database.reader() as db:
-        return forms.FORMS[form](db, study_lifecycle.by_slug(db, study.slug))
+        return forms.FORMS[form](db, lifecycle.by_slug(db, study.slug))
 
 
 def test_label_studio_has_every_answer_in_the_controls_of_its_interface(
@@ -79,7 +80,7 @@ def test_models_are_predictions_beside_people_s_answers(study_maker: StudyMaker,
     study = nine_clips(study_maker)
     with database.writer() as db:
         rating = outside_ratings.OutsideRating("secret-name-3", "verdict", "reject")
-        outside_ratings.take(db, study_lifecycle.by_slug(db, study.slug), "vlm", [rating], now=NOON)
+        outside_ratings.take(db, lifecycle.by_slug(db, study.slug), "vlm", [rating], now=NOON)
     clips = json.loads(made(database, study, "label-studio")["clips.json"])
     told = {clip["data"]["clip"]: clip["predictions"] for clip in clips}
     assert told["secret-name-3"][0]["model_version"] == "vlm"

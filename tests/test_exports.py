@@ -12,22 +12,12 @@ import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import (
-    __version__,
-    assignments,
-    auth,
-    exports,
-    filter_results,
-    judgments,
-    raters,
-    results,
-    standings,
-    whole_study,
-)
+from app import __version__, assignments, auth, exports, filter_results, judgments, raters, results, standings
 from app.db import Database
 from app.judgments import Answer
 from app.models import Assignment, Rater, Study, StudyClip
 from app.settings import Settings
+from app.studies import whole_study
 from app.votes import Kind
 from tests.factories import LEASE, NOON, StudyMaker, answers
 

@@ -11,9 +11,9 @@ from analysis.sampling.selection import Plan, draw
 from analysis.sampling.strata import by_edges
 from app.filter_results import FilterResult, judge
 from app.models import Criterion, Filter, Study, StudyClip
-from app.study_rules import Rules
+from app.studies.rules import Rules
+from app.studies.whole_study import StudyParts
 from app.votes import Vote
-from app.whole_study import StudyParts
 
 CHANCE = np.random.default_rng(5)
 CLIPS = 400

@@ -9,9 +9,10 @@ import pytest
 from jinja2.ext import babel_extract
 from starlette.testclient import TestClient
 
-from app import languages, raters, scales
+from app import languages, raters
 from app.languages import Language
 from app.settings import Settings, data_folder
+from app.studies import scales
 from tests.factories import StudyMaker
 
 FOLDERS = ("rate", "entry", "training", "account")

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from app import devices, media, specials
+from app import devices, specials
 from app.db import Database
 from app.models import SHUFFLE_PRIME, Rater, Study, StudyClip, WorkPurpose
-from app.study_rules import Repeats, Rules
+from app.studies import media
+from app.studies.rules import Repeats, Rules
 from tests.entries import give_rules
 from tests.factories import CRITERIA, NOON, StudyMaker, answers
 

@@ -12,12 +12,13 @@ import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import auth, clip_files, raters
+from app import auth, raters
 from app.db import Database
 from app.errors import AppError
-from app.media import address_of
 from app.models import Assignment, Study, StudyClip
 from app.settings import Settings
+from app.studies import clip_files
+from app.studies.media import address_of
 from scoring.frames import Image
 from tests.factories import StudyMaker, form
 from tests.films import scene, write_film

@@ -9,14 +9,15 @@ import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import auth, draft_forms, draft_previews, studies, study_drafts, study_files, study_lifecycle
+from app import auth, draft_forms, draft_previews, study_drafts
 from app.db import Database
 from app.design_claims import claims
 from app.errors import NotFound
 from app.models import Study, StudyClip
 from app.pools.pool_files import read_pool
 from app.settings import Settings
-from app.study_drawing import sample_from_pool
+from app.studies import creation, lifecycle, study_file
+from app.studies.drawing import sample_from_pool
 from tests.factories import tiny_video
 
 Visitor = Callable[[], TestClient]
@@ -129,7 +130,7 @@ def test_from_a_pool_to_a_study_without_script(researcher: TestClient, database:
     with database.reader() as db:
         study = db.exec(select(Study)).one()
         clips = db.exec(select(StudyClip)).all()
-    spec = study_files.parse(study.study_file, "made")
+    spec = study_file.parse(study.study_file, "made")
     assert (study.slug, study.raters_per_clip, study.score_visibility) == ("sharp-enough", 3, "after")
     assert [item.scale for item in spec.criteria] == ["verdict", "acr5"]
     assert spec.filters[0].min == 60
@@ -145,9 +146,9 @@ def test_the_preview_is_the_draw_itself(pool: Path, settings: Settings, database
     assert (shown.clips, [one.drawn for one in shown.strata]) == (12, [3, 3, 3, 3])
     assert sum(one.population or 0 for one in shown.strata) == CLIPS
     wall, total = draft_previews.wall(draft, 1)
-    slug = studies.create(database, settings, read_pool(pool), draft.spec(), draft.text)
+    slug = creation.create(database, settings, read_pool(pool), draft.spec(), draft.text)
     with database.reader() as db:
-        study = study_lifecycle.by_slug(db, slug)
+        study = lifecycle.by_slug(db, slug)
         drawn = {clip.clip: clip.weight for clip in db.exec(select(StudyClip).where(StudyClip.study_id == study.id))}
     assert total == 12
     assert {one.clip: one.weight for one in wall} == pytest.approx(drawn)

@@ -9,9 +9,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from app import study_lifecycle
 from app.db import Database
 from app.exchange import forms
+from app.studies import lifecycle
 from tests.factories import StudyMaker
 from tests.judged_studies import computed, nine_clips
 
@@ -32,7 +32,7 @@ def test_the_notebook_runs_and_finds_what_the_pages_show(
     """Its cells run in turn on a Hugging Face export; alpha and the clips' verdicts are those of the pages."""
     study = nine_clips(study_maker)
     with database.reader() as db:
-        forms.write(tmp_path / "export", forms.FORMS["huggingface"](db, study_lifecycle.by_slug(db, study.slug)))
+        forms.write(tmp_path / "export", forms.FORMS["huggingface"](db, lifecycle.by_slug(db, study.slug)))
     monkeypatch.chdir(tmp_path)
     space: dict[str, object] = {}
     said = io.StringIO()

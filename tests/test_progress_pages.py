@@ -11,15 +11,16 @@ from sqlmodel import select
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
-from app import assignments, auth, filter_results, flows, invite_lists, progress, results, study_lifecycle, truth_flows
+from app import assignments, auth, filter_results, flows, invite_lists, progress, results, truth_flows
 from app.cli import cli
 from app.db import Database
 from app.flows import Stage
 from app.judgments import Answer, record
 from app.models import Assignment, Rater, Study
 from app.settings import Settings
-from app.study_overview import line_of
-from app.whole_study import parts
+from app.studies import lifecycle
+from app.studies.overview import line_of
+from app.studies.whole_study import parts
 from tests import pool_studies
 from tests.factories import LEASE, NOON, StudyMaker, answers
 from tests.judged_studies import A, R, U, computed, in_strata, nine_clips, verdicts, vote
@@ -134,7 +135,7 @@ def test_strata_carry_their_own_flow_in_the_order_of_the_design(study_maker: Stu
     in_strata(database, {"high": 2.0, "low": 4.0, "none": 1.0})
     vote(study_maker, study, "Ada", verdicts([A, None, R, R, None, None]))
     with database.reader() as db:
-        study = study_lifecycle.by_slug(db, study.slug)
+        study = lifecycle.by_slug(db, study.slug)
         found = flows.by_stratum(db, study, kind="person")
     order = [row["label"] for row in study.design["strata"]]
     assert [one.label for one in found] == order
@@ -210,12 +211,12 @@ def test_a_withdrawn_rater_has_nothing_left(study_maker: StudyMaker, database: D
     study = study_maker(clips=9, with_media=False)
     ada, ben = study_maker.rater(study, "Ada"), study_maker.rater(study, "Ben")
     with database.writer() as db:
-        kept = study_lifecycle.by_slug(db, study.slug)
+        kept = lifecycle.by_slug(db, study.slug)
         kept.rules = {"recruitment": {"clips_per_rater": 4}}
         db.add(kept)
         invite_lists.withdraw_rater(db, kept, ada.id, now=NOON)
     with database.reader() as db:
-        study = study_lifecycle.by_slug(db, study.slug)
+        study = lifecycle.by_slug(db, study.slug)
         found = {one.name: (one.left, one.state(NOON)) for one in flows.by_rater(db, study, kind="person")}
     assert found == {"Ada": (0, "withdrawn"), "Ben": (4, "away")}
     assert ben.name == "Ben"
@@ -327,7 +328,7 @@ def test_a_study_is_archived_on_the_command_line(
     assert "is archived." in runner.invoke(cli, ["study", "archive", study.slug]).output
     assert "is archived already." in runner.invoke(cli, ["study", "archive", study.slug]).output
     with database.reader() as db:
-        assert study_lifecycle.by_slug(db, study.slug).state == "archived"
+        assert lifecycle.by_slug(db, study.slug).state == "archived"
 
 
 @on_sqlite

@@ -8,13 +8,14 @@ import pytest
 from sqlmodel import select
 from typer.testing import CliRunner
 
-from app import results, study_lifecycle, study_pools, subgroups, truths
+from app import results, study_pools, subgroups, truths
 from app.cli import cli
 from app.db import Database
 from app.errors import AppError
 from app.models import Assignment, Criterion, Filter, Judgment, Study, StudyClip
 from app.report import author, checklist, facts, formats, methods, pack, tables
 from app.settings import Settings
+from app.studies import lifecycle
 from tests import pool_studies
 from tests.factories import NOON, StudyMaker
 from tests.judged_studies import nine_clips
@@ -26,13 +27,13 @@ on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def written(database: Database, study: Study, folder: Path, answers: Path | None = None) -> list[str]:
     """Write a study's pack; its files."""
     with database.reader() as db:
-        return pack.write(db, study_lifecycle.by_slug(db, study.slug), folder, answers=answers)
+        return pack.write(db, lifecycle.by_slug(db, study.slug), folder, answers=answers)
 
 
 def known(database: Database, study: Study) -> facts.Facts:
     """What a report would be made from."""
     with database.reader() as db:
-        found = study_lifecycle.by_slug(db, study.slug)
+        found = lifecycle.by_slug(db, study.slug)
         return facts.gather(db, found, results.compute(db, found, "person"))
 
 

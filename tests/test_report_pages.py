@@ -10,11 +10,12 @@ import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import auth, frozen_plans, study_lifecycle
+from app import auth, frozen_plans
 from app.db import Database
 from app.errors import AppError
 from app.models import Event, Study
 from app.settings import Settings
+from app.studies import lifecycle
 from tests.factories import StudyMaker, answers
 from tests.judged_studies import nine_clips
 
@@ -110,7 +111,7 @@ def test_an_author_s_answer_that_is_too_long_is_told_and_kept_on_the_page(
 def frozen(database: Database, study: Study) -> frozen_plans.Version:
     """The plan, frozen."""
     with database.writer() as db:
-        return frozen_plans.freeze(db, study_lifecycle.by_slug(db, study.slug), PLAN)
+        return frozen_plans.freeze(db, lifecycle.by_slug(db, study.slug), PLAN)
 
 
 def test_a_frozen_plan_stays_and_amendments_stand_beside_it(study_maker: StudyMaker, database: Database) -> None:

@@ -10,13 +10,14 @@ from fastapi import FastAPI
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import assignments, auth, exports, judgments, result_pages, whole_study
+from app import assignments, auth, exports, judgments, result_pages
 from app.cache import Cache
 from app.db import Database
 from app.judgments import Answer
 from app.models import Assignment, Filter, Judgment, Rater, Study, StudyClip
 from app.results import Results, cached
 from app.settings import Settings
+from app.studies import whole_study
 from app.votes import Kind
 from tests.factories import NOON, StudyMaker, answers
 from tests.judged_studies import A, R, U, computed, nine_clips, verdicts, vote

@@ -10,7 +10,6 @@ import typer
 from sqlmodel import select
 from typer.testing import CliRunner
 
-from app import studies, study_lifecycle, study_overview
 from app.commands.sample import sample as sample_command
 from app.db import Database
 from app.errors import AppError
@@ -18,8 +17,9 @@ from app.models import StudyClip
 from app.pools.pool_files import read_pool
 from app.sampling import pilot_files, sample_files
 from app.settings import Settings
-from app.study_drawing import sample_from_file
-from app.study_files import parse as parse_study
+from app.studies import creation, lifecycle, overview
+from app.studies.drawing import sample_from_file
+from app.studies.study_file import parse as parse_study
 from tests.factories import tiny_video
 from tests.sampled_pools import BORDERLINE, CLIPS, DESIGNS, FILTERS, frame, made, refusal
 from tests.test_studies import SPEC
@@ -140,14 +140,14 @@ def test_a_study_takes_the_clips_of_a_sample_file(pool: Path, database: Database
     (pool.parent / "tiny.mp4").write_bytes(tiny_video(0.2))
     sample = made(pool, DESIGNS["by"].replace("clips = 60", "clips = 9"))
     spec, path = parse_study(STUDY, "study.toml"), pool.with_name("sample.parquet")
-    slug = studies.create(database, settings, read_pool(pool), spec, STUDY, sample=path)
+    slug = creation.create(database, settings, read_pool(pool), spec, STUDY, sample=path)
     with database.reader() as db:
-        study = study_lifecycle.by_slug(db, slug)
+        study = lifecycle.by_slug(db, slug)
         assert study.design["design_id"] == sample.record["design_id"]
-        assert study_overview.line_of(db, study).clips == sample.clips.height
+        assert overview.line_of(db, study).clips == sample.clips.height
     frame(500).write_parquet(pool)
     with pytest.raises(AppError, match=r"has changed since the sample sample\.parquet was drawn"):
-        studies.create(database, settings, read_pool(pool), spec, STUDY, slug="other", sample=path)
+        creation.create(database, settings, read_pool(pool), spec, STUDY, slug="other", sample=path)
 
 
 def test_a_borderline_sample_asks_for_the_criterion_of_its_filter(pool: Path) -> None:
@@ -197,9 +197,9 @@ def test_a_study_takes_a_sample_limited_per_source_with_its_weights(
     (pool.parent / "tiny.mp4").write_bytes(tiny_video(0.2))
     sample = made(pool, DESIGNS["limited"].replace("clips = 60", "clips = 12"))
     spec, path = parse_study(STUDY, "study.toml"), pool.with_name("sample.parquet")
-    slug = studies.create(database, settings, read_pool(pool), spec, STUDY, sample=path)
+    slug = creation.create(database, settings, read_pool(pool), spec, STUDY, sample=path)
     with database.reader() as db:
-        study = study_lifecycle.by_slug(db, slug)
+        study = lifecycle.by_slug(db, slug)
         weights = {clip.clip: clip.weight for clip in db.exec(select(StudyClip).where(StudyClip.study_id == study.id))}
     assert weights == dict(sample.clips.select("clip", "weight").iter_rows())
     assert sample.clips.group_by("stratum").agg(pl.col("weight").n_unique())["weight"].max() != 1

@@ -13,8 +13,8 @@ from sqlmodel import col, select
 from app import assignments, schedule, standings
 from app.db import Database
 from app.models import Assignment, Study, StudyClip
-from app.studies import blocks
-from app.study_rules import Rules
+from app.studies.creation import blocks
+from app.studies.rules import Rules
 from tests.factories import LEASE, NOON, StudyMaker, answers
 
 STEP = timedelta(seconds=20)

@@ -9,13 +9,13 @@ import polars as pl
 import pytest
 from sqlmodel import select
 
-from app import clip_files, studies, study_lifecycle, study_overview
 from app.db import Database
 from app.errors import AppError
 from app.models import Assignment, Criterion, Event, Filter, Rater, Study, StudyClip
 from app.pools.pool_files import Pool, read_pool, score_to_pool
 from app.settings import Settings
-from app.study_files import Borderline, StudyFile, parse, preset
+from app.studies import clip_files, creation, lifecycle, overview
+from app.studies.study_file import Borderline, StudyFile, parse, preset
 from tests.factories import StudyMaker, answers, tiny_video
 from tests.videos import moving, write_video
 
@@ -90,7 +90,7 @@ def thirty(folder: Path) -> Pool:
 def made(database: Database, slug: str) -> tuple[Study, list[StudyClip], list[Criterion], list[Filter]]:
     """A study with everything that belongs to it."""
     with database.reader() as db:
-        study = study_lifecycle.by_slug(db, slug)
+        study = lifecycle.by_slug(db, slug)
         clips = db.exec(select(StudyClip).where(StudyClip.study_id == study.id)).all()
         criteria = db.exec(select(Criterion).where(Criterion.study_id == study.id)).all()
         filters = db.exec(select(Filter).where(Filter.study_id == study.id)).all()
@@ -109,7 +109,7 @@ def test_weights_are_inverse_probabilities_and_stand_for_the_whole_pool(
 ) -> None:
     """In each stratum weight = clips in the pool / clips drawn (Horvitz and Thompson 1952); all sum to the pool."""
     pool = thirty(tmp_path)
-    study, clips, *_ = made(database, studies.create(database, settings, pool, spec_of(), SPEC))
+    study, clips, *_ = made(database, creation.create(database, settings, pool, spec_of(), SPEC))
     strata = {row["label"]: row for row in study.design["strata"]}
     drawn = Counter(clip.stratum for clip in clips)
     assert drawn == {label: row["drawn"] for label, row in strata.items() if row["drawn"]}
@@ -133,7 +133,7 @@ def test_a_study_is_made_of_real_scores(database: Database, settings: Settings, 
     pool, text = read_pool(tmp_path / "pool.parquet"), preset("acr")
     # Nobody is seen in these videos: without a value the filter would be left out.
     pool = replace(pool, frame=pool.frame.with_columns(avg_rotation=pl.lit(80.0)))
-    study, clips, criteria, filters = made(database, studies.create(database, settings, pool, spec_of(text), text))
+    study, clips, criteria, filters = made(database, creation.create(database, settings, pool, spec_of(text), text))
     kept = {row["clip"]: row for row in pool.frame.iter_rows(named=True)}
     assert sorted(clip.clip for clip in clips) == ["v0", "v1", "v2"]
     for clip in clips:
@@ -152,16 +152,16 @@ def test_a_study_is_made_of_real_scores(database: Database, settings: Settings, 
     assert (found["jitter"].units, found["jitter"].maximum) == ("px", 5)
     assert found["rotation"].approximate
     assert "movement" not in found
-    assert any("no clip of the pool has the score avg_movement (No " in note for note in study_lifecycle.notes(study))
+    assert any("no clip of the pool has the score avg_movement (No " in note for note in lifecycle.notes(study))
     assert not found["jitter"].approximate
 
 
 def test_a_score_the_pool_lacks_is_left_out_and_said(database: Database, settings: Settings, tmp_path: Path) -> None:
     """The filter is not there, a sentence for the researcher is."""
-    slug = studies.create(database, settings, thirty(tmp_path), spec_of(), SPEC)
+    slug = creation.create(database, settings, thirty(tmp_path), spec_of(), SPEC)
     study, _clips, _criteria, filters = made(database, slug)
     assert [rule.name for rule in filters] == ["sharp"]
-    assert "Filter 'DOVER' is left out: the pool has no score dover_scores." in study_lifecycle.notes(study)
+    assert "Filter 'DOVER' is left out: the pool has no score dover_scores." in lifecycle.notes(study)
 
 
 def test_every_clip_gets_its_places_and_an_order_by_the_seed(
@@ -171,11 +171,11 @@ def test_every_clip_gets_its_places_and_an_order_by_the_seed(
     pool = thirty(tmp_path)
     drawn = []
     for slug in ("one", "two"):
-        _study, clips, *_ = made(database, studies.create(database, settings, pool, spec_of(), SPEC, slug=slug))
+        _study, clips, *_ = made(database, creation.create(database, settings, pool, spec_of(), SPEC, slug=slug))
         assert sorted(clip.position for clip in clips) == list(range(12))
         drawn.append(sorted((clip.clip, clip.position, clip.stratum) for clip in clips))
     assert drawn[0] == drawn[1]
-    other = studies.create(database, settings, pool, spec_of().model_copy(update={"seed": 12}), SPEC, slug="three")
+    other = creation.create(database, settings, pool, spec_of().model_copy(update={"seed": 12}), SPEC, slug="three")
     assert sorted((clip.clip, clip.position, clip.stratum) for clip in made(database, other)[1]) != drawn[0]
     with database.reader() as db:
         places = Counter((row.study_clip_id, row.status) for row in db.exec(select(Assignment)).all())
@@ -185,7 +185,7 @@ def test_every_clip_gets_its_places_and_an_order_by_the_seed(
 
 def test_the_study_keeps_file_and_draw_as_they_were(database: Database, settings: Settings, tmp_path: Path) -> None:
     """The text word for word, seed and strata as JSON: the sample can be explained years later."""
-    study, *_ = made(database, studies.create(database, settings, thirty(tmp_path), spec_of(), SPEC))
+    study, *_ = made(database, creation.create(database, settings, thirty(tmp_path), spec_of(), SPEC))
     assert study.slug == "is-it-sharp-steady"
     assert study.study_file == SPEC
     design = json.loads(json.dumps(study.design, allow_nan=False))
@@ -196,13 +196,13 @@ def test_the_study_keeps_file_and_draw_as_they_were(database: Database, settings
 def test_a_taken_name_is_refused_and_nothing_is_written(database: Database, settings: Settings, tmp_path: Path) -> None:
     """Neither rows nor video files are added."""
     pool = thirty(tmp_path)
-    slug = studies.create(database, settings, pool, spec_of(), SPEC)
+    slug = creation.create(database, settings, pool, spec_of(), SPEC)
     before = (rows_in(database), len(list(settings.media.iterdir())))
     with pytest.raises(AppError, match=rf"There is a study '{slug}' already"):
-        studies.create(database, settings, pool, spec_of(), SPEC)
+        creation.create(database, settings, pool, spec_of(), SPEC)
     assert (rows_in(database), len(list(settings.media.iterdir()))) == before
-    assert study_lifecycle.free_slug(database, slug) == f"{slug}-2"
-    assert study_lifecycle.free_slug(database, "else") == "else"
+    assert lifecycle.free_slug(database, slug) == f"{slug}-2"
+    assert lifecycle.free_slug(database, "else") == "else"
 
 
 def test_a_clip_that_cannot_be_made_ready_stops_the_study(
@@ -212,7 +212,7 @@ def test_a_clip_that_cannot_be_made_ready_stops_the_study(
     pool = thirty(tmp_path)
     (tmp_path / "tiny.mp4").write_bytes(b"no video")
     with pytest.raises(AppError, match=r"tiny\.mp4 cannot be made ready"):
-        studies.create(database, settings, pool, spec_of(), SPEC)
+        creation.create(database, settings, pool, spec_of(), SPEC)
     assert rows_in(database) == 0
 
 
@@ -231,7 +231,7 @@ def test_a_pool_that_serves_no_filter_is_refused(database: Database, settings: S
         (empty, r"none of the scores .*no clip of the pool has the score sharpness"),
     ):
         with pytest.raises(AppError, match=words):
-            studies.create(database, settings, pool, spec_of(), SPEC)
+            creation.create(database, settings, pool, spec_of(), SPEC)
     assert rows_in(database) == 0
 
 
@@ -239,16 +239,16 @@ def test_a_pool_that_serves_no_filter_is_refused(database: Database, settings: S
 def test_a_score_without_any_value_is_left_out_and_said(database: Database, settings: Settings, tmp_path: Path) -> None:
     """Weights that were not given leave a column of nulls: it counts as lacking."""
     pool = pool_of(tmp_path, {"sharpness": [1.0, 20.0, 30.0], "dover_scores": [None, None, None]})
-    study, _clips, _criteria, filters = made(database, studies.create(database, settings, pool, spec_of(), SPEC))
+    study, _clips, _criteria, filters = made(database, creation.create(database, settings, pool, spec_of(), SPEC))
     assert [rule.name for rule in filters] == ["sharp"]
-    assert "Filter 'DOVER' is left out: no clip of the pool has the score dover_scores." in study_lifecycle.notes(study)
+    assert "Filter 'DOVER' is left out: no clip of the pool has the score dover_scores." in lifecycle.notes(study)
 
 
 @on_sqlite
 def test_a_small_pool_is_taken_whole(database: Database, settings: Settings, tmp_path: Path) -> None:
     """Fewer clips than asked for: all are drawn, each stands for itself."""
     pool = pool_of(tmp_path, {"sharpness": [1.0, 5.0, 20.0, 30.0, None]})
-    _study, clips, *_ = made(database, studies.create(database, settings, pool, spec_of(), SPEC))
+    _study, clips, *_ = made(database, creation.create(database, settings, pool, spec_of(), SPEC))
     assert len(clips) == 5
     assert {clip.weight for clip in clips} == {1.0}
 
@@ -259,7 +259,7 @@ def test_one_video_in_two_studies_is_prepared_for_each(database: Database, setti
     pool = pool_of(tmp_path, {"sharpness": [1.0, 30.0]})
     told: list[tuple[int, int]] = []
     for slug in ("one", "two"):
-        studies.create(
+        creation.create(
             database, settings, pool, spec_of(), SPEC, slug=slug, on_clip=lambda done, total: told.append((done, total))
         )
     assert told == [(1, 2), (2, 2)] * 2
@@ -289,7 +289,7 @@ def test_the_borderline_design_takes_the_clips_nearest_each_cut(
         "avg_completeness": [100.0 if number % 2 else 90.0 + number / 10 for number in range(20)],
     }
     pool = pool_of(tmp_path, scores)
-    slug = studies.create(database, settings, pool, talkvid(3), preset("talkvid"))
+    slug = creation.create(database, settings, pool, talkvid(3), preset("talkvid"))
     study, clips, criteria, filters = made(database, slug)
     by_question: dict[str, list[StudyClip]] = defaultdict(list)
     for clip in clips:
@@ -303,7 +303,7 @@ def test_the_borderline_design_takes_the_clips_nearest_each_cut(
     assert sorted(complete)[:3] == [91.4, 91.6, 91.8]
     assert complete.count(100) == 3
     assert {rule.name for rule in filters} == asked
-    said = " ".join(study_lifecycle.notes(study))
+    said = " ".join(lifecycle.notes(study))
     assert "'Quality (DOVER)' is left out" in said
     assert "'Motion (CoTracker)' is left out" in said
     assert study.design["kind"] == "borderline"
@@ -315,7 +315,7 @@ def test_a_borderline_study_asks_a_rater_one_question_a_clip(
 ) -> None:
     """Where one clip was drawn for two questions it comes twice, each time with its own."""
     scores: dict[str, list[float | None]] = {"avg_movement": [79.0, 81.0], "avg_rotation": [69.0, 71.0]}
-    slug = studies.create(database, settings, pool_of(tmp_path, scores), talkvid(1), preset("talkvid"))
+    slug = creation.create(database, settings, pool_of(tmp_path, scores), talkvid(1), preset("talkvid"))
     study, clips, *_ = made(database, slug)
     assert sorted((clip.clip, clip.criterion) for clip in clips) == [
         ("c00", "movement"),
@@ -329,7 +329,7 @@ def test_a_borderline_study_asks_a_rater_one_question_a_clip(
     rated = [study_maker.rate(study, rater, values) for _ in range(5)]
     assert len([number for number in rated if number is not None]) == 4
     with database.reader() as db:
-        line = study_overview.line_of(db, study)
+        line = overview.line_of(db, study)
     assert (line.clips, line.people, line.answers, line.places_done, line.places) == (4, 1, 4, 4, 8)
 
 
@@ -340,7 +340,7 @@ def test_the_count_of_answers_leaves_simulated_raters_out(study_maker: StudyMake
     for name, kind in (("Ada", "person"), ("Robot", "simulated")):
         study_maker.rate(study, study_maker.rater(study, name, kind=kind), answers())
     with database.reader() as db:
-        line = study_overview.line_of(db, study)
+        line = overview.line_of(db, study)
     assert (line.people, line.answers, line.places_done) == (1, 1, 1)
 
 
@@ -349,7 +349,7 @@ def test_a_new_rater_is_told_how_long_it_takes(study_maker: StudyMaker, database
     """Each open clip once through and six seconds to answer it, rounded up to minutes; clips taken do not count."""
     study = study_maker(clips=20, raters_per_clip=1, with_media=False)
     with database.reader() as db:
-        assert (study_overview.clips_per_rater(db, study), study_overview.minutes_per_rater(db, study)) == (
+        assert (overview.clips_per_rater(db, study), overview.minutes_per_rater(db, study)) == (
             20,
             3,
         )  # 140 s
@@ -357,7 +357,7 @@ def test_a_new_rater_is_told_how_long_it_takes(study_maker: StudyMaker, database
     for _ in range(10):
         study_maker.rate(study, rater, answers())
     with database.reader() as db:
-        assert (study_overview.clips_per_rater(db, study), study_overview.minutes_per_rater(db, study)) == (
+        assert (overview.clips_per_rater(db, study), overview.minutes_per_rater(db, study)) == (
             8,
             1,
         )  # 56 s
@@ -366,7 +366,7 @@ def test_a_new_rater_is_told_how_long_it_takes(study_maker: StudyMaker, database
 def test_an_unknown_study_is_answered_with_where_they_are_listed(database: Database) -> None:
     """By name."""
     with database.reader() as db, pytest.raises(AppError, match=r"There is no study 'none'.*/studies"):
-        study_lifecycle.by_slug(db, "none")
+        lifecycle.by_slug(db, "none")
 
 
 def test_a_pool_without_sources_counts_every_clip_as_its_own(tmp_path: Path) -> None:

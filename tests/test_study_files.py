@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from app.errors import AppError
-from app.study_files import PRESETS, Borderline, Stratified, StudyFile, parse, preset, read
-from app.study_rules import Rules
+from app.studies.rules import Rules
+from app.studies.study_file import PRESETS, Borderline, Stratified, StudyFile, parse, preset, read
 from app.toml_text import line_of
 from scoring import scorers
 

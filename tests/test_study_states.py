@@ -7,22 +7,23 @@ from sqlmodel import select
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
-from app import auth, raters, study_lifecycle
+from app import auth, raters
 from app.cli import cli
 from app.db import Database
 from app.errors import AppError
 from app.models import Assignment, Judgment, Study
 from app.settings import Settings
+from app.studies import lifecycle
 from tests.entries import asked, come, events, give_rules
 from tests.factories import StudyMaker, form
 
 Visitor = Callable[[], TestClient]
 
 
-def move(database: Database, study: Study, state: study_lifecycle.State) -> bool:
+def move(database: Database, study: Study, state: lifecycle.State) -> bool:
     """Put the study into a state."""
     with database.writer() as db:
-        return study_lifecycle.move(db, db.get_one(Study, study.id), state)
+        return lifecycle.move(db, db.get_one(Study, study.id), state)
 
 
 @pytest.mark.parametrize("state", ["paused", "closed"])
@@ -32,7 +33,7 @@ def test_a_rater_at_work_keeps_the_answer_and_gets_words_instead_of_a_clip(
     database: Database,
     settings: Settings,
     visitor: Visitor,
-    state: study_lifecycle.State,
+    state: lifecycle.State,
     headers: dict[str, str],
 ) -> None:
     """The answer on the screen is stored, no further clip is handed out, and the page says why."""

@@ -10,7 +10,7 @@ import typer
 from sqlmodel import col, select
 from typer.testing import CliRunner
 
-from app import studies, study_lifecycle, top_ups
+from app import top_ups
 from app.commands.top_up import top_up as command
 from app.db import Database
 from app.errors import AppError
@@ -21,7 +21,8 @@ from app.sampling.design_files import DesignFile, parse
 from app.sampling.designs import Stratified
 from app.sampling.joint import Joint, Part
 from app.settings import Settings
-from app.study_files import parse as parse_study
+from app.studies import creation, lifecycle
+from app.studies.study_file import parse as parse_study
 from scoring.filters import Filter
 from tests.factories import tiny_video
 
@@ -72,13 +73,13 @@ def pool(tmp_path: Path) -> Pool:
 
 def create(database: Database, settings: Settings, pool: Pool, sampling: str = STRATIFIED) -> str:
     """A study of the pool by a design."""
-    return studies.create(database, settings, pool, parse_study(SPEC + sampling, "study.toml"), SPEC + sampling)
+    return creation.create(database, settings, pool, parse_study(SPEC + sampling, "study.toml"), SPEC + sampling)
 
 
 def look(database: Database, slug: str) -> tuple[Study, dict[str, StudyClip]]:
     """The study and its clips by name."""
     with database.reader() as db:
-        study = study_lifecycle.by_slug(db, slug)
+        study = lifecycle.by_slug(db, slug)
         clips = db.exec(select(StudyClip).where(StudyClip.study_id == study.id)).all()
     assert len({clip.clip for clip in clips}) == len(clips), "no clip is there twice"
     assert sorted(clip.position for clip in clips) == list(range(len(clips)))

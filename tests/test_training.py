@@ -10,10 +10,10 @@ from sqlmodel import select
 from starlette.testclient import TestClient
 
 from app import known_answers, votes
-from app.clip_files import new_key
 from app.db import Database
 from app.models import Assignment, Criterion, Event, Judgment, Study, StudyClip
 from app.settings import Settings
+from app.studies.clip_files import new_key
 from tests.entries import come, events, give_rules, only_rater
 from tests.factories import StudyMaker, answers, tiny_video
 

@@ -11,11 +11,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from sqlmodel import select
 
-from app import study_lifecycle
 from app.db import Database
 from app.errors import AppError
 from app.models import Event, Study
 from app.settings import Settings
+from app.studies import lifecycle
 from app.webhooks import calls, webhooks
 from tests.factories import StudyMaker, answers
 
@@ -72,13 +72,13 @@ def inside(settings: Settings) -> Settings:
 def added(database: Database, settings: Settings, study: Study, url: str) -> str:
     """A webhook; its secret."""
     with database.writer() as db:
-        return webhooks.add(db, settings, study_lifecycle.by_slug(db, study.slug), url)
+        return webhooks.add(db, settings, lifecycle.by_slug(db, study.slug), url)
 
 
-def moved(database: Database, study: Study, state: study_lifecycle.State) -> None:
+def moved(database: Database, study: Study, state: lifecycle.State) -> None:
     """The study in another state."""
     with database.writer() as db:
-        study_lifecycle.move(db, study_lifecycle.by_slug(db, study.slug), state)
+        lifecycle.move(db, lifecycle.by_slug(db, study.slug), state)
 
 
 def later(**length: float) -> datetime:

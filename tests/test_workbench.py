@@ -12,11 +12,12 @@ from starlette.testclient import TestClient
 from analysis.design import Design
 from analysis.rates import confusion, wilson
 from analysis.threshold_curves import threshold_curves
-from app import adopted_thresholds, auth, cascades, study_lifecycle, whole_study, workbench
+from app import adopted_thresholds, auth, cascades, workbench
 from app.db import Database
 from app.filters import filter_files
 from app.models import Event, Filter, Study
 from app.settings import Settings
+from app.studies import lifecycle, whole_study
 from app.workbench import Aims, Bench, End
 from tests.factories import StudyMaker
 from tests.judged_studies import A, R, computed, verdicts, vote
@@ -60,7 +61,7 @@ def bench_of(database: Database, study: Study, name: str = "movement", aims: Aim
     """The bench of one filter."""
     result = computed(database, study).filter_named(name)
     with database.reader() as db:
-        return workbench.make(db, study_lifecycle.by_slug(db, study.slug), result, aims or Aims())
+        return workbench.make(db, lifecycle.by_slug(db, study.slug), result, aims or Aims())
 
 
 @pytest.fixture
@@ -265,7 +266,7 @@ def test_filters_together_count_what_each_rejects_alone(judged: Study, researche
 def test_what_a_filter_rejects_alone_is_counted_by_hand(judged: Study, database: Database) -> None:
     """Only the upper end of the band rejects clips above 95, only `movement` those from 70 up to 80."""
     with database.reader() as db:
-        study = study_lifecycle.by_slug(db, judged.slug)
+        study = lifecycle.by_slug(db, judged.slug)
         found = computed(database, judged)
         whole = whole_study.parts(db, study.id)
         items = cascades.criteria_of(found, whole.criteria)

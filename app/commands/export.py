@@ -18,8 +18,9 @@ def export(
     output: Annotated[Path | None, typer.Option("-o", "--output", help="The folder for --format.")] = None,
 ) -> None:
     """Write a study's judgments (CSV), estimates (JSON), or a folder for Label Studio or Hugging Face."""
-    from app import exports, results, study_lifecycle
+    from app import exports, results
     from app.exchange import forms
+    from app.studies import lifecycle
 
     if judgments is None and estimates is None and not form:
         raise AppError(
@@ -28,7 +29,7 @@ def export(
     if bool(form) != (output is not None):
         raise AppError("--format and -o belong together.", "For example: --format label-studio -o FOLDER")
     with existing_database(load()).reader() as db:
-        found = study_lifecycle.by_slug(db, study)
+        found = lifecycle.by_slug(db, study)
         if judgments is not None:
             with judgments.open("w", encoding="utf-8") as file:
                 file.writelines(exports.judgments_csv(db, found))

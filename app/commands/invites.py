@@ -18,11 +18,12 @@ Expires = Annotated[
 
 def invite(study: str, name: str, expires: Expires = "", port: Port = 8000) -> None:
     """Make a personal link for one rater: the same person on every device that opens it."""
-    from app import invites, study_lifecycle
+    from app import invites
+    from app.studies import lifecycle
 
     end = invites.end_of(expires)
     with existing_database(load()).writer() as db:
-        link = invites.personal(db, study_lifecycle.by_slug(db, study), name, expires_at=end)
+        link = invites.personal(db, lifecycle.by_slug(db, study), name, expires_at=end)
     typer.echo(_base(port) + link.path)
 
 
@@ -36,7 +37,8 @@ def invite_many(
     port: Port = 8000,
 ) -> None:
     """Make a personal link for each rater of a list, or one open link."""
-    from app import invites, study_lifecycle
+    from app import invites
+    from app.studies import lifecycle
 
     if open_link == (csv is not None) or (csv is None) != (output is None):
         raise AppError("Say which links to make.", "Either --csv names.csv -o links.csv, or --open.")
@@ -45,12 +47,12 @@ def invite_many(
     end = invites.end_of(expires)
     if csv is None or output is None:
         with existing_database(load()).writer() as db:
-            link = invites.opened(db, study_lifecycle.by_slug(db, study), cap=cap, expires_at=end)
+            link = invites.opened(db, lifecycle.by_slug(db, study), cap=cap, expires_at=end)
         typer.echo(_base(port) + link.path)
         return
     names = invites.names_in(_text(csv))
     with existing_database(load()).writer() as db:
-        found = study_lifecycle.by_slug(db, study)
+        found = lifecycle.by_slug(db, study)
         links = [invites.personal(db, found, name, expires_at=own or end) for name, own in names]
         _write_secret(output, invites.links_csv(links, _base(port)))  # before the commit: no link without its file
     typer.echo(f"{len(links)} links: {output}. They are written this once; keep the file to yourself.")

@@ -10,8 +10,8 @@ from app.errors import AppError
 from app.settings import load
 
 if TYPE_CHECKING:
-    from app.documents import Kind
-    from app.study_lifecycle import State
+    from app.studies.documents import Kind
+    from app.studies.lifecycle import State
 
 Study = Annotated[str, typer.Argument(help="The study's name in addresses.")]
 Text = Annotated[Path, typer.Argument(help="The new text, in Markdown.")]
@@ -52,20 +52,20 @@ def archive(study: Study) -> None:
 
 
 def _change(slug: str, kind: "Kind", file: Path, then: str) -> None:
-    from app import documents, study_lifecycle
+    from app.studies import documents, lifecycle
 
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise AppError(f"{file} cannot be read ({error}).", "Name a text file in UTF-8.") from error
     with existing_database(load()).writer() as db:
-        changed = documents.change(db, study_lifecycle.by_slug(db, slug), kind, text)
+        changed = documents.change(db, lifecycle.by_slug(db, slug), kind, text)
     typer.echo(f"The {kind} of {slug} changed. {then}" if changed else "This is the text in force: nothing changed.")
 
 
 def _move(slug: str, state: "State", then: str) -> None:
-    from app import study_lifecycle
+    from app.studies import lifecycle
 
     with existing_database(load()).writer() as db:
-        moved = study_lifecycle.move(db, study_lifecycle.by_slug(db, slug), state)
+        moved = lifecycle.move(db, lifecycle.by_slug(db, slug), state)
     typer.echo(f"{slug} is {state}. {then}" if moved else f"{slug} is {state} already.")

@@ -15,12 +15,12 @@ Url = Annotated[str, typer.Argument(help="Where to send it: https://host/path")]
 @commands.command()
 def add(study: Study, url: Url) -> None:
     """Tell this address when the study is closed or archived; prints the secret that signs, once."""
-    from app import study_lifecycle
+    from app.studies import lifecycle
     from app.webhooks import webhooks
 
     settings = load()
     with existing_database(settings).writer() as db:
-        secret = webhooks.add(db, settings, study_lifecycle.by_slug(db, study), url)
+        secret = webhooks.add(db, settings, lifecycle.by_slug(db, study), url)
     typer.echo(secret)
     typer.echo("Keep it: it is shown this once. ClipJury-Signature is sha256=HMAC-SHA256(secret, body).", err=True)
 
@@ -28,22 +28,22 @@ def add(study: Study, url: Url) -> None:
 @commands.command("list")
 def list_(study: Study) -> None:
     """The addresses that are told, and what became of the last delivery; never their secrets."""
-    from app import study_lifecycle
+    from app.studies import lifecycle
     from app.webhooks import webhooks
 
     with existing_database(load()).reader() as db:
-        for one in webhooks.standing(db, study_lifecycle.by_slug(db, study)):
+        for one in webhooks.standing(db, lifecycle.by_slug(db, study)):
             typer.echo(f"{one.url}: {one.state}; added {one.added:%Y-%m-%d}")
 
 
 @commands.command()
 def remove(study: Study, url: Url) -> None:
     """Tell this address nothing any more."""
-    from app import study_lifecycle
+    from app.studies import lifecycle
     from app.webhooks import webhooks
 
     with existing_database(load()).writer() as db:
-        webhooks.remove(db, study_lifecycle.by_slug(db, study), url)
+        webhooks.remove(db, lifecycle.by_slug(db, study), url)
     typer.echo(f"{url} is told nothing of {study} any more.")
 
 

@@ -11,13 +11,14 @@ from http.cookiejar import CookieJar
 
 import uvicorn
 
-from app import auth, raters, study_lifecycle
+from app import auth, raters
 from app.db import Database
 from app.demo.study import SLUG
 from app.errors import AppError
 from app.main import create_app
 from app.server import config, listening
 from app.settings import HOST, Settings
+from app.studies import lifecycle
 
 START_SECONDS = 30
 
@@ -55,7 +56,7 @@ def run(settings: Settings, database: Database, say: Callable[[str], object]) ->
             _wait(server)
             base = f"http://{HOST}:{door.getsockname()[1]}"
             with database.reader() as db:
-                link = raters.open_link(settings, study_lifecycle.by_slug(db, SLUG))
+                link = raters.open_link(settings, lifecycle.by_slug(db, SLUG))
             _rate_two(Browser(base), link, say)
             _read_results(Browser(base), auth.researcher_key(settings), say)
         finally:

@@ -4,13 +4,13 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from app import studies, study_files, study_lifecycle
 from app.db import Database
 from app.demo.clips import make_demo_clips
 from app.demo.panel import add_panel
 from app.errors import AppError
 from app.pools import pool_files
 from app.settings import Settings
+from app.studies import creation, lifecycle, study_file
 
 SLUG = "demo"
 HOME = Path("clipjury-demo")
@@ -20,7 +20,7 @@ Say = Callable[[str], None]
 def ensure(settings: Settings, database: Database, say: Say) -> Database:
     """Make the demo unless it is there already; answers given so far are kept. Gives the database back, ready."""
     database.migrate()
-    if study_lifecycle.free_slug(database, SLUG) != SLUG:
+    if lifecycle.free_slug(database, SLUG) != SLUG:
         return database
     say("Making 24 clips from two real faces ...")
     folder = settings.home / "clips"
@@ -32,12 +32,12 @@ def ensure(settings: Settings, database: Database, say: Say) -> Database:
         clip, reason = failed[0]
         raise AppError(f"The demo's clip {clip} could not be scored: {reason}", "Run clipjury demo --reset; try again.")
     pool = pool_files.read_pool(pool_file)
-    text = study_files.preset("acr").replace('name = "Quality, stability and verdict"', 'name = "ClipJury demo"', 1)
-    spec = study_files.parse(text, "the demo's study file")
+    text = study_file.preset("acr").replace('name = "Quality, stability and verdict"', 'name = "ClipJury demo"', 1)
+    spec = study_file.parse(text, "the demo's study file")
     say("Drawing the sample and preparing the clips for the browser ...")
-    studies.create(database, settings, pool, spec, text, slug=SLUG)
+    creation.create(database, settings, pool, spec, text, slug=SLUG)
     with database.writer() as db:
-        add_panel(db, study_lifecycle.by_slug(db, SLUG), clips)
+        add_panel(db, lifecycle.by_slug(db, SLUG), clips)
     say("The demo is ready.")
     return database
 

@@ -11,10 +11,11 @@ import polars as pl
 import yaml
 from sqlmodel import Session
 
-from app import __version__, exports, results, study_lifecycle
+from app import __version__, exports, results
 from app.exchange import answers
 from app.models import Study
 from app.report import author, facts, methods
+from app.studies import lifecycle
 
 JUDGMENTS, CLIPS = "judgments/train-00000-of-00001.parquet", "clips/train-00000-of-00001.parquet"
 COLUMNS = {
@@ -107,7 +108,7 @@ def _card(
         f"by ClipJury {__version__}. Videos are not part of it.",
         "## How it was made",
         told,
-        *[f"- {note}" for note in study_lifecycle.notes(study)],
+        *[f"- {note}" for note in lifecycle.notes(study)],
         "## Columns of `judgments`",
         "\n".join(f"- `{name}`: {words}" for name, (_kind, words) in COLUMNS.items()),
         "## Columns of `clips`",

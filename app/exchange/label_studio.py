@@ -14,9 +14,9 @@ from xml.etree import ElementTree as Xml
 from sqlalchemy import select as rows
 from sqlmodel import Session, col
 
-from app import scales, whole_study
 from app.exchange import answers
 from app.models import Criterion, Study, StudyClip
+from app.studies import scales, whole_study
 
 STORE = "/data/local-files/?d="
 """Address of a file in Label Studio's local storage; a pool's own web addresses are kept as they are."""

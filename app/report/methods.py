@@ -1,10 +1,10 @@
 """The methods paragraph, written from what happened: no sentence that the study's own data do not support."""
 
-from app import scales
 from app.filters.threshold_text import threshold_text
 from app.report.facts import Facts
 from app.report.formats import latex
 from app.report.tables import number
+from app.studies import scales
 
 VISIBILITY = {
     "shown": "with the automated scores in view",

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from sqlmodel import Session
 
-from app import exports, figures, frozen_plans, results, study_lifecycle
+from app import exports, figures, frozen_plans, results
 from app.errors import AppError
 from app.models import Study
 from app.report import author, checklist, facts, formats, methods, page, pdf, snapshot, tables, votes_file
+from app.studies import lifecycle
 
 FIGURE_FILES = (".svg", ".pdf", ".png")
 Progress = Callable[[int, int], None]
@@ -40,7 +41,7 @@ def write(
 def _fill(target: Path, db: Session, known: facts.Facts, said: dict[str, str], on_step: Progress) -> list[str]:
     made = tables.all_tables(known)
     points = checklist.lines(known, said)
-    notes = study_lifecycle.notes(known.study)
+    notes = lifecycle.notes(known.study)
     text = methods.paragraph(known)
     votes = votes_file.table(db, known)
     mark = snapshot.text(known, votes, said)

@@ -5,10 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request, Response
 from sqlmodel import Session
 
-from app import auth, invites, raters, study_overview
+from app import auth, invites, raters
 from app.errors import NotAllowed
 from app.models import now
-from app.study_rules import rules_of
+from app.studies import overview
+from app.studies.rules import rules_of
 from app.web.pages import Reader, Writer, page, see, speak
 
 router = APIRouter()
@@ -65,8 +66,8 @@ def invitation(request: Request, token: str, db: Reader) -> Response:
         context = {
             "study_name": way.study.name,
             "token_path": f"/join/{token}{query}",
-            "clips": study_overview.clips_per_rater(db, way.study),
-            "minutes": study_overview.minutes_per_rater(db, way.study),
+            "clips": overview.clips_per_rater(db, way.study),
+            "minutes": overview.minutes_per_rater(db, way.study),
         }
         return page(request, "rate/join.html", context)
     response = see("/rate")

@@ -7,16 +7,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import JSONResponse
 from sqlmodel import Session
 
-from app import (
-    adjudications,
-    agreement_figures,
-    agreement_pages,
-    disputes,
-    rater_pages,
-    study_lifecycle,
-    votes,
-    whole_study,
-)
+from app import adjudications, agreement_figures, agreement_pages, disputes, rater_pages, votes
 from app.agreement_pages import Agreement
 from app.auth import require_researcher
 from app.cache import Cache
@@ -24,6 +15,7 @@ from app.disputes import ORDERS, SHOWS, Asked, Order, Show
 from app.errors import NotFound
 from app.models import Study
 from app.results import kind_of
+from app.studies import lifecycle, whole_study
 from app.web.figure_responses import FILE_WIDTH, FigureWidth, Theme, picture, specification
 from app.web.pages import Reader, Writer, page, see
 
@@ -47,7 +39,7 @@ def agreement_of(request: Request, db: Session, study: Study, *, older: bool = F
 @router.get("")
 def agreement(request: Request, slug: str, db: Reader, criterion: Key = "") -> Response:
     """Every criterion on one plot; pairs and raters of one criterion; the first disputed clips."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     found = agreement_of(request, db, study)
     chosen = _chosen(found, criterion)
     whole = whole_study.parts(db, study.id)
@@ -63,7 +55,7 @@ def agreement(request: Request, slug: str, db: Reader, criterion: Key = "") -> R
 @router.get("/raters/{pseudonym}")
 def rater(request: Request, slug: str, pseudonym: str, db: Reader) -> Response:
     """One rater: bias, inconsistency, beside the rest, beside themselves."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     found = agreement_of(request, db, study)
     one = _rater(request, db, study, found, pseudonym)
     context = {"one": one, "table": agreement_figures.bias_table(one)}
@@ -82,7 +74,7 @@ def clips(
     page_: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1,
 ) -> Response:
     """The wall of disputed clips."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     found = agreement_of(request, db, study)
     _chosen(found, criterion)
     asked = Asked(criterion, show, order, rater, page_)
@@ -110,7 +102,7 @@ def rule(
     back: Annotated[str, Form(max_length=500)] = "",
 ) -> Response:
     """The researcher's own verdict on a clip, or its withdrawal."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     said = adjudications.WITHDRAWN if withdraw else value
     adjudications.record(db, study, number, criterion, said, reason)
     here = f"/studies/{study.slug}/agreement/clips"
@@ -130,7 +122,7 @@ def figure_spec(
     width: FigureWidth = 440,
 ) -> JSONResponse:
     """A figure of these pages for the browser to draw."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     found = agreement_of(request, db, study, older=True)
     one = _rater(request, db, study, found, rater) if rater else None
     return specification(agreement_figures.chart(found, name, _chosen(found, criterion), one, width), theme)
@@ -141,7 +133,7 @@ def figure_file(
     request: Request, slug: str, name: str, db: Reader, criterion: Key = "", rater: Key = "", theme: Theme = "light"
 ) -> Response:
     """The same figure as a file."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     found = agreement_of(request, db, study, older=True)
     one = _rater(request, db, study, found, rater) if rater else None
     drawn = agreement_figures.chart(found, name, _chosen(found, criterion), one, FILE_WIDTH)

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from app import __version__, api_tokens, exports, outside_ratings, progress, study_lifecycle, study_overview
+from app import __version__, api_tokens, exports, outside_ratings, progress
 from app.api_tokens import Scope
 from app.cache import Cache
 from app.db import Database
@@ -18,6 +18,7 @@ from app.errors import AppError
 from app.models import Study, now
 from app.results import cached, kind_of
 from app.settings import Settings
+from app.studies import lifecycle, overview
 from app.web.pages import Reader, Writer, database
 
 Slug = Annotated[str, Path(max_length=80, examples=["clipjury-demo"])]
@@ -95,17 +96,17 @@ def _add_reading(api: FastAPI) -> None:
     @api.get("/studies", dependencies=[needs("read")])
     def all_studies(db: Reader) -> list[StudyOut]:
         """Every study, the newest first."""
-        return [_out(line) for line in study_overview.overview(db)]
+        return [_out(line) for line in overview.overview(db)]
 
     @api.get("/studies/{slug}", dependencies=[needs("read")])
     def one_study(slug: Slug, db: Reader) -> StudyOut:
         """One study."""
-        return _out(study_overview.line_of(db, study_lifecycle.by_slug(db, slug)))
+        return _out(overview.line_of(db, lifecycle.by_slug(db, slug)))
 
     @api.get("/studies/{slug}/progress", dependencies=[needs("read")])
     def how_far(slug: Slug, db: Reader) -> dict[str, Any]:
         """How far it has come, by rater and by stratum, and why clips were skipped."""
-        study = study_lifecycle.by_slug(db, slug)
+        study = lifecycle.by_slug(db, slug)
         return {
             "raters": [vars(line) for line in progress.by_rater(db, study)],
             "strata": [vars(line) for line in progress.by_stratum(db, study)],
@@ -115,7 +116,7 @@ def _add_reading(api: FastAPI) -> None:
     @api.get("/studies/{slug}/estimates", dependencies=[needs("read")])
     def estimates(request: Request, slug: Slug, db: Reader) -> Response:
         """Every estimate with interval, counts, method and signature."""
-        study = study_lifecycle.by_slug(db, slug)
+        study = lifecycle.by_slug(db, slug)
         found = cached(request.app.state.cache, db, study, kind_of(study))
         text = exports.estimates_json(db, study, found)
         return Response(text, media_type="application/json")
@@ -123,12 +124,12 @@ def _add_reading(api: FastAPI) -> None:
     @api.get("/studies/{slug}/clips", dependencies=[needs("read")])
     def clips(slug: Slug, db: Reader) -> list[dict[str, Any]]:
         """The drawn clips with stratum, inclusion probability, weight and scores."""
-        return exports.clip_rows(db, study_lifecycle.by_slug(db, slug))
+        return exports.clip_rows(db, lifecycle.by_slug(db, slug))
 
     @api.get("/studies/{slug}/comparison", dependencies=[needs("read")])
     def comparison(slug: Slug, db: Reader) -> list[dict[str, Any]]:
         """Every model beside the people's majority, by criterion."""
-        found = outside_ratings.compared(db, study_lifecycle.by_slug(db, slug))
+        found = outside_ratings.compared(db, lifecycle.by_slug(db, slug))
         return [{"rater": one.rater, "criterion": one.criterion, "agreement": one.agreement.to_dict()} for one in found]
 
 
@@ -136,14 +137,14 @@ def _add_data(api: FastAPI) -> None:
     @api.get("/studies/{slug}/judgments", dependencies=[needs("judgments")])
     def judgments(request: Request, slug: Slug, db: Reader, format: Format = "ndjson") -> Response:
         """Every answer, every revision, in the order they came; streamed, as NDJSON, CSV or Parquet."""
-        study = study_lifecycle.by_slug(db, slug)
+        study = lifecycle.by_slug(db, slug)
         headers = {"Content-Disposition": f'attachment; filename="{study.slug}-judgments.{format}"'}
         return StreamingResponse(_parts(database(request), study, format), media_type=PARTS[format], headers=headers)
 
     @api.post("/studies/{slug}/ratings", dependencies=[needs("write")])
     def ratings(slug: Slug, given: RatingsIn, db: Writer) -> dict[str, Any]:
         """Take in a model's ratings; sent again they change nothing."""
-        study = study_lifecycle.by_slug(db, slug)
+        study = lifecycle.by_slug(db, slug)
         rows = [outside_ratings.OutsideRating(one.clip, one.criterion, one.value) for one in given.ratings]
         return vars(outside_ratings.take(db, study, given.rater, rows, now=now()))
 
@@ -170,7 +171,7 @@ def _parquet(rows: Iterator[dict[str, Any]]) -> Iterator[bytes]:
         yield content[start : start + LAST_CHUNK]
 
 
-def _out(line: study_overview.StudyLine) -> StudyOut:
+def _out(line: overview.StudyLine) -> StudyOut:
     study = line.study
     return StudyOut(
         slug=study.slug,

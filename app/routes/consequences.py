@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from analysis import figures
-from app import consequences, evidence, influence, next_batches, study_lifecycle, subgroups, top_ups
+from app import consequences, evidence, influence, next_batches, subgroups, top_ups
 from app.auth import require_researcher
 from app.db import Database
 from app.errors import AppError
@@ -18,6 +18,7 @@ from app.models import Study
 from app.next_batches import MOST, USUAL
 from app.routes.agreement import agreement_of
 from app.settings import Settings
+from app.studies import lifecycle
 from app.subgroups import Means
 from app.truths import Truth
 from app.web.figure_responses import FILE_WIDTH, FigureWidth, Theme, picture, specification
@@ -35,7 +36,7 @@ def evidence_of(request: Request, slug: str, db: Reader, truth: Truth = "raters"
     state = request.app.state
     older = "/figures/" in request.url.path
     cuts = {name.removeprefix(CUT): value for name, value in request.query_params.items() if name.startswith(CUT)}
-    return Evidence(db, study_lifecycle.by_slug(db, slug), state.cache, truth, _numbers(cuts), older)
+    return Evidence(db, lifecycle.by_slug(db, slug), state.cache, truth, _numbers(cuts), older)
 
 
 Found = Annotated[Evidence, Depends(evidence_of)]
@@ -110,7 +111,7 @@ def next_batch(request: Request, found: Found, clips: Annotated[int, Query(ge=1,
 @router.post("/next")
 def draw(request: Request, slug: str, db: Reader, clips: Annotated[int, Form(ge=1, le=MOST)]) -> Response:
     """Draw that many more clips by the study's own design, in the background."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     jobs: Jobs = request.app.state.jobs
     opened, settings = database(request), request.app.state.settings
     jobs.start(_job(study), lambda step: _draw(opened, settings, study.slug, clips, step))
@@ -120,7 +121,7 @@ def draw(request: Request, slug: str, db: Reader, clips: Annotated[int, Form(ge=
 @router.get("/next/drawing")
 def drawing(request: Request, slug: str, db: Reader) -> Response:
     """How far the draw is; it looks again by itself."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     jobs: Jobs = request.app.state.jobs
     job = jobs.of(_job(study))
     if job is None:

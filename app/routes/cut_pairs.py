@@ -5,12 +5,13 @@ from fastapi.responses import JSONResponse
 from sqlmodel import Session
 
 from analysis.figures.cut_pairs import WORDS, Rate
-from app import cut_pairs, study_lifecycle, votes
+from app import cut_pairs, votes
 from app.auth import require_researcher
 from app.cache import Cache
 from app.cut_pairs import PairOfCuts
 from app.models import Study
 from app.results import cached, kind_of
+from app.studies import lifecycle
 from app.web.figure_responses import FILE_WIDTH, FigureWidth, Theme, picture, specification
 from app.web.pages import Reader, page
 
@@ -20,7 +21,7 @@ router = APIRouter(prefix="/studies/{slug}/filters/{name}/pair", dependencies=[D
 @router.get("")
 def pair(request: Request, slug: str, name: str, db: Reader, rate: Rate = "f1") -> Response:
     """The map of one rate and the numbers of all."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     made = _pair_of(request, db, study, name)
     context = {
         "study_name": study.name,
@@ -45,7 +46,7 @@ def figure_spec(
     width: FigureWidth = FILE_WIDTH,
 ) -> JSONResponse:
     """The map for the page to draw."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     drawn = _pair_of(request, db, study, name).chart(rate, width, simulated=study.show_simulated)
     return specification(drawn, theme)
 
@@ -53,7 +54,7 @@ def figure_spec(
 @router.get("/{rate}.svg")
 def figure_file(request: Request, slug: str, name: str, rate: Rate, db: Reader, theme: Theme = "light") -> Response:
     """The same map as a file."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     drawn = _pair_of(request, db, study, name).chart(rate, FILE_WIDTH, simulated=study.show_simulated)
     return picture(drawn, theme, f"{study.slug}-{name}-pair-{rate}")
 

@@ -5,14 +5,15 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Form, Request, Response
 from sqlmodel import Session
 
-from app import devices, documents, endings, entry, questions, raters, rooms, standings
+from app import devices, endings, entry, questions, raters, rooms, standings
 from app.auth import SignedIn, signed_in_rater
 from app.entry import PAGES
 from app.markdown import markdown
 from app.routes.rate import study_parts
-from app.study_rules import Device
+from app.studies import documents
+from app.studies.rules import Device
+from app.studies.whole_study import StudyParts
 from app.web.pages import database, page, see
-from app.whole_study import StudyParts
 
 router = APIRouter()
 

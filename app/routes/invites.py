@@ -6,12 +6,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, File, Form, Path, Query, Request, Response, UploadFile
 from sqlmodel import Session
 
-from app import invite_lists, invites, raters, study_lifecycle
+from app import invite_lists, invites, raters
 from app.auth import require_researcher
 from app.errors import AppError
 from app.invites import Link
 from app.models import Study, now
 from app.settings import Settings
+from app.studies import lifecycle
 from app.web.pages import Reader, Writer, page, see
 
 router = APIRouter(prefix="/studies/{slug}/raters", dependencies=[Depends(require_researcher)])
@@ -30,7 +31,7 @@ def listed(
     number: Annotated[int, Query(ge=1, le=100_000, alias="page")] = 1,
 ) -> Response:
     """The study's raters and open links, each with its state."""
-    return _page(request, db, study_lifecycle.by_slug(db, slug), wanted=name, number=number)
+    return _page(request, db, lifecycle.by_slug(db, slug), wanted=name, number=number)
 
 
 @router.post("/personal")
@@ -42,7 +43,7 @@ def personal(
     expires: Expires = "",
 ) -> Response:
     """A personal link, shown on this answer alone."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     try:
         (link,) = invite_lists.invite_all(db, study, [(name, invites.end_of(expires))])
     except AppError as problem:
@@ -60,7 +61,7 @@ def opened(
     expires: Expires = "",
 ) -> Response:
     """An open link, shown on this answer alone."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     try:
         link = invites.opened(db, study, label=label.strip(), cap=_cap(cap), expires_at=invites.end_of(expires))
     except AppError as problem:
@@ -74,7 +75,7 @@ def from_list(
     request: Request, slug: str, db: Writer, names: Annotated[UploadFile, File()], expires: Expires = ""
 ) -> Response:
     """A personal link for every name of a CSV; the answer is the CSV of links, this once."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     try:
         end = invites.end_of(expires)
         given = [(name, own or end) for name, own in invites.names_in(_text(names))]
@@ -91,7 +92,7 @@ def from_list(
 @router.post("/{number}/link")
 def renewed(request: Request, slug: str, number: Number, db: Writer, expires: Expires = "") -> Response:
     """A new personal link for a rater who lost theirs, shown on this answer alone."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     try:
         link = invite_lists.renew(db, study, number, expires_at=invites.end_of(expires))
     except AppError as problem:
@@ -102,7 +103,7 @@ def renewed(request: Request, slug: str, number: Number, db: Writer, expires: Ex
 @router.post("/{number}/withdraw")
 def withdraw(slug: str, number: Number, db: Writer) -> Response:
     """Let a rater in no more."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     invite_lists.withdraw_rater(db, study, number, now=now())
     return see(f"/studies/{study.slug}/raters")
 
@@ -110,7 +111,7 @@ def withdraw(slug: str, number: Number, db: Writer) -> Response:
 @router.post("/open/first/withdraw")
 def withdraw_first(slug: str, db: Writer) -> Response:
     """Let nobody more in by the link made with the study."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     invite_lists.withdraw_first(db, study)
     return see(f"/studies/{study.slug}/raters")
 
@@ -118,7 +119,7 @@ def withdraw_first(slug: str, db: Writer) -> Response:
 @router.post("/open/{number}/withdraw")
 def withdraw_open(slug: str, number: Number, db: Writer) -> Response:
     """Let nobody more in by an open link."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     invites.withdraw(db, study, number, now=now())
     return see(f"/studies/{study.slug}/raters")
 

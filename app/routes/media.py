@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import FileResponse
 
-from app import media
 from app.auth import SignedIn, session_of, signed_in_rater
+from app.studies import media
 from app.web.pages import Reader
 
 router = APIRouter()

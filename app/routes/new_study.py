@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from fastapi.responses import FileResponse
 
-from app import draft_forms, draft_previews, scales, studies, study_drafts, study_files, study_lifecycle, study_overview
+from app import draft_forms, draft_previews, study_drafts
 from app.auth import require_researcher
 from app.db import Database
 from app.errors import AppError, NotFound
@@ -13,6 +13,7 @@ from app.filters.threshold_text import short_number
 from app.jobs import Job, Jobs, Step
 from app.pools import posters
 from app.settings import Settings
+from app.studies import creation, lifecycle, overview, scales, study_file
 from app.study_drafts import Draft
 from app.web.pages import Reader, database, is_htmx, page, see
 from scoring.filters import Filter
@@ -53,8 +54,8 @@ def begin(request: Request, db: Reader) -> Response:
     context = {
         "pools": study_drafts.pools(settings, db),
         "folder": settings.home / "pools",
-        "presets": study_files.PRESETS,
-        "lines": study_overview.overview(db),
+        "presets": study_file.PRESETS,
+        "lines": overview.overview(db),
         "drafts": study_drafts.listed(settings),
     }
     return page(request, "wizard/begin.html", context)
@@ -72,7 +73,7 @@ def start(
     if not pool:
         raise AppError("No pool was chosen.", "Go back and choose one.")
     place = study_drafts.chosen_pool(settings, db, pool)
-    text = study_files.preset(base) if base in study_files.PRESETS else study_lifecycle.by_slug(db, base).study_file
+    text = study_file.preset(base) if base in study_file.PRESETS else lifecycle.by_slug(db, base).study_file
     return see(f"/studies/new/{study_drafts.begin(settings, place, text).key}/filters")
 
 
@@ -166,7 +167,7 @@ def change_text(request: Request, draft: Now, form: Sent) -> Response:
     """Take the edited study file over; a text that is no TOML is shown again with what is wrong."""
     text = form.get("text", "").replace("\r\n", "\n")
     try:
-        content = study_files.toml(text, study_drafts.NAME)
+        content = study_file.toml(text, study_drafts.NAME)
     except AppError as error:
         return _review(request, draft, text, str(error), status=422)
     study_drafts.save(settings_of(request), Draft(draft.key, draft.pool, content, draft.changed))
@@ -201,8 +202,8 @@ def _share(job: Job) -> int:
 
 def _make(opened: Database, settings: Settings, draft: Draft, step: Step) -> str:
     pool, spec = study_drafts.pool_of(draft), draft.spec()
-    slug = study_lifecycle.free_slug(opened, study_lifecycle.slug_of(spec.name))
-    made = studies.create(opened, settings, pool, spec, draft.text, slug=slug, on_clip=step)
+    slug = lifecycle.free_slug(opened, lifecycle.slug_of(spec.name))
+    made = creation.create(opened, settings, pool, spec, draft.text, slug=slug, on_clip=step)
     study_drafts.forget(settings, draft.key)
     return made
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlmodel import Session
 
-from app import flows, invite_lists, progress, rater_quality, results, study_lifecycle, truth_flows, votes
+from app import flows, invite_lists, progress, rater_quality, results, truth_flows, votes
 from app.auth import require_researcher
 from app.cache import Cache
 from app.flows import Left, RaterFlow, Stage, StratumFlow, Stuck
@@ -17,6 +17,7 @@ from app.invite_lists import LinkState
 from app.models import Study, now
 from app.rater_quality import RaterQuality
 from app.settings import Settings
+from app.studies import lifecycle
 from app.truth_flows import Truths
 from app.votes import Kind
 from app.web.pages import Reader, page
@@ -53,7 +54,7 @@ def shown(
     request: Request, slug: str, db: Reader, live: Annotated[str, Query(pattern="^(on|off)$")] = "on"
 ) -> Response:
     """Flow, strata, raters, who is stuck; htmx gets the part that changes."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     kind = results.kind_of(study)
     cache: Cache = request.app.state.cache
     answers, last, version = votes.fingerprint(db, study)

@@ -12,16 +12,17 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Depends, Form, Path, Request, Response
 from sqlmodel import Session
 
-from app import assignments, endings, entry, judgments, rooms, training, whole_study
+from app import assignments, endings, entry, judgments, rooms, training
 from app.auth import SignedIn, signed_in_rater
 from app.cache import Cache
 from app.errors import AppError
 from app.judgments import Answer
 from app.models import PURPOSES_BEFORE_WORK, now
 from app.room_view import Ended, Room
+from app.studies import whole_study
+from app.studies.whole_study import StudyParts
 from app.web.pages import database, is_htmx, page, see, speak
 from app.web.rating_turns import in_turn, writer
-from app.whole_study import StudyParts
 
 router = APIRouter()
 AssignmentId = Annotated[int, Path(ge=1, le=2**31 - 1)]

@@ -5,10 +5,11 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Form, Request, Response
 
-from app import raters, rooms, scales
+from app import raters, rooms
 from app.auth import signed_in_rater
 from app.languages import Language
 from app.routes.rate import study_parts
+from app.studies import scales
 from app.web.pages import database, page, see
 
 router = APIRouter()

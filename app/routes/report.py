@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Form, Path, Request, Response
 from fastapi.responses import FileResponse
 
-from app import frozen_plans, results, study_lifecycle, study_packs, votes
+from app import frozen_plans, results, study_packs, votes
 from app.auth import require_researcher
 from app.errors import AppError, NotFound
 from app.exchange import forms
@@ -13,6 +13,7 @@ from app.jobs import Jobs
 from app.models import Study
 from app.report import author, zipped
 from app.routes.new_study import Sent, settings_of
+from app.studies import lifecycle
 from app.web.pages import Reader, Writer, database, page, see
 
 router = APIRouter(prefix="/studies/{slug}", dependencies=[Depends(require_researcher)])
@@ -44,13 +45,13 @@ CONTENTS = (
 @router.get("/report")
 def show(request: Request, slug: str, db: Reader) -> Response:
     """What is in the pack, the button that makes it, and what only the author can say."""
-    return _report(request, db, study_lifecycle.by_slug(db, slug))
+    return _report(request, db, lifecycle.by_slug(db, slug))
 
 
 @router.post("/report")
 def make(request: Request, slug: str, db: Reader) -> Response:
     """Make the pack, in the background. Refused before the first answer."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     if not votes.fingerprint(db, study)[0]:
         raise AppError("Nobody has answered yet.", "A report can be made from the first answer on.", status=409)
     settings, opened = settings_of(request), database(request)
@@ -62,7 +63,7 @@ def make(request: Request, slug: str, db: Reader) -> Response:
 @router.post("/report/answers")
 def answers(request: Request, slug: str, db: Writer, form: Sent) -> Response:
     """Keep what the author says; the next pack has it."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     try:
         author.keep(db, study, form)
     except AppError as error:
@@ -73,7 +74,7 @@ def answers(request: Request, slug: str, db: Writer, form: Sent) -> Response:
 @router.get("/report/report.html")
 def report_page(request: Request, slug: str, db: Reader) -> Response:
     """The report on one page, under a content policy of its own."""
-    found = study_packs.content(settings_of(request), study_lifecycle.by_slug(db, slug).slug, "report.html")
+    found = study_packs.content(settings_of(request), lifecycle.by_slug(db, slug).slug, "report.html")
     headers = {"Content-Security-Policy": REPORT_POLICY, "Cache-Control": "no-store"}
     return Response(found, media_type="text/html; charset=utf-8", headers=headers)
 
@@ -81,7 +82,7 @@ def report_page(request: Request, slug: str, db: Reader) -> Response:
 @router.get("/report/report.pdf")
 def report_pdf(request: Request, slug: str, db: Reader) -> Response:
     """The report typeset."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     found = study_packs.content(settings_of(request), study.slug, "report.pdf")
     headers = {"Content-Disposition": f'inline; filename="{study.slug}-report.pdf"', "Cache-Control": "no-store"}
     return Response(found, media_type="application/pdf", headers=headers)
@@ -90,7 +91,7 @@ def report_pdf(request: Request, slug: str, db: Reader) -> Response:
 @router.get("/report.zip")
 def report_zip(request: Request, slug: str, db: Reader) -> FileResponse:
     """The whole folder."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     made = study_packs.latest(settings_of(request), study.slug)
     if made is None:
         raise NotFound("There is no report yet.", "Make it on the study's Report page.")
@@ -105,7 +106,7 @@ def report_zip(request: Request, slug: str, db: Reader) -> FileResponse:
 @router.get("/export/{form}.zip")
 def export(slug: str, form: str, db: Reader) -> Response:
     """The study in another program's form."""
-    study, chosen = study_lifecycle.by_slug(db, slug), forms.form_named(form)
+    study, chosen = lifecycle.by_slug(db, slug), forms.form_named(form)
     name = f"{study.slug}-{chosen}"
     headers = {"Content-Disposition": f'attachment; filename="{name}.zip"', "Cache-Control": "no-store"}
     return Response(zipped.zipped(forms.FORMS[chosen](db, study), name), media_type="application/zip", headers=headers)
@@ -114,7 +115,7 @@ def export(slug: str, form: str, db: Reader) -> Response:
 @router.get("/plan")
 def plan(request: Request, slug: str, db: Reader) -> Response:
     """The plan as a form until it is frozen; afterwards as it was frozen, with its amendments."""
-    return _plan(request, db, study_lifecycle.by_slug(db, slug))
+    return _plan(request, db, lifecycle.by_slug(db, slug))
 
 
 @router.post("/plan")
@@ -126,7 +127,7 @@ def change_plan(
     act: Annotated[Literal["save", "freeze", "amend"], Form()] = "save",
 ) -> Response:
     """Save the draft, freeze it, or put an amendment beside it."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     try:
         if act == "save":
             frozen_plans.save(db, study, form)
@@ -142,7 +143,7 @@ def change_plan(
 @router.get("/plan/{number}.md")
 def plan_text(slug: str, db: Reader, number: Annotated[int, Path(ge=0, le=10_000)]) -> Response:
     """The text that was hashed, byte for byte: version 0 is the plan, the others are its amendments."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     found = frozen_plans.versions(db, study)
     if number >= len(found):
         raise NotFound("There is no such version of the plan.", "The study's Plan page lists them.")

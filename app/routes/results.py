@@ -6,12 +6,13 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from sqlmodel import Session
 
-from app import exports, figures, frozen_plans, result_pages, study_lifecycle, study_overview
+from app import exports, figures, frozen_plans, result_pages
 from app.auth import require_researcher
 from app.filter_results import is_weighted
 from app.filters.threshold_text import short_number, threshold_text
 from app.models import Study
 from app.results import Results, cached, kind_of
+from app.studies import lifecycle, overview
 from app.web.figure_responses import FigureWidth, Theme
 from app.web.pages import Reader, database, page
 
@@ -26,12 +27,12 @@ def results_of(request: Request, db: Session, study: Study) -> Results:
 @router.get("/studies/{slug}/results")
 def results(request: Request, slug: str, db: Reader) -> Response:
     """Agreement on every criterion, every filter at a glance."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     found = results_of(request, db, study)
     context = {
         "study_name": study.name,
         "study": study,
-        "clips": study_overview.clips_of(db, study),
+        "clips": overview.clips_of(db, study),
         "simulated": found.kind == "simulated",
         "results": found,
         "weighted": is_weighted(study),
@@ -39,7 +40,7 @@ def results(request: Request, slug: str, db: Reader) -> Response:
         "cuts": {one.rule.name: threshold_text(one.rule.minimum, one.rule.maximum) for one in found.filters},
         "undefined_agreement": result_pages.undefined_agreement(found),
         "reasons": result_pages.reasons(found),
-        "notes": study_lifecycle.notes(study),
+        "notes": lifecycle.notes(study),
         "plan": frozen_plans.versions(db, study),
     }
     return page(request, "results/results.html", context)
@@ -48,7 +49,7 @@ def results(request: Request, slug: str, db: Reader) -> Response:
 @router.get("/studies/{slug}/filters/{name}")
 def filter_page(request: Request, slug: str, name: str, db: Reader) -> Response:
     """One filter: its score by verdict, ROC, its table at the current and at the best cut."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     found = results_of(request, db, study)
     chosen = found.filter_named(name)
     context = {
@@ -71,7 +72,7 @@ def figure_spec(
     request: Request, slug: str, name: str, db: Reader, theme: Theme = "light", width: FigureWidth = 440
 ) -> JSONResponse:
     """A figure for the page to draw."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     return JSONResponse(
         figures.spec(results_of(request, db, study), name, theme, width), headers={"Cache-Control": "no-store"}
     )
@@ -80,7 +81,7 @@ def figure_spec(
 @router.get("/studies/{slug}/figures/{name}.svg")
 def figure_file(request: Request, slug: str, name: str, db: Reader, theme: Theme = "light") -> Response:
     """The same figure as a file."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     drawn = figures.svg(results_of(request, db, study), name, theme)
     headers = {"Cache-Control": "no-store", "Content-Disposition": f'inline; filename="{study.slug}-{name}.svg"'}
     return Response(drawn, media_type="image/svg+xml", headers=headers)
@@ -89,7 +90,7 @@ def figure_file(request: Request, slug: str, name: str, db: Reader, theme: Theme
 @router.get("/studies/{slug}/judgments.csv")
 def judgments(request: Request, slug: str, db: Reader) -> StreamingResponse:
     """Every answer with revision, arm and timing; people and simulated raters told apart by a column."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     opened = database(request)
 
     def lines() -> Iterator[str]:
@@ -103,7 +104,7 @@ def judgments(request: Request, slug: str, db: Reader) -> StreamingResponse:
 @router.get("/studies/{slug}/estimates.json")
 def estimates(request: Request, slug: str, db: Reader) -> Response:
     """Every estimate with interval, counts, method and signature."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     text = exports.estimates_json(db, study, results_of(request, db, study))
     return Response(text, media_type="application/json", headers=_download(f"{study.slug}-estimates.json"))
 

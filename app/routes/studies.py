@@ -5,20 +5,13 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from app import (
-    invite_lists,
-    progress,
-    questions,
-    raters,
-    study_drafts,
-    study_lifecycle,
-    study_overview,
-    whole_study,
-)
+from app import invite_lists, progress, questions, raters, study_drafts
 from app.auth import require_researcher
 from app.filters.threshold_text import threshold_text
 from app.markdown import markdown
 from app.settings import Settings
+from app.studies import lifecycle, whole_study
+from app.studies import overview as study_overview
 from app.web.pages import Reader, Writer, page, see
 
 router = APIRouter(dependencies=[Depends(require_researcher)])
@@ -38,7 +31,7 @@ def index(request: Request, db: Reader) -> Response:
 @router.get("/studies/{slug}")
 def overview(request: Request, slug: str, db: Reader) -> Response:
     """One study: links, progress, raters, sample."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     settings: Settings = request.app.state.settings
     whole = whole_study.parts(db, study.id)
     context = {
@@ -48,7 +41,7 @@ def overview(request: Request, slug: str, db: Reader) -> Response:
         "raters": progress.by_rater(db, study),
         "strata": progress.by_stratum(db, study),
         "skips": progress.skips(db, study),
-        "notes": study_lifecycle.notes(study),
+        "notes": lifecycle.notes(study),
         "criteria": questions.views(whole.criteria, {}),
         "filters": [(rule, threshold_text(rule.minimum, rule.maximum)) for rule in whole.filters],
         "guidelines_html": markdown(study.guidelines),
@@ -62,7 +55,7 @@ def overview(request: Request, slug: str, db: Reader) -> Response:
 @router.post("/studies/{slug}/simulated")
 def simulated(slug: str, db: Writer, on: Annotated[bool, Form()]) -> Response:
     """Switch the simulated panel's figures on or off."""
-    study_lifecycle.show_simulated(db, study_lifecycle.by_slug(db, slug), on=on)
+    lifecycle.show_simulated(db, lifecycle.by_slug(db, slug), on=on)
     return see(f"/studies/{slug}/results")
 
 
@@ -70,22 +63,22 @@ def simulated(slug: str, db: Writer, on: Annotated[bool, Form()]) -> Response:
 def state(
     slug: str,
     db: Writer,
-    state: Annotated[study_lifecycle.State, Form()],
+    state: Annotated[lifecycle.State, Form()],
     back: Annotated[Literal["study", "list"], Form()] = "study",
 ) -> Response:
     """Pause, resume, close, archive or open the study again."""
-    study_lifecycle.move(db, study_lifecycle.by_slug(db, slug), state)
+    lifecycle.move(db, lifecycle.by_slug(db, slug), state)
     return see("/studies" if back == "list" else f"/studies/{slug}")
 
 
 @router.post("/studies/{slug}/clone")
 def clone(request: Request, slug: str, db: Reader) -> Response:
     """A draft filled with this study's file, to be changed; the study stays as it is."""
-    draft = study_drafts.clone(request.app.state.settings, study_lifecycle.by_slug(db, slug))
+    draft = study_drafts.clone(request.app.state.settings, lifecycle.by_slug(db, slug))
     return see(f"/studies/new/{draft.key}/filters")
 
 
 @router.get("/studies/{slug}/study.toml")
 def study_file(slug: str, db: Reader) -> PlainTextResponse:
     """The text the study was made from."""
-    return PlainTextResponse(study_lifecycle.by_slug(db, slug).study_file, media_type="application/toml; charset=utf-8")
+    return PlainTextResponse(lifecycle.by_slug(db, slug).study_file, media_type="application/toml; charset=utf-8")

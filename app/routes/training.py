@@ -4,10 +4,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from app import entry, rooms, scales, training, whole_study
+from app import entry, rooms, training
 from app.auth import signed_in_rater
 from app.models import PurposeBeforeWork, now
 from app.routes.rate import AssignmentId, room_page, study_parts
+from app.studies import scales, whole_study
 from app.web.pages import database, page, see
 
 router = APIRouter()

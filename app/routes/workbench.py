@@ -6,16 +6,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from sqlmodel import Session
 
-from app import (
-    adopted_thresholds,
-    cascades,
-    cut_pairs,
-    study_lifecycle,
-    votes,
-    whole_study,
-    workbench,
-    workbench_figures,
-)
+from app import adopted_thresholds, cascades, cut_pairs, votes, workbench, workbench_figures
 from app.adopted_thresholds import End
 from app.auth import require_researcher
 from app.cache import Cache
@@ -23,6 +14,7 @@ from app.cascades import Wanted
 from app.filters.threshold_text import short_number, threshold_text
 from app.models import Study
 from app.results import Results, cached, kind_of
+from app.studies import lifecycle, whole_study
 from app.web.figure_responses import FILE_WIDTH, FigureWidth, Theme, picture, specification
 from app.web.pages import Reader, Writer, page, see
 from app.workbench import Aims, Bench
@@ -48,7 +40,7 @@ def bench_of(request: Request, db: Session, study: Study, name: str, aims: Aims)
 @router.get("/filters/{name}/workbench")
 def bench(request: Request, slug: str, name: str, db: Reader, aims: AimsAsked, cut: Cut = None) -> Response:
     """The whole page, at the preset cut or at the one asked for."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     made = bench_of(request, db, study, name, aims)
     at = made.nearest(cut)
     whole = whole_study.parts(db, study.id)
@@ -79,7 +71,7 @@ def bench(request: Request, slug: str, name: str, db: Reader, aims: AimsAsked, c
 @router.get("/filters/{name}/workbench.json")
 def content(request: Request, slug: str, name: str, db: Reader, aims: AimsAsked) -> JSONResponse:
     """Every threshold with its rates, and the judged clips: what the slider reads, once."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     found = bench_of(request, db, study, name, aims).content()
     return JSONResponse(found, headers={"Cache-Control": "no-store"})
 
@@ -97,7 +89,7 @@ def figure_spec(
     width: FigureWidth = FILE_WIDTH,
 ) -> JSONResponse:
     """A figure for the page to draw."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     made = bench_of(request, db, study, name, aims)
     place = made.now if at is None else at
     drawn = workbench_figures.chart(study, made, figure, place, width, simulated=study.show_simulated)
@@ -116,7 +108,7 @@ def figure_file(
     theme: Theme = "light",
 ) -> Response:
     """The same figure as a file."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     made = bench_of(request, db, study, name, aims)
     place = made.now if at is None else at
     drawn = workbench_figures.chart(study, made, figure, place, FILE_WIDTH, simulated=study.show_simulated)
@@ -135,7 +127,7 @@ def adopt(
     reason: Annotated[str, Form(max_length=1000)] = "",
 ) -> Response:
     """Keep a cut as this filter's from now on; the preset stays what the results speak of."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     made = bench_of(request, db, study, name, Aims(end=end))
     at = made.nearest(threshold)
     rates = {key: float(band.value[at]) for key, band in made.curves.rates.items() if band.value[at] == band.value[at]}
@@ -153,7 +145,7 @@ def adopt(
 @router.get("/cascade")
 def cascade(request: Request, slug: str, db: Reader, wanted: WantedAsked) -> Response:
     """All filters of a criterion together: as preset, and jointly searched where a precision is asked for."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     cache: Cache = request.app.state.cache
     kind = kind_of(study)
     found = _results(request, db, study)
@@ -179,14 +171,14 @@ def cascade(request: Request, slug: str, db: Reader, wanted: WantedAsked) -> Res
 @router.get("/filters.toml")
 def filters_toml(slug: str, db: Reader) -> Response:
     """The filter file with every adopted threshold."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     return _file(adopted_thresholds.as_toml(db, study), f"{study.slug}-filters.toml")
 
 
 @router.get("/head_threshold.yml")
 def head_threshold(slug: str, db: Reader) -> Response:
     """The same in the layout of TalkVid's head filter."""
-    study = study_lifecycle.by_slug(db, slug)
+    study = lifecycle.by_slug(db, slug)
     return _file(adopted_thresholds.as_head_thresholds(db, study), "head_threshold.yml")
 
 

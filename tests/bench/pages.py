@@ -7,11 +7,12 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 from sqlmodel import select
 
-from app import clip_files, raters, study_lifecycle
+from app import raters
 from app.db import Database
 from app.demo import study as demo
 from app.models import StudyClip
 from app.settings import Settings
+from app.studies import clip_files, lifecycle
 from tests import servers
 from tests.browser.conftest import FLAGS, chromium_path
 from tests.factories import StudyMaker
@@ -55,7 +56,7 @@ def run() -> None:
         settings = Settings(home=Path(folder), database_url="")
         database = demo.ensure(settings, Database(settings.database), lambda _line: None)
         with database.reader() as db:
-            link = raters.open_link(settings, study_lifecycle.by_slug(db, demo.SLUG))
+            link = raters.open_link(settings, lifecycle.by_slug(db, demo.SLUG))
         with servers.running(settings) as server, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
             page = browser.new_page(base_url=server.base, viewport={"width": 1366, "height": 900})

@@ -5,8 +5,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from sqlmodel import select
 
-from app import raters, study_lifecycle
+from app import raters
 from app.models import Criterion, Filter, Study, StudyClip
+from app.studies import lifecycle
 from tests.browser.conftest import SiteMaker
 from tests.browser.test_evidence_pages import judged
 from tests.browser.test_results_pages import rated
@@ -131,12 +132,12 @@ def test_raters_pages_on_the_way_out(make_site: SiteMaker) -> None:
     expect(page.get_by_role("heading", name="You have passed")).to_be_visible()
     checker.look(page, "passed")
     with site.database.writer() as db:
-        study_lifecycle.move(db, db.get_one(Study, site.study.id), "paused")
+        lifecycle.move(db, db.get_one(Study, site.study.id), "paused")
     page.goto("/rate")
     expect(page.get_by_role("heading", name="This study is resting")).to_be_visible()
     checker.look(page, "paused")
     with site.database.writer() as db:
-        study_lifecycle.move(db, db.get_one(Study, site.study.id), "closed")
+        lifecycle.move(db, db.get_one(Study, site.study.id), "closed")
     page.goto("/rate")
     expect(page.get_by_role("heading", name="This study is closed")).to_be_visible()
     checker.look(page, "closed")

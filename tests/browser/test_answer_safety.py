@@ -8,8 +8,9 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 from sqlmodel import select
 
-from app import invites, study_lifecycle
+from app import invites
 from app.models import Assignment, Judgment
+from app.studies import lifecycle
 from tests import servers
 from tests.browser.conftest import Site, SiteMaker
 
@@ -122,7 +123,7 @@ def test_a_personal_link_on_another_device(make_site: SiteMaker) -> None:
     """The same rater there: the same clip in front of them, their count, and no place taken twice."""
     site = make_site(clips=3)
     with site.database.writer() as db:
-        link = invites.personal(db, study_lifecycle.by_slug(db, site.study.slug), "Ada").path
+        link = invites.personal(db, lifecycle.by_slug(db, site.study.slug), "Ada").path
     laptop, phone = site.page(), site.page(width=390, height=844)
     laptop.goto(link)
     laptop.get_by_role("button", name="Start rating").press("Enter")

@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import Locator, expect
 from sqlmodel import col, select
 
-from app import study_lifecycle
 from app.models import StudyClip
+from app.studies import lifecycle
 from tests.browser.conftest import SiteMaker
 from tests.browser.test_wizard import CLIPS, opened
 from tests.factories import StudyMaker
@@ -44,7 +44,7 @@ def test_from_the_pool_to_an_adopted_threshold(make_site: SiteMaker, press: Pres
     press(page.get_by_role("link", name="Open it"))
     page.wait_for_url("**/studies/from-the-pool")
     with site.database.reader() as db:
-        study = study_lifecycle.by_slug(db, "from-the-pool")
+        study = lifecycle.by_slug(db, "from-the-pool")
         clips = db.exec(select(StudyClip).where(StudyClip.study_id == study.id).order_by(col(StudyClip.position))).all()
         good = ["accept" if clip.scores["sharpness"] >= 50 else "reject" for clip in clips]
     for name in ("Ada", "Ben"):

@@ -12,10 +12,10 @@ from typing import Literal
 from sqlalchemy import update
 from sqlmodel import Session, col, select
 
-from app import media
 from app.errors import AppError
 from app.models import Criterion, Document, Event, Rater, SomeRater, Study, StudyClip
-from app.study_rules import Rules
+from app.studies import media
+from app.studies.rules import Rules
 
 Kind = Literal["guidelines", "consent"]
 LEVELS = ("good", "fair", "poor")

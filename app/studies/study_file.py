@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from app import scales
 from app.errors import AppError
 from app.sampling.designs import DESIGNS, SamplingPlan
 from app.sampling.designs import Borderline as Borderline
 from app.sampling.designs import Stratified as Stratified
 from app.settings import HERE
-from app.study_rules import Part, Rules
+from app.studies import scales
+from app.studies.rules import Part, Rules
 from app.toml_text import Name, line_of
 
 PRESETS = ("acr", "talkvid")

@@ -12,7 +12,7 @@ from app.sampling.design_files import DesignFile
 from app.sampling.designs import Borderline, Stratified, TwoPhase
 from app.sampling.draws import Drawn
 from app.sampling.frame import Rows
-from app.study_files import FilterSpec, StudyFile
+from app.studies.study_file import FilterSpec, StudyFile
 from scoring.filters import Filter
 
 

@@ -12,12 +12,12 @@ from tempfile import TemporaryDirectory
 import polars as pl
 from PIL import Image, ImageDraw, ImageFont
 
-from app import clip_files, scales
 from app.errors import AppError
-from app.known_clips import Known
 from app.pools.pool_files import Pool
 from app.settings import Settings
-from app.study_files import CriterionSpec, StudyFile
+from app.studies import clip_files, scales
+from app.studies.reference_clips import Known
+from app.studies.study_file import CriterionSpec, StudyFile
 
 LONGEST = 20.0
 """Seconds: shorter clips are taken where there are any, for each picture is drawn into."""

@@ -11,9 +11,9 @@ from sqlmodel import Session
 from app.errors import AppError, did_you_mean
 from app.models import Study, StudyClip
 from app.pools.pool_files import Pool
-from app.scales import checked
-from app.score_series import snapshot
-from app.study_files import StudyFile
+from app.studies.scales import checked
+from app.studies.score_series import snapshot
+from app.studies.study_file import StudyFile
 
 EXAMPLES = ("good_clip", "fair_clip", "poor_clip")
 SILENT = ("gold", "attention")

@@ -8,17 +8,18 @@ from pathlib import Path
 import polars as pl
 from sqlmodel import Session, col, select
 
-from app import attention, auth, documents, known_clips, study_rules
-from app.clip_files import make_ready, shuffled
+from app import auth
 from app.db import Database
 from app.errors import AppError
 from app.models import Assignment, Criterion, Event, Filter, Study, StudyClip
 from app.pools.pool_files import Pool
-from app.score_series import snapshot
 from app.settings import Settings
-from app.study_drawing import DrawnClip, sample_from_file, sample_from_pool
-from app.study_files import FilterSpec, StudyFile
-from app.study_lifecycle import slug_of
+from app.studies import attention_clips, documents, reference_clips, rules
+from app.studies.clip_files import make_ready, shuffled
+from app.studies.drawing import DrawnClip, sample_from_file, sample_from_pool
+from app.studies.lifecycle import slug_of
+from app.studies.score_series import snapshot
+from app.studies.study_file import FilterSpec, StudyFile
 
 BLOCK = 20
 """Clips of a block: each has its share of every stratum."""
@@ -50,18 +51,18 @@ def create(
         if db.exec(select(Study.id).where(Study.slug == slug)).first() is not None:
             raise AppError(f"There is a study {slug!r} already.", "Give this one another name.")
     filters, left_out = usable_filters(pool, spec)
-    known = known_clips.of(spec, pool)
-    free = known_clips.without(pool, [one.clip for one in known])
+    known = reference_clips.of(spec, pool)
+    free = reference_clips.without(pool, [one.clip for one in known])
     drawn = sample_from_pool(free, spec, filters) if sample is None else sample_from_file(sample, pool, spec, filters)
-    known_clips.refuse_in_sample(known, [one.clip for one in drawn.clips])
+    reference_clips.refuse_in_sample(known, [one.clip for one in drawn.clips])
     if not drawn.clips:
         raise AppError("The sample is empty: no clip of the pool has a score to draw by.", "Check the pool.")
     used = [*(one.clip for one in drawn.clips), *(one.clip for one in known)]
     one_by_one = spec.presentation == "one_by_one" or drawn.design["kind"] == "borderline"
     asked = [item.key for item in spec.criteria] if one_by_one else []
-    look = attention.choose(pool, spec, used, one_by_one=one_by_one)
+    look = attention_clips.choose(pool, spec, used, one_by_one=one_by_one)
     keys = make_ready(pool, settings, used, on_clip)
-    look_keys = attention.make(pool, spec, look, settings, keys)
+    look_keys = attention_clips.make(pool, spec, look, settings, keys)
     with database.writer() as db:
         study = Study(
             slug=slug,
@@ -85,8 +86,8 @@ def create(
         write_clips(db, study, pool, drawn.clips, keys, {rule.score for rule in filters})
         start = len(drawn.clips) * max(1, len(asked))
         read = {rule.score for rule in filters}
-        last = known_clips.write(db, study, pool, known, keys, asked, read, start=start)
-        known_clips.write(db, study, pool, look, look_keys, asked, read, start=last)
+        last = reference_clips.write(db, study, pool, known, keys, asked, read, start=start)
+        reference_clips.write(db, study, pool, look, look_keys, asked, read, start=last)
         documents.keep(db, study)
         db.add(Event(study_id=study.id, kind="created"))
     return slug
@@ -152,7 +153,7 @@ def write_clips(
 
     `start` is the position of the first: that many clips were drawn before.
     """
-    if study_rules.rules_of(study).presentation == "one_by_one":
+    if rules.rules_of(study).presentation == "one_by_one":
         criteria = db.exec(
             select(Criterion.key).where(Criterion.study_id == study.id).order_by(col(Criterion.position))
         )

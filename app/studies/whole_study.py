@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from sqlmodel import Session, col, select
 
-from app import documents
-from app.documents import RubricView
 from app.errors import NotFound
 from app.models import Criterion, Filter, Study
-from app.study_rules import Rules
+from app.studies import documents
+from app.studies.documents import RubricView
+from app.studies.rules import Rules
 
 
 @dataclass(frozen=True)
