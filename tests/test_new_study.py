@@ -9,15 +9,16 @@ import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import auth, draft_forms, draft_previews, study_drafts
+from app import auth
 from app.db import Database
-from app.design_claims import claims
 from app.errors import NotFound
 from app.models import Study, StudyClip
 from app.pools.pool_files import read_pool
 from app.settings import Settings
 from app.studies import creation, lifecycle, study_file
 from app.studies.drawing import sample_from_pool
+from app.wizard import drafts, forms, previews
+from app.wizard.claims import claims
 from tests.factories import tiny_video
 
 Visitor = Callable[[], TestClient]
@@ -78,16 +79,16 @@ def researcher(visitor: Visitor, settings: Settings) -> TestClient:
     return browser
 
 
-def begun(settings: Settings, pool: Path, text: str = BASE) -> study_drafts.Draft:
+def begun(settings: Settings, pool: Path, text: str = BASE) -> drafts.Draft:
     """A draft of this study file."""
-    return study_drafts.begin(settings, pool.resolve(), text)
+    return drafts.begin(settings, pool.resolve(), text)
 
 
 @pytest.mark.usefixtures("pool")
 def test_from_a_pool_to_a_study_without_script(researcher: TestClient, database: Database, settings: Settings) -> None:
     """Choose a pool, change a threshold, the design and a question, make the study: its file is the command line's."""
     with database.reader() as db:
-        (choice,) = study_drafts.pools(settings, db)
+        (choice,) = drafts.pools(settings, db)
     assert choice.clips == CLIPS
     assert "talks" in researcher.get("/studies/new").text
     page = researcher.post("/studies/new", data={"pool": choice.key, "base": "acr"})
@@ -142,10 +143,10 @@ def test_from_a_pool_to_a_study_without_script(researcher: TestClient, database:
 def test_the_preview_is_the_draw_itself(pool: Path, settings: Settings, database: Database) -> None:
     """Strata, weights and clips that are shown are those the study gets."""
     draft = begun(settings, pool)
-    shown = draft_previews.preview(draft)
+    shown = previews.preview(draft)
     assert (shown.clips, [one.drawn for one in shown.strata]) == (12, [3, 3, 3, 3])
     assert sum(one.population or 0 for one in shown.strata) == CLIPS
-    wall, total = draft_previews.wall(draft, 1)
+    wall, total = previews.wall(draft, 1)
     slug = creation.create(database, settings, read_pool(pool), draft.spec(), draft.text)
     with database.reader() as db:
         study = lifecycle.by_slug(db, slug)
@@ -197,10 +198,10 @@ def test_what_cannot_be_said_is_said_before_anybody_rates(pool: Path, settings: 
 )
 def test_the_design_form_writes_the_sampling_table(form: dict[str, str], plan: dict[str, object]) -> None:
     """Each design of the page, and what was typed stays as it was typed."""
-    made = draft_forms.design({"seed": 3}, form)
+    made = forms.design({"seed": 3}, form)
     assert made["seed"] == 3
     assert {key: made["sampling"].get(key) for key in plan} == plan
-    assert draft_forms.chosen_design(made) == form["design"]
+    assert forms.chosen_design(made) == form["design"]
 
 
 @on_sqlite
@@ -251,7 +252,7 @@ def test_a_pool_is_named_by_its_key_and_never_by_a_path(researcher: TestClient, 
     for key in ("0" * 16, "..%2f..%2fsecret", "x" * 16):
         assert researcher.get(f"/studies/new/{key}/filters").status_code in (404, 422)
     with pytest.raises(NotFound):
-        study_drafts.load(settings, "../drafts/x")
+        drafts.load(settings, "../drafts/x")
 
 
 @on_sqlite

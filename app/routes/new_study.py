@@ -5,7 +5,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from fastapi.responses import FileResponse
 
-from app import draft_forms, draft_previews, study_drafts
 from app.auth import require_researcher
 from app.db import Database
 from app.errors import AppError, NotFound
@@ -14,8 +13,9 @@ from app.jobs import Job, Jobs, Step
 from app.pools import posters
 from app.settings import Settings
 from app.studies import creation, lifecycle, overview, scales, study_file
-from app.study_drafts import Draft
 from app.web.pages import Reader, database, is_htmx, page, see
+from app.wizard import drafts, forms, previews
+from app.wizard.drafts import Draft
 from scoring.filters import Filter
 
 router = APIRouter(prefix="/studies/new", dependencies=[Depends(require_researcher)])
@@ -35,7 +35,7 @@ Sent = Annotated[dict[str, str], Depends(sent)]
 
 def draft_of(request: Request, key: Key) -> Draft:
     """The draft of the address."""
-    return study_drafts.load(settings_of(request), key)
+    return drafts.load(settings_of(request), key)
 
 
 Now = Annotated[Draft, Depends(draft_of)]
@@ -52,11 +52,11 @@ def begin(request: Request, db: Reader) -> Response:
     """Choose a pool and what to start from; go on with a draft."""
     settings = settings_of(request)
     context = {
-        "pools": study_drafts.pools(settings, db),
+        "pools": drafts.pools(settings, db),
         "folder": settings.home / "pools",
         "presets": study_file.PRESETS,
         "lines": overview.overview(db),
-        "drafts": study_drafts.listed(settings),
+        "drafts": drafts.listed(settings),
     }
     return page(request, "wizard/begin.html", context)
 
@@ -72,28 +72,28 @@ def start(
     settings = settings_of(request)
     if not pool:
         raise AppError("No pool was chosen.", "Go back and choose one.")
-    place = study_drafts.chosen_pool(settings, db, pool)
+    place = drafts.chosen_pool(settings, db, pool)
     text = study_file.preset(base) if base in study_file.PRESETS else lifecycle.by_slug(db, base).study_file
-    return see(f"/studies/new/{study_drafts.begin(settings, place, text).key}/filters")
+    return see(f"/studies/new/{drafts.begin(settings, place, text).key}/filters")
 
 
 @router.post("/{key}/forget")
 def forget(request: Request, draft: Now) -> Response:
     """Throw a draft away."""
-    study_drafts.forget(settings_of(request), draft.key)
+    drafts.forget(settings_of(request), draft.key)
     return see("/studies/new")
 
 
 @router.get("/{key}/filters")
 def filters(request: Request, draft: Now) -> Response:
     """Every filter with its score's histogram and cut."""
-    pool = study_drafts.pool_of(draft)
+    pool = drafts.pool_of(draft)
     rules, problem = _rules(draft)
     context = {
         "rules": draft.content.get("filters", []),
-        "drawings": draft_previews.score_drawings(pool, rules),
+        "drawings": previews.score_drawings(pool, rules),
         "why": {rule["score"]: pool.why_without(rule["score"]) for rule in draft.content.get("filters", [])},
-        "scores": draft_previews.numbers_of(pool),
+        "scores": previews.numbers_of(pool),
         "pool": pool,
         "short": short_number,
     }
@@ -103,7 +103,7 @@ def filters(request: Request, draft: Now) -> Response:
 @router.post("/{key}/filters")
 def change_filters(request: Request, draft: Now, form: Sent) -> Response:
     """Take the thresholds over."""
-    return _changed(request, draft, draft_forms.filters(draft.content, form), form, "filters", "design")
+    return _changed(request, draft, forms.filters(draft.content, form), form, "filters", "design")
 
 
 @router.get("/{key}/design")
@@ -115,8 +115,8 @@ def design(request: Request, draft: Now) -> Response:
 @router.post("/{key}/design")
 def change_design(request: Request, draft: Now, form: Sent) -> Response:
     """Take the design over; htmx gets the new preview alone."""
-    changed = Draft(draft.key, draft.pool, draft_forms.design(draft.content, form), draft.changed)
-    study_drafts.save(settings_of(request), changed)
+    changed = Draft(draft.key, draft.pool, forms.design(draft.content, form), draft.changed)
+    drafts.save(settings_of(request), changed)
     if is_htmx(request):
         return page(request, "wizard/design.html", _previewed(changed), block="preview")
     return see(f"/studies/new/{draft.key}/{'questions' if form.get('go') == 'on' else 'design'}")
@@ -125,8 +125,8 @@ def change_design(request: Request, draft: Now, form: Sent) -> Response:
 @router.get("/{key}/clips")
 def clips(request: Request, draft: Now, number: Annotated[int, Query(ge=1, le=100_000, alias="page")] = 1) -> Response:
     """The drawn clips as a wall of posters."""
-    shown, total = draft_previews.wall(draft, number)
-    pages = max(1, -(-total // draft_previews.ON_A_WALL))
+    shown, total = previews.wall(draft, number)
+    pages = max(1, -(-total // previews.ON_A_WALL))
     context = {"clips": shown, "total": total, "number": number, "pages": pages, "short": short_number}
     return _step(request, draft, "clips", context, None)
 
@@ -134,7 +134,7 @@ def clips(request: Request, draft: Now, number: Annotated[int, Query(ge=1, le=10
 @router.get("/{key}/posters/{row}.jpg")
 def poster(request: Request, draft: Now, row: Annotated[int, Path(ge=0, le=2**31)]) -> FileResponse:
     """A still picture of the clip in one row of the draft's pool."""
-    pool = study_drafts.pool_of(draft)
+    pool = drafts.pool_of(draft)
     if row >= pool.frame.height:
         raise NotFound("The pool has no such row.", "Look at the wall of clips again.")
     file = posters.poster(settings_of(request), pool, pool.frame["clip"][row])
@@ -153,7 +153,7 @@ def questions(request: Request, draft: Now) -> Response:
 @router.post("/{key}/questions")
 def change_questions(request: Request, draft: Now, form: Sent) -> Response:
     """Take them over."""
-    return _changed(request, draft, draft_forms.questions(draft.content, form), form, "questions", "review")
+    return _changed(request, draft, forms.questions(draft.content, form), form, "questions", "review")
 
 
 @router.get("/{key}/review")
@@ -167,10 +167,10 @@ def change_text(request: Request, draft: Now, form: Sent) -> Response:
     """Take the edited study file over; a text that is no TOML is shown again with what is wrong."""
     text = form.get("text", "").replace("\r\n", "\n")
     try:
-        content = study_file.toml(text, study_drafts.NAME)
+        content = study_file.toml(text, drafts.NAME)
     except AppError as error:
         return _review(request, draft, text, str(error), status=422)
-    study_drafts.save(settings_of(request), Draft(draft.key, draft.pool, content, draft.changed))
+    drafts.save(settings_of(request), Draft(draft.key, draft.pool, content, draft.changed))
     return see(f"/studies/new/{draft.key}/review")
 
 
@@ -201,10 +201,10 @@ def _share(job: Job) -> int:
 
 
 def _make(opened: Database, settings: Settings, draft: Draft, step: Step) -> str:
-    pool, spec = study_drafts.pool_of(draft), draft.spec()
+    pool, spec = drafts.pool_of(draft), draft.spec()
     slug = lifecycle.free_slug(opened, lifecycle.slug_of(spec.name))
     made = creation.create(opened, settings, pool, spec, draft.text, slug=slug, on_clip=step)
-    study_drafts.forget(settings, draft.key)
+    drafts.forget(settings, draft.key)
     return made
 
 
@@ -230,21 +230,21 @@ def _rules(draft: Draft) -> tuple[list[Filter], str | None]:
 def _previewed(draft: Draft) -> dict[str, Any]:
     """The preview for the design page, or what stands in its way."""
     try:
-        return {"preview": draft_previews.preview(draft), "problem": None, "key": draft.key}
+        return {"preview": previews.preview(draft), "problem": None, "key": draft.key}
     except AppError as error:
         return {"preview": None, "problem": str(error), "key": draft.key}
 
 
 def _design(request: Request, draft: Draft) -> Response:
-    pool = study_drafts.pool_of(draft)
+    pool = drafts.pool_of(draft)
     strata = draft.content.get("sampling", {}).get("strata", [])
     context = {
         "content": draft.content,
         "plan": draft.content.get("sampling", {}),
-        "chosen": draft_forms.chosen_design(draft.content),
-        "designs": draft_forms.DESIGNS,
-        "allocations": draft_forms.ALLOCATIONS,
-        "columns": draft_previews.columns_of(pool),
+        "chosen": forms.chosen_design(draft.content),
+        "designs": forms.DESIGNS,
+        "allocations": forms.ALLOCATIONS,
+        "columns": previews.columns_of(pool),
         "rules": draft.content.get("filters", []),
         "band": next((one for one in strata if "filter" in one), {}),
         "part": next((one for one in strata if "filter" not in one), {}),
@@ -268,5 +268,5 @@ def _changed(
     request: Request, draft: Draft, content: dict[str, Any], form: dict[str, str], here: str, after: str
 ) -> Response:
     """Keep the change, and go on where the researcher said so."""
-    study_drafts.save(settings_of(request), Draft(draft.key, draft.pool, content, draft.changed))
+    drafts.save(settings_of(request), Draft(draft.key, draft.pool, content, draft.changed))
     return see(f"/studies/new/{draft.key}/{after if form.get('go') == 'on' else here}")

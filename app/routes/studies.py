@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from app import invite_lists, progress, questions, raters, study_drafts
+from app import invite_lists, progress, questions, raters
 from app.auth import require_researcher
 from app.filters.threshold_text import threshold_text
 from app.markdown import markdown
@@ -13,6 +13,7 @@ from app.settings import Settings
 from app.studies import lifecycle, whole_study
 from app.studies import overview as study_overview
 from app.web.pages import Reader, Writer, page, see
+from app.wizard import drafts
 
 router = APIRouter(dependencies=[Depends(require_researcher)])
 
@@ -74,7 +75,7 @@ def state(
 @router.post("/studies/{slug}/clone")
 def clone(request: Request, slug: str, db: Reader) -> Response:
     """A draft filled with this study's file, to be changed; the study stays as it is."""
-    draft = study_drafts.clone(request.app.state.settings, lifecycle.by_slug(db, slug))
+    draft = drafts.clone(request.app.state.settings, lifecycle.by_slug(db, slug))
     return see(f"/studies/new/{draft.key}/filters")
 
 

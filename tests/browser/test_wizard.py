@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 from playwright.sync_api import Page, expect
 
-from app import study_drafts
 from app.studies import study_file
+from app.wizard import drafts
 from tests.browser.conftest import Site, SiteMaker
 from tests.factories import tiny_video
 
@@ -33,7 +33,7 @@ def opened(make_site: SiteMaker, *, width: int = 1440, theme: str = "light") -> 
             "sharpness": [4.0 * number for number in range(CLIPS)],
         }
     ).write_parquet(folder / "talks.parquet")
-    draft = study_drafts.begin(site.settings, folder / "talks.parquet", study_file.preset("acr"))
+    draft = drafts.begin(site.settings, folder / "talks.parquet", study_file.preset("acr"))
     page = site.page(width=width, theme=theme)
     page.goto(site.server.links["Researcher"])
     return site, page, f"/studies/new/{draft.key}"

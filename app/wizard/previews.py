@@ -5,9 +5,7 @@ from math import ceil
 
 import polars as pl
 
-from app import study_drafts
 from app.cache import Cache
-from app.design_claims import Claim, claims
 from app.errors import AppError
 from app.pools.pool_files import FACTS, Pool
 from app.pools.summary import histograms
@@ -15,7 +13,9 @@ from app.pools.summary_page import Drawing, drawing
 from app.studies import creation, overview
 from app.studies.drawing import DrawnClip, StudySample, sample_from_pool
 from app.studies.study_file import FilterSpec
-from app.study_drafts import Draft
+from app.wizard import drafts
+from app.wizard.claims import Claim, claims
+from app.wizard.drafts import Draft
 from scoring.filters import Filter
 
 ON_A_WALL = 48
@@ -90,7 +90,7 @@ def drawn(draft: Draft) -> tuple[Pool, StudySample, list[FilterSpec], list[str]]
 
     Raises AppError where the draft is not right or cannot be drawn.
     """
-    pool = study_drafts.pool_of(draft)
+    pool = drafts.pool_of(draft)
     key = (draft.pool, draft.text)
     found, filters, left_out = _SAMPLES.get(key, pool.fingerprint, lambda: _draw(pool, draft))
     return pool, found, filters, left_out
