@@ -83,8 +83,8 @@ def init(
     serve_it: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the study when it is made.")] = True,
 ) -> None:
     """Score a folder of videos, draw a sample, make a study and print its links."""
-    from app.invite_lists import links as link_lines
     from app.pools import pool_files
+    from app.raters.invite_list import links as link_lines
     from app.studies import creation, lifecycle, study_file
     from scoring.pose import best_pose
     from scoring.runners import Processes
@@ -179,7 +179,7 @@ def serve(port: Port = 8000) -> None:
 @cli.command()
 def links(port: Port = 8000) -> None:
     """Print the researcher's link and each study's link for raters."""
-    from app.invite_lists import links as link_lines
+    from app.raters.invite_list import links as link_lines
 
     settings = load()
     for line in link_lines(settings, existing_database(settings), port=port):
@@ -189,8 +189,8 @@ def links(port: Port = 8000) -> None:
 @cli.command()
 def revoke(study: str, name: str) -> None:
     """Withdraw a rater's invitation; the answers given so far stay."""
-    from app import raters
     from app.models import now
+    from app.raters import raters
     from app.studies import lifecycle
 
     with existing_database(load()).writer() as db:

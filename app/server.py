@@ -15,8 +15,8 @@ from fastapi import FastAPI
 
 from app.db import Database
 from app.errors import AppError
-from app.invite_lists import links
 from app.main import create_app
+from app.raters.invite_list import links
 from app.settings import HOST, Settings
 from app.web.researcher_process import ResearcherProcess
 

@@ -7,9 +7,9 @@ from typing import Any
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import raters
 from app.db import Database
 from app.models import Criterion, Event, Rater, Study, StudyClip
+from app.raters import raters
 from app.settings import Settings
 from app.studies.clip_files import new_key
 from app.studies.rules import Rules

@@ -7,9 +7,10 @@ from sqlalchemy import event
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import endings, entry, raters
+from app import endings, entry
 from app.db import Database
 from app.models import Assignment, Judgment
+from app.raters import raters
 from app.settings import Settings
 from app.studies.rules import Recruitment
 from tests.entries import agree, asked, come, events, give_rules, only_rater

@@ -12,10 +12,11 @@ import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import __version__, assignments, auth, exports, filter_results, judgments, raters, results, standings
+from app import __version__, assignments, auth, exports, filter_results, judgments, results, standings
 from app.db import Database
 from app.judgments import Answer
 from app.models import Assignment, Rater, Study, StudyClip
+from app.raters import raters
 from app.settings import Settings
 from app.studies import whole_study
 from app.votes import Kind

@@ -13,9 +13,10 @@ from httpx2 import Response
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import auth, invite_lists, invites, raters
+from app import auth
 from app.db import Database
 from app.models import Invite, Rater, Study
+from app.raters import invite_list, invites, raters
 from app.settings import Settings
 from tests.factories import NOON, StudyMaker, answers
 
@@ -200,7 +201,7 @@ def test_the_link_made_with_the_study_can_be_withdrawn_too(
     post(researcher, study, "open/first/withdraw")
     assert visitor().get(link).status_code == 404
     assert not any(link in researcher.get(path).text for path in pages)
-    assert not any(link in line for line in invite_lists.links(settings, database, port=8000))
+    assert not any(link in line for line in invite_list.links(settings, database, port=8000))
     assert "withdrawn" in row(listed(researcher, study), "The study&#39;s own link")
 
 
@@ -249,15 +250,15 @@ def test_states_and_counts_follow_the_clock(database: Database, study: Study) ->
     """At the very moment of its end a link is expired; the counts by state agree with the rows."""
     with database.writer() as db:
         ((ada,), _) = (
-            invite_lists.invite_all(db, study, [("Ada", NOON)]),
-            invite_lists.invite_all(db, study, [("Bo", None)]),
+            invite_list.invite_all(db, study, [("Ada", NOON)]),
+            invite_list.invite_all(db, study, [("Bo", None)]),
         )
         assert ada.name == "Ada"
         for moment, state in ((NOON - timedelta(seconds=1), "active"), (NOON, "expired")):
-            page = invite_lists.rater_page(db, study, now=moment)
+            page = invite_list.rater_page(db, study, now=moment)
             assert {one.name: one.state for one in page.rows} == {"Ada": state, "Bo": "active"}
             expired = int(state == "expired")
-            counted = invite_lists.counts(db, study, now=moment)
+            counted = invite_list.counts(db, study, now=moment)
             assert counted == {"active": 2 - expired, "expired": expired, "withdrawn": 0}
 
 
@@ -266,7 +267,7 @@ def test_a_long_list_comes_in_pages_and_can_be_searched(
 ) -> None:
     """A hundred to a page, the newest first; a search holds letters as they are, without regard to case."""
     with database.writer() as db:
-        invite_lists.invite_all(db, study, [(f"Rater {number}", None) for number in range(101)])
+        invite_list.invite_all(db, study, [(f"Rater {number}", None) for number in range(101)])
     rater = study_maker.rater(study, "50%_Ω")
     study_maker.rate(study, rater, answers())
     first, second = listed(researcher, study), listed(researcher, study, "?page=2")

@@ -11,11 +11,11 @@ from sqlmodel import select
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
-from app import invites
 from app.cli import cli
 from app.db import Database
 from app.errors import AppError, NotAllowed, NotFound
 from app.models import Invite, Rater
+from app.raters import invites
 from app.settings import Settings
 from tests.factories import NOON, StudyMaker
 

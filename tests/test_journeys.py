@@ -8,9 +8,9 @@ from httpx2 import Response
 from sqlmodel import Session, select
 from starlette.testclient import TestClient
 
-from app import raters
 from app.db import Database
 from app.models import Assignment, Event, Judgment, Rater, Study, StudyClip
+from app.raters import raters
 from app.settings import Settings
 from tests.factories import StudyMaker, form
 

@@ -9,8 +9,9 @@ import pytest
 from jinja2.ext import babel_extract
 from starlette.testclient import TestClient
 
-from app import languages, raters
+from app import languages
 from app.languages import Language
+from app.raters import raters
 from app.settings import Settings, data_folder
 from app.studies import scales
 from tests.factories import StudyMaker

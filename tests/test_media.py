@@ -12,10 +12,11 @@ import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import auth, raters
+from app import auth
 from app.db import Database
 from app.errors import AppError
 from app.models import Assignment, Study, StudyClip
+from app.raters import raters
 from app.settings import Settings
 from app.studies import clip_files
 from app.studies.media import address_of

@@ -7,9 +7,10 @@ from html.parser import HTMLParser
 import pytest
 from starlette.testclient import TestClient
 
-from app import auth, raters
+from app import auth
 from app.db import Database
 from app.models import Study
+from app.raters import raters
 from app.settings import Settings
 from app.web.pages import CONTENT_POLICY
 from tests.factories import StudyMaker, answers, form

@@ -11,12 +11,13 @@ from sqlmodel import select
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
-from app import assignments, auth, filter_results, flows, invite_lists, progress, results, truth_flows
+from app import assignments, auth, filter_results, flows, progress, results, truth_flows
 from app.cli import cli
 from app.db import Database
 from app.flows import Stage
 from app.judgments import Answer, record
 from app.models import Assignment, Rater, Study
+from app.raters import invite_list
 from app.settings import Settings
 from app.studies import lifecycle
 from app.studies.overview import line_of
@@ -214,7 +215,7 @@ def test_a_withdrawn_rater_has_nothing_left(study_maker: StudyMaker, database: D
         kept = lifecycle.by_slug(db, study.slug)
         kept.rules = {"recruitment": {"clips_per_rater": 4}}
         db.add(kept)
-        invite_lists.withdraw_rater(db, kept, ada.id, now=NOON)
+        invite_list.withdraw_rater(db, kept, ada.id, now=NOON)
     with database.reader() as db:
         study = lifecycle.by_slug(db, study.slug)
         found = {one.name: (one.left, one.state(NOON)) for one in flows.by_rater(db, study, kind="person")}
@@ -250,7 +251,7 @@ def test_empty_states_say_what_to_do(study_maker: StudyMaker, researcher: TestCl
     address = f"/studies/{study.slug}/progress"
     assert "Nobody has come yet" in researcher.get(address).text
     with database.writer() as db:
-        invite_lists.invite_all(db, study, [("Ada", None)])
+        invite_list.invite_all(db, study, [("Ada", None)])
     assert "1 rater is invited" in researcher.get(address).text
     researcher.post(f"/studies/{study.slug}/state", data={"state": "closed"})
     assert "This study is closed: raters get no clips." in researcher.get(address).text

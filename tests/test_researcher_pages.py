@@ -6,8 +6,9 @@ from collections.abc import Callable
 import pytest
 from starlette.testclient import TestClient
 
-from app import auth, raters
+from app import auth
 from app.filters.threshold_text import passes, threshold_text
+from app.raters import raters
 from app.settings import Settings
 from tests.factories import StudyMaker, answers, form
 

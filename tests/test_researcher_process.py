@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from app import raters
 from app.db import Database
 from app.models import Study
+from app.raters import raters
 from app.settings import Settings
 from tests import servers
 from tests.factories import StudyMaker, answers

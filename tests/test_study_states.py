@@ -7,11 +7,12 @@ from sqlmodel import select
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
-from app import auth, raters
+from app import auth
 from app.cli import cli
 from app.db import Database
 from app.errors import AppError
 from app.models import Assignment, Judgment, Study
+from app.raters import raters
 from app.settings import Settings
 from app.studies import lifecycle
 from tests.entries import asked, come, events, give_rules

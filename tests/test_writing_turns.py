@@ -8,10 +8,10 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlmodel import select
 
-from app import raters
 from app.db import Database, WriterBusy
 from app.main import create_app
 from app.models import Rater
+from app.raters import raters
 from app.settings import Settings
 from tests.factories import StudyMaker
 

@@ -18,7 +18,7 @@ Expires = Annotated[
 
 def invite(study: str, name: str, expires: Expires = "", port: Port = 8000) -> None:
     """Make a personal link for one rater: the same person on every device that opens it."""
-    from app import invites
+    from app.raters import invites
     from app.studies import lifecycle
 
     end = invites.end_of(expires)
@@ -37,7 +37,7 @@ def invite_many(
     port: Port = 8000,
 ) -> None:
     """Make a personal link for each rater of a list, or one open link."""
-    from app import invites
+    from app.raters import invites
     from app.studies import lifecycle
 
     if open_link == (csv is not None) or (csv is None) != (output is None):

@@ -11,11 +11,12 @@ from http.cookiejar import CookieJar
 
 import uvicorn
 
-from app import auth, raters
+from app import auth
 from app.db import Database
 from app.demo.study import SLUG
 from app.errors import AppError
 from app.main import create_app
+from app.raters import raters
 from app.server import config, listening
 from app.settings import HOST, Settings
 from app.studies import lifecycle

@@ -5,9 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request, Response
 from sqlmodel import Session
 
-from app import auth, invites, raters
+from app import auth
 from app.errors import NotAllowed
 from app.models import now
+from app.raters import invites, raters
 from app.studies import overview
 from app.studies.rules import rules_of
 from app.web.pages import Reader, Writer, page, see, speak
@@ -69,7 +70,7 @@ def invitation(request: Request, token: str, db: Reader) -> Response:
             "clips": overview.clips_per_rater(db, way.study),
             "minutes": overview.minutes_per_rater(db, way.study),
         }
-        return page(request, "rate/join.html", context)
+        return page(request, "raters/join.html", context)
     response = see("/rate")
     auth.sign_in(request, response, "rater", rater)
     return response

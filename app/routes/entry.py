@@ -5,10 +5,11 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Form, Request, Response
 from sqlmodel import Session
 
-from app import devices, endings, entry, questions, raters, rooms, standings
+from app import devices, endings, entry, questions, rooms, standings
 from app.auth import SignedIn, signed_in_rater
 from app.entry import PAGES
 from app.markdown import markdown
+from app.raters import raters
 from app.routes.rate import study_parts
 from app.studies import documents
 from app.studies.rules import Device

@@ -6,11 +6,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, File, Form, Path, Query, Request, Response, UploadFile
 from sqlmodel import Session
 
-from app import invite_lists, invites, raters
 from app.auth import require_researcher
 from app.errors import AppError
-from app.invites import Link
 from app.models import Study, now
+from app.raters import invite_list, invites, raters
+from app.raters.invites import Link
 from app.settings import Settings
 from app.studies import lifecycle
 from app.web.pages import Reader, Writer, page, see
@@ -45,7 +45,7 @@ def personal(
     """A personal link, shown on this answer alone."""
     study = lifecycle.by_slug(db, slug)
     try:
-        (link,) = invite_lists.invite_all(db, study, [(name, invites.end_of(expires))])
+        (link,) = invite_list.invite_all(db, study, [(name, invites.end_of(expires))])
     except AppError as problem:
         return _page(request, db, study, problem=problem, typed={"name": name, "expires": expires})
     return _page(request, db, study, link=link)
@@ -79,7 +79,7 @@ def from_list(
     try:
         end = invites.end_of(expires)
         given = [(name, own or end) for name, own in invites.names_in(_text(names))]
-        links = invite_lists.invite_all(db, study, given)
+        links = invite_list.invite_all(db, study, given)
     except AppError as problem:
         return _page(request, db, study, problem=problem)
     headers = {
@@ -94,7 +94,7 @@ def renewed(request: Request, slug: str, number: Number, db: Writer, expires: Ex
     """A new personal link for a rater who lost theirs, shown on this answer alone."""
     study = lifecycle.by_slug(db, slug)
     try:
-        link = invite_lists.renew(db, study, number, expires_at=invites.end_of(expires))
+        link = invite_list.renew(db, study, number, expires_at=invites.end_of(expires))
     except AppError as problem:
         return _page(request, db, study, problem=problem)
     return _page(request, db, study, link=link)
@@ -104,7 +104,7 @@ def renewed(request: Request, slug: str, number: Number, db: Writer, expires: Ex
 def withdraw(slug: str, number: Number, db: Writer) -> Response:
     """Let a rater in no more."""
     study = lifecycle.by_slug(db, slug)
-    invite_lists.withdraw_rater(db, study, number, now=now())
+    invite_list.withdraw_rater(db, study, number, now=now())
     return see(f"/studies/{study.slug}/raters")
 
 
@@ -112,7 +112,7 @@ def withdraw(slug: str, number: Number, db: Writer) -> Response:
 def withdraw_first(slug: str, db: Writer) -> Response:
     """Let nobody more in by the link made with the study."""
     study = lifecycle.by_slug(db, slug)
-    invite_lists.withdraw_first(db, study)
+    invite_list.withdraw_first(db, study)
     return see(f"/studies/{study.slug}/raters")
 
 
@@ -166,8 +166,8 @@ def _page(
     context = {
         "study_name": study.name,
         "study": study,
-        "people": invite_lists.rater_page(db, study, now=moment, wanted=wanted, number=number),
-        "links": invite_lists.open_links(db, settings, study, now=moment),
+        "people": invite_list.rater_page(db, study, now=moment, wanted=wanted, number=number),
+        "links": invite_list.open_links(db, settings, study, now=moment),
         "wanted": wanted,
         "link": link,
         "address": address,
@@ -176,4 +176,4 @@ def _page(
         "typed": {"name": "", "expires": "", "label": "", "cap": "", "open_expires": ""} | (typed or {}),
         "first_link": f"{_base(request)}{raters.open_link(settings, study)}",
     }
-    return page(request, "studies/raters.html", context, status=problem.status if problem else 200)
+    return page(request, "raters/raters.html", context, status=problem.status if problem else 200)

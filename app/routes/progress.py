@@ -9,13 +9,14 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlmodel import Session
 
-from app import flows, invite_lists, progress, rater_quality, results, truth_flows, votes
+from app import flows, progress, rater_quality, results, truth_flows, votes
 from app.auth import require_researcher
 from app.cache import Cache
 from app.flows import Left, RaterFlow, Stage, StratumFlow, Stuck
-from app.invite_lists import LinkState
 from app.models import Study, now
 from app.rater_quality import RaterQuality
+from app.raters import invite_list
+from app.raters.invite_list import LinkState
 from app.settings import Settings
 from app.studies import lifecycle
 from app.truth_flows import Truths
@@ -89,8 +90,8 @@ def look(db: Session, settings: Settings, study: Study, kind: Kind) -> Seen:
     moment = now()
     strata = flows.by_stratum(db, study, kind=kind)
     raters = flows.by_rater(db, study, kind=kind)
-    open_states = Counter(one.state for one in invite_lists.open_links(db, settings, study, now=moment))
-    links = Counter(invite_lists.counts(db, study, now=moment)) + open_states
+    open_states = Counter(one.state for one in invite_list.open_links(db, settings, study, now=moment))
+    links = Counter(invite_list.counts(db, study, now=moment)) + open_states
     return Seen(
         at=moment,
         strata=strata,

@@ -5,9 +5,10 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Form, Request, Response
 
-from app import raters, rooms
+from app import rooms
 from app.auth import signed_in_rater
 from app.languages import Language
+from app.raters import raters
 from app.routes.rate import study_parts
 from app.studies import scales
 from app.web.pages import database, page, see

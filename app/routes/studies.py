@@ -5,10 +5,11 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from app import invite_lists, progress, questions, raters
+from app import progress, questions
 from app.auth import require_researcher
 from app.filters.threshold_text import threshold_text
 from app.markdown import markdown
+from app.raters import invite_list, raters
 from app.settings import Settings
 from app.studies import lifecycle, whole_study
 from app.studies import overview as study_overview
@@ -47,7 +48,7 @@ def overview(request: Request, slug: str, db: Reader) -> Response:
         "filters": [(rule, threshold_text(rule.minimum, rule.maximum)) for rule in whole.filters],
         "guidelines_html": markdown(study.guidelines),
         "rater_link": f"{str(request.base_url).rstrip('/')}{raters.open_link(settings, study)}"
-        if invite_lists.has_first_link(settings, study)
+        if invite_list.has_first_link(settings, study)
         else "",
     }
     return page(request, "studies/overview.html", context)

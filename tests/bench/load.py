@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 from sqlmodel import select
 
-from app import raters
 from app.db import Database
 from app.models import Assignment, Judgment
+from app.raters import raters
 from app.settings import Settings
 from tests import servers
 from tests.factories import StudyMaker

@@ -7,10 +7,10 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 from sqlmodel import select
 
-from app import raters
 from app.db import Database
 from app.demo import study as demo
 from app.models import StudyClip
+from app.raters import raters
 from app.settings import Settings
 from app.studies import clip_files, lifecycle
 from tests import servers

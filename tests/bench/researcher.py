@@ -13,9 +13,9 @@ import polars as pl
 from sqlalchemy import delete, insert
 from sqlmodel import Session, col, select
 
-from app import raters
 from app.db import Database
 from app.models import Assignment, Criterion, Judgment, Rater, Study, StudyClip
+from app.raters import raters
 from app.settings import Settings
 from tests import servers
 from tests.factories import NOON, StudyMaker

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from app import raters
 from app.db import Database
+from app.raters import raters
 from app.settings import Settings
 from tests import servers
 from tests.bench.researcher import BUSY, CLIPS, PLACES, asked, big_study

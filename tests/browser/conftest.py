@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from app import raters
 from app.db import Database
 from app.models import Study
+from app.raters import raters
 from app.settings import Settings
 from tests import servers
 from tests.conftest import need

@@ -5,8 +5,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from sqlmodel import select
 
-from app import raters
 from app.models import Criterion, Filter, Study, StudyClip
+from app.raters import raters
 from app.studies import lifecycle
 from tests.browser.conftest import SiteMaker
 from tests.browser.test_evidence_pages import judged

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 from sqlmodel import select
 
-from app import invites
 from app.models import Assignment, Judgment
+from app.raters import invites
 from app.studies import lifecycle
 from tests import servers
 from tests.browser.conftest import Site, SiteMaker

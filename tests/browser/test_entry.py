@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import Page, expect
 from sqlmodel import select
 
-from app import raters
 from app.models import Judgment, Study
+from app.raters import raters
 from app.studies import lifecycle
 from tests.browser.conftest import Site, SiteMaker
 from tests.entries import give_rubric, give_rules, only_rater

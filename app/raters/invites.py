@@ -12,9 +12,10 @@ import segno
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from app import auth, raters
+from app import auth
 from app.errors import AppError, NotAllowed, NotFound
 from app.models import Event, Invite, Rater, Study
+from app.raters import raters
 from app.studies.rules import Rules
 
 TOKEN_BYTES = 24

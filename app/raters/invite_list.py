@@ -11,11 +11,12 @@ from sqlalchemy import ColumnElement, case, func, or_
 from sqlalchemy import select as rows
 from sqlmodel import Session, col, select
 
-from app import auth, invites, raters
+from app import auth
 from app.db import Database
 from app.errors import AppError, NotFound
-from app.invites import Link
 from app.models import Assignment, Event, Invite, Rater, Study
+from app.raters import invites, raters
+from app.raters.invites import Link
 from app.settings import HOST, Settings
 from app.studies.rules import rules_of
 
