@@ -16,9 +16,9 @@ from analysis import rater_flags
 from analysis.estimate import Estimate
 from analysis.rater_flags import Runs
 from analysis.rates import wilson
-from app import known_answers
 from app.answers import numbers
 from app.models import Assignment, Criterion, Event, Judgment, Rater, Study, StudyClip, is_work
+from app.rating import reference_answers
 from app.studies import scales
 from app.studies.rules import Rules
 from app.votes import Kind
@@ -202,7 +202,7 @@ def _right(
     clips = 0
     for (clip,), part in asked.group_by("clip"):
         given = dict(zip(part["criterion"].to_list(), part["value"].to_list(), strict=True))
-        said = known_answers.check(criteria, given, known.get(int(clip), {}), tolerance)
+        said = reference_answers.check(criteria, given, known.get(int(clip), {}), tolerance)
         said = [one for one in said if one.given is not None]
         clips += bool(said)
         right += bool(said) and all(one.right for one in said)

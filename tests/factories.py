@@ -11,11 +11,11 @@ import av
 import numpy as np
 
 from app import auth
-from app.assignments import held, top_up
 from app.db import Database
-from app.judgments import Answer, record
 from app.models import Assignment, Criterion, Filter, Rater, Study, StudyClip
 from app.raters import raters
+from app.rating.assignments import held, top_up
+from app.rating.judgments import Answer, record
 from app.settings import Settings
 from app.studies import whole_study
 from app.studies.clip_files import new_key

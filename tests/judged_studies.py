@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 
 from sqlmodel import select
 
-from app import assignments, judgments, results
+from app import results
 from app.db import Database
-from app.judgments import Answer
 from app.models import Rater, Study, StudyClip
+from app.rating import assignments, judgments
+from app.rating.judgments import Answer
 from app.results import Results
 from app.studies import lifecycle, whole_study
 from app.votes import Kind

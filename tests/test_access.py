@@ -13,10 +13,10 @@ from sqlmodel import select
 from starlette.testclient import TestClient
 
 from app import auth
-from app.assignments import held
 from app.db import Database
 from app.models import Assignment, Judgment, Rater, Study, StudyClip
 from app.raters import raters
+from app.rating.assignments import held
 from app.settings import Settings
 from app.studies.media import address_of
 from app.web.pages import CONTENT_POLICY

@@ -7,9 +7,9 @@ from itertools import pairwise
 
 from sqlmodel import select
 
-from app import assignments, judgments
-from app.judgments import Answer
 from app.models import Assignment, Event, Judgment, StudyClip
+from app.rating import assignments, judgments
+from app.rating.judgments import Answer
 from app.studies import whole_study
 from tests.factories import LEASE, NOON, StudyMaker, answers
 

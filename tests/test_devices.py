@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from app import devices
 from app.db import Database
 from app.errors import AppError
+from app.rating import device_check
 from app.settings import Settings
 from app.studies.rules import Device
 from tests.entries import come, give_rubric, give_rules, only_rater
@@ -36,21 +36,21 @@ GOOD: dict[str, Any] = {"script": True, "played": True, "width": 1280, "height":
 )
 def test_minimums_are_judged_at_their_very_value(rule: Device, told: dict[str, Any], wanted: list[str]) -> None:
     """As much as is asked for is enough; what was not measured is not there; without script only demands stand."""
-    assert devices.problems(rule, told) == wanted
+    assert device_check.problems(rule, told) == wanted
 
 
 @pytest.mark.parametrize("text", ["[]", "{", "7", '{"a":' * 500 + "1" + "}" * 500, json.dumps({"error": "x" * 3000})])
 def test_an_outcome_that_cannot_be_read_is_refused(text: str) -> None:
     """In words, and nothing is stored."""
     with pytest.raises(AppError, match="could not be read"):
-        devices.told_in(text)
+        device_check.told_in(text)
 
 
 def test_only_known_facts_of_the_right_kind_are_kept() -> None:
     """Odd values are left out; what no database takes is taken out."""
     sent = {"played": 1, "width": "wide", "height": -3, "mbit": True, "error": "B\0r\ud800", "secret": "x"}
-    assert devices.told_in(json.dumps(sent)) == {"script": True, "played": False, "error": "Br?"}
-    assert devices.told_in('{"width": NaN, "mbit": Infinity}') == {"script": True, "played": False}
+    assert device_check.told_in(json.dumps(sent)) == {"script": True, "played": False, "error": "Br?"}
+    assert device_check.told_in('{"width": NaN, "mbit": Infinity}') == {"script": True, "played": False}
 
 
 def test_a_device_that_does_not_fit_is_told_why_and_checked_again(

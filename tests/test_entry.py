@@ -7,10 +7,10 @@ from sqlalchemy import event
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import endings, entry
 from app.db import Database
 from app.models import Assignment, Judgment
 from app.raters import raters
+from app.rating import completion, onboarding
 from app.settings import Settings
 from app.studies.rules import Recruitment
 from tests.entries import agree, asked, come, events, give_rules, only_rater
@@ -208,7 +208,7 @@ def test_a_screened_out_rater_sees_that_code(
     come(browser, settings, study)
     browser.post("/rate/start")
     with database.writer() as db:
-        endings.end(db, study, only_rater(database, study), "screened_out")
+        completion.end(db, study, only_rater(database, study), "screened_out")
     page = browser.get("/rate")
     assert page.url.path == "/rate/ended"
     assert "OUT1" in page.text
@@ -227,24 +227,24 @@ def test_a_screened_out_rater_sees_that_code(
         ("https://x.org/?c={code}", "declined", "BACK1", "https://x.org/?c=BACK1"),
     ],
 )
-def test_each_ending_has_its_code_and_way_back(url: str, ending: endings.Ending, code: str, address: str) -> None:
+def test_each_ending_has_its_code_and_way_back(url: str, ending: completion.Ending, code: str, address: str) -> None:
     """An address without a place for the code serves completion alone; with one it serves every ending."""
     recruitment = Recruitment(**CODES, completion_url=url)
-    assert endings.farewell(recruitment, ending) == endings.Farewell(code, address)
+    assert completion.farewell(recruitment, ending) == completion.Farewell(code, address)
 
 
 def test_prolific_s_participants_go_back_to_prolific() -> None:
     """Naming the platform is enough: its completion address is known; an address of one's own comes first."""
     named = Recruitment(platform="prolific", completion_code="DONE1")
-    assert endings.farewell(named, "completed").address == "https://app.prolific.com/submissions/complete?cc=DONE1"
-    assert endings.farewell(named, "returned") == endings.Farewell()
+    assert completion.farewell(named, "completed").address == "https://app.prolific.com/submissions/complete?cc=DONE1"
+    assert completion.farewell(named, "returned") == completion.Farewell()
     own = Recruitment(platform="prolific", completion_code="DONE1", completion_url="https://x.org/{code}")
-    assert endings.farewell(own, "completed").address == "https://x.org/DONE1"
+    assert completion.farewell(own, "completed").address == "https://x.org/DONE1"
 
 
 def test_every_step_has_a_page() -> None:
     """No step leads nowhere."""
-    assert set(entry.PAGES) == set(entry.Step.__args__)  # type: ignore[attr-defined]  # of a Literal
+    assert set(onboarding.PAGES) == set(onboarding.Step.__args__)  # type: ignore[attr-defined]  # of a Literal
 
 
 def test_the_join_page_speaks_the_study_s_language(

@@ -11,12 +11,13 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from app import exports, outside_ratings
+from app import exports
 from app.cli import cli
 from app.db import Database
 from app.errors import AppError
 from app.exchange import forms, label_studio
 from app.models import Criterion, Study
+from app.rating import external_ratings
 from app.report import zipped
 from app.settings import Settings
 from app.studies import lifecycle
@@ -79,8 +80,8 @@ def test_models_are_predictions_beside_people_s_answers(study_maker: StudyMaker,
     """A model's rating is a prediction with the model's name, and no answer of a person."""
     study = nine_clips(study_maker)
     with database.writer() as db:
-        rating = outside_ratings.OutsideRating("secret-name-3", "verdict", "reject")
-        outside_ratings.take(db, lifecycle.by_slug(db, study.slug), "vlm", [rating], now=NOON)
+        rating = external_ratings.OutsideRating("secret-name-3", "verdict", "reject")
+        external_ratings.take(db, lifecycle.by_slug(db, study.slug), "vlm", [rating], now=NOON)
     clips = json.loads(made(database, study, "label-studio")["clips.json"])
     told = {clip["data"]["clip"]: clip["predictions"] for clip in clips}
     assert told["secret-name-3"][0]["model_version"] == "vlm"

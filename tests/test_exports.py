@@ -12,11 +12,12 @@ import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import __version__, assignments, auth, exports, filter_results, judgments, results, standings
+from app import __version__, auth, exports, filter_results, results
 from app.db import Database
-from app.judgments import Answer
 from app.models import Assignment, Rater, Study, StudyClip
 from app.raters import raters
+from app.rating import assignments, judgments, rater_position
+from app.rating.judgments import Answer
 from app.settings import Settings
 from app.studies import whole_study
 from app.votes import Kind
@@ -47,7 +48,7 @@ def send(maker: StudyMaker, study: Study, rater: Rater, *, submission: str, fact
         whole = whole_study.parts(db, study.id)
         have = assignments.top_up(db, study, rater, assignments.held(db, rater), now=NOON, lease=LEASE)
         if not have:
-            last = standings.standing(db, study, rater).last
+            last = rater_position.standing(db, study, rater).last
             assert last is not None
             have = [assignments.owned(db, rater, last)]
         answer = Answer(answers(**values), submission, facts)

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from app import devices, specials
 from app.db import Database
 from app.models import SHUFFLE_PRIME, Rater, Study, StudyClip, WorkPurpose
+from app.rating import device_check, inserted_clips
 from app.studies import media
 from app.studies.rules import Repeats, Rules
 from tests.entries import give_rules
@@ -91,7 +91,7 @@ def test_an_inserted_clip_is_the_first_of_the_raters_own_order(
         change_clips(database, role=purpose)
     rules = Rules(repeats=Repeats().model_copy(update={"apart": 0}))
     with database.reader() as db:
-        found = specials.pick(db, study, rules, rater, purpose, criterion="")
+        found = inserted_clips.pick(db, study, rules, rater, purpose, criterion="")
     assert found == (rater_order(database)[0].id, int(purpose == "repeat"))
 
 
@@ -99,4 +99,4 @@ def test_the_device_check_plays_the_last_clip_of_the_raters_own_order(rater: Rat
     """The rater learns least from the clip that comes last."""
     last = rater_order(database)[-1]
     with database.reader() as db:
-        assert devices.clip_for(db, rater) == media.address_in_study(last.id, last.media_key)
+        assert device_check.clip_for(db, rater) == media.address_in_study(last.id, last.media_key)

@@ -11,13 +11,14 @@ from sqlmodel import select
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
-from app import assignments, auth, filter_results, flows, progress, results, truth_flows
+from app import auth, filter_results, flows, progress, results, truth_flows
 from app.cli import cli
 from app.db import Database
 from app.flows import Stage
-from app.judgments import Answer, record
 from app.models import Assignment, Rater, Study
 from app.raters import invite_list
+from app.rating import assignments
+from app.rating.judgments import Answer, record
 from app.settings import Settings
 from app.studies import lifecycle
 from app.studies.overview import line_of

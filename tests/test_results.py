@@ -10,11 +10,12 @@ from fastapi import FastAPI
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import assignments, auth, exports, judgments, result_pages
+from app import auth, exports, result_pages
 from app.cache import Cache
 from app.db import Database
-from app.judgments import Answer
 from app.models import Assignment, Filter, Judgment, Rater, Study, StudyClip
+from app.rating import assignments, judgments
+from app.rating.judgments import Answer
 from app.results import Results, cached
 from app.settings import Settings
 from app.studies import whole_study

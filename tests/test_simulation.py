@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from sqlmodel import col, select
 
-from app import assignments, schedule, standings
 from app.db import Database
 from app.models import Assignment, Study, StudyClip
+from app.rating import assignments, rater_position, schedule
 from app.studies.creation import blocks
 from app.studies.rules import Rules
 from tests.factories import LEASE, NOON, StudyMaker, answers
@@ -143,7 +143,7 @@ def test_the_count_of_clips_to_come_does_not_tell_specials(study_maker: StudyMak
     for step in range(50):
         assert study_maker.rate(study, rater, answers(), at=NOON + STEP * step) is not None
         with study_maker.database.reader() as db:
-            standing = standings.standing(db, study, rater)
+            standing = rater_position.standing(db, study, rater)
         totals.add(standing.done + standing.held + standing.free)
     assert len(totals) == 1
 

@@ -9,9 +9,10 @@ import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import known_answers, votes
+from app import votes
 from app.db import Database
 from app.models import Assignment, Criterion, Event, Judgment, Study, StudyClip
+from app.rating import reference_answers
 from app.settings import Settings
 from app.studies.clip_files import new_key
 from tests.entries import come, events, give_rules, only_rater
@@ -253,8 +254,8 @@ def test_right_is_within_the_tolerance_where_there_are_steps(
 ) -> None:
     """Steps of a scale, tenths of a slider; elsewhere the same answer."""
     item = Criterion(study_id=1, position=0, key="k", label="K", question="?", scale=scale, options=["noise", "blur"])
-    assert known_answers.is_right(item, given, right, tolerance) is expected
-    assert known_answers.is_right(item, None, right, tolerance) is False
+    assert reference_answers.is_right(item, given, right, tolerance) is expected
+    assert reference_answers.is_right(item, None, right, tolerance) is False
 
 
 @on_sqlite

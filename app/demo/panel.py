@@ -10,10 +10,10 @@ from uuid import UUID
 
 from sqlmodel import Session, col, select
 
-from app.assignments import draw_arm
 from app.demo.clips import DemoClip
 from app.models import Assignment, Criterion, Judgment, Rater, Study, StudyClip, now
 from app.raters import raters
+from app.rating.assignments import draw_arm
 from app.studies import scales
 
 PANEL = 5

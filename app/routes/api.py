@@ -10,12 +10,13 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from app import __version__, api_tokens, exports, outside_ratings, progress
+from app import __version__, api_tokens, exports, progress
 from app.api_tokens import Scope
 from app.cache import Cache
 from app.db import Database
 from app.errors import AppError
 from app.models import Study, now
+from app.rating import external_ratings
 from app.results import cached, kind_of
 from app.settings import Settings
 from app.studies import lifecycle, overview
@@ -71,7 +72,7 @@ class RatingsIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     rater: str = Field(min_length=1, max_length=40, examples=["my-vlm-v2"])
-    ratings: list[RatingIn] = Field(min_length=1, max_length=outside_ratings.MOST)
+    ratings: list[RatingIn] = Field(min_length=1, max_length=external_ratings.MOST)
 
 
 def create_api(settings: Settings, db: Database, cache: Cache) -> FastAPI:
@@ -129,7 +130,7 @@ def _add_reading(api: FastAPI) -> None:
     @api.get("/studies/{slug}/comparison", dependencies=[needs("read")])
     def comparison(slug: Slug, db: Reader) -> list[dict[str, Any]]:
         """Every model beside the people's majority, by criterion."""
-        found = outside_ratings.compared(db, lifecycle.by_slug(db, slug))
+        found = external_ratings.compared(db, lifecycle.by_slug(db, slug))
         return [{"rater": one.rater, "criterion": one.criterion, "agreement": one.agreement.to_dict()} for one in found]
 
 
@@ -145,8 +146,8 @@ def _add_data(api: FastAPI) -> None:
     def ratings(slug: Slug, given: RatingsIn, db: Writer) -> dict[str, Any]:
         """Take in a model's ratings; sent again they change nothing."""
         study = lifecycle.by_slug(db, slug)
-        rows = [outside_ratings.OutsideRating(one.clip, one.criterion, one.value) for one in given.ratings]
-        return vars(outside_ratings.take(db, study, given.rater, rows, now=now()))
+        rows = [external_ratings.OutsideRating(one.clip, one.criterion, one.value) for one in given.ratings]
+        return vars(external_ratings.take(db, study, given.rater, rows, now=now()))
 
 
 def _parts(db: Database, study: Study, format: Format) -> Iterator[bytes]:

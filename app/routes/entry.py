@@ -5,11 +5,11 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Form, Request, Response
 from sqlmodel import Session
 
-from app import devices, endings, entry, questions, rooms, standings
 from app.auth import SignedIn, signed_in_rater
-from app.entry import PAGES
 from app.markdown import markdown
 from app.raters import raters
+from app.rating import completion, device_check, onboarding, questions, rater_position, room
+from app.rating.onboarding import PAGES
 from app.routes.rate import study_parts
 from app.studies import documents
 from app.studies.rules import Device
@@ -29,7 +29,7 @@ def consent(request: Request) -> Response:
             return see("/rate")
     text = whole.rules.consent.text if whole.rules.consent else ""
     context = {"text_html": markdown(text), "hash": whole.consent_hash, "changed": rater.consent_hash is not None}
-    return _page(request, whole, rater, "entry/consent.html", context)
+    return _page(request, whole, rater, "rating/onboarding_consent.html", context)
 
 
 @router.post("/rate/consent")
@@ -44,7 +44,7 @@ def answer_consent(
             if agree == "yes":
                 documents.agree(db, rater, whole.study, whole.consent_hash)
             else:
-                endings.end(db, whole.study, rater, "declined")
+                completion.end(db, whole.study, rater, "declined")
     return see("/rate")
 
 
@@ -54,12 +54,18 @@ def device(request: Request, again: bool = False) -> Response:
     with database(request).reader() as db:
         rater = signed_in_rater(request, db)
         whole = study_parts(request, db, rater)
-        if entry.next_step(db, whole, rater) != "device":
+        if onboarding.next_step(db, whole, rater) != "device":
             return see("/rate")
-        outcome = {} if again else devices.outcome_of(db, rater, browser=_browser(request))
-        clip = devices.clip_for(db, rater)
-    context = {"clip": clip, "mime": devices.MIME, "rule": whole.rules.device, "outcome": outcome}
-    return _page(request, whole, rater, "entry/device.html", context | {"demands": whole.rules.device != Device()})
+        outcome = {} if again else device_check.outcome_of(db, rater, browser=_browser(request))
+        clip = device_check.clip_for(db, rater)
+    context = {
+        "clip": clip,
+        "mime": device_check.MIME,
+        "rule": whole.rules.device,
+        "outcome": outcome,
+        "demands": whole.rules.device != Device(),
+    }
+    return _page(request, whole, rater, "rating/onboarding_device.html", context)
 
 
 @router.post("/rate/device")
@@ -68,8 +74,8 @@ def device_checked(request: Request, told: Annotated[str, Form()] = "") -> Respo
     with database(request).writer() as db:
         rater = signed_in_rater(request, db, lock=True)
         whole = study_parts(request, db, rater)
-        if entry.next_step(db, whole, rater) == "device" and whole.rules.device is not None:
-            devices.record(db, rater, whole.rules.device, devices.told_in(told), browser=_browser(request))
+        if onboarding.next_step(db, whole, rater) == "device" and whole.rules.device is not None:
+            device_check.record(db, rater, whole.rules.device, device_check.told_in(told), browser=_browser(request))
     return see("/rate")
 
 
@@ -79,7 +85,7 @@ def guidelines(request: Request) -> Response:
     with database(request).reader() as db:
         rater = signed_in_rater(request, db)
         whole = study_parts(request, db, rater)
-        step = entry.next_step(db, whole, rater)
+        step = onboarding.next_step(db, whole, rater)
     if step != "guidelines":
         return see(PAGES[step])
     context = {
@@ -89,7 +95,7 @@ def guidelines(request: Request) -> Response:
         "criteria": questions.views(whole.criteria, {}),
         "rubrics": whole.rubrics,
     }
-    return _page(request, whole, rater, "rate/guidelines.html", context)
+    return _page(request, whole, rater, "rating/guidelines.html", context)
 
 
 @router.post("/rate/start")
@@ -98,7 +104,7 @@ def start(request: Request, read: Annotated[str, Form(max_length=16)] = "") -> R
     with database(request).writer() as db:
         rater = signed_in_rater(request, db, lock=True)
         whole = study_parts(request, db, rater)
-        is_it = entry.next_step(db, whole, rater) == "guidelines"
+        is_it = onboarding.next_step(db, whole, rater) == "guidelines"
         if is_it and read in ("", whole.study.guidelines_hash):
             raters.agree(db, rater, whole.study)
     return see("/rate")
@@ -110,13 +116,14 @@ def closed(request: Request) -> Response:
     with database(request).reader() as db:
         rater = signed_in_rater(request, db)
         whole = study_parts(request, db, rater)
-        step = entry.next_step(db, whole, rater)
+        step = onboarding.next_step(db, whole, rater)
         if step not in ("paused", "closed"):
             return see(PAGES[step])
-        done = standings.standing(db, whole.study, rater).done
-    ending: endings.Ending = "completed" if done else "returned"
-    farewell = endings.farewell(whole.rules.recruitment, ending) if step == "closed" else endings.Farewell()
-    return _page(request, whole, rater, "entry/closed.html", {"step": step, "done": done, "farewell": farewell})
+        done = rater_position.standing(db, whole.study, rater).done
+    ending: completion.Ending = "completed" if done else "returned"
+    farewell = completion.farewell(whole.rules.recruitment, ending) if step == "closed" else completion.Farewell()
+    context = {"step": step, "done": done, "farewell": farewell}
+    return _page(request, whole, rater, "rating/onboarding_closed.html", context)
 
 
 @router.get("/rate/return")
@@ -127,8 +134,8 @@ def stop(request: Request) -> Response:
         whole = study_parts(request, db, rater)
         if rater.ended:
             return see("/rate")
-        done = standings.standing(db, whole.study, rater).done
-    return _page(request, whole, rater, "entry/return.html", {"done": done})
+        done = rater_position.standing(db, whole.study, rater).done
+    return _page(request, whole, rater, "rating/onboarding_return.html", {"done": done})
 
 
 @router.post("/rate/return")
@@ -137,7 +144,7 @@ def stopped(request: Request) -> Response:
     with database(request).writer() as db:
         rater = signed_in_rater(request, db, lock=True)
         if not rater.ended:
-            endings.end(db, study_parts(request, db, rater).study, rater, "returned")
+            completion.end(db, study_parts(request, db, rater).study, rater, "returned")
     return see("/rate")
 
 
@@ -147,24 +154,24 @@ def ended(request: Request) -> Response:
     with database(request).reader() as db:
         rater = signed_in_rater(request, db)
         whole = study_parts(request, db, rater)
-        if entry.next_step(db, whole, rater) != "ended":
+        if onboarding.next_step(db, whole, rater) != "ended":
             return see("/rate")
-        done = standings.standing(db, whole.study, rater).done
+        done = rater_position.standing(db, whole.study, rater).done
     ending: Any = rater.ended
     context = {
         "ending": ending,
         "done": done,
-        "farewell": endings.farewell(whole.rules.recruitment, ending),
+        "farewell": completion.farewell(whole.rules.recruitment, ending),
         "may_agree": ending == "declined" and whole.study.state == "open",
     }
-    return _page(request, whole, rater, "entry/ended.html", context)
+    return _page(request, whole, rater, "rating/onboarding_ended.html", context)
 
 
 def _may_agree(db: Session, whole: StudyParts, rater: SignedIn) -> bool:
     """Whether this rater is asked for consent now, or said no and may think again."""
     if rater.ended == "declined":
         return whole.consent_hash != "" and rater.study_state == "open"
-    return entry.next_step(db, whole, rater) == "consent"
+    return onboarding.next_step(db, whole, rater) == "consent"
 
 
 def _browser(request: Request) -> str:
@@ -172,4 +179,4 @@ def _browser(request: Request) -> str:
 
 
 def _page(request: Request, whole: StudyParts, rater: SignedIn, name: str, context: dict[str, Any]) -> Response:
-    return page(request, name, {"study_name": whole.study.name, "sender": rooms.sender_mark(rater), **context})
+    return page(request, name, {"study_name": whole.study.name, "sender": room.sender_mark(rater), **context})

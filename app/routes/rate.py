@@ -12,13 +12,14 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Depends, Form, Path, Request, Response
 from sqlmodel import Session
 
-from app import assignments, endings, entry, judgments, rooms, training
 from app.auth import SignedIn, signed_in_rater
 from app.cache import Cache
 from app.errors import AppError
-from app.judgments import Answer
 from app.models import PURPOSES_BEFORE_WORK, now
-from app.room_view import Ended, Room
+from app.rating import assignments, completion, judgments, onboarding, training
+from app.rating import room as rooms
+from app.rating.judgments import Answer
+from app.rating.room_view import Ended, Room
 from app.studies import whole_study
 from app.studies.whole_study import StudyParts
 from app.web.pages import database, is_htmx, page, see, speak
@@ -53,9 +54,9 @@ def room(request: Request) -> Response:
     with writer(request) as db:
         rater = signed_in_rater(request, db, lock=True)
         whole = study_parts(request, db, rater)
-        step = entry.next_step(db, whole, rater)
+        step = onboarding.next_step(db, whole, rater)
         if step != "rating":
-            return see(entry.PAGES[step])
+            return see(onboarding.PAGES[step])
         shown = next_room(request, db, whole, rater, assignments.held(db, rater))
     return room_page(request, shown)
 
@@ -101,8 +102,8 @@ def submit(request: Request, assignment_id: AssignmentId, answer: Annotated[Answ
             return see(f"/rate/{assignment_id}?revealed=true" if reveal else "/rate")
         if reveal:
             shown: Room | Ended = rooms.build(db, whole, rater, held, revealed=True)
-        elif (step := entry.next_step(db, whole, rater)) != "rating":
-            return see(entry.PAGES[step])
+        elif (step := onboarding.next_step(db, whole, rater)) != "rating":
+            return see(onboarding.PAGES[step])
         else:
             shown = next_room(request, db, whole, rater, [one for one in have if one is not held])
     return room_page(request, shown)
@@ -136,8 +137,8 @@ def skip(
         db.flush()
         if not is_htmx(request):
             return see("/rate")
-        if (step := entry.next_step(db, whole, rater)) != "rating":
-            return see(entry.PAGES[step])
+        if (step := onboarding.next_step(db, whole, rater)) != "rating":
+            return see(onboarding.PAGES[step])
         shown = next_room(request, db, whole, rater, [one for one in have if one is not held])
     return room_page(request, shown)
 
@@ -157,14 +158,15 @@ def next_room(
     """The next clip as the settings' lease allows, or why there is none."""
     shown = rooms.next_room(db, whole, rater, have, now=now(), lease=request.app.state.settings.lease)
     if isinstance(shown, Ended) and shown.done and not shown.waiting:
-        endings.end(db, whole.study, rater, "completed")
+        completion.end(db, whole.study, rater, "completed")
     return shown
 
 
 def room_page(request: Request, shown: Room | Ended, *, status: int = 200) -> Response:
     """The rating page, or the page that says why there is no clip; to htmx only the part that changes."""
     if isinstance(shown, Room):
-        return page(request, "rate/room.html", {"room": shown, "study_name": shown.study}, block="room", status=status)
+        context = {"room": shown, "study_name": shown.study}
+        return page(request, "rating/room.html", context, block="room", status=status)
     context = {
         "study_name": shown.study,
         "sender": shown.sender,
@@ -172,4 +174,4 @@ def room_page(request: Request, shown: Room | Ended, *, status: int = 200) -> Re
         "undo": shown.undo,
         "farewell": shown.farewell,
     }
-    return page(request, "rate/waiting.html" if shown.waiting else "rate/finished.html", context, block="room")
+    return page(request, "rating/waiting.html" if shown.waiting else "rating/finished.html", context, block="room")

@@ -5,10 +5,10 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Form, Request, Response
 
-from app import rooms
 from app.auth import signed_in_rater
 from app.languages import Language
 from app.raters import raters
+from app.rating import room
 from app.routes.rate import study_parts
 from app.studies import scales
 from app.web.pages import database, page, see
@@ -22,9 +22,9 @@ def answers(request: Request) -> Response:
     with database(request).reader() as db:
         rater = signed_in_rater(request, db)
         whole = study_parts(request, db, rater)
-        mine = rooms.past_answers(db, whole, rater)
+        mine = room.past_answers(db, whole, rater)
     context = {"study_name": whole.study.name, "answers": mine, "ended": rater.ended}
-    return page(request, "rate/answers.html", context | {"scale_words": scales.fixed_words()}, block="list")
+    return page(request, "rating/answers.html", context | {"scale_words": scales.fixed_words()}, block="list")
 
 
 @router.post("/language")

@@ -4,9 +4,9 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from app import entry, rooms, training
 from app.auth import signed_in_rater
 from app.models import PurposeBeforeWork, now
+from app.rating import onboarding, room, training
 from app.routes.rate import AssignmentId, room_page, study_parts
 from app.studies import scales, whole_study
 from app.web.pages import database, page, see
@@ -35,7 +35,7 @@ def told(request: Request, assignment_id: AssignmentId) -> Response:
         feedback = training.feedback(db, whole, rater, assignment_id)
         if feedback is None:
             return see("/rate")
-        more = entry.next_step(db, whole, rater) == "training"
+        more = onboarding.next_step(db, whole, rater) == "training"
     lines = [
         (
             one.criterion.label,
@@ -49,29 +49,29 @@ def told(request: Request, assignment_id: AssignmentId) -> Response:
         "feedback": feedback,
         "lines": lines,
         "more": more,
-        "sender": rooms.sender_mark(rater),
+        "sender": room.sender_mark(rater),
         "scale_words": scales.fixed_words(),
     }
-    return page(request, "training/feedback.html", _of(whole, context), block="room")
+    return page(request, "rating/training_feedback.html", _of(whole, context), block="room")
 
 
 def _next(request: Request, purpose: PurposeBeforeWork) -> Response:
     with database(request).writer() as db:
         rater = signed_in_rater(request, db, lock=True)
         whole = study_parts(request, db, rater)
-        step = entry.next_step(db, whole, rater)
+        step = onboarding.next_step(db, whole, rater)
         if step != purpose:
-            return see(entry.PAGES[step])
+            return see(onboarding.PAGES[step])
         found = training.next_clip(db, whole, rater, purpose, now=now())
         if found is not None:
             place = training.place_of(db, whole, found)
-            return room_page(request, rooms.build(db, whole, rater, found, practice=place))
+            return room_page(request, room.build(db, whole, rater, found, practice=place))
         assert purpose == "qualification", "a training that is due has a clip to show"
         outcome = training.conclude(db, whole, rater)
     if outcome.screened_out:
         return see("/rate/ended")
-    context = {"outcome": outcome, "sender": rooms.sender_mark(rater)}
-    return page(request, "training/outcome.html", _of(whole, context), block="room")
+    context = {"outcome": outcome, "sender": room.sender_mark(rater)}
+    return page(request, "rating/training_outcome.html", _of(whole, context), block="room")
 
 
 def _of(whole: whole_study.StudyParts, context: dict[str, Any]) -> dict[str, Any]:

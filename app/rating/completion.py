@@ -7,8 +7,8 @@ from urllib.parse import quote
 from sqlalchemy import update
 from sqlmodel import Session, col
 
-from app import assignments
 from app.models import Event, Rater, SomeRater, Study
+from app.rating import assignments
 from app.studies.rules import Recruitment
 
 Ending = Literal["completed", "screened_out", "returned", "declined"]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from app.models import Criterion
-from app.room_view import CriterionView, Option
+from app.rating.room_view import CriterionView, Option
 from app.studies import scales
 from app.studies.scales import Choice, RatingScale
 

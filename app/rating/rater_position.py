@@ -9,10 +9,10 @@ from sqlalchemy import select as rows
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
-from app import schedule
 from app.db import UtcTime
 from app.models import Assignment, Rater, SomeRater, Study, is_work
-from app.specials import SEEN
+from app.rating import schedule
+from app.rating.inserted_clips import SEEN
 from app.studies import rules as study_rules
 
 _mine = aliased(Assignment)

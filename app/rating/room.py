@@ -11,22 +11,15 @@ from sqlalchemy import func
 from sqlalchemy import select as rows
 from sqlmodel import Session, col
 
-from app import assignments, endings, judgments, questions, standings
-from app.assignments import Held
-from app.curves import curve
 from app.errors import AppError
 from app.filters.threshold_text import passes, short_number, threshold_text
 from app.markdown import markdown
 from app.models import Assignment, Criterion, Filter, Judgment, SomeRater, is_work
-from app.room_view import (
-    Ended,
-    PastAnswer,
-    Progress,
-    Reveal,
-    Room,
-    ScoreView,
-)
-from app.standings import Standing
+from app.rating import assignments, completion, judgments, questions, rater_position
+from app.rating.assignments import Held
+from app.rating.rater_position import Standing
+from app.rating.room_view import Ended, PastAnswer, Progress, Reveal, Room, ScoreView
+from app.rating.timeline import curve
 from app.studies import media, scales
 from app.studies.documents import RubricView
 from app.studies.whole_study import StudyParts
@@ -56,7 +49,7 @@ def next_room(
     have = assignments.top_up(db, whole.study, rater, have, now=now, lease=lease)
     if have:
         return build(db, whole, rater, have[0], following=have[1:])
-    standing = standings.standing(db, whole.study, rater)
+    standing = rater_position.standing(db, whole.study, rater)
     quota = whole.rules.recruitment.clips_per_rater
     full = quota is not None and standing.done >= quota
     return Ended(
@@ -64,8 +57,8 @@ def next_room(
         sender=sender_mark(rater),
         done=standing.done,
         undo=f"/rate/{standing.last}" if standing.last else None,
-        waiting=not full and standings.held_by_others(db, whole.study, rater) > 0,
-        farewell=endings.farewell(whole.rules.recruitment, "completed" if standing.done else "returned"),
+        waiting=not full and rater_position.held_by_others(db, whole.study, rater) > 0,
+        farewell=completion.farewell(whole.rules.recruitment, "completed" if standing.done else "returned"),
     )
 
 
@@ -91,8 +84,8 @@ def build(
     chosen = judgments.current(db, held.assignment.id) if answered else {}
     if sent is not None:
         chosen = {item.id: sent[item.key] for item in whole.criteria if item.key in sent}
-    standing = standings.standing(db, whole.study, rater)
-    earlier = standings.before(db, rater, held.assignment) if answered else standing.last
+    standing = rater_position.standing(db, whole.study, rater)
+    earlier = rater_position.before(db, rater, held.assignment) if answered else standing.last
     return Room(
         study=whole.study.name,
         sender=sender_mark(rater),

@@ -12,10 +12,10 @@ from sqlalchemy import select as rows
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
-from app import schedule, specials
 from app.errors import NotAllowed
 from app.models import Assignment, Criterion, Event, Rater, SomeRater, Study, StudyClip, is_work, shuffled_order
-from app.specials import LAST_SOURCE, SEEN
+from app.rating import inserted_clips, schedule
+from app.rating.inserted_clips import LAST_SOURCE, SEEN
 from app.studies import rules as study_rules
 from app.studies.rules import Rules
 
@@ -197,7 +197,7 @@ def _as_due(db: Session, study: Study, rules: Rules, rater: SomeRater, taken: He
 
     So a special assignment's number, which the rater sees in the address, is one like any other.
     """
-    purpose = specials.purpose(db, rules, rater, now=now)
+    purpose = inserted_clips.purpose(db, rules, rater, now=now)
     if purpose == "sample":
         return taken
     place, clip = taken.assignment.place, taken.clip
@@ -205,7 +205,7 @@ def _as_due(db: Session, study: Study, rules: Rules, rater: SomeRater, taken: He
         _change(db, taken.assignment, purpose=purpose, place=-1)
         _reopen(db, study, clip.id, place)
         return taken
-    found = specials.pick(db, study, rules, rater, purpose, criterion=clip.criterion)
+    found = inserted_clips.pick(db, study, rules, rater, purpose, criterion=clip.criterion)
     if found is None:
         return taken
     number, occasion = found
@@ -221,7 +221,7 @@ def _do_not_count(
 
     All that is held counts as taken now, in its order, so that what follows knows how many are of this sitting.
     """
-    if not specials.is_new_sitting(db, rules, rater, now=now):
+    if not inserted_clips.is_new_sitting(db, rules, rater, now=now):
         return
     for number, one in enumerate(have):
         _change(db, one.assignment, claimed_at=now + timedelta(microseconds=number))

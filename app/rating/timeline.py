@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.models import Filter
-from app.room_view import Curve
+from app.rating.room_view import Curve
 from app.studies.score_series import series_name
 
 WIDTH, HEIGHT, MARGIN = 1000, 100, 8

@@ -7,8 +7,8 @@ from sqlalchemy import select as rows
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
-from app import schedule
 from app.models import Assignment, Rater, SomeRater, Study, StudyClip, WorkPurpose, is_work, shuffled_order
+from app.rating import schedule
 from app.studies.rules import Rules
 
 _mine = aliased(Assignment)

@@ -10,13 +10,13 @@ from sqlalchemy import select as rows
 from sqlalchemy import update
 from sqlmodel import Session, col
 
-from app import assignments, endings, judgments, known_answers
-from app.assignments import Held
 from app.auth import SignedIn
-from app.known_answers import Checked
 from app.models import Assignment, Event, PurposeBeforeWork, Rater, StudyClip
-from app.room_view import Progress
-from app.rooms import media_path
+from app.rating import assignments, completion, judgments, reference_answers
+from app.rating.assignments import Held
+from app.rating.reference_answers import Checked
+from app.rating.room import media_path
+from app.rating.room_view import Progress
 from app.studies.rules import Qualification
 from app.studies.whole_study import StudyParts
 
@@ -85,7 +85,8 @@ def feedback(db: Session, whole: StudyParts, rater: SignedIn, assignment_id: int
         return None
     clip = db.get_one(StudyClip, held.clip.id)
     given = judgments.current(db, assignment_id)
-    return Feedback(media_path(held), tuple(known_answers.check(whole.criteria, given, clip.answers, 0)), clip.reason)
+    checked = tuple(reference_answers.check(whole.criteria, given, clip.answers, 0))
+    return Feedback(media_path(held), checked, clip.reason)
 
 
 def conclude(db: Session, whole: StudyParts, rater: SignedIn) -> Outcome:
@@ -107,7 +108,7 @@ def conclude(db: Session, whole: StudyParts, rater: SignedIn) -> Outcome:
     event.detail = {"try": tries, "right": right, "of": total, "needed": outcome.needed}
     db.add(event)
     if screened_out:
-        endings.end(db, whole.study, rater, "screened_out")
+        completion.end(db, whole.study, rater, "screened_out")
     db.flush()
     return outcome
 
@@ -141,5 +142,5 @@ def _answers(db: Session, whole: StudyParts, rater: SignedIn, rule: Qualificatio
     return [
         one
         for number, known in db.execute(query).all()
-        for one in known_answers.check(whole.criteria, judgments.current(db, number), known, rule.tolerance)
+        for one in reference_answers.check(whole.criteria, judgments.current(db, number), known, rule.tolerance)
     ]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from app.endings import Farewell
+from app.rating.completion import Farewell
 from app.studies.documents import RubricView
 from app.studies.scales import Block
 

@@ -11,9 +11,9 @@ from sqlalchemy import select as rows
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
 
-from app.assignments import Held, settle
 from app.errors import AppError
 from app.models import Criterion, Judgment, SomeRater
+from app.rating.assignments import Held, settle
 from app.studies.scales import checked
 
 MAX_FACTS = 12_000
