@@ -12,9 +12,9 @@ from analysis.cascade import FilterShare, filter_shares
 from analysis.cascade_promise import Cascade, cascade
 from analysis.estimate import Floats
 from app.errors import AppError, NotFound
-from app.filter_results import CONFIDENCE, FilterResult, Sample, sample_of
 from app.models import Criterion, Filter, Study, StudyClip
-from app.results import Results
+from app.results.filter_results import CONFIDENCE, FilterResult, Sample, sample_of
+from app.results.study_results import Results
 
 FEWEST = 2
 """Filters below which nothing can be together."""

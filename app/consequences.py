@@ -14,14 +14,14 @@ from analysis.figures import Level, Line
 from analysis.ppi import PoolShare, cross_fitted, pool_share
 from app import top_ups
 from app.errors import AppError
-from app.filter_results import FilterResult, is_weighted
 from app.filters.filter_files import FilterFile
 from app.filters.retention import Retention, retention
 from app.filters.threshold_text import threshold_text
 from app.models import Study
-from app.results import Results
+from app.results.consensus import Judged
+from app.results.filter_results import FilterResult, is_weighted
+from app.results.study_results import Results
 from app.sampling.joint import Joint
-from app.truths import Judged
 from scoring.filters import Amount, Cascade, Filter
 
 

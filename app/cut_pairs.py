@@ -11,9 +11,9 @@ from analysis.figures import Chart, Table
 from analysis.figures.cut_pairs import Rate, cut_pair_map, cut_pair_table
 from app import cascades
 from app.errors import NotFound
-from app.filter_results import CONFIDENCE, FilterResult, Sample
 from app.models import Filter, Study
-from app.results import Results
+from app.results.filter_results import CONFIDENCE, FilterResult, Sample
+from app.results.study_results import Results
 from app.web.figure_responses import marked
 from app.workbench_figures import axis
 

@@ -10,27 +10,18 @@ from sqlmodel import Session
 from analysis import figures
 from analysis.fairness import ErrorKind
 from analysis.figures import Chart, Table
-from app import (
-    adjudications,
-    adopted_thresholds,
-    answers,
-    consequences,
-    influence,
-    study_pools,
-    subgroups,
-    truths,
-    votes,
-)
+from app import adopted_thresholds, consequences, influence, study_pools, subgroups
 from app.cache import Cache
 from app.consequences import Consequences, GoodShare
 from app.errors import AppError, NotFound
-from app.filter_results import FilterResult
 from app.influence import Influence
 from app.models import Study
-from app.results import Results, cached, kind_of
+from app.results import adjudications, answers, consensus, votes
+from app.results.consensus import Judged, Truth
+from app.results.filter_results import FilterResult
+from app.results.study_results import Results, cached, kind_of
 from app.study_pools import Columns
 from app.subgroups import Errors, Means
-from app.truths import Judged, Truth
 from app.web.figure_responses import FILE_WIDTH, marked
 from scoring.filters import Filter
 
@@ -93,7 +84,7 @@ class Evidence:
 
     def judged(self, result: FilterResult) -> Judged:
         """The clips that a filter is judged on, by the truth that is asked for."""
-        return truths.judged(self.db, self.study, result, self.truth)
+        return consensus.judged(self.db, self.study, result, self.truth)
 
     def consequences(self, by: str) -> Consequences:
         """The pool at the cuts now and at the proposed ones."""
@@ -130,7 +121,7 @@ class Evidence:
         """One filter's errors by subgroup."""
 
         def make() -> Errors:
-            result, names = self.filter(filter_name), truths.names_of(self.db, self.study)
+            result, names = self.filter(filter_name), consensus.names_of(self.db, self.study)
             group_of = subgroups.groups_of(study_pools.rows(self.study), list(names.values()), by)
             return subgroups.errors(result, self.judged(result), group_of, names, " × ".join(by))
 

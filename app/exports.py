@@ -10,10 +10,11 @@ from typing import Any
 from sqlalchemy import select as rows
 from sqlmodel import Session, col
 
-from app import __version__, rater_quality, votes
-from app.filter_results import is_weighted
+from app import __version__, rater_quality
 from app.models import Assignment, Criterion, Filter, Judgment, Rater, Study, StudyClip
-from app.results import Results
+from app.results import votes
+from app.results.filter_results import is_weighted
+from app.results.study_results import Results
 
 COLUMNS = (
     "study",

@@ -13,11 +13,11 @@ from analysis.ceiling import human_ceiling
 from analysis.estimate import Estimate
 from analysis.figures import Line
 from analysis.ratings import Ratings
-from app.answers import Answers
 from app.filters.threshold_text import passes
 from app.models import Criterion, Filter, Study, StudyClip
+from app.results.answers import Answers
+from app.results.votes import BLIND_ARMS
 from app.studies import whole_study
-from app.votes import BLIND_ARMS
 
 RESAMPLES = 1000
 

@@ -8,12 +8,12 @@ from analysis.estimate import Floats
 from analysis.planning import half_width, rate_from
 from analysis.planning_agreement import alpha_half_width, pilot_votes
 from app import top_ups
-from app.agreement_pages import MOST_LEVELS, Agreement, CriterionAgreement
 from app.errors import AppError
-from app.filter_results import FilterResult, Sample
 from app.filters.threshold_text import passes, threshold_text
 from app.models import Study
-from app.results import Results
+from app.results.agreement import MOST_LEVELS, Agreement, CriterionAgreement
+from app.results.filter_results import FilterResult, Sample
+from app.results.study_results import Results
 
 USUAL = 50
 MOST = 5000

@@ -16,12 +16,12 @@ from analysis import rater_flags
 from analysis.estimate import Estimate
 from analysis.rater_flags import Runs
 from analysis.rates import wilson
-from app.answers import numbers
 from app.models import Assignment, Criterion, Event, Judgment, Rater, Study, StudyClip, is_work
 from app.rating import reference_answers
+from app.results.answers import numbers
+from app.results.votes import Kind
 from app.studies import scales
 from app.studies.rules import Rules
-from app.votes import Kind
 
 LONGEST_PAUSE = 300.0
 """Seconds between two answers above which the rater was away."""

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from app import results, votes
 from app.db import Database
 from app.errors import NotFound
 from app.jobs import Step
 from app.report import pack
 from app.report.zipped import zipped
+from app.results import study_results, votes
 from app.settings import Settings
 from app.studies import lifecycle
 
@@ -41,7 +41,7 @@ def make(database: Database, settings: Settings, slug: str, step: Step) -> str:
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".pack-", dir=place.parent) as folder, database.reader() as db:
         study = lifecycle.by_slug(db, slug)
-        kind = results.kind_of(study)
+        kind = study_results.kind_of(study)
         comment = {"mark": votes.fingerprint(db, study), "kind": kind, "at": datetime.now(UTC).isoformat()}
         target = Path(folder) / "pack"
         names = pack.write(db, study, target, on_step=step)

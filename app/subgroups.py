@@ -12,10 +12,10 @@ from analysis.fairness import FEW, ErrorKind, GroupError, group_errors
 from analysis.figures import Line
 from analysis.opinion import mean_opinion
 from app.errors import AppError
-from app.filter_results import FilterResult, Sample
 from app.filters.retention import OTHERS, label_of
 from app.filters.threshold_text import passes
-from app.truths import Judged
+from app.results.consensus import Judged
+from app.results.filter_results import FilterResult, Sample
 from scoring.filters import Filter, chain
 
 KINDS: dict[ErrorKind, str] = {

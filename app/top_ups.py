@@ -9,12 +9,12 @@ import numpy as np
 import polars as pl
 from sqlmodel import Session, col, func, select
 
-from app import results
 from app.db import Database
 from app.errors import AppError
 from app.models import Event, Study, StudyClip, now
 from app.models import Filter as StudyFilter
 from app.pools.pool_files import Pool, read_pool, require_same_pool
+from app.results import study_results
 from app.sampling import probability
 from app.sampling.design_files import PLANS, DesignFile
 from app.sampling.designs import Stratified, TwoPhase
@@ -152,7 +152,7 @@ def _judged(db: Session, study: Study) -> dict[str, pl.DataFrame]:
     """For each filter the clips that people have decided on (clip, good)."""
     names = {clip.id: clip.clip for clip in db.exec(select(StudyClip).where(StudyClip.study_id == study.id))}
     found = {}
-    for result in results.compute(db, study, "person").filters:
+    for result in study_results.compute(db, study, "person").filters:
         rows = [(names[one.clip], float(one.verdict == "accept")) for one in result.clips if one.verdict is not None]
         found[result.rule.name] = pl.DataFrame(rows, {"clip": pl.String, "good": pl.Float64}, orient="row")
     return found

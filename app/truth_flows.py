@@ -10,7 +10,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from app.models import Assignment, Criterion, Filter, Judgment, Rater, Study, StudyClip
-from app.votes import BLIND_ARMS, Kind
+from app.results.votes import BLIND_ARMS, Kind
 
 
 @dataclass(frozen=True)

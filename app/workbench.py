@@ -15,9 +15,9 @@ from analysis.objectives import Objective
 from analysis.roc import Direction, short_cut
 from analysis.threshold_curves import ThresholdCurves, threshold_curves
 from app.errors import AppError
-from app.filter_results import CONFIDENCE, FilterResult, Sample
 from app.models import Filter, Study, StudyClip
 from app.pools import scanning
+from app.results.filter_results import CONFIDENCE, FilterResult, Sample
 from app.stats.calibration import Calibration, PrecisionGuarantee, RecallGuarantee
 
 RESAMPLES = 1000

@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 
 from sqlmodel import select
 
-from app import results
 from app.db import Database
 from app.models import Rater, Study, StudyClip
 from app.rating import assignments, judgments
 from app.rating.judgments import Answer
-from app.results import Results
+from app.results import study_results
+from app.results.study_results import Results
+from app.results.votes import Kind
 from app.studies import lifecycle, whole_study
-from app.votes import Kind
 from tests.factories import LEASE, NOON, StudyMaker, answers
 
 A, R, U = "accept", "reject", "unsure"
@@ -50,7 +50,7 @@ def verdicts(values: Sequence[str | None]) -> dict[int, dict[str, str]]:
 def computed(database: Database, study: Study, kind: Kind = "person") -> Results:
     """The study's results as they are now."""
     with database.reader() as db:
-        return results.compute(db, lifecycle.by_slug(db, study.slug), kind)
+        return study_results.compute(db, lifecycle.by_slug(db, study.slug), kind)
 
 
 def in_strata(database: Database, weight_of: Mapping[str, float], *, cut: float = 80.0) -> None:

@@ -15,13 +15,15 @@ from analysis.agreement import krippendorff_alpha, percent_agreement
 from analysis.disputes import clip_disagreement
 from analysis.kappas import pair_estimate, pairs
 from analysis.ratings import ACR5, VERDICT, Ratings
-from app import adjudications, agreement_pages, answers, auth, disputes, rater_pages, results, votes
-from app.agreement_pages import Agreement
+from app import auth
 from app.cache import EXPENSIVE_SECONDS, Cache
 from app.db import Database
-from app.disputes import Asked, Wall
 from app.errors import AppError
 from app.models import Event, Study, StudyClip
+from app.results import adjudications, answers, disputes, rater_page, study_results, votes
+from app.results import agreement as study_agreement
+from app.results.agreement import Agreement
+from app.results.disputes import Asked, Wall
 from app.settings import Settings
 from app.studies import lifecycle, whole_study
 from tests.factories import StudyMaker
@@ -58,14 +60,14 @@ def researcher(visitor: Visitor, settings: Settings) -> TestClient:
 def found(database: Database, study: Study) -> Agreement:
     """The study's agreement as it is now."""
     with database.reader() as db:
-        return agreement_pages.compute(db, lifecycle.by_slug(db, study.slug), "person")
+        return study_agreement.compute(db, lifecycle.by_slug(db, study.slug), "person")
 
 
 def wall(database: Database, study: Study, **asked: object) -> Wall:
     """The clips that are asked for."""
     with database.reader() as db:
         whole = whole_study.parts(db, study.id)
-        agreement = agreement_pages.compute(db, whole.study, "person")
+        agreement = study_agreement.compute(db, whole.study, "person")
         shown = disputes.wall(db, whole.study, agreement, whole.criteria, Asked("verdict", **asked))  # type: ignore[arg-type]  # a test's words
     assert shown is not None
     return shown
@@ -92,7 +94,7 @@ def test_agreement_is_what_the_library_says(disputed: Study, database: Database)
     with database.reader() as db:
         given = [vote for vote in votes.current(db, disputed, kind="person") if vote.criterion == "verdict"]
     own = Ratings.from_votes([str(v.clip) for v in given], [v.rater for v in given], [v.value for v in given], VERDICT)
-    alpha = krippendorff_alpha(own, resamples=results.RESAMPLES, seed=disputed.seed)
+    alpha = krippendorff_alpha(own, resamples=study_results.RESAMPLES, seed=disputed.seed)
     assert (one.estimates[0].value, one.estimates[0].low) == (alpha.value, alpha.low)
     assert [each.statistic for each in one.estimates] == ["krippendorff_alpha", "gwet_ac1", "percent_agreement"]
     kappas = [pair_estimate("cohen_kappa", pair, own).value for pair in pairs(own)]
@@ -227,7 +229,7 @@ def test_a_block_of_the_wall_is_what_the_page_shows(disputed: Study, researcher:
 def test_a_rater_is_set_beside_the_others_and_themselves(disputed: Study, database: Database) -> None:
     """Counts add up, verdicts have shares, points have a bias; alpha without the rater is that of the others."""
     agreement = found(database, disputed)
-    page = rater_pages.rater_page(agreement, "R3", disputed.seed)
+    page = rater_page.rater_page(agreement, "R3", disputed.seed)
     assert (page.before, page.after) == ("R2", None)
     of = {one.key: one for one in page.criteria}
     assert of["verdict"].ratings == 7
@@ -246,7 +248,7 @@ def test_a_rater_is_set_beside_the_others_and_themselves(disputed: Study, databa
     alone = krippendorff_alpha(Ratings.from_votes(clips, names, values, VERDICT), resamples=10)
     assert of["verdict"].alpha_without.value == pytest.approx(alone.value)
     with pytest.raises(AppError, match="no rater 'R9'"):
-        rater_pages.rater_page(agreement, "R9", 0)
+        rater_page.rater_page(agreement, "R9", 0)
 
 
 @on_sqlite

@@ -8,10 +8,11 @@ import polars as pl
 import pytest
 from starlette.testclient import TestClient
 
-from app import api_tokens, results
+from app import api_tokens
 from app.db import Database
 from app.errors import AppError
 from app.models import now
+from app.results import study_results
 from app.studies import lifecycle, overview
 from tests.factories import StudyMaker
 from tests.judged_studies import nine_clips
@@ -106,7 +107,7 @@ def test_a_models_ratings_are_compared_and_never_merged(
     def figures() -> tuple[object, ...]:
         with database.reader() as db:
             found = lifecycle.by_slug(db, study.slug)
-            counted = results.compute(db, found, "person")
+            counted = study_results.compute(db, found, "person")
             line = overview.line_of(db, found)
             return counted.answers, [one.to_dict() for one in counted.filters], line.answers, line.people, line.places
 

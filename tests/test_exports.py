@@ -12,15 +12,16 @@ import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import __version__, auth, exports, filter_results, results
+from app import __version__, auth, exports
 from app.db import Database
 from app.models import Assignment, Rater, Study, StudyClip
 from app.raters import raters
 from app.rating import assignments, judgments, rater_position
 from app.rating.judgments import Answer
+from app.results import filter_results, study_results
+from app.results.votes import Kind
 from app.settings import Settings
 from app.studies import whole_study
-from app.votes import Kind
 from tests.factories import LEASE, NOON, StudyMaker, answers
 
 Visitor = Callable[[], TestClient]
@@ -65,7 +66,7 @@ def csv_of(database: Database, study: Study) -> list[dict[str, str]]:
 def json_of(database: Database, study: Study, kind: Kind = "person") -> dict[str, Any]:
     """The exported estimates; a constant that JSON does not know fails."""
     with database.reader() as db:
-        text = exports.estimates_json(db, study, results.compute(db, study, kind))
+        text = exports.estimates_json(db, study, study_results.compute(db, study, kind))
 
     def refuse(name: str) -> None:
         raise AssertionError(f"{name} is no JSON")

@@ -11,14 +11,15 @@ from starlette.testclient import TestClient
 
 from analysis.fairness import group_errors
 from analysis.opinion import mean_opinion
-from app import adjudications, auth, study_pools, subgroups
+from app import auth, study_pools, subgroups
 from app.cache import Cache
 from app.db import Database
 from app.errors import AppError
 from app.evidence import Evidence
 from app.models import Study, StudyClip
+from app.results import adjudications
+from app.results.consensus import Truth
 from app.settings import Settings
-from app.truths import Truth
 from scoring.filters import Filter
 from tests import pool_studies
 from tests.factories import StudyMaker

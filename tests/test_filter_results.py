@@ -9,11 +9,11 @@ from analysis.sampling.limits import Limit
 from analysis.sampling.ranks import digests
 from analysis.sampling.selection import Plan, draw
 from analysis.sampling.strata import by_edges
-from app.filter_results import FilterResult, judge
 from app.models import Criterion, Filter, Study, StudyClip
+from app.results.filter_results import FilterResult, judge
+from app.results.votes import Vote
 from app.studies.rules import Rules
 from app.studies.whole_study import StudyParts
-from app.votes import Vote
 
 CHANCE = np.random.default_rng(5)
 CLIPS = 400

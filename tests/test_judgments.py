@@ -3,12 +3,12 @@
 import pytest
 from sqlmodel import Session, select
 
-from app import votes
 from app.errors import AppError, NotAllowed
 from app.models import Assignment, Criterion, Judgment, Rater, Study
 from app.rating import assignments, judgments
 from app.rating.assignments import Held
 from app.rating.judgments import Answer
+from app.results import votes
 from app.studies import scales, whole_study
 from tests.factories import LEASE, NOON, StudyMaker, answers
 

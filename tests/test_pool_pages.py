@@ -14,13 +14,13 @@ from analysis.ceiling import human_ceiling
 from analysis.ppi import cross_fitted, pool_share
 from analysis.ratings import VERDICT, Ratings
 from app import auth, consequences, next_batches, top_ups
-from app.agreement_pages import compute
 from app.cache import Cache
 from app.consequences import composition, levels
 from app.db import Database
 from app.errors import AppError
 from app.evidence import Evidence
 from app.models import Assignment, Judgment, Rater, Study, StudyClip
+from app.results.agreement import compute
 from app.settings import Settings
 from scoring.filters import Filter, survivors
 from tests import pool_studies

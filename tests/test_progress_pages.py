@@ -11,7 +11,7 @@ from sqlmodel import select
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
-from app import auth, filter_results, flows, progress, results, truth_flows
+from app import auth, flows, progress, truth_flows
 from app.cli import cli
 from app.db import Database
 from app.flows import Stage
@@ -19,6 +19,7 @@ from app.models import Assignment, Rater, Study
 from app.raters import invite_list
 from app.rating import assignments
 from app.rating.judgments import Answer, record
+from app.results import filter_results, study_results
 from app.settings import Settings
 from app.studies import lifecycle
 from app.studies.overview import line_of
@@ -366,7 +367,7 @@ def test_the_list_counts_as_the_progress_page_does(study_maker: StudyMaker, data
         left = flows.left(db, study, [], now=NOON)
     assert line.places_done == whole(database, study).rated == 3
     assert left.places == line.places - line.places_done
-    assert results.kind_of(study) == "person"
+    assert study_results.kind_of(study) == "person"
 
 
 @on_sqlite

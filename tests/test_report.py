@@ -8,12 +8,13 @@ import pytest
 from sqlmodel import select
 from typer.testing import CliRunner
 
-from app import results, study_pools, subgroups, truths
+from app import study_pools, subgroups
 from app.cli import cli
 from app.db import Database
 from app.errors import AppError
 from app.models import Assignment, Criterion, Filter, Judgment, Study, StudyClip
 from app.report import author, checklist, facts, formats, methods, pack, tables
+from app.results import consensus, study_results
 from app.settings import Settings
 from app.studies import lifecycle
 from tests import pool_studies
@@ -34,7 +35,7 @@ def known(database: Database, study: Study) -> facts.Facts:
     """What a report would be made from."""
     with database.reader() as db:
         found = lifecycle.by_slug(db, study.slug)
-        return facts.gather(db, found, results.compute(db, found, "person"))
+        return facts.gather(db, found, study_results.compute(db, found, "person"))
 
 
 @on_sqlite
@@ -282,9 +283,9 @@ def test_subgroups_are_those_of_the_fairness_page(database: Database, settings: 
     made = {table.name: table for table in tables.all_tables(found)}["subgroups"]
     with database.reader() as db:
         still = found.results.filter_named("still")
-        names = truths.names_of(db, study)
+        names = consensus.names_of(db, study)
         group_of = subgroups.groups_of(study_pools.rows(study), list(names.values()), ["language"])
-        shown = subgroups.errors(still, truths.judged(db, study, still, "raters"), group_of, names, "language")
+        shown = subgroups.errors(still, consensus.judged(db, study, still, "raters"), group_of, names, "language")
     lines = [line for line in made.rows if line[:2] == ("Still", "language")]
     assert [line[4] for line in lines] == [
         f"{one.errors} of {one.clips}" for rows in shown.rows.values() for one in rows

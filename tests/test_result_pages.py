@@ -8,9 +8,10 @@ import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import auth, result_pages
+from app import auth
 from app.db import Database
 from app.models import Event, Study
+from app.results import disagreements
 from app.settings import Settings
 from tests.factories import StudyMaker
 from tests.judged_studies import A, R, computed, nine_clips, verdicts, vote
@@ -61,7 +62,7 @@ def test_disputed_clips_come_the_clearest_error_first(judged: Study, database: D
     """Those where filter and majority differ, farthest from the cut first; tied clips are no dispute."""
     found = computed(database, judged).filter_named("movement")
     with database.reader() as db:
-        disputed = result_pages.disputed(db, found)
+        disputed = disagreements.disputed(db, found)
     assert disputed.total == 2
     assert [(one.score, one.filter_accepts, one.distance) for one in disputed.shown] == [(70, False, 10), (85, True, 5)]
 

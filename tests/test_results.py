@@ -10,16 +10,17 @@ from fastapi import FastAPI
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import auth, exports, result_pages
+from app import auth, exports
 from app.cache import Cache
 from app.db import Database
 from app.models import Assignment, Filter, Judgment, Rater, Study, StudyClip
 from app.rating import assignments, judgments
 from app.rating.judgments import Answer
-from app.results import Results, cached
+from app.results import disagreements
+from app.results.study_results import Results, cached
+from app.results.votes import Kind
 from app.settings import Settings
 from app.studies import whole_study
-from app.votes import Kind
 from tests.factories import NOON, StudyMaker, answers
 from tests.judged_studies import A, R, U, computed, nine_clips, verdicts, vote
 
@@ -185,7 +186,7 @@ def test_answers_without_variation_have_no_alpha_and_no_roc(study_maker: StudyMa
     assert rule.current is not None
     assert rule.current.specificity.undefined == "every rated clip is good"
     assert rule.curve is None or rule.curve.auc.value is None
-    assert any("Movement" in titles for titles in result_pages.reasons(found).values())
+    assert any("Movement" in titles for titles in disagreements.reasons(found).values())
 
 
 @on_sqlite

@@ -9,10 +9,10 @@ import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import votes
 from app.db import Database
 from app.models import Assignment, Criterion, Event, Judgment, Study, StudyClip
 from app.rating import reference_answers
+from app.results import votes
 from app.settings import Settings
 from app.studies.clip_files import new_key
 from tests.entries import come, events, give_rules, only_rater

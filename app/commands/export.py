@@ -18,8 +18,9 @@ def export(
     output: Annotated[Path | None, typer.Option("-o", "--output", help="The folder for --format.")] = None,
 ) -> None:
     """Write a study's judgments (CSV), estimates (JSON), or a folder for Label Studio or Hugging Face."""
-    from app import exports, results
+    from app import exports
     from app.exchange import forms
+    from app.results import study_results
     from app.studies import lifecycle
 
     if judgments is None and estimates is None and not form:
@@ -35,7 +36,7 @@ def export(
                 file.writelines(exports.judgments_csv(db, found))
             typer.echo(f"Judgments: {judgments}")
         if estimates is not None:
-            counted = results.compute(db, found, results.kind_of(found))
+            counted = study_results.compute(db, found, study_results.kind_of(found))
             estimates.write_text(exports.estimates_json(db, found, counted), encoding="utf-8")
             typer.echo(f"Estimates: {estimates}")
         if output is not None:

@@ -5,9 +5,10 @@ from typing import Any
 
 from sqlmodel import Session
 
-from app import exports, results
+from app import exports
 from app.models import Study
 from app.report.facts import pseudonyms_of
+from app.results import study_results
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Answers:
 
 def gather(db: Session, study: Study) -> Answers:
     """The answers that count for agreement, in the order of clips, raters and criteria."""
-    kind = results.kind_of(study)
+    kind = study_results.kind_of(study)
     names = pseudonyms_of(db, study, kind)
     people, models = [], []
     for row in exports.judgment_rows(db, study):

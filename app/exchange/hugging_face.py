@@ -11,10 +11,11 @@ import polars as pl
 import yaml
 from sqlmodel import Session
 
-from app import __version__, exports, results
+from app import __version__, exports
 from app.exchange import answers
 from app.models import Study
 from app.report import author, facts, methods
+from app.results import study_results
 from app.studies import lifecycle
 
 JUDGMENTS, CLIPS = "judgments/train-00000-of-00001.parquet", "clips/train-00000-of-00001.parquet"
@@ -39,7 +40,7 @@ SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_
 def files(db: Session, study: Study) -> dict[str, bytes]:
     """README.md, judgments and clips as Parquet, and estimates.json."""
     known = answers.gather(db, study)
-    found = results.compute(db, study, results.kind_of(study))
+    found = study_results.compute(db, study, study_results.kind_of(study))
     judgments = pl.DataFrame(
         [[row[name] for name in COLUMNS] for row in known.rows],
         schema={name: kind for name, (kind, _words) in COLUMNS.items()},

@@ -9,16 +9,17 @@ from sqlalchemy import func
 from sqlalchemy import select as rows
 from sqlmodel import Session, col
 
-from app import frozen_plans, progress, votes
+from app import frozen_plans, progress
 from app.frozen_plans import Version
 from app.models import Assignment, Event, Judgment, Rater, Study, StudyClip
 from app.progress import StratumLine
 from app.report import subgroup_errors
 from app.report.subgroup_errors import SubgroupErrors
-from app.results import Results
+from app.results import votes
+from app.results.study_results import Results
+from app.results.votes import Vote
 from app.studies import whole_study
 from app.studies.whole_study import StudyParts
-from app.votes import Vote
 
 COUNTED = ("done", "surplus")
 BLIND = votes.BLIND_ARMS

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from sqlmodel import Session
 
-from app import exports, figures, frozen_plans, results
+from app import exports, frozen_plans
 from app.errors import AppError
 from app.models import Study
 from app.report import author, checklist, facts, formats, methods, page, pdf, snapshot, tables, votes_file
+from app.results import figures, study_results
 from app.studies import lifecycle
 
 FIGURE_FILES = (".svg", ".pdf", ".png")
@@ -29,7 +30,7 @@ def write(
     """
     said = author.kept(db, study) | author.read(answers)
     _refuse_a_strange_folder(folder)
-    known = facts.gather(db, study, results.compute(db, study, results.kind_of(study)))
+    known = facts.gather(db, study, study_results.compute(db, study, study_results.kind_of(study)))
     with tempfile.TemporaryDirectory(prefix=".report-", dir=_parent(folder)) as made:
         names = _fill(Path(made), db, known, said, on_step or _silent)
         if folder.exists():

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from sqlmodel import Session
 
 from analysis.fairness import GroupError
-from app import study_pools, subgroups, truths
+from app import study_pools, subgroups
 from app.errors import AppError
 from app.models import Study
-from app.results import Results
+from app.results import consensus
+from app.results.study_results import Results
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,11 @@ def of_study(db: Session, study: Study, results: Results) -> SubgroupErrors:
         return SubgroupErrors((), (), str(error))
     if not attributes:
         return SubgroupErrors((), (), "the pool has no column of a few different words, such as language")
-    names, pool, found = truths.names_of(db, study), study_pools.rows(study), []
+    names, pool, found = consensus.names_of(db, study), study_pools.rows(study), []
     for by in attributes:
         group_of = subgroups.groups_of(pool, list(names.values()), (by,))
         for result in results.filters:
-            judged = truths.judged(db, study, result, "raters")
+            judged = consensus.judged(db, study, result, "raters")
             if judged.sample is None:
                 continue
             errors = subgroups.errors(result, judged, group_of, names, by)

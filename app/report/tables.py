@@ -12,7 +12,7 @@ from app.filters.threshold_text import passes, threshold_text
 from app.report.facts import Facts
 
 if TYPE_CHECKING:
-    from app.filter_results import FilterResult
+    from app.results.filter_results import FilterResult
 
 DASH = "–"
 UNDEFINED = "undefined: "

@@ -7,14 +7,15 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import JSONResponse
 from sqlmodel import Session
 
-from app import adjudications, agreement_figures, agreement_pages, disputes, rater_pages, votes
-from app.agreement_pages import Agreement
 from app.auth import require_researcher
 from app.cache import Cache
-from app.disputes import ORDERS, SHOWS, Asked, Order, Show
 from app.errors import NotFound
 from app.models import Study
-from app.results import kind_of
+from app.results import adjudications, agreement_figures, disputes, rater_page, votes
+from app.results import agreement as study_agreement
+from app.results.agreement import Agreement
+from app.results.disputes import ORDERS, SHOWS, Asked, Order, Show
+from app.results.study_results import kind_of
 from app.studies import lifecycle, whole_study
 from app.web.figure_responses import FILE_WIDTH, FigureWidth, Theme, picture, specification
 from app.web.pages import Reader, Writer, page, see
@@ -30,7 +31,7 @@ def agreement_of(request: Request, db: Session, study: Study, *, older: bool = F
     return cache.get(
         ("agreement", study.id, kind),
         votes.fingerprint(db, study),
-        lambda: agreement_pages.compute(db, study, kind),
+        lambda: study_agreement.compute(db, study, kind),
         allow_stale=older,
         allow_recent=True,
     )
@@ -49,7 +50,7 @@ def agreement(request: Request, slug: str, db: Reader, criterion: Key = "") -> R
         "wall": wall,
         "tables": agreement_figures.tables(found, chosen),
     }
-    return page(request, "agreement/agreement.html", context)
+    return page(request, "results/agreement.html", context)
 
 
 @router.get("/raters/{pseudonym}")
@@ -59,7 +60,7 @@ def rater(request: Request, slug: str, pseudonym: str, db: Reader) -> Response:
     found = agreement_of(request, db, study)
     one = _rater(request, db, study, found, pseudonym)
     context = {"one": one, "table": agreement_figures.bias_table(one)}
-    return page(request, "agreement/rater.html", _usual(study, found) | context)
+    return page(request, "results/rater.html", _usual(study, found) | context)
 
 
 @router.get("/clips")
@@ -87,7 +88,7 @@ def clips(
         "orders": ORDERS,
         "here": f"/studies/{study.slug}/agreement/clips?{urlencode({name: one for name, one in kept.items() if one})}",
     }
-    return page(request, "agreement/clips.html", context, block="wall")
+    return page(request, "results/disputes.html", context, block="wall")
 
 
 @router.post("/clips/{number}")
@@ -145,7 +146,7 @@ def _usual(study: Study, found: Agreement) -> dict[str, Any]:
     return {"study_name": study.name, "study": study, "simulated": simulated, "found": found}
 
 
-def _chosen(found: Agreement, key: str) -> agreement_pages.CriterionAgreement | None:
+def _chosen(found: Agreement, key: str) -> study_agreement.CriterionAgreement | None:
     chosen = found.about(key)
     if key and chosen is None:
         names = ", ".join(one.item.key for one in found.criteria)
@@ -153,9 +154,9 @@ def _chosen(found: Agreement, key: str) -> agreement_pages.CriterionAgreement | 
     return chosen
 
 
-def _rater(request: Request, db: Session, study: Study, found: Agreement, name: str) -> rater_pages.RaterPage:
+def _rater(request: Request, db: Session, study: Study, found: Agreement, name: str) -> rater_page.RaterPage:
     cache: Cache = request.app.state.cache
     mark = votes.fingerprint(db, study)
     return cache.get(
-        ("rater", study.id, found.kind, name), mark, lambda: rater_pages.rater_page(found, name, study.seed)
+        ("rater", study.id, found.kind, name), mark, lambda: rater_page.rater_page(found, name, study.seed)
     )

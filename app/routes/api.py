@@ -17,7 +17,7 @@ from app.db import Database
 from app.errors import AppError
 from app.models import Study, now
 from app.rating import external_ratings
-from app.results import cached, kind_of
+from app.results.study_results import cached, kind_of
 from app.settings import Settings
 from app.studies import lifecycle, overview
 from app.web.pages import Reader, Writer, database

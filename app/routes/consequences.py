@@ -16,11 +16,11 @@ from app.evidence import Evidence
 from app.jobs import Jobs, Step
 from app.models import Study
 from app.next_batches import MOST, USUAL
+from app.results.consensus import Truth
 from app.routes.agreement import agreement_of
 from app.settings import Settings
 from app.studies import lifecycle
 from app.subgroups import Means
-from app.truths import Truth
 from app.web.figure_responses import FILE_WIDTH, FigureWidth, Theme, picture, specification
 from app.web.pages import Reader, database, page, see
 

@@ -5,12 +5,13 @@ from fastapi.responses import JSONResponse
 from sqlmodel import Session
 
 from analysis.figures.cut_pairs import WORDS, Rate
-from app import cut_pairs, votes
+from app import cut_pairs
 from app.auth import require_researcher
 from app.cache import Cache
 from app.cut_pairs import PairOfCuts
 from app.models import Study
-from app.results import cached, kind_of
+from app.results import votes
+from app.results.study_results import cached, kind_of
 from app.studies import lifecycle
 from app.web.figure_responses import FILE_WIDTH, FigureWidth, Theme, picture, specification
 from app.web.pages import Reader, page

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlmodel import Session
 
-from app import flows, progress, rater_quality, results, truth_flows, votes
+from app import flows, progress, rater_quality, truth_flows
 from app.auth import require_researcher
 from app.cache import Cache
 from app.flows import Left, RaterFlow, Stage, StratumFlow, Stuck
@@ -17,10 +17,11 @@ from app.models import Study, now
 from app.rater_quality import RaterQuality
 from app.raters import invite_list
 from app.raters.invite_list import LinkState
+from app.results import study_results, votes
+from app.results.votes import Kind
 from app.settings import Settings
 from app.studies import lifecycle
 from app.truth_flows import Truths
-from app.votes import Kind
 from app.web.pages import Reader, page
 
 router = APIRouter(dependencies=[Depends(require_researcher)])
@@ -56,7 +57,7 @@ def shown(
 ) -> Response:
     """Flow, strata, raters, who is stuck; htmx gets the part that changes."""
     study = lifecycle.by_slug(db, slug)
-    kind = results.kind_of(study)
+    kind = study_results.kind_of(study)
     cache: Cache = request.app.state.cache
     answers, last, version = votes.fingerprint(db, study)
     tick = None if answers < SMALL else monotonic()

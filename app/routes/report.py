@@ -5,13 +5,14 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Form, Path, Request, Response
 from fastapi.responses import FileResponse
 
-from app import frozen_plans, results, study_packs, votes
+from app import frozen_plans, study_packs
 from app.auth import require_researcher
 from app.errors import AppError, NotFound
 from app.exchange import forms
 from app.jobs import Jobs
 from app.models import Study
 from app.report import author, zipped
+from app.results import study_results, votes
 from app.routes.new_study import Sent, settings_of
 from app.studies import lifecycle
 from app.web.pages import Reader, Writer, database, page, see
@@ -173,13 +174,13 @@ def _report(
     context = {
         "study_name": study.name,
         "study": study,
-        "simulated": results.kind_of(study) == "simulated",
+        "simulated": study_results.kind_of(study) == "simulated",
         "job": job,
         "share": round(100 * job.done / job.total) if job and job.total else 0,
         "made": made,
         "answers": now[0],
         "newer": now[0] - made.mark[0] if made else 0,
-        "changed": made is not None and (now != made.mark or made.kind != results.kind_of(study)),
+        "changed": made is not None and (now != made.mark or made.kind != study_results.kind_of(study)),
         "contents": CONTENTS,
         "questions": author.QUESTIONS,
         "said": kept if said is None else said,

@@ -6,12 +6,13 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from sqlmodel import Session
 
-from app import exports, figures, frozen_plans, result_pages
+from app import exports, frozen_plans
 from app.auth import require_researcher
-from app.filter_results import is_weighted
 from app.filters.threshold_text import short_number, threshold_text
 from app.models import Study
-from app.results import Results, cached, kind_of
+from app.results import disagreements, figures
+from app.results.filter_results import is_weighted
+from app.results.study_results import Results, cached, kind_of
 from app.studies import lifecycle, overview
 from app.web.figure_responses import FigureWidth, Theme
 from app.web.pages import Reader, database, page
@@ -38,8 +39,8 @@ def results(request: Request, slug: str, db: Reader) -> Response:
         "weighted": is_weighted(study),
         "table": figures.agreement_table(found),
         "cuts": {one.rule.name: threshold_text(one.rule.minimum, one.rule.maximum) for one in found.filters},
-        "undefined_agreement": result_pages.undefined_agreement(found),
-        "reasons": result_pages.reasons(found),
+        "undefined_agreement": disagreements.undefined_agreement(found),
+        "reasons": disagreements.reasons(found),
         "notes": lifecycle.notes(study),
         "plan": frozen_plans.versions(db, study),
     }
@@ -61,7 +62,7 @@ def filter_page(request: Request, slug: str, name: str, db: Reader) -> Response:
         "chosen": chosen,
         "tables": figures.filter_tables(chosen),
         "cut": threshold_text(chosen.rule.minimum, chosen.rule.maximum),
-        "disputed": result_pages.disputed(db, chosen),
+        "disputed": disagreements.disputed(db, chosen),
         "short": short_number,
     }
     return page(request, "results/filter.html", context)

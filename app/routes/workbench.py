@@ -6,14 +6,15 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from sqlmodel import Session
 
-from app import adopted_thresholds, cascades, cut_pairs, votes, workbench, workbench_figures
+from app import adopted_thresholds, cascades, cut_pairs, workbench, workbench_figures
 from app.adopted_thresholds import End
 from app.auth import require_researcher
 from app.cache import Cache
 from app.cascades import Wanted
 from app.filters.threshold_text import short_number, threshold_text
 from app.models import Study
-from app.results import Results, cached, kind_of
+from app.results import votes
+from app.results.study_results import Results, cached, kind_of
 from app.studies import lifecycle, whole_study
 from app.web.figure_responses import FILE_WIDTH, FigureWidth, Theme, picture, specification
 from app.web.pages import Reader, Writer, page, see

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from analysis.rates import confusion
-from app.filter_results import Sample
+from app.results.filter_results import Sample
 from tests.browser.conftest import Site, SiteMaker
 from tests.factories import StudyMaker
 from tests.judged_studies import A, R, computed, verdicts, vote

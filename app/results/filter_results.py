@@ -14,11 +14,11 @@ from analysis.design import Design
 from analysis.estimate import Bools, Floats
 from analysis.ratings import Ratings
 from analysis.sampling.rejects import SLICE
-from app import votes
 from app.filters.threshold_text import passes
 from app.models import Filter, Study
+from app.results import votes
+from app.results.votes import Vote
 from app.studies.whole_study import StudyParts
-from app.votes import Vote
 
 CONFIDENCE = 0.95
 RESAMPLES, CURVE_RESAMPLES = 1000, 2000

@@ -5,8 +5,8 @@ from typing import Any
 from analysis import figures
 from analysis.figures import Chart, Table, Theme, files
 from app.errors import NotFound
-from app.filter_results import FilterResult
-from app.results import Results
+from app.results.filter_results import FilterResult
+from app.results.study_results import Results
 from app.web.figure_responses import FILE_WIDTH, marked
 
 AGREEMENT = "agreement"

@@ -10,8 +10,8 @@ from sqlalchemy import select as rows
 from sqlmodel import Session, col
 
 from app.errors import AppError, NotFound
-from app.filter_results import Scored
 from app.models import Criterion, Event, Study, StudyClip
+from app.results.filter_results import Scored
 from app.studies import scales
 
 KIND = "adjudicated"

@@ -5,9 +5,9 @@ from typing import Literal
 
 from sqlmodel import Session, col, select
 
-from app import adjudications
-from app.filter_results import FilterResult, Sample, Scored, sample_of
 from app.models import Study, StudyClip
+from app.results import adjudications
+from app.results.filter_results import FilterResult, Sample, Scored, sample_of
 
 Truth = Literal["raters", "ruled"]
 """Whose verdict counts: the raters' majority, or the researcher's where there is one and the raters' elsewhere."""

@@ -12,10 +12,10 @@ from analysis.disputes import clip_disagreement
 from analysis.estimate import Floats
 from analysis.pairwise import others
 from analysis.ratings import Ratings
-from app import adjudications
-from app.adjudications import Trail
-from app.agreement_pages import Agreement, CriterionAgreement
 from app.models import Criterion, Study, StudyClip
+from app.results import adjudications
+from app.results.adjudications import Trail
+from app.results.agreement import Agreement, CriterionAgreement
 from app.studies import scales
 
 Show = Literal["disputed", "tied", "ruled", "open", "all"]

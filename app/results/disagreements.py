@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from sqlmodel import Session, col, select
 
-from app.filter_results import FilterResult
 from app.filters.threshold_text import passes
 from app.models import StudyClip
-from app.results import Results
+from app.results.filter_results import FilterResult
+from app.results.study_results import Results
 
 MOST_SHOWN = 12
 

@@ -16,11 +16,11 @@ from analysis.kappas import pair_estimate, pairs
 from analysis.pairwise import Against, against_rest
 from analysis.planning_agreement import alpha_size, guessed_votes, pilot_votes
 from analysis.ratings import Ratings
-from app.answers import Answers, read
 from app.models import Criterion, Study, StudyClip
-from app.results import RESAMPLES, resampled_units
+from app.results.answers import Answers, read
+from app.results.study_results import RESAMPLES, resampled_units
+from app.results.votes import Kind
 from app.studies import scales, whole_study
-from app.votes import Kind
 
 MOST_RATERS = 40
 """Raters that the heat map compares: the busiest ones."""

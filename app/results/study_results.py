@@ -10,13 +10,13 @@ from sqlmodel import Session, col
 from analysis import agreement
 from analysis.estimate import Estimate
 from analysis.ratings import Ratings
-from app import votes
 from app.cache import Cache
 from app.errors import NotFound
-from app.filter_results import FEWEST_SOURCES, FilterResult, judge, resamples_for
 from app.models import Criterion, Study, StudyClip
+from app.results import votes
+from app.results.filter_results import FEWEST_SOURCES, FilterResult, judge, resamples_for
+from app.results.votes import Kind, Vote
 from app.studies import scales, whole_study
-from app.votes import Kind, Vote
 
 RESAMPLES = 2000
 

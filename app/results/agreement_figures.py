@@ -4,9 +4,9 @@ from typing import Any
 
 from analysis import figures
 from analysis.figures import Chart, Line, Table
-from app.agreement_pages import Agreement, CriterionAgreement
 from app.errors import NotFound
-from app.rater_pages import RaterPage
+from app.results.agreement import Agreement, CriterionAgreement
+from app.results.rater_page import RaterPage
 from app.web.figure_responses import marked
 
 

@@ -10,8 +10,8 @@ from sqlmodel import Session, col
 from analysis.intra_rater import Repeats, repeats
 from analysis.ratings import Ratings
 from app.models import Assignment, Criterion, Judgment, Rater, Study
+from app.results.votes import BLIND_ARMS, Kind
 from app.studies import scales
-from app.votes import BLIND_ARMS, Kind
 
 PURPOSES = ("sample", "repeat")
 SCHEMA = {

@@ -10,8 +10,8 @@ from analysis.intra_rater import intra_rater
 from analysis.pairwise import others, without
 from analysis.ratings import Ratings
 from analysis.subject_model import SubjectModel, subject_model
-from app.agreement_pages import Agreement, CriterionAgreement
 from app.errors import NotFound
+from app.results.agreement import Agreement, CriterionAgreement
 from app.studies import scales
 
 RESAMPLES = 1000
