@@ -10,8 +10,9 @@ from typing import Any
 from sqlalchemy import select as rows
 from sqlmodel import Session, col
 
-from app import __version__, rater_quality
+from app import __version__
 from app.models import Assignment, Criterion, Filter, Judgment, Rater, Study, StudyClip
+from app.monitoring import rater_quality
 from app.results import votes
 from app.results.filter_results import is_weighted
 from app.results.study_results import Results

@@ -11,11 +11,12 @@ from sqlmodel import select
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
-from app import auth, flows, progress, truth_flows
+from app import auth
 from app.cli import cli
 from app.db import Database
-from app.flows import Stage
 from app.models import Assignment, Rater, Study
+from app.monitoring import clip_flow, consensus_flow, progress
+from app.monitoring.clip_flow import Stage
 from app.raters import invite_list
 from app.rating import assignments
 from app.rating.judgments import Answer, record
@@ -43,7 +44,7 @@ def researcher(visitor: Visitor, settings: Settings) -> TestClient:
 def whole(database: Database, study: Study) -> Stage:
     """The study's flow, people alone."""
     with database.reader() as db:
-        return flows.total(flows.by_stratum(db, study, kind="person"))
+        return clip_flow.total(clip_flow.by_stratum(db, study, kind="person"))
 
 
 def test_every_clip_is_lost_at_exactly_one_step(study_maker: StudyMaker, database: Database) -> None:
@@ -82,15 +83,15 @@ def test_a_simulated_panel_is_not_counted_among_people(study_maker: StudyMaker, 
     vote(study_maker, study, "Robot", verdicts([A, R, A]), kind="simulated")
     assert whole(database, study).shown == 0
     with database.reader() as db:
-        assert flows.total(flows.by_stratum(db, study, kind="simulated")).rated == 3
-        assert truth_flows.truths(db, study, kind="person").decided == 0
-        assert truth_flows.truths(db, study, kind="simulated").decided == 3
+        assert clip_flow.total(clip_flow.by_stratum(db, study, kind="simulated")).rated == 3
+        assert consensus_flow.truths(db, study, kind="person").decided == 0
+        assert consensus_flow.truths(db, study, kind="simulated").decided == 3
 
 
-def compared(database: Database, study: Study) -> tuple[truth_flows.TruthFlow, filter_results.Truth]:
+def compared(database: Database, study: Study) -> tuple[consensus_flow.TruthFlow, filter_results.Truth]:
     """The first question's counts by SQL, and the first filter's as the results have them."""
     with database.reader() as db:
-        (question,) = truth_flows.truths(db, study, kind="person").questions
+        (question,) = consensus_flow.truths(db, study, kind="person").questions
     return question, computed(database, study).filters[0].truth
 
 
@@ -104,7 +105,7 @@ def test_the_truth_is_the_one_of_the_results(study_maker: StudyMaker, database: 
     assert question.unsure + question.without + question.in_view == truth.without_votes
     assert question.blind == truth.blind
     with database.reader() as db:
-        found = truth_flows.truths(db, study, kind="person")
+        found = consensus_flow.truths(db, study, kind="person")
     assert found.decided == question.decided == sum(found.strata.values())
     assert {label for label, _criterion in found.strata} == {"high", "low", "none"}
 
@@ -129,7 +130,7 @@ def test_revisions_and_arms_are_read_as_the_results_read_them(
     assert got == (truth.accepted, truth.rejected, truth.tied, truth.blind)
     assert question.unsure + question.without + question.in_view == truth.without_votes
     with database.reader() as db:
-        assert truth_flows.truths(db, study, kind="person").decided == question.decided
+        assert consensus_flow.truths(db, study, kind="person").decided == question.decided
 
 
 def test_strata_carry_their_own_flow_in_the_order_of_the_design(study_maker: StudyMaker, database: Database) -> None:
@@ -139,7 +140,7 @@ def test_strata_carry_their_own_flow_in_the_order_of_the_design(study_maker: Stu
     vote(study_maker, study, "Ada", verdicts([A, None, R, R, None, None]))
     with database.reader() as db:
         study = lifecycle.by_slug(db, study.slug)
-        found = flows.by_stratum(db, study, kind="person")
+        found = clip_flow.by_stratum(db, study, kind="person")
     order = [row["label"] for row in study.design["strata"]]
     assert [one.label for one in found] == order
     counted = {one.label: (one.stage.drawn, one.stage.rated, one.stage.complete, one.stage.skipped) for one in found}
@@ -156,8 +157,8 @@ def test_pace_and_time_left_come_from_the_raters_own_answers(study_maker: StudyM
         study_maker.rate(study, ada, answers(), at=at)
     study_maker.rate(study, ben, answers(), at=at)
     with database.reader() as db:
-        found = {one.name: one for one in flows.by_rater(db, study, kind="person")}
-        left = flows.left(db, study, list(found.values()), now=at)
+        found = {one.name: one for one in clip_flow.by_rater(db, study, kind="person")}
+        left = clip_flow.left(db, study, list(found.values()), now=at)
     assert found["Ada"].seconds_per_clip == 10
     assert found["Ada"].answered == 6
     assert found["Ada"].left == 12 - 6 - found["Ada"].held
@@ -184,8 +185,8 @@ def test_who_is_stuck_is_named(study_maker: StudyMaker, database: Database) -> N
     def stuck(hours: float) -> tuple[list[tuple[str, str]], list[str]]:
         moment = NOON + timedelta(hours=hours)
         with database.reader() as db:
-            overdue = flows.overdue(db, study, kind="person", now=moment)
-            silent = flows.silent(flows.by_rater(db, study, kind="person"), now=moment)
+            overdue = clip_flow.overdue(db, study, kind="person", now=moment)
+            silent = clip_flow.silent(clip_flow.by_rater(db, study, kind="person"), now=moment)
         return [(one.rater, one.clip) for one in overdue], [one.rater for one in silent]
 
     assert stuck(0.1) == ([], [])
@@ -220,7 +221,7 @@ def test_a_withdrawn_rater_has_nothing_left(study_maker: StudyMaker, database: D
         invite_list.withdraw_rater(db, kept, ada.id, now=NOON)
     with database.reader() as db:
         study = lifecycle.by_slug(db, study.slug)
-        found = {one.name: (one.left, one.state(NOON)) for one in flows.by_rater(db, study, kind="person")}
+        found = {one.name: (one.left, one.state(NOON)) for one in clip_flow.by_rater(db, study, kind="person")}
     assert found == {"Ada": (0, "withdrawn"), "Ben": (4, "away")}
     assert ben.name == "Ben"
 
@@ -364,7 +365,7 @@ def test_the_list_counts_as_the_progress_page_does(study_maker: StudyMaker, data
     vote(study_maker, study, "Ada", verdicts([A, A, R, None]))
     with database.reader() as db:
         line = line_of(db, study)
-        left = flows.left(db, study, [], now=NOON)
+        left = clip_flow.left(db, study, [], now=NOON)
     assert line.places_done == whole(database, study).rated == 3
     assert left.places == line.places - line.places_done
     assert study_results.kind_of(study) == "person"

@@ -7,10 +7,11 @@ import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import auth, rater_quality
+from app import auth
 from app.db import Database
 from app.models import Assignment, Criterion, Event, Judgment, Rater, Study, StudyClip
-from app.rater_quality import RaterQuality
+from app.monitoring import rater_quality
+from app.monitoring.rater_quality import RaterQuality
 from app.settings import Settings
 from tests.entries import give_rules
 from tests.factories import NOON, StudyMaker, answers

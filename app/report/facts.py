@@ -9,10 +9,11 @@ from sqlalchemy import func
 from sqlalchemy import select as rows
 from sqlmodel import Session, col
 
-from app import frozen_plans, progress
+from app import frozen_plans
 from app.frozen_plans import Version
 from app.models import Assignment, Event, Judgment, Rater, Study, StudyClip
-from app.progress import StratumLine
+from app.monitoring import progress
+from app.monitoring.progress import StratumLine
 from app.report import subgroup_errors
 from app.report.subgroup_errors import SubgroupErrors
 from app.results import votes

@@ -9,19 +9,19 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlmodel import Session
 
-from app import flows, progress, rater_quality, truth_flows
 from app.auth import require_researcher
 from app.cache import Cache
-from app.flows import Left, RaterFlow, Stage, StratumFlow, Stuck
 from app.models import Study, now
-from app.rater_quality import RaterQuality
+from app.monitoring import clip_flow, consensus_flow, progress, rater_quality
+from app.monitoring.clip_flow import Left, RaterFlow, Stage, StratumFlow, Stuck
+from app.monitoring.consensus_flow import Truths
+from app.monitoring.rater_quality import RaterQuality
 from app.raters import invite_list
 from app.raters.invite_list import LinkState
 from app.results import study_results, votes
 from app.results.votes import Kind
 from app.settings import Settings
 from app.studies import lifecycle
-from app.truth_flows import Truths
 from app.web.pages import Reader, page
 
 router = APIRouter(dependencies=[Depends(require_researcher)])
@@ -66,7 +66,7 @@ def shown(
     settings = request.app.state.settings
     seen: Seen = cache.get(("progress", study.id, kind), mark, lambda: look(db, settings, study, kind))
     truth: Truths = cache.get(
-        ("progress truth", study.id, kind), truth_mark, lambda: truth_flows.truths(db, study, kind=kind)
+        ("progress truth", study.id, kind), truth_mark, lambda: consensus_flow.truths(db, study, kind=kind)
     )
     quality_mark: object = truth_mark if tick is None else tick // QUALITY_KEPT_SECONDS
     quality: list[RaterQuality] = cache.get(
@@ -83,24 +83,24 @@ def shown(
         "every": EVERY,
         "now": now(),
     }
-    return page(request, "studies/progress.html", context, block="live")
+    return page(request, "monitoring/progress.html", context, block="live")
 
 
 def look(db: Session, settings: Settings, study: Study, kind: Kind) -> Seen:
     """Count everything but the verdicts."""
     moment = now()
-    strata = flows.by_stratum(db, study, kind=kind)
-    raters = flows.by_rater(db, study, kind=kind)
+    strata = clip_flow.by_stratum(db, study, kind=kind)
+    raters = clip_flow.by_rater(db, study, kind=kind)
     open_states = Counter(one.state for one in invite_list.open_links(db, settings, study, now=moment))
     links = Counter(invite_list.counts(db, study, now=moment)) + open_states
     return Seen(
         at=moment,
         strata=strata,
-        stage=flows.total(strata),
+        stage=clip_flow.total(strata),
         raters=raters,
-        left=flows.left(db, study, raters, now=moment),
-        overdue=flows.overdue(db, study, kind=kind, now=moment),
-        silent=flows.silent(raters, now=moment),
+        left=clip_flow.left(db, study, raters, now=moment),
+        overdue=clip_flow.overdue(db, study, kind=kind, now=moment),
+        silent=clip_flow.silent(raters, now=moment),
         skips=progress.skips(db, study),
         unplayable=progress.unplayable(db, study),
         links=dict(links),

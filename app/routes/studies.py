@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from app import progress
 from app.auth import require_researcher
 from app.filters.threshold_text import threshold_text
 from app.markdown import markdown
+from app.monitoring import progress
 from app.raters import invite_list, raters
 from app.rating import questions
 from app.settings import Settings
