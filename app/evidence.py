@@ -10,7 +10,7 @@ from sqlmodel import Session
 from analysis import figures
 from analysis.fairness import ErrorKind
 from analysis.figures import Chart, Table
-from app import adopted_thresholds, consequences, influence, study_pools, subgroups
+from app import consequences, influence, study_pools, subgroups
 from app.cache import Cache
 from app.consequences import Consequences, GoodShare
 from app.errors import AppError, NotFound
@@ -22,6 +22,7 @@ from app.results.filter_results import FilterResult
 from app.results.study_results import Results, cached, kind_of
 from app.study_pools import Columns
 from app.subgroups import Errors, Means
+from app.thresholds import adopted as adopted_thresholds
 from app.web.figure_responses import FILE_WIDTH, marked
 from scoring.filters import Filter
 

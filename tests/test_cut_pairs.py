@@ -13,12 +13,12 @@ from analysis.design import Design
 from analysis.figures.cut_pairs import cut_pair_map, cut_pair_table
 from analysis.rates import confusion
 from app import auth
-from app import cut_pairs as pairs_of_cuts
 from app.db import Database
 from app.errors import NotFound
 from app.models import Filter, Study, StudyClip
 from app.settings import Settings
 from app.studies import lifecycle
+from app.thresholds import threshold_pairs as pairs_of_cuts
 from tests.factories import StudyMaker
 from tests.judged_studies import A, R, computed, verdicts, vote
 

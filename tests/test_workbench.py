@@ -12,13 +12,14 @@ from starlette.testclient import TestClient
 from analysis.design import Design
 from analysis.rates import confusion, wilson
 from analysis.threshold_curves import threshold_curves
-from app import adopted_thresholds, auth, cascades, workbench
+from app import auth
 from app.db import Database
 from app.filters import filter_files
 from app.models import Event, Filter, Study
 from app.settings import Settings
 from app.studies import lifecycle, whole_study
-from app.workbench import Aims, Bench, End
+from app.thresholds import adopted, cascades, workbench
+from app.thresholds.workbench import Aims, Bench, End
 from tests.factories import StudyMaker
 from tests.judged_studies import A, R, computed, verdicts, vote
 
@@ -189,7 +190,7 @@ def test_adopting_leaves_a_trail_and_the_preset(judged: Study, database: Databas
     assert "# movement: ≥ 85.5 adopted on" in written
     assert "avg_movement: 85.5" in researcher.get(f"{here}/head_threshold.yml").text
     with database.reader() as db:
-        event = db.exec(select(Event).where(Event.kind == adopted_thresholds.KIND)).one()
+        event = db.exec(select(Event).where(Event.kind == adopted.KIND)).one()
         assert event.detail["rests_on"]["clips"] == CLIPS
         assert event.detail["rests_on"]["rates"]["recall"] <= 1
         assert db.exec(select(Filter).where(Filter.name == "movement")).one().minimum == 80
@@ -215,7 +216,7 @@ def test_a_threshold_that_cannot_be_adopted_is_refused(
     assert answer.status_code in (400, 422)
     assert words in answer.text
     with database.reader() as db:
-        assert db.exec(select(Event).where(Event.kind == adopted_thresholds.KIND)).all() == []
+        assert db.exec(select(Event).where(Event.kind == adopted.KIND)).all() == []
 
 
 @on_sqlite

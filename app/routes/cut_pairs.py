@@ -5,14 +5,14 @@ from fastapi.responses import JSONResponse
 from sqlmodel import Session
 
 from analysis.figures.cut_pairs import WORDS, Rate
-from app import cut_pairs
 from app.auth import require_researcher
 from app.cache import Cache
-from app.cut_pairs import PairOfCuts
 from app.models import Study
 from app.results import votes
 from app.results.study_results import cached, kind_of
 from app.studies import lifecycle
+from app.thresholds import threshold_pairs
+from app.thresholds.threshold_pairs import PairOfCuts
 from app.web.figure_responses import FILE_WIDTH, FigureWidth, Theme, picture, specification
 from app.web.pages import Reader, page
 
@@ -33,7 +33,7 @@ def pair(request: Request, slug: str, name: str, db: Reader, rate: Rate = "f1") 
         "rate": rate,
         "words": WORDS,
     }
-    return page(request, "workbench/pair.html", context)
+    return page(request, "thresholds/pair.html", context)
 
 
 @router.get("/{rate}.json")
@@ -65,4 +65,4 @@ def _pair_of(request: Request, db: Session, study: Study, name: str) -> PairOfCu
     kind = kind_of(study)
     found = cached(cache, db, study, kind)
     mark = votes.fingerprint(db, study)
-    return cache.get(("pair", study.id, kind, name), mark, lambda: cut_pairs.make(db, study, found, name))
+    return cache.get(("pair", study.id, kind, name), mark, lambda: threshold_pairs.make(db, study, found, name))

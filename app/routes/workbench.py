@@ -6,19 +6,20 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from sqlmodel import Session
 
-from app import adopted_thresholds, cascades, cut_pairs, workbench, workbench_figures
-from app.adopted_thresholds import End
 from app.auth import require_researcher
 from app.cache import Cache
-from app.cascades import Wanted
 from app.filters.threshold_text import short_number, threshold_text
 from app.models import Study
 from app.results import votes
 from app.results.study_results import Results, cached, kind_of
 from app.studies import lifecycle, whole_study
+from app.thresholds import adopted as adopted_thresholds
+from app.thresholds import cascades, threshold_pairs, workbench, workbench_figures
+from app.thresholds.adopted import End
+from app.thresholds.cascades import Wanted
+from app.thresholds.workbench import Aims, Bench
 from app.web.figure_responses import FILE_WIDTH, FigureWidth, Theme, picture, specification
 from app.web.pages import Reader, Writer, page, see
-from app.workbench import Aims, Bench
 
 router = APIRouter(prefix="/studies/{slug}", dependencies=[Depends(require_researcher)])
 AimsAsked = Annotated[Aims, Query()]
@@ -61,12 +62,12 @@ def bench(request: Request, slug: str, name: str, db: Reader, aims: AimsAsked, c
         "short": short_number,
         "adopted": [one for one in adopted if one.filter == name],
         "filters": whole.filters,
-        "partner": cut_pairs.partner(_results(request, db, study), made.result.rule),
+        "partner": threshold_pairs.partner(_results(request, db, study), made.result.rule),
         "figures": {figure: workbench_figures.TITLES[figure] for figure in workbench_figures.names(made)},
         "table": workbench_figures.table(made),
         "query": request.url.query,
     }
-    return page(request, "workbench/workbench.html", context)
+    return page(request, "thresholds/workbench.html", context)
 
 
 @router.get("/filters/{name}/workbench.json")
@@ -166,7 +167,7 @@ def cascade(request: Request, slug: str, db: Reader, wanted: WantedAsked) -> Res
         "wanted": wanted,
         "short": short_number,
     }
-    return page(request, "workbench/cascade.html", context)
+    return page(request, "thresholds/cascade.html", context)
 
 
 @router.get("/filters.toml")

@@ -4,8 +4,8 @@ from analysis import figures
 from analysis.figures import Chart, Table, thresholds
 from app.errors import NotFound
 from app.models import Filter, Study
+from app.thresholds.workbench import Bench, pool_scores
 from app.web.figure_responses import marked
-from app.workbench import Bench, pool_scores
 
 SQUARE = 300
 """A square plot is at most this wide."""

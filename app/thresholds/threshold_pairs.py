@@ -9,13 +9,13 @@ from analysis.cut_pairs import CutPair, cut_pairs, cuts_between
 from analysis.estimate import Floats
 from analysis.figures import Chart, Table
 from analysis.figures.cut_pairs import Rate, cut_pair_map, cut_pair_table
-from app import cascades
 from app.errors import NotFound
 from app.models import Filter, Study
 from app.results.filter_results import CONFIDENCE, FilterResult, Sample
 from app.results.study_results import Results
+from app.thresholds import cascades
+from app.thresholds.workbench_figures import axis
 from app.web.figure_responses import marked
-from app.workbench_figures import axis
 
 PARTS = ("avg_", "min_")
 """How scores of a whole clip and of its worst second begin."""
