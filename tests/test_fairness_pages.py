@@ -11,12 +11,13 @@ from starlette.testclient import TestClient
 
 from analysis.fairness import group_errors
 from analysis.opinion import mean_opinion
-from app import auth, study_pools, subgroups
+from app import auth
 from app.cache import Cache
 from app.db import Database
 from app.errors import AppError
-from app.evidence import Evidence
 from app.models import Study, StudyClip
+from app.pool_evidence import study_pool, subgroups
+from app.pool_evidence.evidence import Evidence
 from app.results import adjudications
 from app.results.consensus import Truth
 from app.settings import Settings
@@ -121,7 +122,7 @@ def test_the_researcher_s_verdict_counts_only_where_asked_and_is_said(
 def test_a_number_of_the_pool_by_subgroup(study: Study) -> None:
     """Means, spreads and intervals over every clip that has the number, or over what passes; others are refused."""
     table = pl.read_parquet(study.pool).drop_nulls("sync")
-    rows, filters = study_pools.rows(study), [Filter("still", "movement", 50)]
+    rows, filters = study_pool.rows(study), [Filter("still", "movement", 50)]
     found = subgroups.means(rows, ("language",), "sync", filters, kept=False)
     assert found.without == 6
     for name, one, spread in found.groups:
@@ -141,7 +142,7 @@ def test_a_number_of_the_pool_by_subgroup(study: Study) -> None:
 @on_sqlite
 def test_many_small_groups_stand_together(study: Study) -> None:
     """More groups than a table can show: the largest stay, the smallest become `others`, nothing is lost."""
-    found = subgroups.means(study_pools.rows(study), ("source",), "movement", [], kept=False)
+    found = subgroups.means(study_pool.rows(study), ("source",), "movement", [], kept=False)
     assert len(found.groups) == subgroups.MOST_GROUPS + 1
     assert sum(one.clips for _, one, _ in found.groups) == pool_studies.CLIPS
 

@@ -13,13 +13,14 @@ from analysis.anchoring import anchoring
 from analysis.ceiling import human_ceiling
 from analysis.ppi import cross_fitted, pool_share
 from analysis.ratings import VERDICT, Ratings
-from app import auth, consequences, next_batches, top_ups
+from app import auth
 from app.cache import Cache
-from app.consequences import composition, levels
 from app.db import Database
 from app.errors import AppError
-from app.evidence import Evidence
 from app.models import Assignment, Judgment, Rater, Study, StudyClip
+from app.pool_evidence import consequences, next_batch, top_ups
+from app.pool_evidence.consequences import composition, levels
+from app.pool_evidence.evidence import Evidence
 from app.results.agreement import compute
 from app.settings import Settings
 from scoring.filters import Filter, survivors
@@ -223,7 +224,7 @@ def test_a_batch_buys_narrower_intervals_and_names_its_strata(study: Study, data
     with database.reader() as db:
         asked = evidence(db, study)
         agreement = compute(db, study, "person")
-        few, many = (next_batches.next_batch(db, study, asked.results, agreement, clips) for clips in (6, 12))
+        few, many = (next_batch.next_batch(db, study, asked.results, agreement, clips) for clips in (6, 12))
     assert few.why_not == ""
     assert sum(one.more for one in few.strata) == 6
     for less, more in zip(few.bought, many.bought, strict=True):

@@ -8,11 +8,11 @@ import pytest
 from sqlmodel import select
 from typer.testing import CliRunner
 
-from app import study_pools, subgroups
 from app.cli import cli
 from app.db import Database
 from app.errors import AppError
 from app.models import Assignment, Criterion, Filter, Judgment, Study, StudyClip
+from app.pool_evidence import study_pool, subgroups
 from app.report import author, checklist, facts, formats, methods, pack, tables
 from app.results import consensus, study_results
 from app.settings import Settings
@@ -284,7 +284,7 @@ def test_subgroups_are_those_of_the_fairness_page(database: Database, settings: 
     with database.reader() as db:
         still = found.results.filter_named("still")
         names = consensus.names_of(db, study)
-        group_of = subgroups.groups_of(study_pools.rows(study), list(names.values()), ["language"])
+        group_of = subgroups.groups_of(study_pool.rows(study), list(names.values()), ["language"])
         shown = subgroups.errors(still, consensus.judged(db, study, still, "raters"), group_of, names, "language")
     lines = [line for line in made.rows if line[:2] == ("Still", "language")]
     assert [line[4] for line in lines] == [

@@ -10,11 +10,11 @@ import typer
 from sqlmodel import col, select
 from typer.testing import CliRunner
 
-from app import top_ups
 from app.commands.top_up import top_up as command
 from app.db import Database
 from app.errors import AppError
 from app.models import Assignment, Criterion, Event, Judgment, Rater, Study, StudyClip
+from app.pool_evidence import top_ups
 from app.pools.pool_files import Pool, read_pool
 from app.sampling import draws, probability
 from app.sampling.design_files import DesignFile, parse

@@ -24,7 +24,7 @@ def top_up(
     The study's own design is gone on with, or another draws from the whole pool. Inclusion probabilities and weights
     of all clips are made anew, those drawn before included. A two-phase study gets its second phase.
     """
-    from app import top_ups
+    from app.pool_evidence import top_ups
     from app.sampling import design_files
 
     settings = load()

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from sqlmodel import Session
 
 from analysis.fairness import GroupError
-from app import study_pools, subgroups
 from app.errors import AppError
 from app.models import Study
+from app.pool_evidence import study_pool, subgroups
 from app.results import consensus
 from app.results.study_results import Results
 
@@ -26,14 +26,14 @@ class SubgroupErrors:
 def of_study(db: Session, study: Study, results: Results) -> SubgroupErrors:
     """Read the attributes from the study's pool, if it is there and unchanged, and compare all judged filters."""
     try:
-        study_pools.mark(study)
-        study_pools.unchanged(study)
-        attributes = study_pools.columns(study).groups
+        study_pool.mark(study)
+        study_pool.unchanged(study)
+        attributes = study_pool.columns(study).groups
     except AppError as error:
         return SubgroupErrors((), (), str(error))
     if not attributes:
         return SubgroupErrors((), (), "the pool has no column of a few different words, such as language")
-    names, pool, found = consensus.names_of(db, study), study_pools.rows(study), []
+    names, pool, found = consensus.names_of(db, study), study_pool.rows(study), []
     for by in attributes:
         group_of = subgroups.groups_of(pool, list(names.values()), (by,))
         for result in results.filters:

@@ -8,19 +8,21 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from analysis import figures
-from app import consequences, evidence, influence, next_batches, subgroups, top_ups
 from app.auth import require_researcher
 from app.db import Database
 from app.errors import AppError
-from app.evidence import Evidence
 from app.jobs import Jobs, Step
 from app.models import Study
-from app.next_batches import MOST, USUAL
+from app.pool_evidence import anchoring as influence
+from app.pool_evidence import consequences, evidence, subgroups, top_ups
+from app.pool_evidence import next_batch as next_batches
+from app.pool_evidence.evidence import Evidence
+from app.pool_evidence.next_batch import MOST, USUAL
+from app.pool_evidence.subgroups import Means
 from app.results.consensus import Truth
 from app.routes.agreement import agreement_of
 from app.settings import Settings
 from app.studies import lifecycle
-from app.subgroups import Means
 from app.web.figure_responses import FILE_WIDTH, FigureWidth, Theme, picture, specification
 from app.web.pages import Reader, database, page, see
 
@@ -64,7 +66,7 @@ def pool(request: Request, found: Found, by: Name = "") -> Response:
         }
     except AppError as error:
         context["problem"] = error
-    return _page(request, found, "consequences/pool.html", context)
+    return _page(request, found, "pool_evidence/pool.html", context)
 
 
 @router.get("/fairness")
@@ -83,7 +85,7 @@ def fairness(
             context |= _fairness(found, _both(by, also), name, number)
     except AppError as error:
         context["problem"] = error
-    return _page(request, found, "consequences/fairness.html", context | {"kinds": subgroups.KINDS})
+    return _page(request, found, "pool_evidence/fairness.html", context | {"kinds": subgroups.KINDS})
 
 
 @router.get("/anchoring")
@@ -94,7 +96,7 @@ def anchoring(request: Request, found: Found) -> Response:
         "effects": figures.interval_plot_table(**influence.effect_plot(seen)),
         "ceiling": figures.interval_plot_table(**influence.ceiling_plot(seen)),
     }
-    return _page(request, found, "consequences/anchoring.html", {"seen": seen, "tables": tables, "query": ""})
+    return _page(request, found, "pool_evidence/anchoring.html", {"seen": seen, "tables": tables, "query": ""})
 
 
 @router.get("/next")
@@ -105,7 +107,7 @@ def next_batch(request: Request, found: Found, clips: Annotated[int, Query(ge=1,
         ("next", clips),
         lambda: next_batches.next_batch(found.db, found.study, found.results, agreement, clips),
     )
-    return _page(request, found, "consequences/next.html", {"batch": batch, "most": MOST, "query": ""})
+    return _page(request, found, "pool_evidence/next.html", {"batch": batch, "most": MOST, "query": ""})
 
 
 @router.post("/next")
@@ -128,7 +130,7 @@ def drawing(request: Request, slug: str, db: Reader) -> Response:
         return see(f"/studies/{study.slug}/next")
     share = round(100 * job.done / job.total) if job.total else 0
     context = {"study": study, "study_name": study.name, "job": job, "share": share}
-    return page(request, "consequences/drawing.html", context, block="progress")
+    return page(request, "pool_evidence/drawing.html", context, block="progress")
 
 
 @router.get("/consequences/figures/{name}.json")

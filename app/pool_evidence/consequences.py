@@ -12,12 +12,12 @@ from sqlmodel import Session
 from analysis.estimate import Estimate, signature
 from analysis.figures import Level, Line
 from analysis.ppi import PoolShare, cross_fitted, pool_share
-from app import top_ups
 from app.errors import AppError
 from app.filters.filter_files import FilterFile
 from app.filters.retention import Retention, retention
 from app.filters.threshold_text import threshold_text
 from app.models import Study
+from app.pool_evidence import top_ups
 from app.results.consensus import Judged
 from app.results.filter_results import FilterResult, is_weighted
 from app.results.study_results import Results

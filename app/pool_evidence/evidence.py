@@ -10,18 +10,18 @@ from sqlmodel import Session
 from analysis import figures
 from analysis.fairness import ErrorKind
 from analysis.figures import Chart, Table
-from app import consequences, influence, study_pools, subgroups
 from app.cache import Cache
-from app.consequences import Consequences, GoodShare
 from app.errors import AppError, NotFound
-from app.influence import Influence
 from app.models import Study
+from app.pool_evidence import anchoring, consequences, study_pool, subgroups
+from app.pool_evidence.anchoring import Influence
+from app.pool_evidence.consequences import Consequences, GoodShare
+from app.pool_evidence.study_pool import Columns
+from app.pool_evidence.subgroups import Errors, Means
 from app.results import adjudications, answers, consensus, votes
 from app.results.consensus import Judged, Truth
 from app.results.filter_results import FilterResult
 from app.results.study_results import Results, cached, kind_of
-from app.study_pools import Columns
-from app.subgroups import Errors, Means
 from app.thresholds import adopted as adopted_thresholds
 from app.web.figure_responses import FILE_WIDTH, marked
 from scoring.filters import Filter
@@ -59,7 +59,7 @@ class Evidence:
 
     def kept(self, name: tuple[object, ...], make: Callable[[], Made]) -> Made:
         """What was made before from the same judgments, rulings and pool; made now if need be."""
-        mark = (self._answered, study_pools.state(self.study))
+        mark = (self._answered, study_pool.state(self.study))
         key = (self.study.id, kind_of(self.study), self.truth, *name)
         return self.cache.get(key, mark, make, allow_stale=self.older, allow_recent=True)
 
@@ -70,13 +70,13 @@ class Evidence:
 
     def refuse_another_pool(self) -> None:
         """Raises AppError when the pool has changed since the study was made."""
-        mark = study_pools.mark(self.study)
-        self.cache.get(("pool", self.study.id), mark, lambda: study_pools.unchanged(self.study))
+        mark = study_pool.mark(self.study)
+        self.cache.get(("pool", self.study.id), mark, lambda: study_pool.unchanged(self.study))
 
     def columns(self) -> Columns:
         """What the pool can be divided by, and what can be averaged."""
-        mark = study_pools.mark(self.study)
-        return self.cache.get(("columns", self.study.id), mark, lambda: study_pools.columns(self.study))
+        mark = study_pool.mark(self.study)
+        return self.cache.get(("columns", self.study.id), mark, lambda: study_pool.columns(self.study))
 
     def filter(self, name: str) -> FilterResult:
         """The filter of a name; the first without one."""
@@ -94,7 +94,7 @@ class Evidence:
 
         def make() -> Consequences:
             cuts = consequences.proposals(self.results, self.cuts, adopted)
-            return consequences.consequences(study_pools.rows(self.study), cuts, by)
+            return consequences.consequences(study_pool.rows(self.study), cuts, by)
 
         asked = (tuple(sorted(self.cuts.items())), tuple(sorted(adopted.items())))
         return self.kept(("consequences", by, asked), make)
@@ -104,7 +104,7 @@ class Evidence:
 
         def make() -> tuple[tuple[GoodShare, ...], str]:
             try:
-                mark = (study_pools.mark(self.study), self.study.version)
+                mark = (study_pool.mark(self.study), self.study.version)
                 strata = self.cache.get(
                     ("strata", self.study.id), mark, lambda: consequences.strata(self.db, self.study)
                 )
@@ -123,7 +123,7 @@ class Evidence:
 
         def make() -> Errors:
             result, names = self.filter(filter_name), consensus.names_of(self.db, self.study)
-            group_of = subgroups.groups_of(study_pools.rows(self.study), list(names.values()), by)
+            group_of = subgroups.groups_of(study_pool.rows(self.study), list(names.values()), by)
             return subgroups.errors(result, self.judged(result), group_of, names, " × ".join(by))
 
         return self.kept(("errors", filter_name, tuple(by)), make)
@@ -133,7 +133,7 @@ class Evidence:
         filters = [
             Filter(one.rule.name, one.rule.score, one.rule.minimum, one.rule.maximum) for one in self.results.filters
         ]
-        rows = study_pools.rows(self.study)
+        rows = study_pool.rows(self.study)
         return self.kept(
             ("means", column, tuple(by), kept), lambda: subgroups.means(rows, by, column, filters, kept=kept)
         )
@@ -142,7 +142,7 @@ class Evidence:
         """What showing scores does, and the human ceiling."""
 
         def make() -> Influence:
-            return influence.influence(self.db, self.study, answers.read(self.db, self.study, kind_of(self.study)))
+            return anchoring.influence(self.db, self.study, answers.read(self.db, self.study, kind_of(self.study)))
 
         return self.kept(("influence",), make)
 
@@ -181,9 +181,9 @@ def chart(found: Evidence, name: str, by: Sequence[str], filter_name: str, numbe
         words = subgroups.means_plot(found.means(number, by, kept=name == "mean_kept"))
         made = figures.interval_plot(**words, width=width)
     elif name == "effects":
-        made = figures.interval_plot(**influence.effect_plot(found.influence()), width=width)
+        made = figures.interval_plot(**anchoring.effect_plot(found.influence()), width=width)
     elif name == "ceiling":
-        made = figures.interval_plot(**influence.ceiling_plot(found.influence()), width=width)
+        made = figures.interval_plot(**anchoring.ceiling_plot(found.influence()), width=width)
     if made is None:
         raise NotFound(f"The figure {name!r} cannot be drawn.", "The page shows those that there are.")
     return marked(made, simulated=found.simulated and name not in OF_THE_POOL)

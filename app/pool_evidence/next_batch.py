@@ -7,10 +7,10 @@ from sqlmodel import Session
 from analysis.estimate import Floats
 from analysis.planning import half_width, rate_from
 from analysis.planning_agreement import alpha_half_width, pilot_votes
-from app import top_ups
 from app.errors import AppError
 from app.filters.threshold_text import passes, threshold_text
 from app.models import Study
+from app.pool_evidence import top_ups
 from app.results.agreement import MOST_LEVELS, Agreement, CriterionAgreement
 from app.results.filter_results import FilterResult, Sample
 from app.results.study_results import Results
