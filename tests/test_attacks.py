@@ -8,10 +8,10 @@ from fastapi import FastAPI
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import exports
 from app.db import Database
 from app.models import Assignment, Judgment, Rater, StudyClip
 from app.raters import raters
+from app.report import exports
 from app.settings import Settings
 from app.studies import creation, lifecycle
 from tests.factories import StudyMaker, form

@@ -11,14 +11,13 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from app import exports
 from app.cli import cli
 from app.db import Database
 from app.errors import AppError
 from app.exchange import forms, label_studio
 from app.models import Criterion, Study
 from app.rating import external_ratings
-from app.report import zipped
+from app.report import exports, zipped
 from app.settings import Settings
 from app.studies import lifecycle
 from tests.factories import NOON, StudyMaker

@@ -12,12 +12,13 @@ import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import __version__, auth, exports
+from app import __version__, auth
 from app.db import Database
 from app.models import Assignment, Rater, Study, StudyClip
 from app.raters import raters
 from app.rating import assignments, judgments, rater_position
 from app.rating.judgments import Answer
+from app.report import exports
 from app.results import filter_results, study_results
 from app.results.votes import Kind
 from app.settings import Settings

@@ -10,10 +10,11 @@ import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import auth, frozen_plans
+from app import auth
 from app.db import Database
 from app.errors import AppError
 from app.models import Event, Study
+from app.report import preregistration
 from app.settings import Settings
 from app.studies import lifecycle
 from tests.factories import StudyMaker, answers
@@ -68,7 +69,7 @@ def test_the_button_makes_the_pack_and_hands_it_out(
         inside = {name.partition("/")[2]: opened.read(name) for name in opened.namelist()}
     assert {"report.html", "report.pdf", "plan.md", "votes.parquet", "SNAPSHOT", "tables/agreement.tex"} <= set(inside)
     with database.reader() as db:
-        [plan] = frozen_plans.versions(db, study)
+        [plan] = preregistration.versions(db, study)
     assert plan.sha256 in frozen
     for name in ("plan.md", "report.html", "checklist.md", "SNAPSHOT"):
         assert plan.sha256 in inside[name].decode()
@@ -108,10 +109,10 @@ def test_an_author_s_answer_that_is_too_long_is_told_and_kept_on_the_page(
     assert "p" * 4001 not in researcher.get(page).text
 
 
-def frozen(database: Database, study: Study) -> frozen_plans.Version:
+def frozen(database: Database, study: Study) -> preregistration.Version:
     """The plan, frozen."""
     with database.writer() as db:
-        return frozen_plans.freeze(db, lifecycle.by_slug(db, study.slug), PLAN)
+        return preregistration.freeze(db, lifecycle.by_slug(db, study.slug), PLAN)
 
 
 def test_a_frozen_plan_stays_and_amendments_stand_beside_it(study_maker: StudyMaker, database: Database) -> None:
@@ -120,10 +121,10 @@ def test_a_frozen_plan_stays_and_amendments_stand_beside_it(study_maker: StudyMa
     plan = frozen(database, study)
     study_maker.rate(study, study_maker.rater(study), answers())
     with database.writer() as db:
-        frozen_plans.amend(db, study, PLAN | {"objective": "recall"}, "The pilot had a ceiling.")
+        preregistration.amend(db, study, PLAN | {"objective": "recall"}, "The pilot had a ceiling.")
     with database.reader() as db:
-        first, second = frozen_plans.versions(db, study)
-        assert frozen_plans.draft(db, study)["objective"] == "recall"
+        first, second = preregistration.versions(db, study)
+        assert preregistration.draft(db, study)["objective"] == "recall"
     assert (first.parts, first.sha256, first.answers) == (PLAN, plan.sha256, 0)
     for one in (first, second):
         assert one.sha256 == hashlib.sha256(one.text.encode()).hexdigest()
@@ -137,23 +138,23 @@ def test_what_may_not_happen_to_a_plan(study_maker: StudyMaker, database: Databa
     study = study_maker(clips=1, with_media=False)
     with database.writer() as db:
         with pytest.raises(AppError, match="no frozen plan"):
-            frozen_plans.amend(db, study, PLAN, "why")
+            preregistration.amend(db, study, PLAN, "why")
         with pytest.raises(AppError, match="Hypotheses"):
-            frozen_plans.freeze(db, study, PLAN | {"hypotheses": "  "})
+            preregistration.freeze(db, study, PLAN | {"hypotheses": "  "})
         with pytest.raises(AppError, match="threshold rules"):
-            frozen_plans.freeze(db, study, PLAN | {"objective": "luck"})
+            preregistration.freeze(db, study, PLAN | {"objective": "luck"})
         with pytest.raises(AppError, match="Target"):
-            frozen_plans.save(db, study, PLAN | {"target": "x" * 8001})
+            preregistration.save(db, study, PLAN | {"target": "x" * 8001})
     frozen(database, study)
     with database.writer() as db:
         with pytest.raises(AppError, match="frozen already"):
-            frozen_plans.freeze(db, study, PLAN)
+            preregistration.freeze(db, study, PLAN)
         with pytest.raises(AppError, match="is frozen"):
-            frozen_plans.save(db, study, PLAN)
+            preregistration.save(db, study, PLAN)
         with pytest.raises(AppError, match="Say why"):
-            frozen_plans.amend(db, study, PLAN | {"target": "other"}, " ")
+            preregistration.amend(db, study, PLAN | {"target": "other"}, " ")
         with pytest.raises(AppError, match="Nothing was changed"):
-            frozen_plans.amend(db, study, PLAN, "why")
+            preregistration.amend(db, study, PLAN, "why")
     with database.reader() as db:
         assert [event.kind for event in db.exec(select(Event)).all()] == ["plan_frozen"]
 

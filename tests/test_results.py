@@ -10,12 +10,13 @@ from fastapi import FastAPI
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import auth, exports
+from app import auth
 from app.cache import Cache
 from app.db import Database
 from app.models import Assignment, Filter, Judgment, Rater, Study, StudyClip
 from app.rating import assignments, judgments
 from app.rating.judgments import Answer
+from app.report import exports
 from app.results import disagreements
 from app.results.study_results import Results, cached
 from app.results.votes import Kind

@@ -18,8 +18,8 @@ def export(
     output: Annotated[Path | None, typer.Option("-o", "--output", help="The folder for --format.")] = None,
 ) -> None:
     """Write a study's judgments (CSV), estimates (JSON), or a folder for Label Studio or Hugging Face."""
-    from app import exports
     from app.exchange import forms
+    from app.report import exports
     from app.results import study_results
     from app.studies import lifecycle
 

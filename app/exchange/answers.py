@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlmodel import Session
 
-from app import exports
 from app.models import Study
+from app.report import exports
 from app.report.facts import pseudonyms_of
 from app.results import study_results
 

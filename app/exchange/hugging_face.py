@@ -11,10 +11,10 @@ import polars as pl
 import yaml
 from sqlmodel import Session
 
-from app import __version__, exports
+from app import __version__
 from app.exchange import answers
 from app.models import Study
-from app.report import author, facts, methods
+from app.report import author, exports, facts, methods
 from app.results import study_results
 from app.studies import lifecycle
 

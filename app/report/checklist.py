@@ -10,9 +10,9 @@ from typing import Literal
 
 from app import __version__
 from app.filters.threshold_text import threshold_text
-from app.frozen_plans import as_lines
 from app.report.author import QUESTIONS
 from app.report.facts import Facts
+from app.report.preregistration import as_lines
 from app.report.tables import number
 
 State = Literal["filled", "by the author", "GAP"]

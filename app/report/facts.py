@@ -9,12 +9,11 @@ from sqlalchemy import func
 from sqlalchemy import select as rows
 from sqlmodel import Session, col
 
-from app import frozen_plans
-from app.frozen_plans import Version
 from app.models import Assignment, Event, Judgment, Rater, Study, StudyClip
 from app.monitoring import progress
 from app.monitoring.progress import StratumLine
-from app.report import subgroup_errors
+from app.report import preregistration, subgroup_errors
+from app.report.preregistration import Version
 from app.report.subgroup_errors import SubgroupErrors
 from app.results import votes
 from app.results.study_results import Results
@@ -127,7 +126,7 @@ def gather(db: Session, study: Study, results: Results) -> Facts:
         votes=tuple(given),
         pseudonyms=pseudonyms,
         events=_events(db, study),
-        plan=frozen_plans.versions(db, study),
+        plan=preregistration.versions(db, study),
         subgroups=subgroup_errors.of_study(db, study, results),
     )
 

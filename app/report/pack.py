@@ -7,10 +7,22 @@ from pathlib import Path
 
 from sqlmodel import Session
 
-from app import exports, frozen_plans
 from app.errors import AppError
 from app.models import Study
-from app.report import author, checklist, facts, formats, methods, page, pdf, snapshot, tables, votes_file
+from app.report import (
+    author,
+    checklist,
+    exports,
+    facts,
+    formats,
+    methods,
+    page,
+    pdf,
+    preregistration,
+    snapshot,
+    tables,
+    votes_file,
+)
 from app.results import figures, study_results
 from app.studies import lifecycle
 
@@ -60,7 +72,7 @@ def _fill(target: Path, db: Session, known: facts.Facts, said: dict[str, str], o
         put(f"tables/{table.name}.tex", formats.as_latex(table))
     put("methods.md", methods.as_markdown(known))
     put("methods.tex", methods.as_latex(known))
-    put("plan.md", frozen_plans.as_markdown(known.plan))
+    put("plan.md", preregistration.as_markdown(known.plan))
     put("checklist.md", checklist.as_markdown(points))
     put("votes.parquet", votes_file.encoded(votes))
     put("estimates.json", exports.estimates_json(db, known.study, known.results))

@@ -3,9 +3,9 @@
 from base64 import b64encode
 from dataclasses import dataclass
 
-from app.frozen_plans import OBJECTIVES, PARTS, as_lines
 from app.report.checklist import Line
 from app.report.facts import Facts
+from app.report.preregistration import OBJECTIVES, PARTS, as_lines
 from app.report.tables import ReportTable
 from app.web.pages import templates
 
@@ -35,7 +35,7 @@ def render(
     """The whole page."""
     return (
         templates()
-        .get_template("report/report.html")
+        .get_template("report/paper.html")
         .render(
             study=facts.study,
             simulated=facts.results.kind == "simulated",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typst
 
-from app import frozen_plans
+from app.report import preregistration
 from app.report.checklist import Line
 from app.report.facts import Facts
 from app.report.formats import as_typst
@@ -61,10 +61,10 @@ def source(
 
 def _plan(facts: Facts) -> list[str]:
     """Each version's date and hash, then what it says."""
-    lines = [f"#{quoted(line)}" for line in frozen_plans.as_lines(facts.plan)]
+    lines = [f"#{quoted(line)}" for line in preregistration.as_lines(facts.plan)]
     for one in facts.plan:
         lines.append(f"== #{quoted(one.title)}")
-        lines += [f"#strong({quoted(title + ':')}) #{quoted(text)}" for title, text in frozen_plans.said(one)]
+        lines += [f"#strong({quoted(title + ':')}) #{quoted(text)}" for title, text in preregistration.said(one)]
     return lines
 
 

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from app import __version__, api_tokens, exports
+from app import __version__, api_tokens
 from app.api_tokens import Scope
 from app.cache import Cache
 from app.db import Database
@@ -18,6 +18,7 @@ from app.errors import AppError
 from app.models import Study, now
 from app.monitoring import progress
 from app.rating import external_ratings
+from app.report import exports
 from app.results.study_results import cached, kind_of
 from app.settings import Settings
 from app.studies import lifecycle, overview

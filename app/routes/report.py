@@ -5,13 +5,12 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Form, Path, Request, Response
 from fastapi.responses import FileResponse
 
-from app import frozen_plans, study_packs
 from app.auth import require_researcher
 from app.errors import AppError, NotFound
 from app.exchange import forms
 from app.jobs import Jobs
 from app.models import Study
-from app.report import author, zipped
+from app.report import author, packs, preregistration, zipped
 from app.results import study_results, votes
 from app.routes.new_study import Sent, settings_of
 from app.studies import lifecycle
@@ -57,7 +56,7 @@ def make(request: Request, slug: str, db: Reader) -> Response:
         raise AppError("Nobody has answered yet.", "A report can be made from the first answer on.", status=409)
     settings, opened = settings_of(request), database(request)
     jobs: Jobs = request.app.state.jobs
-    jobs.start(_job(study), lambda step: study_packs.make(opened, settings, study.slug, step))
+    jobs.start(_job(study), lambda step: packs.make(opened, settings, study.slug, step))
     return see(f"/studies/{slug}/report")
 
 
@@ -75,7 +74,7 @@ def answers(request: Request, slug: str, db: Writer, form: Sent) -> Response:
 @router.get("/report/report.html")
 def report_page(request: Request, slug: str, db: Reader) -> Response:
     """The report on one page, under a content policy of its own."""
-    found = study_packs.content(settings_of(request), lifecycle.by_slug(db, slug).slug, "report.html")
+    found = packs.content(settings_of(request), lifecycle.by_slug(db, slug).slug, "report.html")
     headers = {"Content-Security-Policy": REPORT_POLICY, "Cache-Control": "no-store"}
     return Response(found, media_type="text/html; charset=utf-8", headers=headers)
 
@@ -84,7 +83,7 @@ def report_page(request: Request, slug: str, db: Reader) -> Response:
 def report_pdf(request: Request, slug: str, db: Reader) -> Response:
     """The report typeset."""
     study = lifecycle.by_slug(db, slug)
-    found = study_packs.content(settings_of(request), study.slug, "report.pdf")
+    found = packs.content(settings_of(request), study.slug, "report.pdf")
     headers = {"Content-Disposition": f'inline; filename="{study.slug}-report.pdf"', "Cache-Control": "no-store"}
     return Response(found, media_type="application/pdf", headers=headers)
 
@@ -93,7 +92,7 @@ def report_pdf(request: Request, slug: str, db: Reader) -> Response:
 def report_zip(request: Request, slug: str, db: Reader) -> FileResponse:
     """The whole folder."""
     study = lifecycle.by_slug(db, slug)
-    made = study_packs.latest(settings_of(request), study.slug)
+    made = packs.latest(settings_of(request), study.slug)
     if made is None:
         raise NotFound("There is no report yet.", "Make it on the study's Report page.")
     return FileResponse(
@@ -131,11 +130,11 @@ def change_plan(
     study = lifecycle.by_slug(db, slug)
     try:
         if act == "save":
-            frozen_plans.save(db, study, form)
+            preregistration.save(db, study, form)
         elif act == "freeze":
-            frozen_plans.freeze(db, study, form)
+            preregistration.freeze(db, study, form)
         else:
-            frozen_plans.amend(db, study, form, form.get("reason", ""))
+            preregistration.amend(db, study, form, form.get("reason", ""))
     except AppError as error:
         return _plan(request, db, study, said=form, problem=str(error), status=error.status)
     return see(f"/studies/{slug}/plan")
@@ -145,7 +144,7 @@ def change_plan(
 def plan_text(slug: str, db: Reader, number: Annotated[int, Path(ge=0, le=10_000)]) -> Response:
     """The text that was hashed, byte for byte: version 0 is the plan, the others are its amendments."""
     study = lifecycle.by_slug(db, slug)
-    found = frozen_plans.versions(db, study)
+    found = preregistration.versions(db, study)
     if number >= len(found):
         raise NotFound("There is no such version of the plan.", "The study's Plan page lists them.")
     name = f"{study.slug}-plan-{number}.md"
@@ -168,7 +167,7 @@ def _report(
 ) -> Response:
     jobs: Jobs = request.app.state.jobs
     job = jobs.of(_job(study))
-    made = study_packs.latest(settings_of(request), study.slug)
+    made = packs.latest(settings_of(request), study.slug)
     kept = author.kept(db, study)
     now = votes.fingerprint(db, study)
     context = {
@@ -186,9 +185,9 @@ def _report(
         "said": kept if said is None else said,
         "answered": len(kept),
         "problem": problem,
-        "versions": frozen_plans.versions(db, study),
+        "versions": preregistration.versions(db, study),
     }
-    return page(request, "reports/report.html", context, block="progress", status=status)
+    return page(request, "report/page.html", context, block="progress", status=status)
 
 
 def _plan(
@@ -203,11 +202,11 @@ def _plan(
     context = {
         "study_name": study.name,
         "study": study,
-        "versions": frozen_plans.versions(db, study),
-        "said": frozen_plans.draft(db, study) | (said or {}),
+        "versions": preregistration.versions(db, study),
+        "said": preregistration.draft(db, study) | (said or {}),
         "reason": (said or {}).get("reason", ""),
-        "parts": frozen_plans.PARTS,
-        "objectives": frozen_plans.OBJECTIVES,
+        "parts": preregistration.PARTS,
+        "objectives": preregistration.OBJECTIVES,
         "problem": problem,
     }
-    return page(request, "reports/plan.html", context, status=status)
+    return page(request, "report/preregistration.html", context, status=status)

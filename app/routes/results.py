@@ -6,10 +6,10 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from sqlmodel import Session
 
-from app import exports, frozen_plans
 from app.auth import require_researcher
 from app.filters.threshold_text import short_number, threshold_text
 from app.models import Study
+from app.report import exports, preregistration
 from app.results import disagreements, figures
 from app.results.filter_results import is_weighted
 from app.results.study_results import Results, cached, kind_of
@@ -42,7 +42,7 @@ def results(request: Request, slug: str, db: Reader) -> Response:
         "undefined_agreement": disagreements.undefined_agreement(found),
         "reasons": disagreements.reasons(found),
         "notes": lifecycle.notes(study),
-        "plan": frozen_plans.versions(db, study),
+        "plan": preregistration.versions(db, study),
     }
     return page(request, "results/results.html", context)
 
