@@ -12,7 +12,7 @@ from app.jobs import Jobs
 from app.models import Study
 from app.report import author, packs, preregistration, zipped
 from app.results import study_results, votes
-from app.routes.new_study import Sent, settings_of
+from app.routes.wizard import Sent, settings_of
 from app.studies import lifecycle
 from app.web.pages import Reader, Writer, database, page, see
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from app.auth import signed_in_rater
 from app.models import PurposeBeforeWork, now
 from app.rating import onboarding, room, training
-from app.routes.rate import AssignmentId, room_page, study_parts
+from app.routes.rating import AssignmentId, room_page, study_parts
 from app.studies import scales, whole_study
 from app.web.pages import database, page, see
 

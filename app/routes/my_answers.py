@@ -9,7 +9,7 @@ from app.auth import signed_in_rater
 from app.languages import Language
 from app.raters import raters
 from app.rating import room
-from app.routes.rate import study_parts
+from app.routes.rating import study_parts
 from app.studies import scales
 from app.web.pages import database, page, see
 

@@ -10,7 +10,7 @@ from app.markdown import markdown
 from app.raters import raters
 from app.rating import completion, device_check, onboarding, questions, rater_position, room
 from app.rating.onboarding import PAGES
-from app.routes.rate import study_parts
+from app.routes.rating import study_parts
 from app.studies import documents
 from app.studies.rules import Device
 from app.studies.whole_study import StudyParts
