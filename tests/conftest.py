@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from app.db import Database
 from app.main import create_app
 from app.settings import Settings
-from tests.factories import StudyMaker
+from tests.helpers.factories import StudyMaker
 
 IN_CI = os.environ.get("CI") == "true"
 

@@ -14,9 +14,9 @@ from app.db import Database
 from app.models import Assignment, Judgment
 from app.raters import raters
 from app.settings import Settings
-from tests import servers
-from tests.factories import StudyMaker
-from tests.raters_over_http import Log, join, work
+from tests.helpers import servers
+from tests.helpers.factories import StudyMaker
+from tests.helpers.raters_over_http import Log, join, work
 
 RATERS, CYCLES, OVERLAP = 50, 20, 3
 CLIPS = RATERS * CYCLES // OVERLAP - 10

@@ -13,9 +13,10 @@ from app.models import StudyClip
 from app.raters import raters
 from app.settings import Settings
 from app.studies import clip_files, lifecycle
-from tests import servers
 from tests.browser.conftest import FLAGS, chromium_path
-from tests.factories import StudyMaker
+from tests.helpers import servers
+from tests.helpers.factories import StudyMaker
+from tests.helpers.places import SHARED
 
 CLIPS = 12
 WATCH = """
@@ -39,7 +40,7 @@ new MutationObserver(() => {
   else video.requestVideoFrameCallback(seen);
 }).observe(document, { childList: true, subtree: true });
 """
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "clips"
+REAL_CLIPS = SHARED / "clips"
 WEIGHT = """() => {
   const entries = [...performance.getEntriesByType("resource"), ...performance.getEntriesByType("navigation")];
   return entries.filter((entry) => !entry.name.includes("/media/")).reduce((sum, entry) => sum + entry.transferSize, 0);
@@ -69,9 +70,9 @@ def run() -> None:
 
 def large_clips(path: str) -> None:
     """Real clips of 1920 x 1080: from the key that sends the answer to the first picture of the next clip."""
-    films = sorted(SHARED.glob("*.mp4"))[: CLIPS + 1]
+    films = sorted(REAL_CLIPS.glob("*.mp4"))[: CLIPS + 1]
     if not films:
-        print(f"1080p clips: not measured, there are none in {SHARED}")
+        print(f"1080p clips: not measured, there are none in {REAL_CLIPS}")
         return
     with tempfile.TemporaryDirectory(prefix="clipjury-bench-") as folder:
         settings = Settings(home=Path(folder), database_url="")

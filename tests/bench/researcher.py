@@ -17,9 +17,9 @@ from app.db import Database
 from app.models import Assignment, Criterion, Judgment, Rater, Study, StudyClip
 from app.raters import raters
 from app.settings import Settings
-from tests import servers
-from tests.factories import NOON, StudyMaker
-from tests.raters_over_http import Client, Log, join, work
+from tests.helpers import servers
+from tests.helpers.factories import NOON, StudyMaker
+from tests.helpers.raters_over_http import Client, Log, join, work
 
 CLIPS, PEOPLE, PLACES = 11_112, 30, 3
 PAGES = ("agreement", "agreement/clips?criterion=verdict", "agreement/raters/R2", "results")

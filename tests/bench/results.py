@@ -10,9 +10,9 @@ from pathlib import Path
 from app.db import Database
 from app.raters import raters
 from app.settings import Settings
-from tests import servers
 from tests.bench.researcher import BUSY, CLIPS, PLACES, asked, big_study
-from tests.raters_over_http import Client, Log, join, work
+from tests.helpers import servers
+from tests.helpers.raters_over_http import Client, Log, join, work
 
 FIRST, KEPT, REPORT = 1.5, 0.05, 20.0
 """Bounds in seconds: the page's first time, kept, and the report pack."""

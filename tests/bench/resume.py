@@ -10,7 +10,7 @@ from pathlib import Path
 from app.pools.scoring import score_to_pool
 from scoring.crew import ClipScores
 from scoring.runners import Clip, Work
-from tests.quick_scorers import MadeUp, counting, names
+from tests.helpers.quick_scorers import MadeUp, counting, names
 
 CLIPS, MOST_SECONDS = 10_000, 2.0
 

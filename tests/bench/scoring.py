@@ -23,7 +23,7 @@ from scoring.head import head
 from scoring.pose import best_pose
 from scoring.runners import score_files
 from scoring.settings import Settings
-from tests.videos import CUTS, REAL_CLIPS, texture, write_video
+from tests.helpers.real_videos import CUTS, REAL_CLIPS, texture, write_video
 
 MOST_TIME, LEAST_GAIN, MOST_MEMORY = 1.8, 1.7, 600
 """Bounds: all scorers against decoding alone; two processes against one; MB of a process on 60 s of 4K."""

@@ -12,9 +12,9 @@ from app.db import Database
 from app.models import Study
 from app.raters import raters
 from app.settings import Settings
-from tests import servers
 from tests.conftest import need
-from tests.factories import StudyMaker
+from tests.helpers import servers
+from tests.helpers.factories import StudyMaker
 
 FLAGS = (
     "--no-sandbox",

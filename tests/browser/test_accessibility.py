@@ -12,8 +12,8 @@ from tests.browser.conftest import SiteMaker
 from tests.browser.test_evidence_pages import judged
 from tests.browser.test_results_pages import rated
 from tests.browser.test_wizard import opened
-from tests.entries import give_rubric, give_rules
-from tests.test_training import CODES, give_known, known
+from tests.helpers.pool_entries import give_rubric, give_rules
+from tests.rating.test_training import CODES, give_known, known
 
 pytestmark = pytest.mark.browser
 PHONE_RULES = ["color-contrast", "target-size", "scrollable-region-focusable", "link-in-text-block"]

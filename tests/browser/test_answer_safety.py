@@ -11,8 +11,8 @@ from sqlmodel import select
 from app.models import Assignment, Judgment
 from app.raters import invites
 from app.studies import lifecycle
-from tests import servers
 from tests.browser.conftest import Site, SiteMaker
+from tests.helpers import servers
 
 pytestmark = pytest.mark.browser
 SUBMITS = re.compile(r"/rate/\d+$")

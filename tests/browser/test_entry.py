@@ -10,7 +10,7 @@ from app.models import Judgment, Study
 from app.raters import raters
 from app.studies import lifecycle
 from tests.browser.conftest import Site, SiteMaker
-from tests.entries import give_rubric, give_rules, only_rater
+from tests.helpers.pool_entries import give_rubric, give_rules, only_rater
 
 pytestmark = pytest.mark.browser
 

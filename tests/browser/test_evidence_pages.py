@@ -9,9 +9,9 @@ from sqlmodel import select
 from app.db import Database
 from app.models import StudyClip
 from app.settings import Settings
-from tests import pool_studies
 from tests.browser.conftest import Site, SiteMaker
-from tests.factories import StudyMaker
+from tests.helpers import pool_studies
+from tests.helpers.factories import StudyMaker
 
 pytestmark = pytest.mark.browser
 PAGES = {

@@ -10,8 +10,8 @@ from app.models import StudyClip
 from app.studies import lifecycle
 from tests.browser.conftest import SiteMaker
 from tests.browser.test_wizard import CLIPS, opened
-from tests.factories import StudyMaker
-from tests.judged_studies import verdicts, vote
+from tests.helpers.factories import StudyMaker
+from tests.helpers.rated_studies import verdicts, vote
 
 pytestmark = pytest.mark.browser
 WITHOUT_VIDEO = "\n".join(f"c{number:02}" for number in range(1, CLIPS, 2))

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Site, SiteMaker
-from tests.factories import StudyMaker, answers
+from tests.helpers.factories import StudyMaker, answers
 
 pytestmark = pytest.mark.browser
 

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from app.studies import study_file
 from app.wizard import drafts
 from tests.browser.conftest import Site, SiteMaker
-from tests.factories import tiny_video
+from tests.helpers.factories import tiny_video
 
 pytestmark = pytest.mark.browser
 CLIPS = 30

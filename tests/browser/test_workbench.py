@@ -8,8 +8,8 @@ from playwright.sync_api import Page, expect
 from analysis.rates import confusion
 from app.results.filter_results import Sample
 from tests.browser.conftest import Site, SiteMaker
-from tests.factories import StudyMaker
-from tests.judged_studies import A, R, computed, verdicts, vote
+from tests.helpers.factories import StudyMaker
+from tests.helpers.rated_studies import A, R, computed, verdicts, vote
 
 pytestmark = pytest.mark.browser
 CLIPS = 24

@@ -1,0 +1,166 @@
+"""Signs about raters: gold and attention clips, repeats, haste, monotony, drift, clips that failed; each by hand."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from sqlmodel import select
+from starlette.testclient import TestClient
+
+from app import auth
+from app.db import Database
+from app.models import Assignment, Criterion, Event, Judgment, Rater, Study, StudyClip
+from app.monitoring import rater_quality
+from app.monitoring.rater_quality import RaterQuality
+from app.settings import Settings
+from tests.helpers.factories import NOON, StudyMaker, answers
+from tests.helpers.pool_entries import give_rules
+from tests.rating.test_training import give_known, known
+
+Visitor = Callable[[], TestClient]
+
+
+def given(
+    database: Database,
+    study: Study,
+    rater: Rater,
+    clip: StudyClip,
+    values: dict[str, str],
+    *,
+    second: float,
+    purpose: str = "sample",
+    occasion: int = 0,
+) -> None:
+    """Store an answer as the room does, at a second after noon."""
+    with database.writer() as db:
+        keys = {item.key: item.id for item in db.exec(select(Criterion).where(Criterion.study_id == study.id))}
+        row = Assignment(study_id=study.id, study_clip_id=clip.id, place=-1, purpose=purpose, occasion=occasion)
+        row.rater_id, row.status, row.arm = rater.id, "done", "hidden"
+        row.answered_at = NOON + timedelta(seconds=second)
+        db.add(row)
+        db.flush()
+        for key, value in values.items():
+            db.add(
+                Judgment(
+                    study_id=study.id,
+                    assignment_id=row.id,
+                    criterion_id=keys[key],
+                    rater_id=rater.id,
+                    value=value,
+                    revision=1,
+                    submission=f"{row.id}",
+                    arm="hidden",
+                    guidelines_hash="",
+                )
+            )
+
+
+def clips_of(database: Database, study: Study, role: str) -> list[StudyClip]:
+    """The study's clips of a role, in their order."""
+    with database.reader() as db:
+        found = db.exec(select(StudyClip).where(StudyClip.study_id == study.id, StudyClip.role == role))
+        return sorted(found, key=lambda clip: clip.position)
+
+
+def seen(database: Database, study: Study) -> dict[str, RaterQuality]:
+    """Everybody's signs by name."""
+    with database.reader() as db:
+        return {one.name: one for one in rater_quality.of_study(db, db.get_one(Study, study.id), "person")}
+
+
+@pytest.fixture
+def study(study_maker: StudyMaker, database: Database, settings: Settings) -> Study:
+    """Twelve clips to rate, two gold clips within one step, one attention clip."""
+    made = study_maker(clips=12, raters_per_clip=3, with_media=False)
+    gold = [known("gold-1", quality=5), known("gold-2", quality=1, verdict="reject")]
+    give_rules(database, made, gold={"clips": gold, "tolerance": 1})
+    give_known(database, settings, made, "gold", gold)
+    give_known(database, settings, made, "attention", [known("look", quality=2, stability=2, verdict="reject")])
+    return made
+
+
+def test_gold_attention_and_repeats_are_counted_by_clip_and_pair(
+    study: Study, study_maker: StudyMaker, database: Database
+) -> None:
+    """Within the tolerance counts as right; attention clips have none; a repeat compares answer with answer."""
+    ada = study_maker.rater(study, "Ada")
+    first, second = clips_of(database, study, "gold")
+    (look,) = clips_of(database, study, "attention")
+    given(database, study, ada, first, answers(quality=4), second=10, purpose="gold")
+    given(database, study, ada, second, answers(quality=4, verdict="reject"), second=20, purpose="gold")
+    given(database, study, ada, look, answers(quality=3, stability=2, verdict="reject"), second=30, purpose="attention")
+    clip = clips_of(database, study, "sample")[0]
+    given(database, study, ada, clip, answers(quality=3, stability=3), second=40)
+    given(database, study, ada, clip, answers(quality=3, stability=4), second=900, purpose="repeat", occasion=1)
+    one = seen(database, study)["Ada"]
+    assert one.gold is not None
+    assert (one.gold.right, one.gold.asked) == (1, 2)
+    assert one.attention is not None
+    assert (one.attention.right, one.attention.asked) == (0, 1)
+    assert one.itself is not None
+    assert (one.itself.right, one.itself.asked) == (2, 3)
+    assert 0 < one.itself.low < 2 / 3 < one.itself.high < 1
+    assert one.seconds == 10
+    assert one.flags == ("missed 1 of 1 attention clips",)
+
+
+def test_haste_and_monotony_are_said(study: Study, study_maker: StudyMaker, database: Database) -> None:
+    """Who gives one answer throughout, in a tenth of the others' time, is pointed out for both; the others are not."""
+    raters = [study_maker.rater(study, name) for name in ("Ada", "Bob", "Eve")]
+    for number, clip in enumerate(clips_of(database, study, "sample")):
+        for rater in raters:
+            hasty = rater.name == "Eve"
+            values = answers() if hasty else answers(quality=1 + (number * 7 + rater.id) % 5, stability=1 + number % 5)
+            given(database, study, rater, clip, values, second=number * (1 if hasty else 12))
+    found = seen(database, study)
+    assert found["Eve"].flags == ("much faster than the others", "the same answers in long runs")
+    assert found["Eve"].runs is not None
+    assert found["Eve"].runs.commonest_share == 1
+    assert found["Ada"].flags == found["Bob"].flags == ()
+
+
+def test_drift_and_failures_are_said(study: Study, study_maker: StudyMaker, database: Database) -> None:
+    """Whose points rise against the others' drifts up; three clips of twelve that did not play are many."""
+    raters = [study_maker.rater(study, name) for name in ("Ada", "Bob")]
+    for number, clip in enumerate(clips_of(database, study, "sample")):
+        for rater in raters:
+            quality = 1 + number // 3 if rater.name == "Ada" else 3
+            values = answers(quality=quality, stability=1 + (number * 3 + rater.id) % 5)
+            given(database, study, rater, clip, values, second=number * 10)
+    with database.writer() as db:
+        for _ in range(3):
+            db.add(Event(study_id=study.id, kind="skipped", rater_id=raters[1].id, detail={"reason": "cannot_play"}))
+    found = seen(database, study)
+    assert "drifts up against the others" in found["Ada"].flags
+    assert "3 clips did not play" in found["Bob"].flags
+    assert found["Bob"].failures == 3
+
+
+def test_nothing_asked_is_nothing_and_not_zero(study: Study, study_maker: StudyMaker, database: Database) -> None:
+    """Without gold clips, repeats or a second answer the figures are missing."""
+    ada = study_maker.rater(study, "Ada")
+    given(database, study, ada, clips_of(database, study, "sample")[0], answers(), second=1)
+    one = seen(database, study)["Ada"]
+    assert (one.gold, one.attention, one.itself, one.seconds, one.flags) == (None, None, None, None, ())
+    content = one.to_dict()
+    assert content["gold"] is None
+    assert content["drift_per_100_clips"]["undefined"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_signs_stand_on_the_progress_page_and_in_the_export(
+    study: Study, study_maker: StudyMaker, database: Database, visitor: Visitor, settings: Settings
+) -> None:
+    """In words beside the rater; every figure with its counts in estimates.json."""
+    ada = study_maker.rater(study, "Ada")
+    (look,) = clips_of(database, study, "attention")
+    given(database, study, ada, look, answers(), second=1, purpose="attention")
+    browser = visitor()
+    browser.get(f"/researcher/{auth.researcher_key(settings)}")
+    assert "missed 1 of 1 attention clips" in browser.get(f"/studies/{study.slug}/progress").text
+    sent = browser.get(f"/studies/{study.slug}/estimates.json").json()
+    (one,) = sent["rater_quality"]
+    assert one["rater"] == "R1"
+    assert "Ada" not in str(sent)
+    assert one["attention"]["asked"] == 1
+    assert one["flags"] == ["missed 1 of 1 attention clips"]

@@ -1,0 +1,351 @@
+"""Segmentation: cuts at the very frame, no frame lost or doubled, sound in step, every clip knows where it is from."""
+
+import json
+import os
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from typer import Typer
+from typer.testing import CliRunner
+
+from app.commands.segment import segment as command
+from app.errors import AppError
+from app.pools.clip_names import file_names
+from app.pools.manifest import records_for
+from app.pools.segmenting import SegmentSummary, segment
+from scoring.cuts import cut, way
+from scoring.segments import Cutting, Footage, Part, clips, scenes, watch
+from scoring.video import Unreadable
+from tests.helpers.generated_videos import decoded, heard, pitch, same, scene, write_film
+from tests.helpers.real_videos import write_sound
+
+SHORT = Cutting(shortest=1.0, longest=None)
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Scenes of 2, 0.8, 3.2 and 1.6 s at 25 fps; key frames at the first and the third."""
+    pictures = [*scene(1, 50), *scene(2, 20), *scene(3, 80), *scene(4, 40)]
+    return write_film(tmp_path_factory.mktemp("film") / "film.mp4", pictures, keys=(0, 70))
+
+
+@pytest.fixture(scope="module")
+def footage(film: Path) -> Footage:
+    return watch(film, SHORT)
+
+
+def test_cuts_are_found_at_the_very_frame(footage: Footage) -> None:
+    """Every frame is in one scene; a scene opens with its very first one."""
+    assert footage.cuts == [50, 70, 150]
+    assert scenes(footage) == [Part(0, 50), Part(50, 70), Part(70, 150), Part(150, 190)]
+    assert (footage.width, footage.height, footage.fps, footage.time(190)) == (320, 180, 25, Fraction(38, 5))
+
+
+@pytest.mark.parametrize("only", [Cutting(content=None), Cutting(histogram=None)], ids=["histogram", "content"])
+def test_each_detector_works_alone(film: Path, only: Cutting) -> None:
+    """Either finds the cuts between long scenes by itself, and without both nothing is cut."""
+    assert {50, 150} <= set(watch(film, only).cuts)
+    assert watch(film, Cutting(content=None, histogram=None)).cuts == []
+
+
+def test_short_scenes_are_dropped(footage: Footage) -> None:
+    """A scene of exactly the shortest length stays, one that is a frame too short goes."""
+    assert clips(footage, Cutting(shortest=1.6, longest=None)) == [Part(0, 50), Part(70, 150), Part(150, 190)]
+    assert clips(footage, Cutting(shortest=1.61, longest=None)) == [Part(0, 50), Part(70, 150)]
+
+
+def test_long_scenes_are_divided_evenly() -> None:
+    """Pieces of one scene are alike to the frame, none is over the limit, none is lost; key frames nearby are taken."""
+    footage = Footage(Path("a.mp4"), "h264", Fraction(1, 30), list(range(5001)), [1000], 320, 180)
+    parts = clips(footage, Cutting())
+    assert parts == [Part(0, 1000), Part(1000, 2334), Part(2334, 3667), Part(3667, 5000)]
+    assert clips(footage, Cutting(longest=None)) == [Part(0, 1000), Part(1000, 5000)]
+    keyed = Footage(
+        Path("a.mp4"), "h264", Fraction(1, 30), list(range(5001)), [1000], 320, 180, keys={2400: 0, 3300: 0}
+    )
+    assert clips(keyed, Cutting()) == [Part(0, 1000), Part(1000, 2400), Part(2400, 3667), Part(3667, 5000)]
+
+
+def test_a_part_between_key_frames_is_copied_bit_by_bit(film: Path, footage: Footage, tmp_path: Path) -> None:
+    """Decoded frames are equal to the source's, all of them, from time 0."""
+    part = Part(0, 70)
+    assert cut(footage, part, tmp_path / "a.mp4") == "copy"
+    whole, _ = decoded(film)
+    pictures, times = decoded(tmp_path / "a.mp4")
+    assert np.array_equal(pictures, whole[:70])
+    assert times == pytest.approx([number / 25 for number in range(70)])
+
+
+@pytest.mark.parametrize("part", [Part(50, 70), Part(70, 149), Part(71, 190), Part(150, 190)])
+def test_any_other_part_is_encoded_to_the_frame(film: Path, footage: Footage, tmp_path: Path, part: Part) -> None:
+    """The same frames in the same order, none lost, none doubled, at the same distance in time."""
+    chosen = cut(footage, part, tmp_path / "a.mp4")
+    whole, _ = decoded(film)
+    pictures, times = decoded(tmp_path / "a.mp4")
+    assert same(pictures, whole[part.start : part.end])
+    assert times == pytest.approx([number / 25 for number in range(part.end - part.start)], abs=1e-3)
+    if chosen == "copy":
+        assert part == Part(70, 149)
+        assert np.array_equal(pictures, whole[70:149])
+
+
+def test_a_part_that_ends_amid_frames_that_need_each_other_is_not_copied(footage: Footage) -> None:
+    """With B-frames some ends can be copied and some cannot: a copy is a whole run in the order of decoding."""
+    ways = [way(footage, Part(0, end)) for end in range(1, 70)]
+    assert set(ways) == {"copy", "encode"}
+    for end, chosen in enumerate(ways, start=1):
+        run = footage.decoding[:end]
+        assert (chosen == "copy") == (sorted(run) == footage.stamps[:end])
+
+
+@pytest.mark.parametrize(("sound", "name"), [("aac", "film.mkv"), (None, "film.mkv"), ("aac", "film.mov")])
+def test_the_first_part_is_copied_whole_out_of_any_container(tmp_path: Path, sound: str | None, name: str) -> None:
+    """Matroska states no decoding times, and the first packets, the key frame among them, come without."""
+    film = write_film(tmp_path / name, [*scene(1, 50), *scene(2, 50)], keys=(0, 50), sound=sound)
+    footage = watch(film, SHORT)
+    part = Part(0, 50)
+    assert footage.decoding[:50] != sorted(footage.decoding[:50]), "no B-frames: nothing is shown"
+    assert cut(footage, part, tmp_path / "a.mp4") == "copy"
+    pictures, times = decoded(tmp_path / "a.mp4")
+    assert np.array_equal(pictures, decoded(film)[0][:50])
+    assert times == pytest.approx([number / 25 for number in range(50)], abs=0.002)
+
+
+@pytest.mark.parametrize("turn", [0, 90])
+def test_pixels_keep_their_shape(tmp_path: Path, turn: int) -> None:
+    """Of a video whose pixels are no squares, encoded parts are as wide as copied ones."""
+    film = write_film(tmp_path / "film.mp4", scene(1, 30), sound=None, turn=turn, shape=Fraction(16, 11))
+    footage = watch(film, SHORT)
+    shapes = []
+    for part, way_ in ((Part(0, 30), "copy"), (Part(5, 30), "encode")):
+        assert cut(footage, part, tmp_path / "a.mp4") == way_
+        with av.open(str(tmp_path / "a.mp4")) as container:
+            shapes.append(container.streams.video[0].sample_aspect_ratio)
+    assert shapes == [Fraction(16, 11), Fraction(11, 16) if turn else Fraction(16, 11)]
+
+
+@pytest.mark.parametrize("sound", ["aac", "libopus"])
+@pytest.mark.parametrize("part", [Part(100, 200), Part(115, 215)], ids=["copied", "encoded"])
+def test_sound_stays_with_the_picture(tmp_path: Path, sound: str, part: Part) -> None:
+    """The tone that rises each second rises at the same place of the clip, whether sound is copied or encoded."""
+    film = write_film(tmp_path / "film.mkv", [*scene(1, 100), *scene(2, 150)], keys=(0, 100, 200), sound=sound)
+    footage = watch(film, SHORT)
+    assert cut(footage, part, tmp_path / "a.mp4") == ("copy" if part.start == 100 else "encode")
+    begin = part.start / 25
+    for second in (0.1, 1.05, 2.1, 3.1) if part.start == 100 else (0.05, 0.5, 1.5, 3.5):
+        assert pitch(tmp_path / "a.mp4", second) == pytest.approx(300 + 100 * int(begin + second), abs=8)
+    samples, rate, first = heard(tmp_path / "a.mp4")
+    assert first + len(samples) / rate == pytest.approx(4, abs=0.08)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert container.streams.audio[0].codec_context.name == "aac"
+
+
+def test_frames_of_changing_length_keep_their_times(tmp_path: Path) -> None:
+    """A video with a variable frame rate is cut without moving a frame, and its scenes are measured in time."""
+    times = [number + (number > 20) * 30 for number in range(60)]
+    film = write_film(tmp_path / "film.mkv", [*scene(1, 30), *scene(2, 30)], times=times, sound=None)
+    footage = watch(film, SHORT)
+    assert footage.cuts == [30]
+    assert float(footage.seconds(Part(0, 30))) == pytest.approx(60 / 25, abs=0.002)
+    assert cut(footage, Part(10, 60), tmp_path / "a.mp4") == "encode"
+    _, shown = decoded(tmp_path / "a.mp4")
+    assert shown == pytest.approx([(time - 10) / 25 for time in times[10:]], abs=0.002)
+
+
+@pytest.mark.parametrize(("part", "chosen"), [(Part(0, 30), "copy"), (Part(5, 30), "encode")])
+def test_a_video_filmed_upright_stays_upright(tmp_path: Path, part: Part, chosen: str) -> None:
+    """A phone's rotation is kept in a copy and carried out in an encoded part."""
+    film = write_film(tmp_path / "film.mp4", scene(1, 30), turn=90, sound=None)
+    footage = watch(film, SHORT)
+    assert (footage.width, footage.height) == (180, 320)
+    assert cut(footage, part, tmp_path / "a.mp4") == chosen
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        frame = next(container.decode(video=0))
+        picture = frame.to_ndarray(format="bgr24")
+    with av.open(str(film)) as container:
+        first = next(container.decode(video=0))
+    assert round(first.rotation) == 90
+    upright = np.rot90(first.to_ndarray(format="bgr24"))
+    shown = np.rot90(picture) if round(frame.rotation) == 90 else picture
+    assert shown.shape == upright.shape
+    # The bar that counts frames is on the left now, and moves.
+    assert np.abs(shown[:, 20:].astype(int) - upright[:, 20:].astype(int)).mean() < 3
+
+
+def test_what_is_no_video_is_refused_in_plain_words(film: Path, tmp_path: Path) -> None:
+    """No bytes, text, sound alone, a file that breaks off: each with its own reason."""
+    whole = film.read_bytes()
+    faults = {
+        "empty.mp4": (b"", "0 bytes"),
+        "text.mp4": (b"hello " * 50, "not a video, or it is damaged"),
+        "half.mp4": (whole[: len(whole) // 2], "incomplete or damaged: the index of this MP4"),
+        "list.mp4": (b"ffconcat version 1.0\nfile 'text.mp4'\n", "no video, but a picture, a playlist"),
+    }
+    for name, (content, reason) in faults.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(Unreadable, match=reason):
+            watch(tmp_path / name, SHORT)
+    with pytest.raises(Unreadable, match="only sound"):
+        watch(write_sound(tmp_path / "sound.mp4"), SHORT)
+    pictures = [*scene(1, 50), *scene(2, 50)]
+    mkv = write_film(tmp_path / "film.mkv", pictures, keys=(0, 50), sound=None).read_bytes()
+    (tmp_path / "torn.mkv").write_bytes(mkv[: len(mkv) // 2])
+    with pytest.raises(Unreadable, match=r"breaks off: \d\.\d of 4\.0 s"):
+        watch(tmp_path / "torn.mkv", SHORT)
+
+
+def test_limits_that_contradict_each_other_are_refused() -> None:
+    """Thresholds have a range; halves of a long scene must not be too short to keep."""
+    for wrong in ({"content": 300.0}, {"histogram": 1.5}, {"longest": 9.0}, {"shortest": -1.0}):
+        with pytest.raises(ValueError, match=r"threshold|shortest|longest"):
+            Cutting(**wrong)
+
+
+@pytest.fixture
+def videos(tmp_path: Path, film: Path) -> Path:
+    """A folder with a film that a manifest knows, one with a name full of signs, and an empty file."""
+    folder = tmp_path / "videos"
+    (folder / "day 1").mkdir(parents=True)
+    (folder / "film.mp4").write_bytes(film.read_bytes())
+    (folder / "day 1" / "Ünï “q” 'it'.mp4").write_bytes(film.read_bytes())
+    (folder / "broken.mp4").write_bytes(b"")
+    line = {"id": "1", "video-path": "film.mp4", "source": "https://example.org/w?v=1", "info": {"Age Group": "60+"}}
+    (folder / "manifest.jsonl").write_text(json.dumps(line) + "\n")
+    return folder
+
+
+def lines(folder: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (folder / "manifest.jsonl").read_text("utf-8").splitlines()]
+
+
+def numbers(summary: SegmentSummary) -> tuple[int, int]:
+    return summary.made, summary.kept
+
+
+def test_a_folder_of_videos_becomes_a_folder_of_clips(videos: Path, tmp_path: Path) -> None:
+    """Names, times, frames and the way of cutting are in the manifest; what cannot be read is said; hours add up."""
+    summary = segment([videos], tmp_path / "clips", SHORT)
+    assert numbers(summary) == (6, 0)
+    assert summary.failed == (("broken", "The file is empty (0 bytes)."),)
+    assert [(step.name, step.count) for step in summary.steps] == [("raw", 2), ("scenes", 8), (">= 1 s", 6)]
+    assert [step.seconds for step in summary.steps] == pytest.approx([15.2, 15.2, 13.6])
+    rows = lines(tmp_path / "clips")
+    assert rows[3] == {
+        "id": "film_0001",
+        "video-path": "film_0001.mp4",
+        "source": "https://example.org/w?v=1",
+        "height": 180,
+        "width": 320,
+        "fps": 25.0,
+        "start-time": 0.0,
+        "start-frame": 0,
+        "end-time": 2.0,
+        "end-frame": 50,
+        "durations": "2.000s",
+        "cut": "copy" if rows[3]["cut"] == "copy" else "encode",
+        "info": {"age_group": "60+"},
+    }
+    assert [row["video-path"] for row in rows[:3]] == [f"day 1_Ünï “q” 'it'_000{n}.mp4" for n in (1, 2, 3)]
+    for row in rows:
+        pictures, _ = decoded(tmp_path / "clips" / str(row["video-path"]))
+        assert len(pictures) == int(str(row["end-frame"])) - int(str(row["start-frame"]))
+
+
+def test_clips_keep_their_source_when_scored(videos: Path, tmp_path: Path) -> None:
+    """What scoring reads of the new folder: the film's own source and info, or the video's name."""
+    segment([videos], tmp_path / "clips", SHORT)
+    files = sorted((tmp_path / "clips").glob("*.mp4"))
+    records = records_for(files, [tmp_path / "clips"])
+    assert [record.source for record in records] == ["day 1/Ünï “q” 'it'"] * 3 + ["https://example.org/w?v=1"] * 3
+    assert records[3].info == {"age_group": "60+"}
+
+
+def test_a_second_run_makes_only_what_is_missing(videos: Path, tmp_path: Path) -> None:
+    """Clips that are there stay untouched; a lost file, a torn line and a mended video are made good."""
+    clips = tmp_path / "clips"
+    segment([videos], clips, SHORT)
+    before = {file.name: file.stat().st_mtime_ns for file in clips.glob("*.mp4")}
+    again = segment([videos], clips, SHORT)
+    assert numbers(again) == (0, 6)
+    assert [step.count for step in again.steps] == [2, 8, 6]
+
+    (clips / "film_0002.mp4").unlink()
+    manifest = clips / "manifest.jsonl"
+    manifest.write_bytes(manifest.read_bytes()[:-20])
+    (videos / "broken.mp4").write_bytes((videos / "film.mp4").read_bytes())
+    third = segment([videos], clips, SHORT)
+    assert numbers(third) == (5, 4)
+    assert third.failed == ()
+    after = {file.name: file.stat().st_mtime_ns for file in clips.glob("*.mp4")}
+    assert {name for name in before if before[name] == after[name]} == before.keys() - {
+        "film_0002.mp4",
+        "film_0003.mp4",
+    }
+    assert sorted(str(row["id"]) for row in lines(clips)) == sorted(Path(name).stem for name in after)
+    assert not list(clips.glob(".*"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names there are text")
+def test_odd_names_stop_nothing_and_are_known_again(videos: Path, tmp_path: Path) -> None:
+    """A name that is no UTF-8 is cut like any other and not a second time; a link in a circle has its reason."""
+    Path(os.fsdecode(os.fsencode(videos) + b"/caf\xe9.mp4")).write_bytes((videos / "film.mp4").read_bytes())
+    (videos / "loop.mp4").symlink_to("loop.mp4")
+    first = segment([videos], tmp_path / "clips", SHORT)
+    assert numbers(first) == (9, 0)
+    assert ("loop", "This is a link that leads to no file.") in first.failed
+    assert numbers(segment([videos], tmp_path / "clips", SHORT)) == (0, 9)
+
+
+def test_clips_of_different_making_do_not_mix(videos: Path, tmp_path: Path) -> None:
+    """Other settings, a changed video or somebody else's manifest are refused, with a remedy."""
+    clips = tmp_path / "clips"
+    segment([videos], clips, SHORT)
+    with pytest.raises(AppError, match=r"other settings \(shortest 1\.0\)"):
+        segment([videos], clips, Cutting(shortest=1.5, longest=None))
+    write_film(videos / "film.mp4", scene(1, 40))
+    with pytest.raises(AppError, match="has changed"):
+        segment([videos], clips, SHORT)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "manifest.jsonl").touch()
+    with pytest.raises(AppError, match=r"has a manifest\.jsonl already"):
+        segment([videos / "day 1"], tmp_path / "other", SHORT)
+
+
+def test_the_clips_of_an_earlier_run_are_not_cut_again(videos: Path) -> None:
+    """The folder of clips may lie inside the folder of videos."""
+    assert numbers(segment([videos], videos / "clips", SHORT)) == (6, 0)
+    assert numbers(segment([videos], videos / "clips", SHORT)) == (0, 6)
+    with pytest.raises(AppError, match="no videos"):
+        segment([videos / "clips"], videos / "clips", SHORT)
+
+
+def test_the_command_says_what_each_step_left(videos: Path, tmp_path: Path) -> None:
+    """A line of hours per step, the faults with their reasons, exit code 3 for them and 1 for wrong settings."""
+    cli = Typer()
+    cli.command()(command)
+    run = CliRunner().invoke(cli, [str(videos), "-o", str(tmp_path / "clips"), "--shortest", "1", "--longest", "0"])
+    assert run.exit_code == 3
+    words = [line.split() for line in run.output.splitlines()]
+    assert words[0] == ["raw", "0.004", "h", "100.0", "%", "of", "raw", "2", "videos"]
+    assert words[2] == [">=", "1", "s", "0.004", "h", "89.5", "%", "of", "raw", "6", "clips"]
+    assert "not cut broken: The file is empty (0 bytes)." in run.output
+    short = [str(videos / "film.mp4"), "-o", str(tmp_path / "none"), "--longest", "inf"]
+    for _ in range(2):  # also a limit without end is the same the next time
+        none = CliRunner().invoke(cli, short)
+        assert none.exit_code == 0
+        assert "No scene is >= 5 s: --shortest SECONDS keeps shorter ones" in none.output
+    wrong = CliRunner().invoke(cli, [str(videos), "-o", str(tmp_path / "other"), "--longest", "6"])
+    assert isinstance(wrong.exception, AppError)
+    assert not (tmp_path / "other").exists()
+
+
+def test_long_names_stay_whole_characters() -> None:
+    """A name is cut to what file systems take, never in the middle of a character, and still one of its own."""
+    one, other = file_names(["ü" * 300, "ü" * 301])
+    assert set(one) == {"ü"}
+    assert len(one.encode()) <= 180
+    assert other == f"{one}-2"

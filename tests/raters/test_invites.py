@@ -1,0 +1,187 @@
+"""Invite links: who they let in, how often, until when; whom a recruitment platform sends."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+from sqlmodel import select
+from starlette.testclient import TestClient
+from typer.testing import CliRunner
+
+from app.cli import cli
+from app.db import Database
+from app.errors import AppError, NotAllowed, NotFound
+from app.models import Invite, Rater
+from app.raters import invites
+from app.settings import Settings
+from tests.helpers.factories import NOON, StudyMaker
+
+Visitor = Callable[[], TestClient]
+
+
+def secret(link: invites.Link) -> str:
+    return link.path.rsplit("/", 1)[-1]
+
+
+def test_personal_link_is_the_same_rater_and_only_its_hash_is_kept(
+    database: Database, study_maker: StudyMaker, visitor: Visitor
+) -> None:
+    """A personal link opened on two devices is one rater; the database never holds its secret."""
+    study = study_maker()
+    with database.writer() as db:
+        link = invites.personal(db, study, "Ada")
+    for browser in (visitor(), visitor()):
+        assert browser.get(link.path, follow_redirects=False).headers["location"] == "/rate"
+    with database.writer() as db:
+        rater = db.exec(select(Rater).where(Rater.study_id == study.id)).one()
+    assert rater.name == "Ada"
+    assert len(secret(link)) >= 22
+    assert secret(link) not in repr(rater.model_dump())
+
+
+def test_links_end(database: Database, study_maker: StudyMaker) -> None:
+    """An expired or withdrawn link opens nothing, from the very moment it ends."""
+    study = study_maker()
+    with database.writer() as db:
+        link = invites.personal(db, study, "Ada", expires_at=NOON)
+        crowd = invites.opened(db, study, label="class")
+        assert invites.entrance(db, secret(link), now=NOON - timedelta(seconds=1)).rater is not None
+        with pytest.raises(NotAllowed, match="expired"):
+            invites.entrance(db, secret(link), now=NOON)
+        invites.withdraw(db, study, db.exec(select(Invite)).one().id, now=NOON)
+        with pytest.raises(NotFound, match="withdrawn"):
+            invites.entrance(db, secret(crowd), now=NOON)
+
+
+def test_withdrawing_needs_the_right_study(database: Database, study_maker: StudyMaker) -> None:
+    """A link of one study cannot be withdrawn through another."""
+    mine, other = study_maker(), study_maker()
+    with database.writer() as db:
+        invites.opened(db, mine)
+        with pytest.raises(NotFound, match="no open link"):
+            invites.withdraw(db, other, db.exec(select(Invite)).one().id, now=NOON)
+
+
+def test_open_link_lets_in_as_many_as_its_cap(database: Database, study_maker: StudyMaker, visitor: Visitor) -> None:
+    """The third person at a link for two is refused in words; the first two are two raters."""
+    study = study_maker()
+    with database.writer() as db:
+        link = invites.opened(db, study, cap=2)
+    statuses = [visitor().post(link.path, data={"name": "Bo"}, follow_redirects=False).status_code for _ in range(3)]
+    assert statuses == [303, 303, 403]
+    with database.writer() as db:
+        assert sorted(db.exec(select(Rater.name).where(Rater.study_id == study.id))) == ["Bo", "Bo 2"]
+
+
+@pytest.mark.parametrize("parameter", ["PROLIFIC_PID", "workerId"])
+def test_participant_who_comes_again_is_the_same_rater(
+    database: Database, study_maker: StudyMaker, visitor: Visitor, parameter: str
+) -> None:
+    """The platform's id decides who somebody is: in another browser, and in a browser somebody else used."""
+    study = study_maker()
+    with database.writer() as db:
+        link = invites.opened(db, study)
+    first = visitor()
+    first.post(f"{link.path}?{parameter}=p1", data={"name": "A"})
+    again = visitor().get(f"{link.path}?{parameter}=p1", follow_redirects=False)
+    assert again.headers["location"] == "/rate"
+    first.post(f"{link.path}?{parameter}=p2", data={"name": "B"})
+    with database.writer() as db:
+        found = db.exec(select(Rater).where(Rater.study_id == study.id).order_by("id")).all()
+    assert [one.platform_ids["participant"] for one in found] == ["p1", "p2"]
+
+
+def test_paused_study_takes_nobody_new_but_knows_its_own(database: Database, study_maker: StudyMaker) -> None:
+    """While a study is paused a new person is refused, a rater with a personal link is not."""
+    study = study_maker()
+    with database.writer() as db:
+        own, crowd = invites.personal(db, study, "Ada"), invites.opened(db, study)
+        study.state = "paused"
+        db.add(study)
+        db.flush()
+        assert invites.admit(db, invites.entrance(db, secret(own), now=NOON), "", {}).name == "Ada"
+        with pytest.raises(NotAllowed, match="no new raters"):
+            invites.admit(db, invites.entrance(db, secret(crowd), now=NOON), "Bo", {})
+
+
+def test_list_of_raters_in_and_links_out() -> None:
+    """Names and ends are read, addresses of mail are not kept, and no name becomes a spreadsheet's formula."""
+    (ada, ends), (formula, _) = invites.names_in("\ufeffname,email,expires\nAda,a@b.c,2026-12-31T00:00+00:00\n=1+1,,\n")
+    assert ends is not None
+    assert (ada, ends.isoformat()) == ("Ada", "2026-12-31T00:00:00+00:00")
+    out = invites.links_csv([invites.Link(formula, "/join/x", None)], "https://rate.example.org")
+    assert out == "name,link,expires\n'=1+1,https://rate.example.org/join/x,\n"
+
+
+@pytest.mark.parametrize(("text", "words"), [("who\nAda\n", "no column name"), ("name,expires\nAda,soon\n", "Line 2")])
+def test_unreadable_list_is_refused_by_its_place(text: str, words: str) -> None:
+    """A list without names, or with an end that is no date, is refused and says where."""
+    with pytest.raises(AppError, match=words):
+        invites.names_in(text)
+
+
+def test_qr_code_is_an_image_the_page_may_show() -> None:
+    """The code is an SVG within a data: address, and differs with the address it carries."""
+    code = invites.qr_code("https://rate.example.org/join/abc")
+    assert code.startswith("data:image/svg+xml")
+    assert code != invites.qr_code("https://rate.example.org/join/abd")
+
+
+@pytest.mark.parametrize(
+    ("given", "ends"),
+    [
+        ("2026-12-31", "2027-01-01T00:00:00+00:00"),
+        ("2026-12-31T10:00", "2026-12-31T10:00:00+00:00"),
+        ("2026-12-31T10:00+02:00", "2026-12-31T08:00:00+00:00"),
+    ],
+)
+def test_date_means_the_end_of_that_day(given: str, ends: str) -> None:
+    """A link that expires on a day still opens on that day, counted in UTC."""
+    end = invites.end_of(given)
+    assert end is not None
+    assert end.isoformat() == ends
+
+
+def test_cap_holds_when_everybody_comes_at_once(database: Database, study_maker: StudyMaker) -> None:
+    """Eight people who open a link for three at the same moment: three come in, five are told that it is full."""
+    study = study_maker()
+    with database.writer() as db:
+        link = invites.opened(db, study, cap=3)
+    together = Barrier(8)
+
+    def come(number: int) -> bool:
+        together.wait(timeout=20)
+        try:
+            with database.writer() as db:
+                invites.admit(db, invites.entrance(db, secret(link), now=NOON), f"Rater {number}", {})
+        except NotAllowed:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(come, range(8))) == 3
+    with database.writer() as db:
+        assert len(db.exec(select(Rater).where(Rater.study_id == study.id)).all()) == 3
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_commands_make_links_that_let_in(
+    study_maker: StudyMaker, settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A link by name, links for a file of names, an open link with a cap; a file of links is never written over."""
+    study = study_maker(clips=1, with_media=False)
+    monkeypatch.setenv("CLIPJURY_HOME", str(settings.home))
+    monkeypatch.setenv("CLIPJURY_DATABASE_URL", settings.database_url)
+    names, links = tmp_path / "names.csv", tmp_path / "links.csv"
+    names.write_text("name,expires\nBob,\nCleo,2027-01-05\n")
+    runner = CliRunner()
+    assert "/join/" in runner.invoke(cli, ["invite", study.slug, "Ann"]).output
+    made = runner.invoke(cli, ["invites", study.slug, "--csv", str(names), "-o", str(links)])
+    assert made.exit_code == 0, made.output
+    assert links.read_text().count("/join/") == 2
+    assert links.stat().st_mode & 0o077 == 0
+    assert runner.invoke(cli, ["invites", study.slug, "--csv", str(names), "-o", str(links)]).exit_code
+    assert "/join/" in runner.invoke(cli, ["invites", study.slug, "--open", "--cap", "5"]).output

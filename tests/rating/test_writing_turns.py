@@ -1,0 +1,112 @@
+"""SQLite has one writer at a time: who waits, who goes on, and that videos come while a writer is slow."""
+
+import sqlite3
+import threading
+import time
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlmodel import select
+
+from app.db import Database, WriterBusy
+from app.main import create_app
+from app.models import Rater
+from app.raters import raters
+from app.settings import Settings
+from tests.helpers.factories import StudyMaker
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@on_sqlite
+def test_who_would_not_wait_is_told_at_once_and_has_done_nothing(database: Database) -> None:
+    """While another thread writes; afterwards the turn is free again."""
+    with database.writer() as first:
+        first.get(Rater, 1)
+        refused = threading.Thread(target=_refused, args=(database,))
+        refused.start()
+        refused.join(5)
+        assert not refused.is_alive(), "it waited"
+    with database.writer(wait=False) as second:
+        assert second.get(Rater, 1) is None
+
+
+def _refused(database: Database) -> None:
+    with pytest.raises(WriterBusy), database.writer(wait=False) as db:
+        db.get(Rater, 1)
+
+
+@on_sqlite
+def test_another_program_that_writes_is_not_waited_for_either(database: Database) -> None:
+    """SQLite's own lock."""
+    other = sqlite3.connect(database.url.removeprefix("sqlite:///"), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    began = time.monotonic()
+    with pytest.raises(WriterBusy), database.writer(wait=False) as db:
+        db.get(Rater, 1)
+    assert time.monotonic() - began < 5, "it waited for the other program"
+    other.execute("ROLLBACK")
+    other.close()
+    with database.writer(wait=False) as db:
+        assert db.get(Rater, 1) is None
+
+
+@on_sqlite
+def test_a_writer_that_fails_gives_its_turn_back(database: Database) -> None:
+    """However it ended."""
+    with pytest.raises(ZeroDivisionError), database.writer() as db:
+        _ = 1 // len(db.exec(select(Rater)).all())
+    with database.writer(wait=False) as db:
+        assert db.get(Rater, 1) is None
+
+
+@on_sqlite
+def test_writers_who_wait_come_before_those_who_would_not(database: Database) -> None:
+    """A researcher's change is not pushed back for ever by raters at work."""
+    order: list[str] = []
+
+    def patient() -> None:
+        with database.writer() as db:
+            db.get(Rater, 1)
+            order.append("waited")
+
+    with database.writer() as db:
+        db.get(Rater, 1)
+        waiting = threading.Thread(target=patient)
+        waiting.start()
+        while not database.writers_wait:
+            time.sleep(0.001)
+        order.append("first")
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            with database.writer(wait=False) as db:
+                db.get(Rater, 1)
+                order.append("at once")
+                break
+        except WriterBusy:
+            continue
+    waiting.join()
+    assert order == ["first", "waited", "at once"]
+
+
+@on_sqlite
+def test_pages_come_while_a_rater_waits_for_a_slow_writer(
+    study_maker: StudyMaker, settings: Settings, database: Database
+) -> None:
+    """The rater's answer waits in its own thread; everybody else is served."""
+    study = study_maker(clips=4, raters_per_clip=1, with_media=False)
+    with TestClient(create_app(settings, database=database), base_url="http://127.0.0.1") as client:
+        client.post(raters.open_link(settings, study), data={"name": "Ada"})
+        client.post("/rate/start")
+        seen: list[int] = []
+        with database.writer() as db:
+            db.get(Rater, 1)
+            rating = threading.Thread(target=lambda: seen.append(client.get("/rate").status_code))
+            rating.start()
+            while not database.writers_wait:
+                time.sleep(0.001)
+            assert client.get("/rate/answers").status_code == 200
+            assert not seen
+        rating.join()
+    assert seen == [200]

@@ -1,0 +1,182 @@
+"""The Report and Plan pages: the pack made in the background, the author's answers, the frozen plan with its hash."""
+
+import hashlib
+import time
+import zipfile
+from collections.abc import Callable
+from io import BytesIO
+
+import pytest
+from sqlmodel import select
+from starlette.testclient import TestClient
+
+from app import auth
+from app.db import Database
+from app.errors import AppError
+from app.models import Event, Study
+from app.report import preregistration
+from app.settings import Settings
+from app.studies import lifecycle
+from tests.helpers.factories import StudyMaker, answers
+from tests.helpers.rated_studies import nine_clips
+
+Visitor = Callable[[], TestClient]
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+PLAN = {
+    "hypotheses": "Movement agrees with people.",
+    "exclusions": "none",
+    "target": "Precision within .05.",
+    "objective": "f1",
+    "threshold_rule": "",
+}
+
+
+@pytest.fixture
+def researcher(visitor: Visitor, settings: Settings) -> TestClient:
+    """A signed-in researcher's browser."""
+    browser = visitor()
+    browser.get(f"/researcher/{auth.researcher_key(settings)}")
+    return browser
+
+
+def when_made(browser: TestClient, page: str) -> str:
+    """The Report page once nothing is being made any more."""
+    for _ in range(600):
+        text = browser.get(page).text
+        if "Making the report" not in text:
+            return text
+        time.sleep(0.1)
+    raise AssertionError("the report was not made within a minute")
+
+
+@on_sqlite
+def test_the_button_makes_the_pack_and_hands_it_out(
+    researcher: TestClient, study_maker: StudyMaker, database: Database
+) -> None:
+    """Plan and answers saved before are in it; html, pdf and zip come back; answers given since are told."""
+    study = nine_clips(study_maker)
+    page = f"/studies/{study.slug}/report"
+    assert "No report yet" in researcher.get(page).text
+    researcher.post(f"{page}/answers", data={"limits": "Few <b>clips</b>.", "unasked": "x"})
+    frozen = researcher.post(f"/studies/{study.slug}/plan", data=PLAN | {"act": "freeze"}).text
+    researcher.post(page)
+    text = when_made(researcher, page)
+    assert "The report is ready" in text
+    assert "come in since" not in text
+    packed = researcher.get(f"/studies/{study.slug}/report.zip")
+    assert packed.headers["content-disposition"].endswith(f'filename="{study.slug}-report.zip"')
+    with zipfile.ZipFile(BytesIO(packed.content)) as opened:
+        inside = {name.partition("/")[2]: opened.read(name) for name in opened.namelist()}
+    assert {"report.html", "report.pdf", "plan.md", "votes.parquet", "SNAPSHOT", "tables/agreement.tex"} <= set(inside)
+    with database.reader() as db:
+        [plan] = preregistration.versions(db, study)
+    assert plan.sha256 in frozen
+    for name in ("plan.md", "report.html", "checklist.md", "SNAPSHOT"):
+        assert plan.sha256 in inside[name].decode()
+    assert "What the study cannot show: Few <b>clips</b>." in inside["checklist.md"].decode()
+    html = researcher.get(f"{page}/report.html")
+    assert html.content == inside["report.html"]
+    assert "Few &lt;b&gt;clips&lt;/b&gt;." in html.text
+    assert "Movement agrees with people." in html.text
+    assert html.headers.get_list("content-security-policy") == [html.headers["content-security-policy"]]
+    assert "sandbox" in html.headers["content-security-policy"]
+    assert "script" not in html.headers["content-security-policy"]
+    assert researcher.get(f"{page}/report.pdf").content.startswith(b"%PDF")
+    study_maker.rate(study, study_maker.rater(study, "Late"), answers())
+    assert "3 judgments have come in since" in researcher.get(page).text
+
+
+@on_sqlite
+def test_before_the_first_answer_there_is_nothing_to_report(researcher: TestClient, study_maker: StudyMaker) -> None:
+    """The page says so, the button is not there, and a request without it is refused."""
+    study = study_maker(clips=1, with_media=False)
+    page = researcher.get(f"/studies/{study.slug}/report").text
+    assert "Nobody has answered yet" in page
+    assert "Make the report" not in page
+    assert researcher.post(f"/studies/{study.slug}/report").status_code == 409
+
+
+@on_sqlite
+def test_an_author_s_answer_that_is_too_long_is_told_and_kept_on_the_page(
+    researcher: TestClient, study_maker: StudyMaker
+) -> None:
+    """422 with the text still in its field, and nothing stored."""
+    study = study_maker(clips=1, with_media=False)
+    page = f"/studies/{study.slug}/report"
+    told = researcher.post(f"{page}/answers", data={"pay": "p" * 4001})
+    assert told.status_code == 422
+    assert "p" * 4001 in told.text
+    assert "p" * 4001 not in researcher.get(page).text
+
+
+def frozen(database: Database, study: Study) -> preregistration.Version:
+    """The plan, frozen."""
+    with database.writer() as db:
+        return preregistration.freeze(db, lifecycle.by_slug(db, study.slug), PLAN)
+
+
+def test_a_frozen_plan_stays_and_amendments_stand_beside_it(study_maker: StudyMaker, database: Database) -> None:
+    """Each has the SHA-256 of its own text; an amendment names what it amends, why, and how many answers there were."""
+    study = study_maker(clips=2, with_media=False)
+    plan = frozen(database, study)
+    study_maker.rate(study, study_maker.rater(study), answers())
+    with database.writer() as db:
+        preregistration.amend(db, study, PLAN | {"objective": "recall"}, "The pilot had a ceiling.")
+    with database.reader() as db:
+        first, second = preregistration.versions(db, study)
+        assert preregistration.draft(db, study)["objective"] == "recall"
+    assert (first.parts, first.sha256, first.answers) == (PLAN, plan.sha256, 0)
+    for one in (first, second):
+        assert one.sha256 == hashlib.sha256(one.text.encode()).hexdigest()
+    assert f"Amends {first.sha256}" in second.text
+    assert (second.reason, second.answers) == ("The pilot had a ceiling.", 3)
+
+
+@on_sqlite
+def test_what_may_not_happen_to_a_plan(study_maker: StudyMaker, database: Database) -> None:
+    """No freezing of an empty plan or twice, no draft over a frozen plan, no amendment without plan, reason, change."""
+    study = study_maker(clips=1, with_media=False)
+    with database.writer() as db:
+        with pytest.raises(AppError, match="no frozen plan"):
+            preregistration.amend(db, study, PLAN, "why")
+        with pytest.raises(AppError, match="Hypotheses"):
+            preregistration.freeze(db, study, PLAN | {"hypotheses": "  "})
+        with pytest.raises(AppError, match="threshold rules"):
+            preregistration.freeze(db, study, PLAN | {"objective": "luck"})
+        with pytest.raises(AppError, match="Target"):
+            preregistration.save(db, study, PLAN | {"target": "x" * 8001})
+    frozen(database, study)
+    with database.writer() as db:
+        with pytest.raises(AppError, match="frozen already"):
+            preregistration.freeze(db, study, PLAN)
+        with pytest.raises(AppError, match="is frozen"):
+            preregistration.save(db, study, PLAN)
+        with pytest.raises(AppError, match="Say why"):
+            preregistration.amend(db, study, PLAN | {"target": "other"}, " ")
+        with pytest.raises(AppError, match="Nothing was changed"):
+            preregistration.amend(db, study, PLAN, "why")
+    with database.reader() as db:
+        assert [event.kind for event in db.exec(select(Event)).all()] == ["plan_frozen"]
+
+
+@on_sqlite
+def test_the_pages_say_whether_a_plan_is_frozen(researcher: TestClient, study_maker: StudyMaker) -> None:
+    """The results page says that nothing is frozen until it is; the download has the hash that is shown."""
+    study = nine_clips(study_maker)
+    place = f"/studies/{study.slug}"
+    assert "No plan is frozen" in researcher.get(f"{place}/results").text
+    assert researcher.get(f"{place}/plan/0.md").status_code == 404
+    researcher.post(f"{place}/plan", data=PLAN | {"act": "save", "hypotheses": "H1 <i>first</i>"})
+    form = researcher.get(f"{place}/plan").text
+    assert "H1 &lt;i&gt;first&lt;/i&gt;</textarea>" in form
+    assert "No plan is frozen" in researcher.get(f"{place}/results").text
+    empty = researcher.post(f"{place}/plan", data=PLAN | {"act": "freeze", "target": ""})
+    assert empty.status_code == 422
+    assert "The plan says nothing under “Target”" in empty.text
+    researcher.post(f"{place}/plan", data=PLAN | {"act": "freeze"})
+    page = researcher.get(f"{place}/plan").text
+    text = researcher.get(f"{place}/plan/0.md").content
+    assert hashlib.sha256(text).hexdigest() in page
+    assert hashlib.sha256(text).hexdigest()[:12] in researcher.get(f"{place}/results").text
+    amended = PLAN | {"act": "amend", "target": "Recall.", "reason": "Changed our mind."}
+    assert "Amendment 1" in researcher.post(f"{place}/plan", data=amended).text

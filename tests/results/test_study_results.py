@@ -1,0 +1,336 @@
+"""From answers to estimates: the right votes, the right counts, a stated reason where there is no number."""
+
+import threading
+from collections.abc import Callable
+
+import krippendorff
+import numpy as np
+import pytest
+from fastapi import FastAPI
+from sqlmodel import select
+from starlette.testclient import TestClient
+
+from app import auth
+from app.cache import Cache
+from app.db import Database
+from app.models import Assignment, Filter, Judgment, Rater, Study, StudyClip
+from app.rating import assignments, judgments
+from app.rating.judgments import Answer
+from app.report import exports
+from app.results import disagreements
+from app.results.study_results import Results, cached
+from app.results.votes import Kind
+from app.settings import Settings
+from app.studies import whole_study
+from tests.helpers.factories import NOON, StudyMaker, answers
+from tests.helpers.rated_studies import A, R, U, computed, nine_clips, verdicts, vote
+
+Visitor = Callable[[], TestClient]
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def judged(study_maker: StudyMaker) -> Study:
+    """Nine clips of every kind, two raters."""
+    return nine_clips(study_maker)
+
+
+def test_every_drawn_clip_is_counted_in_one_place(judged: Study, database: Database) -> None:
+    """Accepted, rejected, tied, without votes (unsure is none), without score: together the clips drawn."""
+    truth = computed(database, judged).filter_named("movement").truth
+    assert (truth.accepted, truth.rejected, truth.tied, truth.without_votes, truth.without_score) == (3, 2, 1, 2, 1)
+    assert truth.drawn == 3 + 2 + 1 + 2 + 1
+    assert (truth.raters, truth.votes) == (2, 14)
+
+
+def test_the_filter_table_is_the_one_counted_by_hand(judged: Study, database: Database) -> None:
+    """Cells count clips; rates weight them to the pool: 8 pool clips by 3 judged above the cut, 16 by 2 below."""
+    table = computed(database, judged).filter_named("movement").current
+    assert table is not None
+    assert (table.tp, table.fp, table.fn, table.tn) == (2, 1, 1, 1)
+    assert table.weighted == pytest.approx((16 / 3, 8 / 3, 8, 8))
+    by_hand = {
+        "precision": 2 / 3,
+        "recall": 2 / 5,
+        "specificity": 3 / 4,
+        "f1": 1 / 2,
+        "accuracy": 5 / 9,
+        "prevalence": 5 / 9,
+    }
+    for name, value in by_hand.items():
+        estimate = getattr(table, name)
+        assert estimate.value == pytest.approx(value), name
+        assert estimate.low < value < estimate.high, name
+
+
+@on_sqlite
+def test_the_best_threshold_and_the_area_follow_the_judged_clips(judged: Study, database: Database) -> None:
+    """By hand: of the cuts at 90, 85, 80, 70, 60 the one at 70 has the largest weighted F1, 10/11."""
+    found = computed(database, judged).filter_named("movement")
+    assert found.best is not None
+    assert found.curve is not None
+    assert (found.best.threshold, found.best.gap_low) == (70, 60)
+    assert found.best.confusion.f1.value == pytest.approx(10 / 11)
+    # Weighted pairs good over bad: 90 and 80 (weight 8/3) and 70 (8) against 85 (8/3) and 60 (8), ties none.
+    wins = 8 / 3 * (8 / 3 + 8) + 8 / 3 * 8 + 8 * 8
+    assert found.curve.auc.value == pytest.approx(wins / (40 / 3 * 32 / 3))
+    assert found.missing == {}
+
+
+@on_sqlite
+def test_a_filter_with_an_upper_end_or_two_ends_keeps_what_lies_inside(judged: Study, database: Database) -> None:
+    """`max = 80` keeps 80, 70 and 60; `min = 60, max = 85` keeps 85 down to 60; both ends count as inside."""
+    for low, high, cells in ((None, 80.0, (2, 1, 1, 1)), (60.0, 85.0, (2, 2, 1, 0)), (None, 65.0, (0, 1, 3, 1))):
+        with database.writer() as db:
+            rule = db.exec(select(Filter)).one()
+            rule.minimum, rule.maximum = low, high
+            db.add(rule)
+        found = computed(database, judged).filter_named("movement")
+        assert found.current is not None
+        assert (found.current.tp, found.current.fp, found.current.fn, found.current.tn) == cells
+        assert found.direction == ("le" if low is None else "ge")
+
+
+@on_sqlite
+def test_a_borderline_sample_is_not_weighted_to_the_pool(judged: Study, database: Database) -> None:
+    """Its clips were chosen for lying next to the cut: plain shares, and the page says so."""
+    with database.writer() as db:
+        study = db.get_one(Study, judged.id)
+        study.design = study.design | {"kind": "borderline"}
+        db.add(study)
+        for clip in db.exec(select(StudyClip)).all():
+            clip.drawn_for = ["movement"]
+            db.add(clip)
+    table = computed(database, judged).filter_named("movement").current
+    assert table is not None
+    assert table.weighted == (2, 1, 1, 1)
+    assert table.precision.value == pytest.approx(2 / 3)
+    assert table.recall.value == pytest.approx(2 / 3)
+
+
+def test_alpha_is_krippendorffs_own(study_maker: StudyMaker, database: Database) -> None:
+    """The same matrix of raters by clips through the reference package: ordinal for the scale, nominal for verdicts."""
+    generator = np.random.default_rng(5)
+    quality = generator.integers(1, 6, size=(3, 8))
+    chosen = generator.choice([A, R, U], size=(3, 8), p=[0.5, 0.4, 0.1])
+    quality[1] = np.clip(quality[0] + generator.integers(-1, 2, size=8), 1, 5)
+    chosen[1, :6] = chosen[0, :6]
+    seen = np.ones((3, 8), dtype=bool)
+    seen[2, :3] = False
+    study = study_maker(clips=8, raters_per_clip=3, with_media=False)
+    for row, name in enumerate(("Ada", "Ben", "Cy")):
+        plan = {
+            place: answers(quality=int(quality[row, place]), verdict=str(chosen[row, place]))
+            for place in range(8)
+            if seen[row, place]
+        }
+        vote(study_maker, study, name, plan)
+    found = {item.key: item for item in computed(database, study).criteria}
+    numbers = np.where(seen, quality.astype(float), np.nan)
+    coded = np.select([chosen == A, chosen == R], [1.0, 0.0], np.nan)
+    by_package = {
+        "quality": krippendorff.alpha(reliability_data=numbers, level_of_measurement="ordinal"),
+        "verdict": krippendorff.alpha(reliability_data=np.where(seen, coded, np.nan), level_of_measurement="nominal"),
+    }
+    for key, expected in by_package.items():
+        estimate = found[key].estimates["krippendorff_alpha"]
+        assert estimate.value == pytest.approx(expected, abs=1e-12), key
+        assert estimate.low is not None
+        assert estimate.high is not None
+        assert estimate.low < expected < estimate.high, key
+    assert found["quality"].answers == 21
+    counted = {value: count for value, _word, count in found["verdict"].values}
+    assert counted == {value: int((chosen[seen] == value).sum()) for value in (A, R, U)}
+    assert counted[U] > 0
+
+
+def test_without_votes_every_figure_has_a_reason_and_none_is_zero(study_maker: StudyMaker, database: Database) -> None:
+    """Coefficients are absent with words, filters say what is missing, nothing pretends to be a number."""
+    found = computed(database, study_maker(clips=3, with_media=False))
+    assert (found.raters, found.answers) == (0, 0)
+    for item in found.criteria:
+        for estimate in item.estimates.values():
+            assert estimate.value is estimate.low is estimate.high is None
+            assert "no clip has two ratings" in (estimate.undefined or "")
+    rule = found.filter_named("movement")
+    assert (rule.current, rule.best, rule.curve) == (None, None, None)
+    assert set(rule.missing) == {"current", "best", "curve"}
+    assert "no clip has an accept or reject yet" in rule.missing["current"]
+    assert (rule.truth.drawn, rule.truth.without_votes, rule.truth.blind) == (3, 3, False)
+
+
+@on_sqlite
+def test_one_person_is_enough_for_filters_and_too_few_for_agreement(
+    study_maker: StudyMaker, database: Database
+) -> None:
+    """Agreement says that it needs two; the table is there."""
+    study = study_maker(clips=4, scores=[90, 85, 70, 60], with_media=False)
+    vote(study_maker, study, "Ada", verdicts([A, R, A, R]))
+    found = computed(database, study)
+    assert found.criteria[0].estimates["krippendorff_alpha"].value is None
+    table = found.filter_named("movement").current
+    assert table is not None
+    assert (table.tp, table.fp, table.fn, table.tn) == (1, 1, 1, 1)
+
+
+@on_sqlite
+def test_answers_without_variation_have_no_alpha_and_no_roc(study_maker: StudyMaker, database: Database) -> None:
+    """All accept: alpha, specificity and area are undefined in words; percent agreement is 1."""
+    study = study_maker(clips=4, scores=[90, 85, 70, 60], with_media=False)
+    for name in ("Ada", "Ben"):
+        vote(study_maker, study, name, verdicts([A] * 4))
+    found = computed(database, study)
+    verdict = next(item for item in found.criteria if item.key == "verdict")
+    assert "without variation" in (verdict.estimates["krippendorff_alpha"].undefined or "")
+    assert verdict.estimates["percent_agreement"].value == 1
+    rule = found.filter_named("movement")
+    assert rule.current is not None
+    assert rule.current.specificity.undefined == "every rated clip is good"
+    assert rule.curve is None or rule.curve.auc.value is None
+    assert any("Movement" in titles for titles in disagreements.reasons(found).values())
+
+
+@on_sqlite
+def test_only_blind_answers_judge_a_filter_when_there_are_any(study_maker: StudyMaker, database: Database) -> None:
+    """In a randomised study the hidden arm alone counts; agreement still uses every answer."""
+    study = study_maker(clips=12, raters_per_clip=2, score_visibility="randomised", with_media=False)
+    for name in ("Ada", "Ben"):
+        vote(study_maker, study, name, verdicts([A, R] * 6))
+    with database.reader() as db:
+        hidden = [row for row in db.exec(select(Assignment)).all() if row.status == "done" and row.arm == "hidden"]
+    assert 0 < len(hidden) < 24
+    found = computed(database, study)
+    truth = found.filter_named("movement").truth
+    assert (truth.blind, truth.votes) == (True, len(hidden))
+    assert truth.without_votes == 12 - len({row.study_clip_id for row in hidden})
+    assert all(item.answers == 24 for item in found.criteria)
+
+
+@on_sqlite
+def test_answers_given_with_the_scores_in_view_are_used_and_named_when_there_are_no_others(
+    study_maker: StudyMaker, database: Database
+) -> None:
+    """`blind` is False, so that page and export can say it."""
+    study = study_maker(clips=3, score_visibility="shown", with_media=False)
+    vote(study_maker, study, "Ada", verdicts([A, R, A]))
+    truth = computed(database, study).filter_named("movement").truth
+    assert (truth.blind, truth.votes) == (False, 3)
+
+
+@on_sqlite
+def test_the_answer_before_the_scores_judges_the_filter_and_the_last_one_agreement(
+    study_maker: StudyMaker, database: Database
+) -> None:
+    """Where scores come after the answer, a change made with them in view does not reach the filter's truth."""
+    study = study_maker(clips=2, raters_per_clip=1, score_visibility="after", scores=[90, 60], with_media=False)
+    rater = vote(study_maker, study, "Ada", verdicts([A, A]))
+    with database.writer() as db:
+        whole = whole_study.parts(db, study.id)
+        for row in db.exec(select(Assignment)).all():
+            mine = assignments.owned(db, rater, row.id)
+            judgments.record(
+                db, mine, rater, list(whole.criteria), Answer(answers(verdict=R), f"changed-{row.id}"), now=NOON
+            )
+    found = computed(database, study)
+    truth = found.filter_named("movement").truth
+    assert (truth.blind, truth.accepted, truth.rejected) == (True, 2, 0)
+    verdict = next(item for item in found.criteria if item.key == "verdict")
+    assert {value: count for value, _word, count in verdict.values} == {A: 0, R: 2, U: 0}
+
+
+def test_people_and_simulated_raters_are_computed_apart(study_maker: StudyMaker, database: Database) -> None:
+    """The same study, two results, no vote in both."""
+    study = study_maker(clips=4, raters_per_clip=3, scores=[90, 85, 70, 60], with_media=False)
+    vote(study_maker, study, "Ada", verdicts([A, A, R, R]))
+    for name in ("Robot 1", "Robot 2"):
+        vote(study_maker, study, name, verdicts([R, R, A, A]), kind="simulated")
+    people, panel = computed(database, study), computed(database, study, "simulated")
+    assert (people.kind, people.raters, people.answers) == ("person", 1, 4)
+    assert (panel.kind, panel.raters, panel.answers) == ("simulated", 2, 8)
+    tables = [found.filter_named("movement").current for found in (people, panel)]
+    assert [(one.tp, one.fp, one.fn, one.tn) for one in tables if one] == [(2, 0, 0, 2), (0, 2, 2, 0)]
+
+
+def test_results_are_kept_until_an_answer_comes(study_maker: StudyMaker, database: Database) -> None:
+    """Asking again gives the very same object; one more judgment, or a changed one, gives a new one that counts it."""
+    study = study_maker(clips=3, raters_per_clip=2, with_media=False)
+    cache = Cache()
+
+    def asked(kind: Kind = "person") -> Results:
+        with database.reader() as db:
+            return cached(cache, db, study, kind)
+
+    vote(study_maker, study, "Ada", verdicts([A, None, None]))
+    first = asked()
+    assert asked() is first
+    assert asked("simulated") is not first
+    assert asked() is first
+    rater = vote(study_maker, study, "Ben", verdicts([None, R, None]))
+    second = asked()
+    assert (first.answers, second.answers) == (1, 2)
+    with database.writer() as db:
+        mine = db.exec(select(Assignment).where(Assignment.rater_id == rater.id, Assignment.status == "done")).one()
+        whole = whole_study.parts(db, study.id)
+        changed = Answer(answers(verdict=U), "changed")
+        judgments.record(db, assignments.owned(db, rater, mine.id), rater, list(whole.criteria), changed, now=NOON)
+    third = asked()
+    assert third is not second
+    assert third.filter_named("movement").truth.rejected == second.filter_named("movement").truth.rejected - 1 == 0
+
+
+@on_sqlite
+def test_a_study_that_is_slow_to_compute_does_not_block_other_studies(
+    study_maker: StudyMaker, settings: Settings, app: FastAPI, visitor: Visitor
+) -> None:
+    """While the results of one study are being computed, the results page of another study opens."""
+    slow, other = (study_maker(clips=3, with_media=False) for _ in range(2))
+    cache: Cache = app.state.cache
+    begun, released = threading.Event(), threading.Event()
+
+    def compute() -> None:
+        begun.set()
+        released.wait(30)
+
+    working = threading.Thread(target=cache.get, args=(("results", slow.id, "person"), "now", compute))
+    working.start()
+    try:
+        assert begun.wait(60)
+        browser = visitor()
+        browser.get(f"/researcher/{auth.researcher_key(settings)}")
+        assert browser.get(f"/studies/{other.slug}/results").status_code == 200
+        assert working.is_alive()
+    finally:
+        released.set()
+        working.join()
+
+
+@on_sqlite
+def test_clips_of_shared_sources_are_said_and_resampled_by_source(study_maker: StudyMaker, database: Database) -> None:
+    """Enough sources: whole videos are resampled; too few: the note warns; one clip a source: nothing to say."""
+    for sources, words in ((12, "resample the 12 source videos"), (3, "may be too narrow"), (None, "")):
+        study = study_maker(clips=24, sources=sources, raters_per_clip=2, with_media=False)
+        for name in ("Ada", "Ben"):
+            vote(study_maker, study, name, verdicts([A, R, A] * 8))
+        notes = {item.note for item in computed(database, study).criteria}
+        assert len(notes) == 1
+        note = notes.pop()
+        assert words in note
+        assert bool(note) is bool(words)
+
+
+@on_sqlite
+def test_surplus_answers_are_kept_and_not_counted(study_maker: StudyMaker, database: Database) -> None:
+    """A place more than the study asked for enters no estimate; its judgments stay stored."""
+    study = study_maker(clips=2, raters_per_clip=2, with_media=False)
+    vote(study_maker, study, "Ada", verdicts([A, A]))
+    vote(study_maker, study, "Late", verdicts([R, R]))
+    with database.writer() as db:
+        late = db.exec(select(Rater).where(Rater.name == "Late")).one()
+        for row in db.exec(select(Assignment).where(Assignment.rater_id == late.id)).all():
+            row.status = "surplus"
+            db.add(row)
+    found = computed(database, study)
+    assert (found.raters, found.answers) == (1, 2)
+    with database.reader() as db:
+        assert len(db.exec(select(Judgment)).all()) == 12
+        assert "surplus" in "".join(exports.judgments_csv(db, study))

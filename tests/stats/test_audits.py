@@ -1,0 +1,176 @@
+"""`clipjury stats talkvid, fairness, anchoring, ppi`: real figures, JSON without NaN, refusals in words."""
+
+import csv
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from analysis.talkvid_table import contradictions, highest_kappa, row
+from app.cli import cli, main
+from tests.helpers.places import SHARED
+
+TABLE = SHARED / "ratings" / "talkvid_table7"
+
+
+def said(*arguments: str) -> dict[str, Any]:
+    """What the command prints with --json, read strictly."""
+    result = CliRunner().invoke(cli, ["stats", *arguments, "--json"])
+    assert result.exit_code == 0, result.output
+    found: dict[str, Any] = json.loads(result.output, parse_constant=lambda name: pytest.fail(f"JSON holds {name}"))
+    return found
+
+
+def refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
+    """What the command complains."""
+    monkeypatch.setattr("sys.argv", ["clipjury", "stats", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code
+    return capsys.readouterr().err
+
+
+@pytest.fixture
+def talkvid_votes() -> Path:
+    """TalkVid's votes rebuilt from its table."""
+    if not TABLE.is_dir():
+        pytest.skip(f"no published ratings in {TABLE}")
+    return TABLE
+
+
+def test_talkvids_table_is_reproduced(talkvid_votes: Path) -> None:
+    """Every printed cell at its two decimals; kappa too, save DOVER's, which is impossible."""
+    found = said("talkvid", str(talkvid_votes / "items_long.csv"))["filters"]
+    expected = json.loads((talkvid_votes / "expected.json").read_text())
+    with (talkvid_votes / "counts.csv").open() as file:
+        printed = {line["filter"]: line for line in csv.DictReader(file)}
+    assert len(found) == 7
+    for one in found:
+        name, line = one["filter"], printed[one["filter"]]
+        assert [str(one[cell]) for cell in ("tp", "fp", "fn", "tn")] == [line[c] for c in ("tp", "fp", "fn", "tn")]
+        for column in ("agreement", "accuracy", "precision", "recall", "f1"):
+            assert one["published"][column] == pytest.approx(float(line[f"pub_{column}_pct"]), abs=0.0051)
+        known = expected[name]
+        low, high = known["accuracy_wilson95_on_agreed"]
+        assert (one["accuracy"]["low"], one["accuracy"]["high"]) == pytest.approx((low, high), abs=6e-5)
+        assert one["accuracy_split_wrong"]["value"] == pytest.approx(
+            known["accuracy_if_every_disagreement_counts_as_wrong"], abs=6e-5
+        )
+        assert one["accuracy_split_half"] == pytest.approx(known["accuracy_if_disagreements_count_half"], abs=6e-5)
+        matches = abs(one["published"]["kappa"] - float(line["pub_kappa"])) <= 0.0051
+        assert matches == known["kappa_matches_paper_at_2dp"]
+
+
+def test_impossible_figures_of_the_paper_are_named(talkvid_votes: Path, tmp_path: Path) -> None:
+    """DOVER's kappa of .90, and the averages of precision and F1: these three and no other."""
+    averages = json.loads((talkvid_votes / "expected.json").read_text())["_averages"]["paper"]
+    table = pl.read_csv(talkvid_votes / "counts.csv")
+    names = {f"pub_{name}_pct": value for name, value in averages.items() if name != "kappa"}
+    mean = pl.DataFrame({"filter": ["mean"], **{name: [value] for name, value in names.items()}, "pub_kappa": [0.79]})
+    pl.concat([table, mean], how="diagonal").write_csv(tmp_path / "published.csv")
+    found = said("talkvid", str(talkvid_votes / "items_long.csv"), "--published", str(tmp_path / "published.csv"))
+    wrong = found["impossible"]
+    assert len(wrong) == 3, wrong
+    assert "dover: a kappa of 0.9 is impossible at 94 % agreement on 100 clips; the highest is 0.8804" in wrong
+    assert any("precision 95.5 %" in sentence and "94.09" in sentence for sentence in wrong)
+    assert any("f1 95.3 %" in sentence and "95.13" in sentence for sentence in wrong)
+
+
+def test_the_highest_kappa_is_the_highest_of_all_tables() -> None:
+    """Trying every table of ten clips finds none above it."""
+    for agreed in range(1, 10):
+        best = -math.inf
+        for both in range(agreed + 1):
+            for one_way in range(10 - agreed + 1):
+                yes, other = both + one_way, both + (10 - agreed - one_way)
+                chance = (yes * other + (10 - yes) * (10 - other)) / 100
+                best = max(best, (agreed / 10 - chance) / (1 - chance) if chance < 1 else -math.inf)
+        assert highest_kappa(agreed, 10) >= best - 1e-12
+
+
+def test_a_row_that_no_counts_give_is_named() -> None:
+    """Precision of a third cannot come from four agreed clips with an accuracy of three quarters and full recall."""
+    made = row("sharp", *[[True, True, False, False]] * 3)
+    assert contradictions([made], {"sharp": {"accuracy": 100.0, "precision": 100.0}}) == []
+    (sentence,) = contradictions([made], {"sharp": {"accuracy": 75.0, "precision": 33.33, "recall": 100.0}})
+    assert "no whole counts of 4 agreed clips" in sentence
+
+
+def test_long_votes_give_the_same_table(tmp_path: Path, talkvid_votes: Path) -> None:
+    """The long shape of `stats agreement`, with the filter's verdict, says the same."""
+    wide = pl.read_csv(talkvid_votes / "items_long.csv")
+    votes = [
+        wide.select(clip="item", rater=pl.lit(name), criterion="filter", value=name, **{"pass": pl.col("filter_pass")})
+        for name in ("rater1", "rater2")
+    ]
+    pl.concat(votes).sample(fraction=1.0, shuffle=True, seed=3).write_csv(tmp_path / "long.csv")
+    plain, long = (said("talkvid", str(path)) for path in (talkvid_votes / "items_long.csv", tmp_path / "long.csv"))
+    for one, other in zip(plain["filters"], long["filters"], strict=True):
+        assert one["published"] == pytest.approx(other["published"])
+
+
+def test_fairness_of_two_attributes_and_its_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Groups of two columns are crossed; clips without a verdict are counted; a wrong column names the nearest."""
+    rows = ["clip,good,sharp,gender,age"]
+    for number in range(80):
+        good = "" if number == 0 else number % 2
+        rows.append(f"c{number},{good},{int(number % 3 > 0)},{'fm'[number % 2]},{'young' if number < 40 else 'old'}")
+    table = tmp_path / "judged.csv"
+    table.write_text("\n".join(rows))
+    both = ["--group", "gender", "--group", "age"]
+    found = said("fairness", str(table), "--label", "good", "--pass", "sharp", *both)
+    assert found["left_out"] == 1
+    assert {one["group"] for one in found["groups"]} == {"f × old", "f × young", "m × old", "m × young"}
+    assert {one["kind"] for one in found["groups"]} == {"false_rejection", "false_acceptance"}
+    complaint = refused(
+        capsys, monkeypatch, "fairness", str(table), "--label", "good", "--pass", "sharpe", "--group", "age"
+    )
+    assert "Did you mean sharp?" in complaint
+    text = CliRunner().invoke(
+        cli, ["stats", "fairness", str(table), "--label", "good", "--pass", "sharp", "--group", "age"]
+    )
+    assert "difference to the rest" in text.output
+
+
+def test_anchoring_reads_an_export(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Verdicts with arms give the difference in differences; an unknown arm is named with its line."""
+    rows = ["clip,rater,criterion,value,arm,pass"]
+    for number in range(200):
+        clip, rater, passed = number % 25, f"r{number % 8}", number % 25 % 2
+        arm = "shown" if number % 3 else "hidden"
+        value = "accept" if (passed if arm == "shown" else number % 7 < 3) else "reject"
+        rows.append(f"c{clip},{rater},verdict,{value},{arm},{passed}")
+    table = tmp_path / "answers.csv"
+    table.write_text("\n".join(rows))
+    found = said("anchoring", str(table))
+    assert found["shown"]["value"] == pytest.approx(1.0)
+    assert found["effect"]["value"] > 0.5
+    table.write_text("\n".join(rows).replace(",shown,", ",seen,", 1))
+    assert "the arm is 'seen'" in refused(capsys, monkeypatch, "anchoring", str(table))
+
+
+def test_ppi_joins_judged_clips_to_their_pool(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pool's score helps; a judged clip that the pool lacks is named."""
+    pool = pl.DataFrame({"clip": [f"c{n}" for n in range(500)], "sharpness": [n / 500 for n in range(500)]})
+    pool.write_parquet(tmp_path / "pool.parquet")
+    judged = pl.DataFrame(
+        {"clip": [f"c{n}" for n in range(0, 500, 8)], "good": [int(n > 200) for n in range(0, 500, 8)]}
+    )
+    judged.write_csv(tmp_path / "judged.csv")
+    given = ["ppi", str(tmp_path / "judged.csv"), "--pool", str(tmp_path / "pool.parquet"), "--score", "sharpness"]
+    found = said(*given)
+    assert found["with_predictions"]["value"] == pytest.approx(0.6, abs=0.03)
+    assert found["gain"] > 3
+    assert "share of good clips" in CliRunner().invoke(cli, ["stats", *given]).output
+    pl.concat([judged, pl.DataFrame({"clip": ["gone"], "good": [1]})]).write_csv(tmp_path / "judged.csv")
+    assert "'gone'" in refused(capsys, monkeypatch, *given)

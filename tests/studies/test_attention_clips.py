@@ -1,0 +1,128 @@
+"""Attention clips: the instruction is in the picture and nowhere else, and the clip is one like any other."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from sqlmodel import select
+
+from analysis.estimate import Floats
+from app.db import Database
+from app.errors import AppError
+from app.models import Assignment, Study, StudyClip
+from app.pools.pool_files import Pool
+from app.settings import Settings
+from app.studies import attention_clips, clip_files, creation, lifecycle
+from app.studies.study_file import parse
+from tests.helpers.factories import StudyMaker
+from tests.helpers.real_videos import moving, write_video
+from tests.studies.test_creation import SPEC, thirty
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+RULE = "\n[attention]\nshare = 0.5\nclips = 2\n"
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Pool:
+    """Thirty clips of one tiny video."""
+    return thirty(tmp_path)
+
+
+def film(path: Path) -> Path:
+    """A second of a texture that moves."""
+    write_video(path, moving([(0.5 * step, 0) for step in range(20)]))
+    return path
+
+
+def pictures(path: Path) -> list[Floats]:
+    """Every picture of a clip, as grey values."""
+    with av.open(str(path)) as opened:
+        return [frame.to_ndarray(format="gray").astype(np.float64) for frame in opened.decode(video=0)]
+
+
+def test_the_instruction_stands_in_every_picture_and_covers_no_middle(tmp_path: Path) -> None:
+    """A dark band with light letters below, the rest as it was, as many pictures as before, at the same times."""
+    source, target = film(tmp_path / "in.mp4"), tmp_path / "out.mp4"
+    attention_clips.with_instruction(source, target, ["Quality: Poor", "Stability: Bad", "Verdict: Reject"])
+    before, after = pictures(source), pictures(target)
+    assert len(after) == len(before)
+    middle = before[0].shape[0] // 2
+    for one, other in zip(before, after, strict=True):
+        band = other[-6:]
+        assert band.mean() < 60
+        assert (other[middle:] > 180).sum() > 200  # letters
+        assert np.abs(one[:middle] - other[:middle]).mean() < 6
+
+
+def test_the_file_tells_nothing(tmp_path: Path) -> None:
+    """No note of an encoder and no tag: what is true of every clip made ready for browsers."""
+    source = film(tmp_path / "in.mp4")
+    attention_clips.with_instruction(source, tmp_path / "look.mp4", ["Quality: Poor"])
+    clip_files.prepare(source, tmp_path / "usual.mp4")
+    content = (tmp_path / "look.mp4").read_bytes()
+    assert b"x264" not in content
+    assert b"Please" not in content
+    with av.open(str(tmp_path / "look.mp4")) as one, av.open(str(tmp_path / "usual.mp4")) as other:
+        assert one.metadata == other.metadata
+        assert one.streams.video[0].metadata == other.streams.video[0].metadata
+        assert one.streams.video[0].codec_context.name == other.streams.video[0].codec_context.name
+    assert (tmp_path / "look.mp4").stat().st_mtime == (tmp_path / "usual.mp4").stat().st_mtime
+
+
+@on_sqlite
+def test_a_study_makes_its_own_and_hands_them_out(database: Database, settings: Settings, pool: Pool) -> None:
+    """From clips that were not drawn, each with answers of its scales; raters get them among the others."""
+    slug = creation.create(database, settings, pool, parse(SPEC + RULE, "study.toml"), SPEC + RULE)
+    with database.reader() as db:
+        clips = db.exec(select(StudyClip)).all()
+        made = [clip for clip in clips if clip.role == "attention"]
+        assert len(made) == 2
+        assert not {clip.clip for clip in made} & {clip.clip for clip in clips if clip.role == "sample"}
+        for clip in made:
+            assert clip.answers.keys() == {"quality", "verdict"}
+            assert clip.answers["quality"] in "12345"
+            assert clip.answers["verdict"] in ("accept", "reject", "unsure")
+            assert (settings.media / f"{clip.media_key}.mp4").is_file()
+            assert clip.weight == 0
+        study = lifecycle.by_slug(db, slug)
+    maker = StudyMaker(database, settings)
+    rater = maker.rater(study, "Ada")
+    while maker.rate(study, rater, {"quality": "3", "verdict": "accept"}) is not None:
+        pass
+    with database.reader() as db:
+        met = db.exec(select(Assignment.purpose).where(Assignment.rater_id == rater.id)).all()
+    assert met.count("attention") == 2
+    assert met.count("sample") >= 10
+
+
+def test_where_all_clips_are_drawn_drawn_ones_serve(pool: Pool) -> None:
+    """A small pool has no others; the study can still look whether its raters look."""
+    names = pool.readable["clip"].to_list()
+    chosen = attention_clips.choose(pool, parse(SPEC + RULE, "s"), names, one_by_one=False)
+    assert len(chosen) == 2
+    assert {one.clip for one in chosen} <= set(names)
+
+
+def test_one_question_at_a_time_asks_for_one_answer(pool: Pool) -> None:
+    """Where each clip has one question, so has the instruction."""
+    chosen = attention_clips.choose(pool, parse(SPEC + RULE, "s"), [], one_by_one=True)
+    assert [len(one.answers) for one in chosen] == [1, 1]
+    assert {next(iter(one.answers)) for one in chosen} == {"quality", "verdict"}
+
+
+@on_sqlite
+def test_nothing_stays_of_a_study_whose_instruction_cannot_be_drawn(
+    database: Database, settings: Settings, pool: Pool
+) -> None:
+    """A video that breaks in the middle leaves no clip and no study behind."""
+
+    def spoil(number: int, clips: int) -> None:
+        if number == clips:  # all of the sample is ready; the instructions come next
+            pool.media_path("c00").write_bytes(b"no video any more")
+
+    with pytest.raises(AppError, match="cannot be drawn into"):
+        creation.create(database, settings, pool, parse(SPEC + RULE, "study.toml"), SPEC + RULE, on_clip=spoil)
+    assert list(settings.media.glob("*.mp4")) == []
+    with database.reader() as db:
+        assert db.exec(select(Study)).all() == []

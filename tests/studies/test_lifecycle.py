@@ -1,0 +1,134 @@
+"""Pausing, closing and opening a study again: no new clip, no lost answer, words instead of an error."""
+
+from collections.abc import Callable
+
+import pytest
+from sqlmodel import select
+from starlette.testclient import TestClient
+from typer.testing import CliRunner
+
+from app import auth
+from app.cli import cli
+from app.db import Database
+from app.errors import AppError
+from app.models import Assignment, Judgment, Study
+from app.raters import raters
+from app.settings import Settings
+from app.studies import lifecycle
+from tests.helpers.factories import StudyMaker, form
+from tests.helpers.pool_entries import asked, come, events, give_rules
+
+Visitor = Callable[[], TestClient]
+
+
+def move(database: Database, study: Study, state: lifecycle.State) -> bool:
+    """Put the study into a state."""
+    with database.writer() as db:
+        return lifecycle.move(db, db.get_one(Study, study.id), state)
+
+
+@pytest.mark.parametrize("state", ["paused", "closed"])
+@pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}])
+def test_a_rater_at_work_keeps_the_answer_and_gets_words_instead_of_a_clip(
+    study_maker: StudyMaker,
+    database: Database,
+    settings: Settings,
+    visitor: Visitor,
+    state: lifecycle.State,
+    headers: dict[str, str],
+) -> None:
+    """The answer on the screen is stored, no further clip is handed out, and the page says why."""
+    study = study_maker(clips=6)
+    browser = visitor()
+    come(browser, settings, study)
+    page = browser.post("/rate/start").text
+
+    def taken() -> int:
+        with database.reader() as db:
+            return len(db.exec(select(Assignment).where(Assignment.status != "open")).all())
+
+    before = taken()
+    move(database, study, state)
+    after = browser.post(asked(page), data=form("s"), headers=headers)
+    assert after.status_code == 200
+    assert after.url.path == "/rate/closed"
+    assert ("is resting" if state == "paused" else "is closed") in after.text
+    assert "Everything you answered is saved" in after.text
+    with database.reader() as db:
+        assert len(db.exec(select(Judgment)).all()) == 3
+    assert browser.get("/rate").url.path == "/rate/closed"
+    assert taken() == before
+    move(database, study, "open")
+    assert asked(browser.get("/rate").text)
+
+
+def test_nobody_new_comes_in(study_maker: StudyMaker, database: Database, settings: Settings, visitor: Visitor) -> None:
+    """The link says so before anybody types a name; who came earlier finds the page with words."""
+    study = study_maker()
+    move(database, study, "paused")
+    browser = visitor()
+    link = raters.open_link(settings, study)
+    for answer in (browser.get(link), browser.post(link, data={"name": "Ada"})):
+        assert answer.status_code == 403
+        assert "takes no new raters now" in answer.text
+
+
+def test_a_closed_study_gives_its_raters_their_code(
+    study_maker: StudyMaker, database: Database, settings: Settings, visitor: Visitor
+) -> None:
+    """Who has answered has completed what could be done; who has not, gives the study back."""
+    study = study_maker()
+    give_rules(database, study, recruitment={"completion_code": "DONE1", "returned_code": "BACK1"})
+    ada, ben = visitor(), visitor()
+    come(ada, settings, study)
+    come(ben, settings, study, "Ben")
+    ada.post(asked(ada.post("/rate/start").text), data=form("s"))
+    move(database, study, "paused")
+    assert "DONE1" not in ada.get("/rate").text
+    move(database, study, "closed")
+    assert "DONE1" in ada.get("/rate").text
+    assert "BACK1" in ben.get("/rate").text
+
+
+def test_moving_counts_the_version_and_leaves_an_event(study_maker: StudyMaker, database: Database) -> None:
+    """Twice the same is nothing; a closed study is not paused but opened again."""
+    study = study_maker()
+    assert move(database, study, "paused")
+    assert not move(database, study, "paused")
+    assert move(database, study, "closed")
+    with pytest.raises(AppError, match="is closed and cannot be paused"):
+        move(database, study, "paused")
+    assert move(database, study, "open")
+    assert move(database, study, "archived")
+    assert events(database, study) == ["paused", "closed", "resumed", "archived"]
+    with database.reader() as db:
+        assert db.get_one(Study, study.id).version == 5
+
+
+def test_the_researcher_pauses_by_a_button(study_maker: StudyMaker, settings: Settings, visitor: Visitor) -> None:
+    """The study's page shows the state and what can be done about it."""
+    study = study_maker()
+    browser = visitor()
+    browser.get(f"/researcher/{auth.researcher_key(settings)}")
+    page = browser.post(f"/studies/{study.slug}/state", data={"state": "paused"}).text
+    assert "This study is paused" in page
+    assert ">Resume<" in page
+    assert ">Pause<" not in page
+    assert "This study is" not in browser.post(f"/studies/{study.slug}/state", data={"state": "open"}).text
+    assert browser.post(f"/studies/{study.slug}/state", data={"state": "gone"}).status_code == 422
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_same_on_the_command_line(
+    study_maker: StudyMaker, database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that runs meanwhile takes notice at the next request, since the version counts up."""
+    study = study_maker()
+    monkeypatch.setenv("CLIPJURY_HOME", str(settings.home))
+    monkeypatch.setenv("CLIPJURY_DATABASE_URL", settings.database_url)
+    runner = CliRunner()
+    for command, state in (("pause", "paused"), ("resume", "open"), ("close", "closed")):
+        assert f"is {state}." in runner.invoke(cli, ["study", command, study.slug]).output
+        assert f"is {state} already." in runner.invoke(cli, ["study", command, study.slug]).output
+        with database.reader() as db:
+            assert db.get_one(Study, study.id).state == state

@@ -1,0 +1,130 @@
+"""An average and its worst moment: every pair of cuts has the library's figures, and filters find their partners."""
+
+import random
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from sqlmodel import col, select
+from starlette.testclient import TestClient
+
+from analysis.cut_pairs import cut_pairs, cuts_between
+from analysis.design import Design
+from analysis.figures.cut_pairs import cut_pair_map, cut_pair_table
+from analysis.rates import confusion
+from app import auth
+from app.db import Database
+from app.errors import NotFound
+from app.models import Filter, Study, StudyClip
+from app.settings import Settings
+from app.studies import lifecycle
+from app.thresholds import threshold_pairs as pairs_of_cuts
+from tests.helpers.factories import StudyMaker
+from tests.helpers.rated_studies import A, R, computed, verdicts, vote
+
+Visitor = Callable[[], TestClient]
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+CLIPS = 30
+
+
+@pytest.fixture
+def judged(study_maker: StudyMaker, database: Database) -> Study:
+    """Thirty clips with both scores of movement, and a rater who likes those whose worst moment is good."""
+    chance = random.Random(11)
+    scores: list[float | None] = [round(chance.uniform(70, 100), 2) for _ in range(CLIPS)]
+    study = study_maker(clips=CLIPS, raters_per_clip=1, scores=scores, with_media=False)
+    worst = {}
+    with database.writer() as db:
+        for clip in db.exec(select(StudyClip).order_by(col(StudyClip.id))).all():
+            worst[clip.id] = round(clip.scores["avg_movement"] - chance.uniform(0, 30), 2)
+            clip.scores = clip.scores | {"min_movement": worst[clip.id]}
+            db.add(clip)
+        rule = Filter(
+            study_id=study.id, position=1, name="worst", title="Worst", score="min_movement", criterion="verdict"
+        )
+        rule.minimum = 60
+        db.add(rule)
+    vote(
+        study_maker, study, "Ada", verdicts([A if worst[key] + chance.gauss(0, 5) > 66 else R for key in sorted(worst)])
+    )
+    return study
+
+
+def test_every_pair_is_a_table_of_its_own() -> None:
+    """Counts and rates of each cell are those of the clips that reach both cuts; weights are the design's."""
+    chance = np.random.default_rng(3)
+    first, second, good = chance.normal(size=60), chance.normal(size=60), chance.random(60) < 0.6
+    weights = chance.uniform(1, 4, 60)
+    design = Design.build(60, weights, None)
+    firsts, seconds = cuts_between(first, 0.0, 5), cuts_between(second, -0.5, 4)
+    made = cut_pairs(first, second, good, design, firsts=firsts, seconds=seconds)
+    assert [(pair.first, pair.second) for pair in made] == [(a, b) for a in firsts for b in seconds]
+    for pair in made:
+        kept = (first >= pair.first) & (second >= pair.second)
+        expected = confusion(kept, good, weights)
+        assert (pair.table.tp, pair.table.fp) == (int((kept & good).sum()), int((kept & ~good).sum()))
+        for rate in ("precision", "recall", "f1"):
+            assert getattr(pair.table, rate).value == getattr(expected, rate).value
+
+
+def test_the_cuts_hold_the_preset_and_the_ends() -> None:
+    """Also where the scores repeat, or the preset lies outside them."""
+    assert cuts_between(np.array([1.0, 1, 1, 2]), 9.0, 4) == [1.0, 2.0, 9.0]
+    assert len(cuts_between(np.arange(1000.0), 500.5, 8)) == 9
+
+
+@on_sqlite
+def test_an_average_and_its_worst_moment_are_partners(judged: Study, database: Database) -> None:
+    """Either way round the pair is the same, the average first; its figures are those of the clips that reach both."""
+    found = computed(database, judged)
+    with database.reader() as db:
+        study = lifecycle.by_slug(db, judged.slug)
+        made = pairs_of_cuts.make(db, study, found, "worst")
+        assert pairs_of_cuts.make(db, study, found, "movement").table == made.table
+    assert (made.first.score, made.second.score) == ("avg_movement", "min_movement")
+    [now] = [pair for pair in made.pairs if (pair.first, pair.second) == (80.0, 60.0)]
+    assert now.table.tp + now.table.fp + now.table.fn + now.table.tn == CLIPS
+    sample = found.filter_named("movement").sample
+    worst = found.filter_named("worst").sample
+    assert sample is not None and worst is not None  # noqa: PT018 - both are needed for the types
+    both = (sample.scores >= 80) & (worst.scores >= 60)
+    assert now.table.tp + now.table.fp == int(both.sum())
+
+
+@on_sqlite
+def test_a_filter_without_a_partner_says_what_a_pair_is(judged: Study, database: Database) -> None:
+    """Another question, a band, or no other part of the score."""
+    with database.writer() as db:
+        rule = db.exec(select(Filter).where(Filter.name == "worst")).one()
+        rule.maximum = 99
+        db.add(rule)
+    found = computed(database, judged)
+    with database.reader() as db, pytest.raises(NotFound, match=r"no partner.*avg_.*min_"):
+        pairs_of_cuts.make(db, lifecycle.by_slug(db, judged.slug), found, "movement")
+
+
+@on_sqlite
+def test_the_page_has_the_map_and_its_numbers(judged: Study, visitor: Visitor, settings: Settings) -> None:
+    """And the workbench leads there."""
+    browser = visitor()
+    browser.get(f"/researcher/{auth.researcher_key(settings)}")
+    here = f"/studies/{judged.slug}/filters/movement"
+    assert f'href="{here}/pair"' in browser.get(f"{here}/workbench").text
+    page = browser.get(f"{here}/pair?rate=recall")
+    assert page.status_code == 200
+    assert "both cuts together" in page.text
+    assert page.text.count("<tr>") > 50
+    assert browser.get(f"{here}/pair/recall.svg").text.startswith("<svg")
+    assert browser.get(f"{here}/pair/none.svg").status_code == 422
+
+
+def test_the_map_has_every_cell_once_and_outlines_the_preset() -> None:
+    """Undefined cells are dashes, never nought."""
+    scores = np.array([1.0, 2, 3, 4])
+    made = cut_pairs(scores, scores, scores > 2, Design.build(4, None, None), firsts=[1.0, 5.0], seconds=[1.0])
+    drawn = cut_pair_map(made, "precision", first="avg_a", second="min_a", preset=(1.0, 1.0)).to_dict()
+    [cells] = drawn["datasets"].values()
+    assert [(cell["short"], cell["preset"]) for cell in cells] == [("50", True), ("–", False)]
+    table = cut_pair_table(made, first="avg_a", second="min_a")
+    assert [row[6] for row in table.rows] == [0.5, None]
+    assert len(table.headings) == len(table.rows[0])

@@ -1,0 +1,194 @@
+"""/api/v1: tokens with scopes, studies, data in three formats, models' ratings that never touch the truth."""
+
+import json
+from collections.abc import Callable
+from io import BytesIO
+
+import polars as pl
+import pytest
+from starlette.testclient import TestClient
+
+from app import api_tokens
+from app.db import Database
+from app.errors import AppError
+from app.models import now
+from app.results import study_results
+from app.studies import lifecycle, overview
+from tests.helpers.factories import StudyMaker
+from tests.helpers.rated_studies import nine_clips
+
+Visitor = Callable[[], TestClient]
+Program = Callable[..., dict[str, str]]
+
+
+@pytest.fixture
+def token(database: Database) -> Program:
+    """Makes tokens; gives the header."""
+
+    def make(*scopes: str) -> dict[str, str]:
+        with database.writer() as db:
+            return {"Authorization": f"Bearer {api_tokens.create(db, '-'.join(scopes), list(scopes))}"}
+
+    return make
+
+
+def test_only_a_token_with_the_scope_is_let_in(study_maker: StudyMaker, visitor: Visitor, token: Program) -> None:
+    """No token 401, a wrong one 401, another scope 403, a revoked one 401; each says the remedy as JSON."""
+    study = study_maker(clips=2, with_media=False)
+    program, read = visitor(), token("read")
+    for header in ({}, {"Authorization": "Bearer clipjury_wrong"}, {"Authorization": "Basic x"}):
+        refused = program.get("/api/v1/studies", headers=header)
+        assert refused.status_code == 401
+        assert refused.json()["remedy"]
+    assert program.get("/api/v1/studies", headers=read).status_code == 200
+    forbidden = program.get(f"/api/v1/studies/{study.slug}/judgments", headers=read)
+    assert forbidden.status_code == 403
+    assert "--scope judgments" in forbidden.json()["remedy"]
+    with study_maker.database.writer() as db:
+        api_tokens.revoke(db, "read", now=now())
+    assert program.get("/api/v1/studies", headers=read).status_code == 401
+
+
+def test_a_researchers_cookie_is_no_token(study_maker: StudyMaker, visitor: Visitor) -> None:
+    """The browser's session opens no address of the interface: nothing can be made to use it from elsewhere."""
+    from app import auth
+
+    browser = visitor()
+    browser.get(f"/researcher/{auth.researcher_key(study_maker.settings)}")
+    assert browser.get("/api/v1/studies").status_code == 401
+
+
+def test_studies_and_progress(study_maker: StudyMaker, visitor: Visitor, token: Program) -> None:
+    """Counts as on the pages; an unknown study and an unknown address are told as JSON."""
+    study = nine_clips(study_maker)
+    program, read = visitor(), token("read")
+    (line,) = program.get("/api/v1/studies", headers=read).json()
+    assert (line["slug"], line["clips"], line["answers"], line["state"]) == (study.slug, 9, 16, "open")
+    assert program.get(f"/api/v1/studies/{study.slug}", headers=read).json() == line
+    far = program.get(f"/api/v1/studies/{study.slug}/progress", headers=read).json()
+    assert {one["name"] for one in far["raters"]} == {"Ada", "Ben"}
+    assert sum(one["drawn"] for one in far["strata"]) == 9
+    clips = program.get(f"/api/v1/studies/{study.slug}/clips", headers=read).json()
+    assert len(clips) == 9
+    assert all(one["weight"] > 0 for one in clips)
+    estimates = program.get(f"/api/v1/studies/{study.slug}/estimates", headers=read).json()
+    assert estimates["answers"] == 16
+    assert program.get("/api/v1/studies/none", headers=read).json()["error"] == "There is no study 'none'."
+    assert program.get("/api/v1/nothing", headers=read).status_code == 404
+
+
+def test_judgments_are_the_same_in_three_formats(study_maker: StudyMaker, visitor: Visitor, token: Program) -> None:
+    """NDJSON, CSV and Parquet have the same rows and columns."""
+    study = nine_clips(study_maker)
+    program, header = visitor(), token("judgments")
+    answers = {
+        kind: program.get(f"/api/v1/studies/{study.slug}/judgments?format={kind}", headers=header)
+        for kind in ("ndjson", "csv", "parquet")
+    }
+    lines = [json.loads(line) for line in answers["ndjson"].text.splitlines()]
+    table = pl.read_csv(BytesIO(answers["csv"].content))
+    packed = pl.read_parquet(BytesIO(answers["parquet"].content))
+    assert len(lines) == table.height == packed.height == 48
+    assert list(lines[0]) == table.columns == packed.columns
+    assert [line["value"] for line in lines] == packed["value"].to_list()
+    wrong = program.get(f"/api/v1/studies/{study.slug}/judgments?format=xml", headers=header)
+    assert wrong.status_code == 422
+    assert "format" in wrong.json()["error"]
+
+
+def test_a_models_ratings_are_compared_and_never_merged(
+    study_maker: StudyMaker, visitor: Visitor, token: Program, database: Database
+) -> None:
+    """The same ratings again change nothing; another value is a revision; people's results stay to the digit."""
+    study = nine_clips(study_maker)
+    program, header = visitor(), token("write", "read")
+    address = f"/api/v1/studies/{study.slug}"
+
+    def figures() -> tuple[object, ...]:
+        with database.reader() as db:
+            found = lifecycle.by_slug(db, study.slug)
+            counted = study_results.compute(db, found, "person")
+            line = overview.line_of(db, found)
+            return counted.answers, [one.to_dict() for one in counted.filters], line.answers, line.people, line.places
+
+    before = figures()
+    said = [{"clip": f"secret-name-{n}", "criterion": "verdict", "value": "accept"} for n in range(6)]
+    sent = {"rater": "vlm-2", "ratings": said}
+    assert program.post(f"{address}/ratings", json=sent, headers=header).json() == {
+        "rater": "vlm-2",
+        "stored": 6,
+        "unchanged": 0,
+    }
+    assert program.post(f"{address}/ratings", json=sent, headers=header).json()["stored"] == 0
+    said[1]["value"] = "reject"
+    assert program.post(f"{address}/ratings", json=sent, headers=header).json()["stored"] == 1
+    assert figures() == before
+    (found,) = program.get(f"{address}/comparison", headers=header).json()
+    # Five of the six have a majority of people: accept, reject, accept, accept, reject.
+    assert found["rater"] == "vlm-2"
+    assert found["agreement"]["clips"] == 5
+    assert found["agreement"]["value"] == pytest.approx(4 / 5)
+    assert found["agreement"]["low"] < 0.8 < found["agreement"]["high"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        ({"rater": "m", "ratings": [{"clip": "none", "criterion": "verdict", "value": "accept"}]}, "'none'"),
+        ({"rater": "m", "ratings": [{"clip": "secret-name-0", "criterion": "mood", "value": "1"}]}, "'mood'"),
+        ({"rater": "m", "ratings": [{"clip": "secret-name-0", "criterion": "verdict", "value": "5"}]}, "no value '5'"),
+        ({"rater": "Ada", "ratings": [{"clip": "secret-name-0", "criterion": "verdict", "value": "accept"}]}, "person"),
+        ({"rater": "m", "ratings": []}, "ratings"),
+        ({"rater": "m", "ratings": [{"clip": "secret-name-0"}]}, "criterion"),
+    ],
+)
+def test_ratings_that_do_not_fit_are_refused_whole(
+    sent: dict[str, object], words: str, study_maker: StudyMaker, visitor: Visitor, token: Program
+) -> None:
+    """The clip, criterion, value or name is told; nothing is stored."""
+    study = study_maker(clips=2, with_media=False)
+    study_maker.rater(study, "Ada")
+    header = token("write", "read")
+    answer = visitor().post(f"/api/v1/studies/{study.slug}/ratings", json=sent, headers=header)
+    assert answer.status_code in (400, 422)
+    assert words in answer.json()["error"]
+    assert visitor().get(f"/api/v1/studies/{study.slug}/comparison", headers=header).json() == []
+
+
+def test_posts_from_another_site_are_refused(study_maker: StudyMaker, visitor: Visitor, token: Program) -> None:
+    """Even with a token: a page elsewhere has no business here."""
+    study = study_maker(clips=1, with_media=False)
+    header = token("write") | {"Origin": "https://elsewhere.example"}
+    answer = visitor().post(f"/api/v1/studies/{study.slug}/ratings", json={}, headers=header)
+    assert answer.status_code == 403
+
+
+def test_the_interface_describes_itself(visitor: Visitor) -> None:
+    """OpenAPI with every address and examples, and nothing loaded from elsewhere."""
+    told = visitor().get("/api/v1/openapi.json").json()
+    assert set(told["paths"]) == {
+        "/studies",
+        "/studies/{slug}",
+        "/studies/{slug}/progress",
+        "/studies/{slug}/estimates",
+        "/studies/{slug}/clips",
+        "/studies/{slug}/comparison",
+        "/studies/{slug}/judgments",
+        "/studies/{slug}/ratings",
+    }
+    assert told["components"]["schemas"]["RatingIn"]["properties"]["value"]["examples"] == ["accept"]
+    assert visitor().get("/api/v1/docs").status_code == 404
+
+
+def test_a_secret_is_kept_as_its_hash_alone(database: Database) -> None:
+    """The database holds no secret; a name is used once; a scope that does not exist is named."""
+    with database.writer() as db:
+        secret = api_tokens.create(db, "script", ["read"])
+    with database.reader() as db:
+        (kept,) = api_tokens.listed(db)
+    assert secret not in str(vars(kept))
+    with database.writer() as db:
+        with pytest.raises(AppError, match="a token 'script' already"):
+            api_tokens.create(db, "script", ["read"])
+        with pytest.raises(AppError, match="no scope 'admin'"):
+            api_tokens.create(db, "other", ["admin"])

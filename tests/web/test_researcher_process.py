@@ -1,0 +1,135 @@
+"""Researchers' pages come from a process of their own: the same pages, and no trouble there reaches a rater."""
+
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from http.client import HTTPConnection
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+
+from app.db import Database
+from app.models import Study
+from app.raters import raters
+from app.settings import Settings
+from tests.helpers import servers
+from tests.helpers.factories import StudyMaker, answers
+from tests.helpers.raters_over_http import Client, join
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="its socket is a thing of POSIX systems")
+
+
+class Place:
+    """A running server of two processes, its study, and a researcher signed in."""
+
+    def __init__(self, server: servers.Server, study: Study, link: str) -> None:
+        self.server, self.study, self.link = server, study, link
+        self.researcher = Client(server.base)
+        self.researcher.get(server.links["Researcher"].removeprefix(server.base))
+
+    @property
+    def second(self) -> psutil.Process:
+        """The researchers' process."""
+        [child] = psutil.Process(self.server.process.pid).children()
+        return child
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """One server for all of these tests, after which both processes are gone."""
+    settings = Settings(home=tmp_path_factory.mktemp("two") / "home", database_url="")
+    database = Database(settings.database)
+    database.migrate()
+    maker = StudyMaker(database, settings)
+    study = maker(clips=12, raters_per_clip=2, with_media=False)
+    maker.rate(study, maker.rater(study), answers())
+    server = servers.start(settings)
+    made = Place(server, study, raters.open_link(settings, study))
+    yield made
+    made.researcher.close()
+    child = made.second
+    assert server.stop() == 0
+    _wait_until(lambda: not child.is_running())
+    database.dispose()
+
+
+def _wait_until(true: Callable[[], bool], seconds: float = 20) -> None:
+    until = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < until, "it does not come"
+        time.sleep(0.02)
+
+
+def test_pages_forms_and_refusals_come_as_from_one_process(place: Place) -> None:
+    """Read, change, 404 with its page, and nothing for who is not signed in."""
+    here = f"/studies/{place.study.slug}"
+    assert "alpha" in place.researcher.get(f"{here}/results")[1].lower()
+    assert place.researcher.post(f"{here}/state", {"state": "paused"})[0] == 303
+    assert "paused" in place.researcher.get("/studies")[1].lower()
+    assert place.researcher.post(f"{here}/state", {"state": "open"})[0] == 303
+    status, text = place.researcher.get("/studies/none")
+    assert status == 404
+    assert "There is no study" in text
+    with closing(Client(place.server.base)) as stranger:
+        assert stranger.get(f"{here}/results")[0] == 401
+        assert stranger.get("/api/v1/studies")[0] == 401
+    assert place.researcher.post(f"{here}/state", {"state": "paused"}, Origin="http://elsewhere.example")[0] == 403
+
+
+def test_each_header_comes_once(place: Place) -> None:
+    """Two content policies would both apply."""
+    connection = HTTPConnection(urlsplit(place.server.base).netloc, timeout=30)
+    connection.request("GET", "/studies")
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    names = [name.lower() for name, _value in answer.getheaders()]
+    assert "content-security-policy" in names
+    assert sorted(set(names)) == sorted(names)
+
+
+def test_raters_are_not_in_that_process(place: Place) -> None:
+    """While it stands still, clips are rated; when it goes on, the page that waited is there."""
+    os.kill(place.second.pid, signal.SIGSTOP)
+    try:
+        client = join(place.server.base, place.link, "Undisturbed")
+        assert 'action="/rate/' in client.get("/rate")[1]
+        client.close()
+    finally:
+        os.kill(place.second.pid, signal.SIGCONT)
+    assert place.researcher.get("/studies")[0] == 200
+
+
+def test_a_process_that_was_killed_is_followed_by_another(place: Place) -> None:
+    """What was asked of it is refused in words; the next page comes, and raters notice nothing."""
+    client = join(place.server.base, place.link, "Unhurt")
+    gone = place.second
+    gone.kill()
+    _wait_until(lambda: gone.status() == psutil.STATUS_ZOMBIE)
+    assert 'action="/rate/' in client.get("/rate")[1]
+    client.close()
+    status, text = place.researcher.get("/studies")
+    assert status == 200 or (status == 503 and "Load the page again" in text)
+    assert place.researcher.get("/studies")[0] == 200
+    assert place.second.pid != gone.pid
+
+
+def test_it_ends_when_the_server_is_killed_and_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by a power cut: no process stays behind that holds the database."""
+    folder = Path(tempfile.mkdtemp(prefix="cj", dir="/tmp"))  # short: a socket's name has about a hundred letters
+    monkeypatch.setenv("TMPDIR", str(folder))
+    settings = Settings(home=tmp_path / "home", database_url="")
+    server = servers.start(settings)
+    [child] = psutil.Process(server.process.pid).children()
+    with closing(Client(server.base)) as stranger:
+        assert stranger.get("/studies")[0] == 401, "it is up"
+    server.kill()
+    _wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    _wait_until(lambda: list(folder.iterdir()) == [])
+    folder.rmdir()

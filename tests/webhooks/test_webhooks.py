@@ -1,0 +1,272 @@
+"""Webhooks: told once when a study closes, signed, tried again after failures, never into private networks."""
+
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from sqlmodel import select
+
+from app.db import Database
+from app.errors import AppError
+from app.models import Event, Study
+from app.settings import Settings
+from app.studies import lifecycle
+from app.webhooks import calls, webhooks
+from tests.helpers.factories import StudyMaker, answers
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+class Receiver:
+    """A real HTTP server that keeps what it is sent and answers as it is told, 200 when told nothing."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, dict[str, str], bytes]] = []
+        self.answers: list[int] = []
+        heard, waiting = self.heard, self.answers
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                heard.append((self.path, dict(self.headers), body))
+                status = waiting.pop(0) if waiting else 200
+                self.send_response(status)
+                if status == 302:
+                    self.send_header("Location", "/elsewhere")
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Quiet."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/closed?x=1"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+        self._thread.start()
+
+    def end(self) -> None:
+        """Stop serving."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A receiver on this machine."""
+    made = Receiver()
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def inside(settings: Settings) -> Settings:
+    """Settings that allow addresses of this machine."""
+    return settings.model_copy(update={"webhooks_private": True})
+
+
+def added(database: Database, settings: Settings, study: Study, url: str) -> str:
+    """A webhook; its secret."""
+    with database.writer() as db:
+        return webhooks.add(db, settings, lifecycle.by_slug(db, study.slug), url)
+
+
+def moved(database: Database, study: Study, state: lifecycle.State) -> None:
+    """The study in another state."""
+    with database.writer() as db:
+        lifecycle.move(db, lifecycle.by_slug(db, study.slug), state)
+
+
+def later(**length: float) -> datetime:
+    """A moment from now."""
+    return datetime.now(UTC) + timedelta(**length)
+
+
+def test_a_closed_study_is_told_once_and_signed(
+    study_maker: StudyMaker, database: Database, inside: Settings, receiver: Receiver
+) -> None:
+    """The body says what closed and when; its HMAC-SHA256 under the secret is in the header; no second telling."""
+    study = study_maker(clips=2, with_media=False)
+    study_maker.rate(study, study_maker.rater(study), answers())
+    key = added(database, inside, study, receiver.url)
+    assert webhooks.deliver(database, inside) == []
+    moved(database, study, "closed")
+    assert webhooks.deliver(database, inside) == [(receiver.url, "answered 200")]
+    [(path, headers, body)] = receiver.heard
+    content = json.loads(body)
+    assert path == "/closed?x=1"
+    assert (content["event"], content["study"], content["judgments"]) == ("study.closed", study.slug, 3)
+    expected = "sha256=" + hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
+    assert headers["ClipJury-Signature"] == expected
+    assert headers["Host"] == receiver.url.split("/")[2]
+    assert webhooks.deliver(database, inside, at=later(days=9)) == []
+    moved(database, study, "archived")
+    assert webhooks.deliver(database, inside) == [(receiver.url, "answered 200")]
+    assert json.loads(receiver.heard[1][2])["event"] == "study.archived"
+    assert receiver.heard[1][1]["ClipJury-Delivery"] != headers["ClipJury-Delivery"]
+
+
+@on_sqlite
+def test_failures_are_tried_again_later_and_later_with_the_same_body(
+    study_maker: StudyMaker, database: Database, inside: Settings, receiver: Receiver
+) -> None:
+    """A 500 and a 404 are no success; each next try waits its time; body and delivery number stay the same."""
+    study = study_maker(clips=1, with_media=False)
+    added(database, inside, study, receiver.url)
+    moved(database, study, "closed")
+    receiver.answers += [500, 404]
+    start = later(seconds=1)
+    assert webhooks.deliver(database, inside, at=start) == [(receiver.url, "answered 500")]
+    assert webhooks.deliver(database, inside, at=start + timedelta(seconds=9)) == []
+    second = start + webhooks.WAITS[0]
+    assert webhooks.deliver(database, inside, at=second) == [(receiver.url, "answered 404")]
+    assert webhooks.deliver(database, inside, at=second + timedelta(seconds=59)) == []
+    with database.reader() as db:
+        assert webhooks.standing(db, study)[0].state == "not told yet after 2 tries: answered 404"
+    assert webhooks.deliver(database, inside, at=second + webhooks.WAITS[1]) == [(receiver.url, "answered 200")]
+    assert len({body for _path, _headers, body in receiver.heard}) == 1
+    assert len({headers["ClipJury-Delivery"] for _path, headers, _body in receiver.heard}) == 1
+
+
+@on_sqlite
+def test_a_receiver_that_is_never_there_is_given_up(
+    study_maker: StudyMaker, database: Database, inside: Settings, receiver: Receiver
+) -> None:
+    """After the last wait nobody tries any more, and the list says so."""
+    study = study_maker(clips=1, with_media=False)
+    added(database, inside, study, receiver.url)
+    receiver.answers += [503] * 20
+    moved(database, study, "closed")
+    for number in range(len(webhooks.WAITS) + 3):
+        webhooks.deliver(database, inside, at=later(days=2 * number + 1))
+    assert len(receiver.heard) == len(webhooks.WAITS) + 1
+    with database.reader() as db:
+        assert webhooks.standing(db, study)[0].state.startswith("given up after 8 tries")
+
+
+@on_sqlite
+def test_a_redirect_is_not_followed(
+    study_maker: StudyMaker, database: Database, inside: Settings, receiver: Receiver
+) -> None:
+    """A 302 counts as a failure; the address it names hears nothing."""
+    study = study_maker(clips=1, with_media=False)
+    added(database, inside, study, receiver.url)
+    moved(database, study, "closed")
+    receiver.answers.append(302)
+    assert webhooks.deliver(database, inside) == [(receiver.url, "answered 302")]
+    assert [path for path, _headers, _body in receiver.heard] == ["/closed?x=1"]
+
+
+@on_sqlite
+def test_what_happened_before_the_webhook_and_after_its_end_is_not_told(
+    study_maker: StudyMaker, database: Database, inside: Settings, receiver: Receiver
+) -> None:
+    """An older closing is history; a removed webhook hears nothing."""
+    study = study_maker(clips=1, with_media=False)
+    moved(database, study, "closed")
+    added(database, inside, study, receiver.url)
+    assert webhooks.deliver(database, inside) == []
+    moved(database, study, "open")
+    moved(database, study, "closed")
+    with database.writer() as db:
+        webhooks.remove(db, study, receiver.url)
+    assert webhooks.deliver(database, inside, at=later(days=1)) == []
+    with database.writer() as db, pytest.raises(AppError, match="has no webhook"):
+        webhooks.remove(db, study, receiver.url)
+
+
+@on_sqlite
+def test_the_secret_is_stored_nowhere(
+    study_maker: StudyMaker, database: Database, inside: Settings, receiver: Receiver
+) -> None:
+    """No event holds it; another webhook of the same study has another one; the same address twice is refused."""
+    study = study_maker(clips=1, with_media=False)
+    first = added(database, inside, study, receiver.url)
+    second = added(database, inside, study, receiver.url + "2")
+    assert first != second
+    with database.reader() as db:
+        text = json.dumps([event.detail for event in db.exec(select(Event)).all()])
+    assert first not in text
+    assert first.removeprefix("whsec_") not in text
+    with pytest.raises(AppError, match="told already"):
+        added(database, inside, study, receiver.url)
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1/x",
+        "http://localhost:8000/x",
+        "http://[::1]/x",
+        "http://[::ffff:127.0.0.1]/x",
+        "http://[64:ff9b::7f00:1]/x",
+        "http://[2002:7f00:1::]/x",
+        "http://0.0.0.0/x",
+        "http://10.1.2.3/x",
+        "http://192.168.1.1/x",
+        "http://169.254.169.254/latest/meta-data",
+        "http://100.64.0.1/x",
+        "http://2130706433/x",
+        "http://0x7f.1/x",
+        "http://224.0.0.1/x",
+        "https://[fe80::1]/x",
+    ],
+)
+def test_private_addresses_are_refused(
+    url: str, study_maker: StudyMaker, database: Database, settings: Settings
+) -> None:
+    """Loopback, private, link-local, shared, multicast, in every spelling: neither stored nor called."""
+    study = study_maker(clips=1, with_media=False)
+    with pytest.raises(AppError, match="not public"):
+        added(database, settings, study, url)
+    assert not calls.post(url, b"{}", {}, private=False).ok
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    "url", ["ftp://example.org/x", "https://", "file:///etc/passwd", "http://a b/", "http://u:p@93.184.215.14/", "x"]
+)
+def test_what_is_no_address_is_refused(
+    url: str, study_maker: StudyMaker, database: Database, settings: Settings
+) -> None:
+    """Other schemes, no host, blanks, passwords."""
+    with pytest.raises(AppError):
+        added(database, settings, study_maker(clips=1, with_media=False), url)
+
+
+@on_sqlite
+def test_an_address_that_became_private_is_not_called(
+    study_maker: StudyMaker, database: Database, settings: Settings, inside: Settings, receiver: Receiver
+) -> None:
+    """The check is made at every call: what was allowed when added is refused by a server that does not allow it."""
+    study = study_maker(clips=1, with_media=False)
+    added(database, inside, study, receiver.url)
+    moved(database, study, "closed")
+    [(_url, words)] = webhooks.deliver(database, settings)
+    assert "not public" in words
+    assert receiver.heard == []
+
+
+@on_sqlite
+def test_the_server_delivers_webhooks_in_the_background(
+    study_maker: StudyMaker,
+    database: Database,
+    inside: Settings,
+    receiver: Receiver,
+) -> None:
+    """A study closed by any process is told by the running server within a few seconds."""
+    study = study_maker(clips=1, with_media=False)
+    added(database, inside, study, receiver.url)
+    with webhooks.delivering(database, inside, every=0.05):
+        moved(database, study, "closed")
+        waited = threading.Event()
+        for _ in range(200):
+            if receiver.heard:
+                break
+            waited.wait(0.05)
+    assert len(receiver.heard) == 1
