@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,10 +12,12 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from app import auth
 from app.db import Database
 from app.main import create_app
 from app.settings import Settings
 from tests.helpers.factories import StudyMaker
+from tests.helpers.visitors import Visitor
 
 IN_CI = os.environ.get("CI") == "true"
 
@@ -115,7 +117,7 @@ def app(settings: Settings, database: Database) -> FastAPI:
 
 
 @pytest.fixture
-def visitor(app: FastAPI) -> Iterator[Callable[[], TestClient]]:
+def visitor(app: FastAPI) -> Iterator[Visitor]:
     """Makes browsers without script; each has cookies of its own."""
     opened: list[TestClient] = []
 
@@ -128,3 +130,11 @@ def visitor(app: FastAPI) -> Iterator[Callable[[], TestClient]]:
     yield make
     for client in opened:
         client.__exit__(None, None, None)
+
+
+@pytest.fixture
+def researcher(visitor: Visitor, settings: Settings) -> TestClient:
+    """The researcher's browser, signed in."""
+    browser = visitor()
+    browser.get(f"/researcher/{auth.researcher_key(settings)}")
+    return browser

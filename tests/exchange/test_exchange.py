@@ -22,8 +22,7 @@ from app.settings import Settings
 from app.studies import lifecycle
 from tests.helpers.factories import NOON, StudyMaker
 from tests.helpers.rated_studies import nine_clips
-
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+from tests.helpers.visitors import on_sqlite
 
 
 def made(database: Database, study: Study, form: forms.Form) -> dict[str, bytes]:

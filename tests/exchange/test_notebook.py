@@ -15,9 +15,9 @@ from app.studies import lifecycle
 from tests.helpers.factories import StudyMaker
 from tests.helpers.places import ROOT
 from tests.helpers.rated_studies import computed, nine_clips
+from tests.helpers.visitors import on_sqlite
 
 NOTEBOOK = ROOT / "docs" / "analysis.ipynb"
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def code() -> list[str]:

@@ -13,8 +13,8 @@ from app.models import Assignment, Event, Judgment, Rater, Study, StudyClip
 from app.raters import raters
 from app.settings import Settings
 from tests.helpers.factories import StudyMaker, form
+from tests.helpers.visitors import Visitor
 
-Visitor = Callable[[], TestClient]
 Enter = Callable[..., TestClient]
 HTMX = {"HX-Request": "true"}
 ACTION = re.compile(r'action="/rate/(\d+)"')

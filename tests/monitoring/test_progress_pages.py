@@ -1,7 +1,6 @@
 """The progress page and what it counts: flow, strata, raters, who is stuck; the list of studies and copies of them."""
 
 import re
-from collections.abc import Callable
 from datetime import timedelta
 from html import unescape
 from pathlib import Path
@@ -11,7 +10,6 @@ from sqlmodel import select
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
-from app import auth
 from app.cli import cli
 from app.db import Database
 from app.models import Assignment, Rater, Study
@@ -28,17 +26,7 @@ from app.studies.whole_study import parts
 from tests.helpers import pool_studies
 from tests.helpers.factories import LEASE, NOON, StudyMaker, answers
 from tests.helpers.rated_studies import A, R, U, computed, in_strata, nine_clips, verdicts, vote
-
-Visitor = Callable[[], TestClient]
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
-
-@pytest.fixture
-def researcher(visitor: Visitor, settings: Settings) -> TestClient:
-    """The researcher's browser, signed in."""
-    browser = visitor()
-    browser.get(f"/researcher/{auth.researcher_key(settings)}")
-    return browser
+from tests.helpers.visitors import on_sqlite
 
 
 def whole(database: Database, study: Study) -> Stage:

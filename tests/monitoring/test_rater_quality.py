@@ -1,11 +1,9 @@
 """Signs about raters: gold and attention clips, repeats, haste, monotony, drift, clips that failed; each by hand."""
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from sqlmodel import select
-from starlette.testclient import TestClient
 
 from app import auth
 from app.db import Database
@@ -15,9 +13,8 @@ from app.monitoring.rater_quality import RaterQuality
 from app.settings import Settings
 from tests.helpers.factories import NOON, StudyMaker, answers
 from tests.helpers.pool_entries import give_rules
+from tests.helpers.visitors import Visitor
 from tests.rating.test_training import give_known, known
-
-Visitor = Callable[[], TestClient]
 
 
 def given(

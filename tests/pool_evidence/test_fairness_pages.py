@@ -1,6 +1,5 @@
 """The fairness page: errors by subgroup as the library has them, whose verdict counts, numbers by subgroup."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,6 @@ from starlette.testclient import TestClient
 
 from analysis.fairness import group_errors
 from analysis.opinion import mean_opinion
-from app import auth
 from app.cache import Cache
 from app.db import Database
 from app.errors import AppError
@@ -20,13 +18,10 @@ from app.pool_evidence import study_pool, subgroups
 from app.pool_evidence.evidence import Evidence
 from app.results import adjudications
 from app.results.consensus import Truth
-from app.settings import Settings
 from scoring.filters import Filter
 from tests.helpers import pool_studies
 from tests.helpers.factories import StudyMaker
-
-Visitor = Callable[[], TestClient]
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+from tests.helpers.visitors import on_sqlite
 
 
 @pytest.fixture
@@ -35,14 +30,6 @@ def study(study_maker: StudyMaker, tmp_path: Path) -> Study:
     made = pool_studies.make(study_maker.database, study_maker.settings, tmp_path)
     pool_studies.judge(study_maker, made, clips_of(study_maker.database, made))
     return made
-
-
-@pytest.fixture
-def researcher(visitor: Visitor, settings: Settings) -> TestClient:
-    """A browser of the researcher's."""
-    browser = visitor()
-    browser.get(f"/researcher/{auth.researcher_key(settings)}")
-    return browser
 
 
 def clips_of(database: Database, study: Study) -> list[StudyClip]:

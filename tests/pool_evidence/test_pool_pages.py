@@ -1,7 +1,6 @@
 """Consequences for the pool, anchoring and the human ceiling, the next batch: the library's numbers."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -13,7 +12,6 @@ from analysis.anchoring import anchoring
 from analysis.ceiling import human_ceiling
 from analysis.ppi import cross_fitted, pool_share
 from analysis.ratings import VERDICT, Ratings
-from app import auth
 from app.cache import Cache
 from app.db import Database
 from app.errors import AppError
@@ -26,9 +24,7 @@ from app.settings import Settings
 from scoring.filters import Filter, survivors
 from tests.helpers import pool_studies
 from tests.helpers.factories import StudyMaker
-
-Visitor = Callable[[], TestClient]
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+from tests.helpers.visitors import on_sqlite
 
 
 @pytest.fixture
@@ -37,14 +33,6 @@ def study(study_maker: StudyMaker, tmp_path: Path) -> Study:
     made = pool_studies.make(study_maker.database, study_maker.settings, tmp_path)
     pool_studies.judge(study_maker, made, clips_of(study_maker.database, made))
     return made
-
-
-@pytest.fixture
-def researcher(visitor: Visitor, settings: Settings) -> TestClient:
-    """A browser of the researcher's."""
-    browser = visitor()
-    browser.get(f"/researcher/{auth.researcher_key(settings)}")
-    return browser
 
 
 def clips_of(database: Database, study: Study) -> list[StudyClip]:

@@ -2,7 +2,6 @@
 
 import logging
 import re
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from html import unescape
@@ -13,29 +12,18 @@ from httpx2 import Response
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import auth
 from app.db import Database
 from app.models import Invite, Rater, Study
 from app.raters import invite_list, invites, raters
 from app.settings import Settings
 from tests.helpers.factories import NOON, StudyMaker, answers
-
-Visitor = Callable[[], TestClient]
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+from tests.helpers.visitors import Visitor, on_sqlite
 
 
 @pytest.fixture
 def study(study_maker: StudyMaker) -> Study:
     """A study without clips to play."""
     return study_maker(clips=2, with_media=False)
-
-
-@pytest.fixture
-def researcher(visitor: Visitor, settings: Settings) -> TestClient:
-    """The researcher's browser, signed in."""
-    browser = visitor()
-    browser.get(f"/researcher/{auth.researcher_key(settings)}")
-    return browser
 
 
 def post(browser: TestClient, study: Study, place: str, **form: str) -> Response:

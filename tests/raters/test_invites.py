@@ -1,6 +1,5 @@
 """Invite links: who they let in, how often, until when; whom a recruitment platform sends."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -8,7 +7,6 @@ from threading import Barrier
 
 import pytest
 from sqlmodel import select
-from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from app.cli import cli
@@ -18,8 +16,7 @@ from app.models import Invite, Rater
 from app.raters import invites
 from app.settings import Settings
 from tests.helpers.factories import NOON, StudyMaker
-
-Visitor = Callable[[], TestClient]
+from tests.helpers.visitors import Visitor
 
 
 def secret(link: invites.Link) -> str:

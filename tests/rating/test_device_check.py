@@ -2,11 +2,9 @@
 
 import json
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
 
 from app.db import Database
 from app.errors import AppError
@@ -15,8 +13,8 @@ from app.settings import Settings
 from app.studies.rules import Device
 from tests.helpers.factories import StudyMaker
 from tests.helpers.pool_entries import come, give_rubric, give_rules, only_rater
+from tests.helpers.visitors import Visitor
 
-Visitor = Callable[[], TestClient]
 GOOD: dict[str, Any] = {"script": True, "played": True, "width": 1280, "height": 800, "mbit": 40.0}
 
 

@@ -1,7 +1,5 @@
 """The way in and the way out: every step in its order, the codes at the end, nothing skipped by typing an address."""
 
-from collections.abc import Callable
-
 import pytest
 from sqlalchemy import event
 from sqlmodel import select
@@ -15,9 +13,9 @@ from app.settings import Settings
 from app.studies.rules import Recruitment
 from tests.helpers.factories import StudyMaker, form
 from tests.helpers.pool_entries import agree, asked, come, events, give_rules, only_rater
+from tests.helpers.visitors import Visitor
 from tests.rating.test_languages import seen_words
 
-Visitor = Callable[[], TestClient]
 CODES = {"completion_code": "DONE1", "screened_out_code": "OUT1", "returned_code": "BACK1"}
 
 

@@ -1,7 +1,6 @@
 """Training and test: clips with known answers before the work, feedback, tries, what failing means, nothing counted."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,8 @@ from app.settings import Settings
 from app.studies.clip_files import new_key
 from tests.helpers.factories import StudyMaker, answers, tiny_video
 from tests.helpers.pool_entries import come, events, give_rules, only_rater
+from tests.helpers.visitors import Visitor, on_sqlite
 
-Visitor = Callable[[], TestClient]
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 REASON = "Blocks all over the face."
 CODES = {"recruitment": {"completion_code": "DONE-1", "screened_out_code": "OUT-1"}}
 

@@ -14,8 +14,7 @@ from app.models import Rater
 from app.raters import raters
 from app.settings import Settings
 from tests.helpers.factories import StudyMaker
-
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+from tests.helpers.visitors import on_sqlite
 
 
 @on_sqlite

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from io import StringIO
 from types import GeneratorType
@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from sqlmodel import select
-from starlette.testclient import TestClient
 
 from app import __version__, auth
 from app.db import Database
@@ -24,8 +23,8 @@ from app.results.votes import Kind
 from app.settings import Settings
 from app.studies import whole_study
 from tests.helpers.factories import LEASE, NOON, StudyMaker, answers
+from tests.helpers.visitors import Visitor, on_sqlite
 
-Visitor = Callable[[], TestClient]
 FACTS = {
     "shown_at": "2026-11-02T12:00:00.000Z",
     "first_play_at": "2026-11-02T12:00:00.400Z",
@@ -41,7 +40,6 @@ FACTS = {
     "viewport": [1280, 720],
     "playback_error": "",
 }
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def send(maker: StudyMaker, study: Study, rater: Rater, *, submission: str, facts: str = "", **values: Any) -> int:

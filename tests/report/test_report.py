@@ -21,9 +21,9 @@ from tests.helpers import pool_studies
 from tests.helpers.factories import NOON, StudyMaker
 from tests.helpers.places import SHARED
 from tests.helpers.rated_studies import nine_clips
+from tests.helpers.visitors import on_sqlite
 
 TABLE = SHARED / "ratings" / "talkvid_table7"
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def written(database: Database, study: Study, folder: Path, answers: Path | None = None) -> list[str]:

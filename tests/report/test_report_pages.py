@@ -3,25 +3,21 @@
 import hashlib
 import time
 import zipfile
-from collections.abc import Callable
 from io import BytesIO
 
 import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import auth
 from app.db import Database
 from app.errors import AppError
 from app.models import Event, Study
 from app.report import preregistration
-from app.settings import Settings
 from app.studies import lifecycle
 from tests.helpers.factories import StudyMaker, answers
 from tests.helpers.rated_studies import nine_clips
+from tests.helpers.visitors import on_sqlite
 
-Visitor = Callable[[], TestClient]
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 PLAN = {
     "hypotheses": "Movement agrees with people.",
     "exclusions": "none",
@@ -29,14 +25,6 @@ PLAN = {
     "objective": "f1",
     "threshold_rule": "",
 }
-
-
-@pytest.fixture
-def researcher(visitor: Visitor, settings: Settings) -> TestClient:
-    """A signed-in researcher's browser."""
-    browser = visitor()
-    browser.get(f"/researcher/{auth.researcher_key(settings)}")
-    return browser
 
 
 def when_made(browser: TestClient, page: str) -> str:

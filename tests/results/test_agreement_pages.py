@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -15,7 +14,6 @@ from analysis.agreement import krippendorff_alpha, percent_agreement
 from analysis.disputes import clip_disagreement
 from analysis.kappas import pair_estimate, pairs
 from analysis.ratings import ACR5, VERDICT, Ratings
-from app import auth
 from app.cache import EXPENSIVE_SECONDS, Cache
 from app.db import Database
 from app.errors import AppError
@@ -24,14 +22,12 @@ from app.results import adjudications, answers, disputes, rater_page, study_resu
 from app.results import agreement as study_agreement
 from app.results.agreement import Agreement
 from app.results.disputes import Asked, Wall
-from app.settings import Settings
 from app.studies import lifecycle, whole_study
 from tests.helpers.factories import StudyMaker
 from tests.helpers.factories import answers as said
 from tests.helpers.rated_studies import A, R, U, computed, nine_clips, verdicts, vote
+from tests.helpers.visitors import on_sqlite
 
-Visitor = Callable[[], TestClient]
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 PLANS = {
     "Ada": [A, R, A, A, R, A, U, A, None],
     "Ben": [A, R, A, A, R, R, U, A, None],
@@ -47,14 +43,6 @@ def disputed(study_maker: StudyMaker) -> Study:
         plan = {place: one | said(quality=1 + (place + number) % 5) | one for place, one in verdicts(values).items()}
         vote(study_maker, study, name, plan)
     return study
-
-
-@pytest.fixture
-def researcher(visitor: Visitor, settings: Settings) -> TestClient:
-    """A browser of the researcher's."""
-    browser = visitor()
-    browser.get(f"/researcher/{auth.researcher_key(settings)}")
-    return browser
 
 
 def found(database: Database, study: Study) -> Agreement:

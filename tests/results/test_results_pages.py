@@ -2,11 +2,9 @@
 
 import json
 import re
-from collections.abc import Callable
 
 import pytest
 from sqlmodel import select
-from starlette.testclient import TestClient
 
 from app import auth
 from app.db import Database
@@ -15,9 +13,7 @@ from app.results import disagreements
 from app.settings import Settings
 from tests.helpers.factories import StudyMaker
 from tests.helpers.rated_studies import A, R, computed, nine_clips, verdicts, vote
-
-Visitor = Callable[[], TestClient]
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+from tests.helpers.visitors import Visitor, on_sqlite
 
 
 @pytest.fixture

@@ -1,14 +1,12 @@
 """From answers to estimates: the right votes, the right counts, a stated reason where there is no number."""
 
 import threading
-from collections.abc import Callable
 
 import krippendorff
 import numpy as np
 import pytest
 from fastapi import FastAPI
 from sqlmodel import select
-from starlette.testclient import TestClient
 
 from app import auth
 from app.cache import Cache
@@ -24,9 +22,7 @@ from app.settings import Settings
 from app.studies import whole_study
 from tests.helpers.factories import NOON, StudyMaker, answers
 from tests.helpers.rated_studies import A, R, U, computed, nine_clips, verdicts, vote
-
-Visitor = Callable[[], TestClient]
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+from tests.helpers.visitors import Visitor, on_sqlite
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from app.studies import attention_clips, clip_files, creation, lifecycle
 from app.studies.study_file import parse
 from tests.helpers.factories import StudyMaker
 from tests.helpers.real_videos import moving, write_video
+from tests.helpers.visitors import on_sqlite
 from tests.studies.test_creation import SPEC, thirty
 
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 RULE = "\n[attention]\nshare = 0.5\nclips = 2\n"
 
 

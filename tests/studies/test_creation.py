@@ -18,6 +18,7 @@ from app.studies import clip_files, creation, lifecycle, overview
 from app.studies.study_file import Borderline, StudyFile, parse, preset
 from tests.helpers.factories import StudyMaker, answers, tiny_video
 from tests.helpers.real_videos import moving, write_video
+from tests.helpers.visitors import on_sqlite
 
 SPEC = """
 name = "Is it sharp & steady?"
@@ -214,9 +215,6 @@ def test_a_clip_that_cannot_be_made_ready_stops_the_study(
     with pytest.raises(AppError, match=r"tiny\.mp4 cannot be made ready"):
         creation.create(database, settings, pool, spec_of(), SPEC)
     assert rows_in(database) == 0
-
-
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @on_sqlite

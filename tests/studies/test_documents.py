@@ -1,12 +1,10 @@
 """Guidelines, consent and rubric: changed texts are read again, every judgment names its own, examples stay inside."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from sqlmodel import select
-from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from app import auth
@@ -19,9 +17,8 @@ from app.studies import creation, documents, reference_clips
 from app.studies.study_file import parse, preset
 from tests.helpers.factories import StudyMaker, form
 from tests.helpers.pool_entries import agree, asked, come, events, give_rubric, give_rules, only_rater
+from tests.helpers.visitors import Visitor
 from tests.studies.test_creation import SPEC, made, thirty
-
-Visitor = Callable[[], TestClient]
 
 
 def put(database: Database, study: Study, kind: documents.Kind, text: str) -> bool:

@@ -1,10 +1,7 @@
 """Pausing, closing and opening a study again: no new clip, no lost answer, words instead of an error."""
 
-from collections.abc import Callable
-
 import pytest
 from sqlmodel import select
-from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from app import auth
@@ -17,8 +14,7 @@ from app.settings import Settings
 from app.studies import lifecycle
 from tests.helpers.factories import StudyMaker, form
 from tests.helpers.pool_entries import asked, come, events, give_rules
-
-Visitor = Callable[[], TestClient]
+from tests.helpers.visitors import Visitor
 
 
 def move(database: Database, study: Study, state: lifecycle.State) -> bool:

@@ -1,7 +1,7 @@
 """Clips on their way to browsers: byte ranges for those who may see them, copies without telling metadata."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
@@ -24,9 +24,7 @@ from scoring.frames import Image
 from tests.helpers.factories import StudyMaker, form
 from tests.helpers.generated_videos import scene, write_film
 from tests.helpers.real_videos import moving, texture, write_sound, write_video
-
-Visitor = Callable[[], TestClient]
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+from tests.helpers.visitors import Visitor, on_sqlite
 
 
 @pytest.fixture

@@ -1,12 +1,10 @@
 """An average and its worst moment: every pair of cuts has the library's figures, and filters find their partners."""
 
 import random
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 from sqlmodel import col, select
-from starlette.testclient import TestClient
 
 from analysis.cut_pairs import cut_pairs, cuts_between
 from analysis.design import Design
@@ -21,9 +19,8 @@ from app.studies import lifecycle
 from app.thresholds import threshold_pairs as pairs_of_cuts
 from tests.helpers.factories import StudyMaker
 from tests.helpers.rated_studies import A, R, computed, verdicts, vote
+from tests.helpers.visitors import Visitor, on_sqlite
 
-Visitor = Callable[[], TestClient]
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 CLIPS = 30
 
 

@@ -1,7 +1,6 @@
 """The threshold workbench: every figure is the library's, clips flip as the filter would, adopting leaves a trail."""
 
 import random
-from collections.abc import Callable
 
 import numpy as np
 import polars as pl
@@ -12,7 +11,6 @@ from starlette.testclient import TestClient
 from analysis.design import Design
 from analysis.rates import confusion, wilson
 from analysis.threshold_curves import threshold_curves
-from app import auth
 from app.db import Database
 from app.filters import filter_files
 from app.models import Event, Filter, Study
@@ -22,9 +20,8 @@ from app.thresholds import adopted, cascades, workbench
 from app.thresholds.workbench import Aims, Bench, End
 from tests.helpers.factories import StudyMaker
 from tests.helpers.rated_studies import A, R, computed, verdicts, vote
+from tests.helpers.visitors import on_sqlite
 
-Visitor = Callable[[], TestClient]
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 CLIPS = 40
 
 
@@ -63,14 +60,6 @@ def bench_of(database: Database, study: Study, name: str = "movement", aims: Aim
     result = computed(database, study).filter_named(name)
     with database.reader() as db:
         return workbench.make(db, lifecycle.by_slug(db, study.slug), result, aims or Aims())
-
-
-@pytest.fixture
-def researcher(visitor: Visitor, settings: Settings) -> TestClient:
-    """A browser that is signed in as the researcher."""
-    browser = visitor()
-    browser.get(f"/researcher/{auth.researcher_key(settings)}")
-    return browser
 
 
 @on_sqlite

@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -22,10 +21,9 @@ from app.studies.media import address_of
 from app.web.pages import CONTENT_POLICY
 from tests.helpers.address_table import TABLE
 from tests.helpers.factories import NOON, StudyMaker, form
+from tests.helpers.visitors import Visitor, on_sqlite
 
-Visitor = Callable[[], TestClient]
 ROLES = ("nobody", "wrong rater", "right rater", "researcher")
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @dataclass(frozen=True)

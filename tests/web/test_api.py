@@ -6,7 +6,6 @@ from io import BytesIO
 
 import polars as pl
 import pytest
-from starlette.testclient import TestClient
 
 from app import api_tokens
 from app.db import Database
@@ -16,8 +15,8 @@ from app.results import study_results
 from app.studies import lifecycle, overview
 from tests.helpers.factories import StudyMaker
 from tests.helpers.rated_studies import nine_clips
+from tests.helpers.visitors import Visitor
 
-Visitor = Callable[[], TestClient]
 Program = Callable[..., dict[str, str]]
 
 

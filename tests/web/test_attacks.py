@@ -1,7 +1,6 @@
 """Ways in which answers, strata or people could get mixed up, each tried once and closed."""
 
 import json
-from collections.abc import Callable
 
 import pytest
 from fastapi import FastAPI
@@ -15,8 +14,7 @@ from app.report import exports
 from app.settings import Settings
 from app.studies import creation, lifecycle
 from tests.helpers.factories import StudyMaker, form
-
-Visitor = Callable[[], TestClient]
+from tests.helpers.visitors import Visitor
 
 
 def enter(visitor: Visitor, settings: Settings, study: object, name: str = "Ada") -> TestClient:

@@ -1,11 +1,7 @@
 """Pages under the content policy: nothing inline, nothing from elsewhere, text of people stays text."""
 
 import re
-from collections.abc import Callable
 from html.parser import HTMLParser
-
-import pytest
-from starlette.testclient import TestClient
 
 from app import auth
 from app.db import Database
@@ -14,9 +10,7 @@ from app.raters import raters
 from app.settings import Settings
 from app.web.pages import CONTENT_POLICY
 from tests.helpers.factories import StudyMaker, answers, form
-
-Visitor = Callable[[], TestClient]
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+from tests.helpers.visitors import Visitor, on_sqlite
 
 
 def test_the_content_policy_allows_nothing_inline_and_nothing_from_elsewhere() -> None:

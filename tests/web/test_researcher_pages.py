@@ -1,9 +1,7 @@
 """The researcher on the way through the pages: sign in, progress, results, files."""
 
 import re
-from collections.abc import Callable
 
-import pytest
 from starlette.testclient import TestClient
 
 from app import auth
@@ -11,17 +9,7 @@ from app.filters.threshold_text import passes, threshold_text
 from app.raters import raters
 from app.settings import Settings
 from tests.helpers.factories import StudyMaker, answers, form
-
-Visitor = Callable[[], TestClient]
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
-
-@pytest.fixture
-def researcher(visitor: Visitor, settings: Settings) -> TestClient:
-    """The researcher's browser, signed in."""
-    browser = visitor()
-    browser.get(f"/researcher/{auth.researcher_key(settings)}")
-    return browser
+from tests.helpers.visitors import Visitor, on_sqlite
 
 
 @on_sqlite

@@ -18,8 +18,7 @@ from app.settings import Settings
 from app.studies import lifecycle
 from app.webhooks import calls, webhooks
 from tests.helpers.factories import StudyMaker, answers
-
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+from tests.helpers.visitors import on_sqlite
 
 
 class Receiver:

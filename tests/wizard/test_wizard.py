@@ -1,7 +1,6 @@
 """Making a study in the browser: from a pool to a study, with a preview whose figures are the draw's own."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -9,7 +8,6 @@ import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app import auth
 from app.db import Database
 from app.errors import NotFound
 from app.models import Study, StudyClip
@@ -20,9 +18,8 @@ from app.studies.drawing import sample_from_pool
 from app.wizard import drafts, forms, previews
 from app.wizard.claims import claims
 from tests.helpers.factories import tiny_video
+from tests.helpers.visitors import Visitor, on_sqlite
 
-Visitor = Callable[[], TestClient]
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 CLIPS = 40
 BASE = """
 name = "Which clips stay?"
@@ -69,14 +66,6 @@ def pool(settings: Settings) -> Path:
     )
     frame.write_parquet(folder / "talks.parquet")
     return folder / "talks.parquet"
-
-
-@pytest.fixture
-def researcher(visitor: Visitor, settings: Settings) -> TestClient:
-    """A browser without script, signed in."""
-    browser = visitor()
-    browser.get(f"/researcher/{auth.researcher_key(settings)}")
-    return browser
 
 
 def begun(settings: Settings, pool: Path, text: str = BASE) -> drafts.Draft:
