@@ -1,9 +1,10 @@
-"""The picture in the head stays true: who imports whom, how long files are, what is never committed."""
+"""The repository keeps its structure: which package imports which, how long files are, what is never committed."""
 
 import ast
 import re
 import subprocess
 import tomllib
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,47 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("app", "scoring", "analysis")
 MAY_IMPORT = {"scoring": {"scoring"}, "analysis": {"analysis"}, "app": {"app", "scoring", "analysis"}}
-WEB = {"fastapi", "starlette", "sqlmodel", "sqlalchemy"}
+WEB = {"fastapi", "starlette"}
+DATABASE = {"sqlmodel", "sqlalchemy"}
+KNOW_THE_WEB = {"main", "server", "routes", "web", "demo"}
+"""The packages of app/ that may import the web framework; the others are as useful to the command line."""
+FLOORS = (
+    ("cli",),
+    ("demo",),
+    ("server",),
+    ("main",),
+    ("routes", "commands"),
+    ("exchange", "backup"),
+    ("report",),
+    ("pool_evidence",),
+    ("thresholds", "monitoring", "recruiting", "models_as_raters"),
+    ("results",),
+    ("rating",),
+    ("raters", "wizard"),
+    ("studies",),
+    ("sampling",),
+    ("pools",),
+    ("filters", "stats", "web", "webhooks", "researchers", "migrations"),
+    ("ground",),
+)
+"""The packages of app/ from top to bottom. A package imports packages below it: none above, none on its own floor.
+
+`backup`, `recruiting`, `models_as_raters` and `researchers` (people, roles, sign-in) are kept for what comes next.
+"""
+GROUND = {
+    "settings",
+    "errors",
+    "db",
+    "models",
+    "auth",
+    "languages",
+    "api_tokens",
+    "cache",
+    "jobs",
+    "markdown",
+    "toml_text",
+}
+"""The files directly in app/ that every package may import."""
 
 
 def imports(path: Path) -> set[str]:
@@ -23,6 +64,35 @@ def imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names.add(node.module.split(".")[0])
     return names
+
+
+def module_name(path: Path) -> str:
+    """`app.rating.room` for app/rating/room.py; a package's name for its `__init__`."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def package_of(module: str) -> str:
+    """`rating` for `app.rating.room`; `ground` for the files that everything may import."""
+    parts = module.split(".")
+    return "ground" if len(parts) == 1 or parts[1] in GROUND else parts[1]
+
+
+def import_graph(package: str) -> dict[str, set[str]]:
+    """For every module of a package the modules of it that it imports, inside functions and for types too."""
+    paths = {module_name(path): path for path in (ROOT / package).rglob("*.py")}
+    graph: dict[str, set[str]] = {}
+    for module, path in paths.items():
+        found = graph[module] = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names = {f"{node.module}.{alias.name}" for alias in node.names}
+                # `from app.rating import room` imports a module, `from app.rating.room import Room` a name of one.
+                found |= {name if name in paths else node.module for name in names}
+        found &= paths.keys() - {module}
+    return graph
 
 
 def tracked(*patterns: str) -> list[Path]:
@@ -38,7 +108,49 @@ def test_imports_point_one_way(package: str) -> None:
         found = imports(path)
         assert found & set(PACKAGES) <= MAY_IMPORT[package], path
         if package != "app":
-            assert not found & WEB, path
+            assert not found & (WEB | DATABASE), path
+
+
+def test_every_package_imports_packages_below_it_alone() -> None:
+    """The floors hold: no import goes up or sideways, inside functions neither, and every package has its floor."""
+    floor = {name: number for number, names in enumerate(FLOORS) for name in names}
+    graph = import_graph("app")
+    packages = {package_of(module) for module in graph}
+    assert packages <= floor.keys(), f"without a floor: {sorted(packages - floor.keys())}"
+    wrong = [
+        f"{module} imports {other}"
+        for module, others in graph.items()
+        for other in others
+        if package_of(module) != package_of(other) and floor[package_of(other)] <= floor[package_of(module)]
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("package", ["app", "analysis"])
+def test_no_modules_import_each_other_in_a_circle(package: str) -> None:
+    """Every module can be read after those that it imports."""
+    order = TopologicalSorter(import_graph(package))
+    try:
+        order.prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_every_package_says_what_lives_there() -> None:
+    """The first lines of each package tell a newcomer what it holds and what it may import."""
+    for folder in (ROOT / "app").iterdir():
+        if (folder / "__init__.py").exists():
+            told = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))) or ""
+            assert "import" in told, folder.name
+            assert len(told.splitlines()) >= 3, folder.name
+
+
+def test_only_routes_and_the_web_shell_know_the_web_framework() -> None:
+    """A domain module serves pages and the command line alike."""
+    for path in (ROOT / "app").rglob("*.py"):
+        module = module_name(path)
+        if package_of(module) not in KNOW_THE_WEB and module != "app.auth":  # sessions live in cookies
+            assert not imports(path) & WEB, module
 
 
 def test_handlers_hold_no_sql() -> None:

@@ -1,1 +1,4 @@
-"""Commands of `clipjury` that need more than a few lines: each module holds one noun's."""
+"""Commands: the `clipjury` subcommands. Each parses its options, calls a package below, and prints.
+
+Its modules import every package except `app.routes`.
+"""
