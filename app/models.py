@@ -147,7 +147,7 @@ class StudyClip(SQLModel, table=True):
 
     __table_args__ = (
         UniqueConstraint("study_id", "clip", "criterion", "role"),
-        _one_of("role", "sample", "training", "qualification", "gold", "attention", "example"),
+        _one_of("role", "sample", *PURPOSES_BEFORE_WORK, "gold", "attention", "example"),
     )
 
     id: int = Field(default=None, primary_key=True)

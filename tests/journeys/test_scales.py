@@ -16,7 +16,6 @@ from starlette.testclient import TestClient
 
 from analysis.agreement import krippendorff_alpha
 from analysis.ratings import Ratings, Scale
-from app import auth
 from app.db import Database
 from app.errors import AppError
 from app.exchange import hugging_face, label_studio
@@ -91,14 +90,6 @@ def answered(study: Study, visitor: Visitor, settings: Settings, database: Datab
     with database.reader() as db:
         assert len(subtitles(db)) == 8
     return study
-
-
-@pytest.fixture
-def researcher(visitor: Visitor, settings: Settings) -> TestClient:
-    """A signed-in researcher's browser."""
-    browser = visitor()
-    browser.get(f"/researcher/{auth.researcher_key(settings)}")
-    return browser
 
 
 def subtitles(db: Session) -> list[Judgment]:
