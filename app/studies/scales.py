@@ -15,7 +15,7 @@ MAX_TEXT = 2_000
 """Characters of a free text."""
 SLIDER = tuple(str(step) for step in range(101))
 Block = Literal["choices", "marked", "range", "checkboxes", "textarea"]
-"""How templates/rate/questions.html shows a question: a neutral list of choices, choices with a mark and a colour each,
+"""How templates/rating/questions.html shows a question: a list of choices, choices with a mark and a colour each,
 a slider, boxes to check, or a text field."""
 KeyRule = Literal["none", "digits", "own", "free"]
 """Which keys choose the answers: digits 1 to 9 and 0, each choice's own letter, or the next free letters."""
