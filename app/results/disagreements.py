@@ -54,12 +54,12 @@ def disputed(db: Session, result: FilterResult) -> DisputedClips:
 
 
 def undefined_agreement(results: Results) -> dict[str, list[str]]:
-    """Why alpha is undefined: each reason with the questions it concerns."""
+    """Why alpha is undefined: each reason with the questions it concerns, of those over which it is computed."""
     found: dict[str, list[str]] = {}
     for one in results.criteria:
-        reason = one.estimates["krippendorff_alpha"].undefined
-        if reason:
-            found.setdefault(reason, []).append(one.label)
+        alpha = one.estimates.get("krippendorff_alpha")
+        if alpha is not None and alpha.undefined:
+            found.setdefault(alpha.undefined, []).append(one.label)
     return found
 
 

@@ -72,7 +72,7 @@ def _chart(results: Results, name: str, width: int) -> Chart:
 
 
 def _estimates(results: Results) -> dict[str, list[Any]]:
-    return {result.label: list(result.estimates.values()) for result in results.criteria}
+    return {result.label: list(result.estimates.values()) for result in results.criteria if result.estimates}
 
 
 def _histogram(result: FilterResult) -> dict[str, Any]:

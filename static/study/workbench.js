@@ -21,7 +21,7 @@ function say(element, text) {
 function showRates() {
   for (const element of document.querySelectorAll("[data-rate]")) {
     const value = content.rates[element.dataset.rate].value[at];
-    element.dataset.value = value === null ? "nan" : String(value);
+    element.dataset.value = value === null ? "" : String(value);
     say(element, value === null ? "undefined" : percent(value));
   }
   for (const element of document.querySelectorAll("[data-band]")) {

@@ -41,7 +41,7 @@ def sample_of(site: Site) -> Sample:
 def shown(page: Page) -> dict[str, float]:
     """The figures that the page shows now, whole."""
     found = page.eval_on_selector_all("[data-rate]", "all => all.map(one => [one.dataset.rate, one.dataset.value])")
-    return {name: float(value) for name, value in found}
+    return {name: float(value or "nan") for name, value in found}
 
 
 def test_the_sliders_figures_are_the_librarys(make_site: SiteMaker) -> None:
