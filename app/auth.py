@@ -66,7 +66,7 @@ def sign_out(request: Request, response: Response) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class SignedIn:
+class SignedInRater:
     """The rater of a session, as the request read them, and where their study stands: read with them, so that a copy
     of the study kept in memory is never out of date. (A plain copy: an entity costs twice as much to read.)
     """
@@ -89,7 +89,7 @@ class SignedIn:
 _TABLE = Rater.__table__  # type: ignore[attr-defined]  # every table model has one
 _STUDY = Study.__table__  # type: ignore[attr-defined]
 _OF_STUDY = {"study_version": _STUDY.c.version, "study_state": _STUDY.c.state}
-_COLUMNS = [_OF_STUDY[one.name] if one.name in _OF_STUDY else _TABLE.c[one.name] for one in fields(SignedIn)]
+_COLUMNS = [_OF_STUDY[one.name] if one.name in _OF_STUDY else _TABLE.c[one.name] for one in fields(SignedInRater)]
 _FIND = (
     select(*_COLUMNS)
     .join_from(_TABLE, _STUDY, _STUDY.c.id == _TABLE.c.study_id)
@@ -98,12 +98,12 @@ _FIND = (
 _FIND_LOCKED = _FIND.with_for_update(of=_TABLE)
 
 
-def find_rater(db: Session, who: int | None, *, lock: bool = False) -> SignedIn | None:
+def find_rater(db: Session, who: int | None, *, lock: bool = False) -> SignedInRater | None:
     """The rater of a session, unless the invitation was withdrawn; `lock` makes their other tabs wait."""
     if who is None:
         return None
     row = db.connection().execute(_FIND_LOCKED if lock else _FIND, {"who": who}).first()
-    return SignedIn(*row) if row else None
+    return SignedInRater(*row) if row else None
 
 
 def session_of(request: Request, role: Role) -> int | None:
@@ -131,7 +131,7 @@ def _verified(key: bytes, role: Role, raw: str) -> tuple[tuple[int, ...], dateti
     return tuple(int(one) for one in named), signed + timedelta(seconds=SESSION_SECONDS)
 
 
-def rater_in(request: Request, db: Session, study_id: int) -> SignedIn | None:
+def rater_in(request: Request, db: Session, study_id: int) -> SignedInRater | None:
     """Who this browser already is in a study."""
     known = (find_rater(db, one) for one in reversed(sessions_of(request, "rater")))
     return next((rater for rater in known if rater is not None and rater.study_id == study_id), None)
@@ -169,7 +169,7 @@ def session_rater(request: Request) -> int:
     return who
 
 
-def signed_in_rater(request: Request, db: Session, *, lock: bool = False) -> SignedIn:
+def signed_in_rater(request: Request, db: Session, *, lock: bool = False) -> SignedInRater:
     """The rater whose browser asks, looked up in the caller's own session; else a refusal."""
     rater = find_rater(db, session_rater(request), lock=lock)
     if rater is None:

@@ -43,7 +43,7 @@ class WriterBusy(Exception):
     """Raised by a writer who would not wait."""
 
 
-class _Queue:
+class _WriterQueue:
     """Where writers wait for their turn in SQLite, which has one at a time.
 
     Queueing here instead of in SQLite's busy handler keeps the slowest request near the median (measured: p99
@@ -72,12 +72,12 @@ class _Queue:
         self._lock.release()
 
 
-class _OneWriter(Session):
+class _WriterSession(Session):
     """A session that takes its turn with its first statement, in the thread that runs the handler: taken any earlier,
     waiting dependencies would fill the thread pool and the one they wait for could not go on.
     """
 
-    def __init__(self, engine: Engine, queue: _Queue, *, wait: bool) -> None:
+    def __init__(self, engine: Engine, queue: _WriterQueue, *, wait: bool) -> None:
         super().__init__(engine, expire_on_commit=False)
         self._engine, self._queue, self._wait = engine, queue, wait
         self._has_turn = False
@@ -107,7 +107,7 @@ class Database:
         self.is_sqlite = url.startswith("sqlite")
         if self.is_sqlite:
             Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        self._queue = _Queue()
+        self._queue = _WriterQueue()
         if self.is_sqlite:
             # A transaction that reads first and writes later fails with "database is locked" under load: writers take
             # SQLite's own lock, which holds against other programs, at the start.
@@ -120,7 +120,7 @@ class Database:
     @contextmanager
     def reader(self) -> Iterator[Session]:
         """A session that sees one consistent state and never waits for a writer."""
-        with _explained(self.url), Session(self._read_engine) as session:
+        with _database_errors_explained(self.url), Session(self._read_engine) as session:
             yield session
 
     @contextmanager
@@ -130,9 +130,9 @@ class Database:
         On SQLite `wait=False` raises WriterBusy, before anything is done, while another thread or program writes.
         """
         try:
-            with _explained(self.url), self._writing(wait=wait) as session, session.begin():
+            with _database_errors_explained(self.url), self._writing(wait=wait) as session, session.begin():
                 yield session
-        except _Locked as error:
+        except DatabaseLocked as error:
             if wait:
                 raise
             raise WriterBusy from error
@@ -144,12 +144,12 @@ class Database:
 
     def _writing(self, *, wait: bool) -> Session:
         if self.is_sqlite:
-            return _OneWriter(self.engine if wait else self._at_once, self._queue, wait=wait)
+            return _WriterSession(self.engine if wait else self._at_once, self._queue, wait=wait)
         return Session(self.engine, expire_on_commit=False)
 
     def migrate(self) -> None:
         """Bring the tables to this version of ClipJury; does nothing when they are there already."""
-        with _explained(self.url), self.engine.connect() as connection:
+        with _database_errors_explained(self.url), self.engine.connect() as connection:
             driver = connection.connection.dbapi_connection
             if self.is_sqlite:
                 # SQLite changes a table by making it anew; rows that refer to the old one must bear that.
@@ -163,7 +163,7 @@ class Database:
 
     def has_tables(self) -> bool:
         """Whether `migrate` has ever run here."""
-        with _explained(self.url):
+        with _database_errors_explained(self.url):
             return inspect(self.engine).has_table("study")
 
     def dispose(self) -> None:
@@ -206,12 +206,12 @@ def _sqlite(url: str, begin: str, *, pool_size: int, patience: int = PATIENCE) -
     return engine
 
 
-class _Locked(AppError):
+class DatabaseLocked(AppError):
     """Another program holds the database's lock."""
 
 
 @contextmanager
-def _explained(url: str) -> Iterator[None]:
+def _database_errors_explained(url: str) -> Iterator[None]:
     try:
         yield
     except (DBAPIError, sqlite3.Error) as error:
@@ -219,7 +219,7 @@ def _explained(url: str) -> Iterator[None]:
         if not isinstance(error, OperationalError | sqlite3.OperationalError) and "not a database" not in reason:
             raise
         if "locked" in reason:
-            raise _Locked(
+            raise DatabaseLocked(
                 "The database is locked by another program.",
                 "Is a second ClipJury or a database browser open on the same file? Close it; nothing was lost.",
                 status=503,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from app.errors import AppError
 
 log = logging.getLogger("clipjury")
-Step = Callable[[int, int], None]
+ReportProgress = Callable[[int, int], None]
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Jobs:
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
 
-    def start(self, name: str, work: Callable[[Step], str]) -> Job:
+    def start(self, name: str, work: Callable[[ReportProgress], str]) -> Job:
         """Begin, unless this name's job is at work already; `work` reports its steps and returns its result."""
         with self._lock:
             there = self._jobs.get(name)
@@ -49,7 +49,7 @@ class Jobs:
             return self._jobs.get(name)
 
 
-def _run(job: Job, work: Callable[[Step], str]) -> None:
+def _run(job: Job, work: Callable[[ReportProgress], str]) -> None:
     def step(done: int, total: int) -> None:
         job.done, job.total = done, total
 

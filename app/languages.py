@@ -37,7 +37,7 @@ def translations(language: Language) -> NullTranslations:
     return Translations(compiled)
 
 
-class Words:
+class Translator:
     """What templates call for a text in a language: `_("Text with %(name)s", name=...)`; values are escaped, texts not.
 
     A text without values is looked up once. (The template engine's own way takes ten times as long, which a page of

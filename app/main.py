@@ -34,7 +34,7 @@ from app.routes import (
 )
 from app.settings import Settings, data_folder
 from app.web import pages, rating_turns
-from app.web.researcher_process import Beside, ResearcherProcess
+from app.web.researcher_process import ForwardToResearcherProcess, ResearcherProcess
 from app.webhooks import webhooks
 
 HANDLERS_AT_ONCE = 6
@@ -73,7 +73,7 @@ def create_app(
     app.state.study_parts = Cache()
     app.state.jobs = Jobs()
     app.state.cache = Cache()
-    app.add_middleware(Beside, researchers=researchers)
+    app.add_middleware(ForwardToResearcherProcess, researchers=researchers)
     app.add_middleware(pages.Guard)
     app.mount("/api/v1", api.create_api(settings, db, app.state.cache), name="api")
     app.mount("/static", pages.StaticForever(directory=data_folder("static")), name="static")

@@ -253,7 +253,7 @@ def shuffled_order(shuffle: int | BindParameter[int]) -> ColumnElement[int]:
     return (cast(col(StudyClip.position), BigInteger) * shuffle) % SHUFFLE_PRIME
 
 
-class SomeRater(Protocol):
+class RaterRecord(Protocol):
     """What the rating room needs of a rater: the row itself, or the copy that a request read."""
 
     @property

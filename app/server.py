@@ -27,7 +27,7 @@ YIELDING = 5
 def serve(settings: Settings, database: Database, *, port: int, say: Callable[[str], object]) -> None:
     """Serve until interrupted: raters from one process (SQLite gains nothing from more), researchers from another."""
     with listening(port) as door, _researchers(settings) as researchers:
-        server = _Announcing(config(create_app(settings, database=database, researchers=researchers)))
+        server = _AnnouncingServer(config(create_app(settings, database=database, researchers=researchers)))
         chosen = door.getsockname()[1]
         server.lines = [
             *links(settings, database, port=chosen),
@@ -75,7 +75,7 @@ def _end_with_the_other(server: uvicorn.Server) -> None:
     server.should_exit = True
 
 
-class _Announcing(uvicorn.Server):
+class _AnnouncingServer(uvicorn.Server):
     """Says where it serves once it does, not before."""
 
     lines: list[str]

@@ -67,5 +67,5 @@ def _move(slug: str, state: "State", then: str) -> None:
     from app.studies import lifecycle
 
     with existing_database(load()).writer() as db:
-        moved = lifecycle.move(db, lifecycle.by_slug(db, slug), state)
+        moved = lifecycle.change_state(db, lifecycle.by_slug(db, slug), state)
     typer.echo(f"{slug} is {state}. {then}" if moved else f"{slug} is {state} already.")

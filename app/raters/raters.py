@@ -8,7 +8,7 @@ from sqlmodel import Session, col, select
 
 from app import auth
 from app.errors import AppError, NotFound
-from app.models import SHUFFLE_PRIME, Event, Rater, SomeRater, Study
+from app.models import SHUFFLE_PRIME, Event, Rater, RaterRecord, Study
 from app.settings import Settings
 
 MAX_NAME = 40
@@ -77,7 +77,7 @@ def revoke(db: Session, study: Study, name: str, *, now: datetime) -> None:
     db.add(Event(study_id=study.id, kind="revoked", rater_id=rater.id))
 
 
-def agree(db: Session, rater: SomeRater, study: Study) -> None:
+def agree(db: Session, rater: RaterRecord, study: Study) -> None:
     """Note which guidelines the rater has read."""
     if rater.guidelines_hash != study.guidelines_hash:
         db.execute(update(Rater).where(col(Rater.id) == rater.id).values(guidelines_hash=study.guidelines_hash))
@@ -91,6 +91,6 @@ def agree(db: Session, rater: SomeRater, study: Study) -> None:
         )
 
 
-def speak(db: Session, rater: SomeRater, language: str) -> None:
+def speak(db: Session, rater: RaterRecord, language: str) -> None:
     """Keep the language the rater chose."""
     db.execute(update(Rater).where(col(Rater.id) == rater.id).values(language=language))

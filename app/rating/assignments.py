@@ -13,7 +13,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from app.errors import NotAllowed
-from app.models import Assignment, Criterion, Event, Rater, SomeRater, Study, StudyClip, is_work, shuffled_order
+from app.models import Assignment, Criterion, Event, Rater, RaterRecord, Study, StudyClip, is_work, shuffled_order
 from app.rating import inserted_clips, schedule
 from app.rating.inserted_clips import LAST_SOURCE, SEEN
 from app.studies import rules as study_rules
@@ -101,13 +101,13 @@ _NEXT_LOWEST = _NEXT_OPEN.where(
 _PASSES = tuple(query.where(col(StudyClip.criterion) == bindparam("criterion")) for query in (_NEXT_LOWEST, _NEXT_OPEN))
 
 
-def held(db: Session, rater: SomeRater) -> list[Held]:
+def held(db: Session, rater: RaterRecord) -> list[Held]:
     """What the rater has before them, the clip on screen first."""
     return [_held(row) for row in db.connection().execute(_HELD, {"rater": rater.id})]
 
 
 def top_up(
-    db: Session, study: Study, rater: SomeRater, have: list[Held], *, now: datetime, lease: timedelta
+    db: Session, study: Study, rater: RaterRecord, have: list[Held], *, now: datetime, lease: timedelta
 ) -> list[Held]:
     """Reserve clips until the rater holds the one to rate and those to load, as far as there are any.
 
@@ -133,7 +133,7 @@ def top_up(
     return have
 
 
-def claim(db: Session, study: Study, rater: SomeRater, *, now: datetime, lease: timedelta) -> Held | None:
+def claim(db: Session, study: Study, rater: RaterRecord, *, now: datetime, lease: timedelta) -> Held | None:
     """Reserve one open place for the rater; None when there is none left for them.
 
     The row is locked as it is picked: on PostgreSQL rows that another claim has locked are passed over, on SQLite a
@@ -162,14 +162,14 @@ def claim(db: Session, study: Study, rater: SomeRater, *, now: datetime, lease: 
     return taken
 
 
-def _worked(db: Session, rater: SomeRater) -> int:
+def _worked(db: Session, rater: RaterRecord) -> int:
     query = rows(func.count()).where(
         col(Assignment.rater_id) == rater.id, col(Assignment.status).in_(("done", "surplus", "held")), _IS_WORK
     )
     return int(db.execute(query).scalar_one())
 
 
-def _next_open(db: Session, study: Study, rules: Rules, rater: SomeRater) -> Held | None:
+def _next_open(db: Session, study: Study, rules: Rules, rater: RaterRecord) -> Held | None:
     """The open place that is this rater's next one, in one pass per criterion where the study says so."""
     asked = {"study": study.id, "rater": rater.id, "shuffle": rater.shuffle}
     if rules.presentation == "together":
@@ -192,7 +192,7 @@ def _first(db: Session, queries: Sequence[Select[Any]], asked: dict[str, Any]) -
     return None
 
 
-def _as_due(db: Session, study: Study, rules: Rules, rater: SomeRater, taken: Held, *, now: datetime) -> Held:
+def _as_due(db: Session, study: Study, rules: Rules, rater: RaterRecord, taken: Held, *, now: datetime) -> Held:
     """The place as it is, or, where something else is due, its row turned into that and the place opened anew.
 
     So a special assignment's number, which the rater sees in the address, is one like any other.
@@ -215,7 +215,7 @@ def _as_due(db: Session, study: Study, rules: Rules, rater: SomeRater, taken: He
 
 
 def _do_not_count(
-    db: Session, study: Study, rules: Rules, rater: SomeRater, have: list[Held], *, now: datetime
+    db: Session, study: Study, rules: Rules, rater: RaterRecord, have: list[Held], *, now: datetime
 ) -> None:
     """Clips reserved before a long silence are the first of a new sitting: stabilisers, their places free again.
 
@@ -230,7 +230,7 @@ def _do_not_count(
         _change(db, one.assignment, purpose="stabiliser", place=-1)
 
 
-def renew(db: Session, rater: SomeRater, assignment_id: int, *, now: datetime, lease: timedelta) -> bool:
+def renew(db: Session, rater: RaterRecord, assignment_id: int, *, now: datetime, lease: timedelta) -> bool:
     """Prolong the rater's leases while a clip plays; False when that clip is not reserved for them any more."""
     renewed = db.execute(
         update(Assignment)
@@ -312,7 +312,7 @@ def settle(db: Session, assignment: Place, *, now: datetime) -> None:
     _change(db, assignment, status=status, answered_at=assignment.answered_at or now)
 
 
-def owned(db: Session, rater: SomeRater, assignment_id: int, among: Sequence[Held] = ()) -> Held:
+def owned(db: Session, rater: RaterRecord, assignment_id: int, among: Sequence[Held] = ()) -> Held:
     """The rater's own assignment, or a refusal; looked for `among` those already read, then in the database."""
     for one in among:
         if one.assignment.id == assignment_id:

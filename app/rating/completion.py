@@ -7,7 +7,7 @@ from urllib.parse import quote
 from sqlalchemy import update
 from sqlmodel import Session, col
 
-from app.models import Event, Rater, SomeRater, Study
+from app.models import Event, Rater, RaterRecord, Study
 from app.rating import assignments
 from app.studies.rules import Recruitment
 
@@ -40,7 +40,7 @@ def farewell(recruitment: Recruitment, ending: Ending) -> Farewell:
     return Farewell(code, address.replace("{code}", quote(code)) if goes else "")
 
 
-def end(db: Session, study: Study, rater: SomeRater, ending: Ending) -> None:
+def end(db: Session, study: Study, rater: RaterRecord, ending: Ending) -> None:
     """End a rater's work and give the places they hold to others; their answers stay. Twice is harmless."""
     ended = db.execute(
         update(Rater)

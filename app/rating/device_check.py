@@ -8,7 +8,7 @@ from sqlalchemy import case, update
 from sqlmodel import Session, col, select
 
 from app.errors import AppError
-from app.models import Event, Rater, SomeRater, StudyClip, shuffled_order
+from app.models import Event, Rater, RaterRecord, StudyClip, shuffled_order
 from app.studies import media
 from app.studies.rules import Device
 
@@ -19,7 +19,7 @@ MIME = 'video/mp4; codecs="avc1.640028"'
 """What the study's clips are (H.264, RFC 6381): asked of the browser as it is asked of `canPlayType`."""
 
 
-def clip_for(db: Session, rater: SomeRater) -> str:
+def clip_for(db: Session, rater: RaterRecord) -> str:
     """Address of a real clip of the rater's study: an example, a training clip, else the one this rater gets last."""
     last = case((col(StudyClip.role) == "sample", 1), else_=0)
     asked = (
@@ -80,7 +80,7 @@ def problems(rule: Device, told: Mapping[str, Any]) -> list[Problem]:
     return found
 
 
-def record(db: Session, rater: SomeRater, rule: Device, told: Mapping[str, Any], *, browser: str) -> None:
+def record(db: Session, rater: RaterRecord, rule: Device, told: Mapping[str, Any], *, browser: str) -> None:
     """Keep the outcome with the rater, and which browser it is of (its User-Agent)."""
     found = problems(rule, told)
     outcome = {**told, "browser": _storable(browser), "passed": not found, "problems": found}
@@ -88,7 +88,7 @@ def record(db: Session, rater: SomeRater, rule: Device, told: Mapping[str, Any],
     db.add(Event(study_id=rater.study_id, kind="device_checked", rater_id=rater.id, detail=outcome))
 
 
-def outcome_of(db: Session, rater: SomeRater, *, browser: str) -> dict[str, Any]:
+def outcome_of(db: Session, rater: RaterRecord, *, browser: str) -> dict[str, Any]:
     """What the last check found; empty before it, and when it was of another browser than the one that asks."""
     found = dict(db.exec(select(Rater.device).where(Rater.id == rater.id)).one())
     return found if found.get("browser") == _storable(browser) else {}

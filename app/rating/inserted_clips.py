@@ -7,7 +7,7 @@ from sqlalchemy import select as rows
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
-from app.models import Assignment, Rater, SomeRater, Study, StudyClip, WorkPurpose, is_work, shuffled_order
+from app.models import Assignment, Rater, RaterRecord, Study, StudyClip, WorkPurpose, is_work, shuffled_order
 from app.rating import schedule
 from app.studies.rules import Rules
 
@@ -72,7 +72,7 @@ _REPEAT = (
 )
 
 
-def purpose(db: Session, rules: Rules, rater: SomeRater, *, now: datetime) -> WorkPurpose:
+def purpose(db: Session, rules: Rules, rater: RaterRecord, *, now: datetime) -> WorkPurpose:
     """What the rater's next clip is for."""
     if rules.sessions.stabilisers and schedule.in_sitting(_moments(db, rules, rater), now) < rules.sessions.stabilisers:
         return "stabiliser"
@@ -82,12 +82,12 @@ def purpose(db: Session, rules: Rules, rater: SomeRater, *, now: datetime) -> Wo
     return schedule.purpose_at(rules, rater.shuffle, taken)
 
 
-def is_new_sitting(db: Session, rules: Rules, rater: SomeRater, *, now: datetime) -> bool:
+def is_new_sitting(db: Session, rules: Rules, rater: RaterRecord, *, now: datetime) -> bool:
     """Whether the rater comes back after so long a silence that a new sitting begins."""
     return schedule.in_sitting(_moments(db, rules, rater), now) == 0
 
 
-def _moments(db: Session, rules: Rules, rater: SomeRater) -> list[datetime]:
+def _moments(db: Session, rules: Rules, rater: RaterRecord) -> list[datetime]:
     """When the rater last took or answered a clip, newest first: one moment per clip, as many as stabilisers."""
     last = func.coalesce(col(Assignment.answered_at), col(Assignment.claimed_at))
     query = (
@@ -100,7 +100,7 @@ def _moments(db: Session, rules: Rules, rater: SomeRater) -> list[datetime]:
 
 
 def pick(
-    db: Session, study: Study, rules: Rules, rater: SomeRater, purpose: WorkPurpose, *, criterion: str
+    db: Session, study: Study, rules: Rules, rater: RaterRecord, purpose: WorkPurpose, *, criterion: str
 ) -> tuple[int, int] | None:
     """The clip of a gold, attention or repeat assignment and its occasion; None when there is none left.
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
 
 from app.errors import AppError
-from app.models import Criterion, Judgment, SomeRater
+from app.models import Criterion, Judgment, RaterRecord
 from app.rating.assignments import Held, settle
 from app.studies.scales import checked
 
@@ -38,7 +38,7 @@ class Answer:
 
 
 def record(
-    db: Session, held: Held, rater: SomeRater, criteria: list[Criterion], answer: Answer, *, now: datetime
+    db: Session, held: Held, rater: RaterRecord, criteria: list[Criterion], answer: Answer, *, now: datetime
 ) -> bool:
     """Store an answer as new rows and mark its assignment answered.
 

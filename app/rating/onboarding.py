@@ -6,7 +6,7 @@ from sqlalchemy import func
 from sqlalchemy import select as rows
 from sqlmodel import Session, col
 
-from app.auth import SignedIn
+from app.auth import SignedInRater
 from app.models import Assignment, PurposeBeforeWork, Rater
 from app.studies.whole_study import StudyParts
 
@@ -27,7 +27,7 @@ OVER = ("screened_out", "returned", "declined")
 """Endings after which there is no more work. Who has completed gets more clips when the study gets more."""
 
 
-def next_step(db: Session, whole: StudyParts, rater: SignedIn) -> Step:
+def next_step(db: Session, whole: StudyParts, rater: SignedInRater) -> Step:
     """What this rater does next. Nothing is asked of the database for a rater who is at work.
 
     An ended rater stays ended whatever happens to the study; a study that is not open asks for nothing, except that
@@ -47,7 +47,7 @@ def next_step(db: Session, whole: StudyParts, rater: SignedIn) -> Step:
     return step_before_work(db, whole, rater) or "rating"
 
 
-def step_before_work(db: Session, whole: StudyParts, rater: SignedIn) -> PurposeBeforeWork | None:
+def step_before_work(db: Session, whole: StudyParts, rater: SignedInRater) -> PurposeBeforeWork | None:
     """Training and qualification, as long as they are due: never once the first clip of the work is taken."""
     training, qualification = whole.rules.training, whole.rules.qualification
     if rater.taken or rater.qualified is not None or (training is None and qualification is None):
@@ -57,7 +57,7 @@ def step_before_work(db: Session, whole: StudyParts, rater: SignedIn) -> Purpose
     return "qualification" if qualification is not None else None
 
 
-def _trained_clips(db: Session, rater: SignedIn) -> int:
+def _trained_clips(db: Session, rater: SignedInRater) -> int:
     query = rows(func.count()).where(
         col(Assignment.rater_id) == rater.id,
         col(Assignment.purpose) == "training",
@@ -66,6 +66,6 @@ def _trained_clips(db: Session, rater: SignedIn) -> int:
     return int(db.execute(query).scalar_one())
 
 
-def _device_passed(db: Session, rater: SignedIn) -> bool:
+def _device_passed(db: Session, rater: SignedInRater) -> bool:
     found = db.execute(rows(col(Rater.device)).where(col(Rater.id) == rater.id)).scalar_one()
     return bool(found.get("passed"))

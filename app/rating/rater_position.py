@@ -10,7 +10,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from app.db import UtcTime
-from app.models import Assignment, Rater, SomeRater, Study, is_work
+from app.models import Assignment, Rater, RaterRecord, Study, is_work
 from app.rating import schedule
 from app.rating.inserted_clips import SEEN
 from app.studies import rules as study_rules
@@ -44,7 +44,7 @@ _BEFORE = (
 )
 
 
-def before(db: Session, rater: SomeRater, assignment: Answered) -> int | None:
+def before(db: Session, rater: RaterRecord, assignment: Answered) -> int | None:
     """Number of the assignment the rater answered before this one."""
     asked = {"rater": rater.id, "at": assignment.answered_at, "assignment": assignment.id}
     row = db.connection().execute(_BEFORE, asked).first()
@@ -106,7 +106,7 @@ _HELD_BY_OTHERS = rows(_CLIPS).where(
 )
 
 
-def standing(db: Session, study: Study, rater: SomeRater) -> Standing:
+def standing(db: Session, study: Study, rater: RaterRecord) -> Standing:
     """Where the rater stands in the study."""
     found = Standing(*db.connection().execute(_STANDING, {"study": study.id, "rater": rater.id}).one())
     if not study.rules:
@@ -121,6 +121,6 @@ def standing(db: Session, study: Study, rater: SomeRater) -> Standing:
     return replace(found, free=free)
 
 
-def held_by_others(db: Session, study: Study, rater: SomeRater) -> int:
+def held_by_others(db: Session, study: Study, rater: RaterRecord) -> int:
     """Clips unknown to the rater that others hold: they may come free."""
     return int(db.execute(_HELD_BY_OTHERS, {"study": study.id, "rater": rater.id}).scalar_one())

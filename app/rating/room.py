@@ -14,7 +14,7 @@ from sqlmodel import Session, col
 from app.errors import AppError
 from app.filters.threshold_text import passes, short_number, threshold_text
 from app.markdown import markdown
-from app.models import Assignment, Criterion, Filter, Judgment, SomeRater, is_work
+from app.models import Assignment, Criterion, Filter, Judgment, RaterRecord, is_work
 from app.rating import assignments, completion, judgments, questions, rater_position
 from app.rating.assignments import Held
 from app.rating.rater_position import Standing
@@ -43,7 +43,7 @@ def rubrics_of(whole: StudyParts, held: Held) -> tuple[RubricView, ...]:
 
 
 def next_room(
-    db: Session, whole: StudyParts, rater: SomeRater, have: list[Held], *, now: datetime, lease: timedelta
+    db: Session, whole: StudyParts, rater: RaterRecord, have: list[Held], *, now: datetime, lease: timedelta
 ) -> Room | Ended:
     """The clip to rate now, with the next one reserved; `Ended` when nothing is free for this rater."""
     have = assignments.top_up(db, whole.study, rater, have, now=now, lease=lease)
@@ -65,7 +65,7 @@ def next_room(
 def build(
     db: Session,
     whole: StudyParts,
-    rater: SomeRater,
+    rater: RaterRecord,
     held: Held,
     *,
     following: Sequence[Held] = (),
@@ -109,7 +109,7 @@ def build(
     )
 
 
-def sender_mark(rater: SomeRater) -> str:
+def sender_mark(rater: RaterRecord) -> str:
     """A mark by which a browser keeps this rater's unsent answers apart from others'."""
     return hashlib.sha256(f"{rater.id}:{rater.shuffle}:{rater.created_at}".encode()).hexdigest()[:12]
 
@@ -139,7 +139,7 @@ def _earlier_marks(db: Session, held: Held) -> str:
     return json.dumps((found or {}).get("marks", []))
 
 
-def past_answers(db: Session, whole: StudyParts, rater: SomeRater) -> tuple[PastAnswer, ...]:
+def past_answers(db: Session, whole: StudyParts, rater: RaterRecord) -> tuple[PastAnswer, ...]:
     """The rater's last answers as they count now, the newest first."""
     latest = db.execute(
         rows(col(Assignment.id), col(Assignment.answered_at), func.count().over())

@@ -10,7 +10,7 @@ from sqlalchemy import select as rows
 from sqlalchemy import update
 from sqlmodel import Session, col
 
-from app.auth import SignedIn
+from app.auth import SignedInRater
 from app.models import Assignment, Event, PurposeBeforeWork, Rater, StudyClip
 from app.rating import assignments, completion, judgments, reference_answers
 from app.rating.assignments import Held
@@ -43,7 +43,7 @@ class Outcome:
 
 
 def next_clip(
-    db: Session, whole: StudyParts, rater: SignedIn, purpose: PurposeBeforeWork, *, now: datetime
+    db: Session, whole: StudyParts, rater: SignedInRater, purpose: PurposeBeforeWork, *, now: datetime
 ) -> Held | None:
     """The clip to practise on now, reserved for this rater; None when this round's clips are all done.
 
@@ -75,7 +75,7 @@ def place_of(db: Session, whole: StudyParts, held: Held) -> tuple[PurposeBeforeW
     return purpose, Progress([clip.id for clip in clips].index(held.clip.id), len(clips), None)
 
 
-def feedback(db: Session, whole: StudyParts, rater: SignedIn, assignment_id: int) -> Feedback | None:
+def feedback(db: Session, whole: StudyParts, rater: SignedInRater, assignment_id: int) -> Feedback | None:
     """The right answers beside the given ones, and why; None for anything but an answered training clip.
 
     Raises NotAllowed for somebody else's clip.
@@ -89,7 +89,7 @@ def feedback(db: Session, whole: StudyParts, rater: SignedIn, assignment_id: int
     return Feedback(media_path(held), checked, clip.reason)
 
 
-def conclude(db: Session, whole: StudyParts, rater: SignedIn) -> Outcome:
+def conclude(db: Session, whole: StudyParts, rater: SignedInRater) -> Outcome:
     """Count the answers of a finished try: the rater passes, may try again, or the rule for failing holds."""
     rule = whole.rules.qualification
     assert rule is not None, "only a study with a test has one to conclude"
@@ -113,7 +113,7 @@ def conclude(db: Session, whole: StudyParts, rater: SignedIn) -> Outcome:
     return outcome
 
 
-def _round(rater: SignedIn, purpose: PurposeBeforeWork) -> int:
+def _round(rater: SignedInRater, purpose: PurposeBeforeWork) -> int:
     return rater.tries if purpose == "qualification" else 0
 
 
@@ -128,7 +128,7 @@ def _clips(db: Session, whole: StudyParts, purpose: PurposeBeforeWork) -> list[S
     return sorted(db.execute(query).scalars(), key=lambda clip: order.get(clip.clip, len(order)))
 
 
-def _answers(db: Session, whole: StudyParts, rater: SignedIn, rule: Qualification) -> list[Checked]:
+def _answers(db: Session, whole: StudyParts, rater: SignedInRater, rule: Qualification) -> list[Checked]:
     """Every known answer of this try beside the given one; a skipped clip's count as wrong."""
     query = (
         rows(col(Assignment.id), col(StudyClip.answers))

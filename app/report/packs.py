@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app.db import Database
 from app.errors import NotFound
-from app.jobs import Step
+from app.jobs import ReportProgress
 from app.report import pack
 from app.report.zipped import zipped
 from app.results import study_results, votes
@@ -35,7 +35,7 @@ class Made:
     """Whose answers it speaks of: person or simulated."""
 
 
-def make(database: Database, settings: Settings, slug: str, step: Step) -> str:
+def make(database: Database, settings: Settings, slug: str, step: ReportProgress) -> str:
     """Write the pack of a study as it is now and put it in the place of the last one; its name."""
     place = _place(settings, slug)
     place.parent.mkdir(parents=True, exist_ok=True)

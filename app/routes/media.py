@@ -5,21 +5,21 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import FileResponse
 
-from app.auth import SignedIn, session_of, signed_in_rater
+from app.auth import SignedInRater, session_of, signed_in_rater
 from app.studies import media
 from app.web.pages import Reader
 
 router = APIRouter()
 
 
-def may_see_media(request: Request, db: Reader) -> SignedIn | None:
+def may_see_media(request: Request, db: Reader) -> SignedInRater | None:
     """The rater who asks for a clip; None for the researcher, who may see every clip."""
     if session_of(request, "researcher") is not None:
         return None
     return signed_in_rater(request, db)
 
 
-MediaViewer = Annotated[SignedIn | None, Depends(may_see_media)]
+MediaViewer = Annotated[SignedInRater | None, Depends(may_see_media)]
 
 
 @router.get("/media/{key}.mp4")

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Form, Request, Response
 from sqlmodel import Session
 
-from app.auth import SignedIn, signed_in_rater
+from app.auth import SignedInRater, signed_in_rater
 from app.markdown import markdown
 from app.raters import raters
 from app.rating import completion, device_check, onboarding, questions, rater_position, room
@@ -167,7 +167,7 @@ def ended(request: Request) -> Response:
     return _page(request, whole, rater, "rating/onboarding_ended.html", context)
 
 
-def _may_agree(db: Session, whole: StudyParts, rater: SignedIn) -> bool:
+def _may_agree(db: Session, whole: StudyParts, rater: SignedInRater) -> bool:
     """Whether this rater is asked for consent now, or said no and may think again."""
     if rater.ended == "declined":
         return whole.consent_hash != "" and rater.study_state == "open"
@@ -178,5 +178,5 @@ def _browser(request: Request) -> str:
     return request.headers.get("user-agent", "")
 
 
-def _page(request: Request, whole: StudyParts, rater: SignedIn, name: str, context: dict[str, Any]) -> Response:
+def _page(request: Request, whole: StudyParts, rater: SignedInRater, name: str, context: dict[str, Any]) -> Response:
     return page(request, name, {"study_name": whole.study.name, "sender": room.sender_mark(rater), **context})

@@ -11,7 +11,7 @@ from analysis import figures
 from app.auth import require_researcher
 from app.db import Database
 from app.errors import AppError
-from app.jobs import Jobs, Step
+from app.jobs import Jobs, ReportProgress
 from app.models import Study
 from app.pool_evidence import anchoring as influence
 from app.pool_evidence import consequences, evidence, subgroups, top_ups
@@ -182,7 +182,7 @@ def _fairness(found: Evidence, by: tuple[str, ...], name: str, number: str) -> d
     return {"errors": errors, "means": means, "tables": tables, "why_not": why_not}
 
 
-def _draw(opened: Database, settings: Settings, slug: str, clips: int, step: Step) -> str:
+def _draw(opened: Database, settings: Settings, slug: str, clips: int, step: ReportProgress) -> str:
     made = top_ups.top_up(opened, settings, slug, clips, on_clip=step)
     return f"{made.new} new clips, {made.clips} in all."
 

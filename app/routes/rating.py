@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Depends, Form, Path, Request, Response
 from sqlmodel import Session
 
-from app.auth import SignedIn, signed_in_rater
+from app.auth import SignedInRater, signed_in_rater
 from app.cache import Cache
 from app.errors import AppError
 from app.models import PURPOSES_BEFORE_WORK, now
@@ -143,7 +143,7 @@ def skip(
     return room_page(request, shown)
 
 
-def study_parts(request: Request, db: Session, rater: SignedIn) -> StudyParts:
+def study_parts(request: Request, db: Session, rater: SignedInRater) -> StudyParts:
     """The rater's study; kept in memory until its version changes."""
     cache: Cache = request.app.state.study_parts
     number = rater.study_id
@@ -153,7 +153,7 @@ def study_parts(request: Request, db: Session, rater: SignedIn) -> StudyParts:
 
 
 def next_room(
-    request: Request, db: Session, whole: StudyParts, rater: SignedIn, have: list[assignments.Held]
+    request: Request, db: Session, whole: StudyParts, rater: SignedInRater, have: list[assignments.Held]
 ) -> Room | Ended:
     """The next clip as the settings' lease allows, or why there is none."""
     shown = rooms.next_room(db, whole, rater, have, now=now(), lease=request.app.state.settings.lease)

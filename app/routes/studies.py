@@ -70,7 +70,7 @@ def state(
     back: Annotated[Literal["study", "list"], Form()] = "study",
 ) -> Response:
     """Pause, resume, close, archive or open the study again."""
-    lifecycle.move(db, lifecycle.by_slug(db, slug), state)
+    lifecycle.change_state(db, lifecycle.by_slug(db, slug), state)
     return see("/studies" if back == "list" else f"/studies/{slug}")
 
 

@@ -9,7 +9,7 @@ from app.auth import require_researcher
 from app.db import Database
 from app.errors import AppError, NotFound
 from app.filters.threshold_text import short_number
-from app.jobs import Job, Jobs, Step
+from app.jobs import Job, Jobs, ReportProgress
 from app.pools import posters
 from app.settings import Settings
 from app.studies import creation, lifecycle, overview, scales, study_file
@@ -200,7 +200,7 @@ def _share(job: Job) -> int:
     return round(100 * job.done / job.total) if job.total else 0
 
 
-def _make(opened: Database, settings: Settings, draft: Draft, step: Step) -> str:
+def _make(opened: Database, settings: Settings, draft: Draft, step: ReportProgress) -> str:
     pool, spec = drafts.pool_of(draft), draft.spec()
     slug = lifecycle.free_slug(opened, lifecycle.slug_of(spec.name))
     made = creation.create(opened, settings, pool, spec, draft.text, slug=slug, on_clip=step)

@@ -16,7 +16,7 @@ from app.errors import AppError
 from app.pools.pool_files import Pool
 from app.settings import Settings
 from app.studies import clip_files, scales
-from app.studies.reference_clips import Known
+from app.studies.reference_clips import ReferenceClip
 from app.studies.study_file import CriterionSpec, StudyFile
 
 LONGEST = 20.0
@@ -27,7 +27,7 @@ _LEAST_TEXT = 12
 """Pixels: a smaller text could not be read."""
 
 
-def choose(pool: Pool, spec: StudyFile, used: Collection[str], *, one_by_one: bool) -> list[Known]:
+def choose(pool: Pool, spec: StudyFile, used: Collection[str], *, one_by_one: bool) -> list[ReferenceClip]:
     """The clips to draw into, with what they ask for: clips that raters meet nowhere else, if the pool has any.
 
     Where questions are asked one by one each clip asks for one of them. Raises AppError for a study without a
@@ -47,12 +47,12 @@ def choose(pool: Pool, spec: StudyFile, used: Collection[str], *, one_by_one: bo
     found = []
     for number, clip in enumerate(clips):
         items = [asked[number % len(asked)]] if one_by_one else asked
-        found.append(Known(clip, ROLE, {item.key: chance.choice(scales.values_of(item)) for item in items}))
+        found.append(ReferenceClip(clip, ROLE, {item.key: chance.choice(scales.values_of(item)) for item in items}))
     return found
 
 
 def make(
-    pool: Pool, spec: StudyFile, clips: Sequence[Known], settings: Settings, others: dict[str, str]
+    pool: Pool, spec: StudyFile, clips: Sequence[ReferenceClip], settings: Settings, others: dict[str, str]
 ) -> dict[str, str]:
     """Write the clips with their instructions; returns the random name of each.
 

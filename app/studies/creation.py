@@ -116,9 +116,9 @@ def usable_filters(pool: Pool, spec: StudyFile) -> tuple[list[FilterSpec], list[
 
 
 def _write_questions(db: Session, study: Study, spec: StudyFile, filters: list[FilterSpec], pool: Pool) -> None:
-    judged = {spec.truth_of(rule) for rule in filters}
+    judged = {spec.deciding_criterion(rule) for rule in filters}
     # A criterion that served only filters which were left out is not asked.
-    orphaned = {spec.truth_of(rule) for rule in spec.filters} - judged
+    orphaned = {spec.deciding_criterion(rule) for rule in spec.filters} - judged
     for position, item in enumerate(item for item in spec.criteria if item.key not in orphaned):
         db.add(Criterion(study_id=study.id, position=position, **item.model_dump()))
     for position, rule in enumerate(filters):
@@ -132,7 +132,7 @@ def _write_questions(db: Session, study: Study, spec: StudyFile, filters: list[F
                 units=rule.units or pool.units(rule.score),
                 minimum=rule.min,
                 maximum=rule.max,
-                criterion=spec.truth_of(rule),
+                criterion=spec.deciding_criterion(rule),
                 approximate=pool.is_approximate(rule.score),
                 note=rule.note,
             )

@@ -13,7 +13,7 @@ from sqlalchemy import update
 from sqlmodel import Session, col, select
 
 from app.errors import AppError
-from app.models import Criterion, Document, Event, Rater, SomeRater, Study, StudyClip
+from app.models import Criterion, Document, Event, Rater, RaterRecord, Study, StudyClip
 from app.studies import media
 from app.studies.rules import Rules
 
@@ -95,7 +95,7 @@ def change(db: Session, study: Study, kind: Kind, text: str) -> bool:
     return True
 
 
-def agree(db: Session, rater: SomeRater, study: Study, consent_hash: str) -> None:
+def agree(db: Session, rater: RaterRecord, study: Study, consent_hash: str) -> None:
     """Note which text the rater agreed to; who had refused it is back in the study."""
     mine = update(Rater).where(col(Rater.id) == rater.id)
     db.execute(mine.values(consent_hash=consent_hash))

@@ -63,7 +63,7 @@ def sample_from_file(path: Path, pool: Pool, spec: StudyFile, filters: list[Filt
     require_same_pool(
         pool.path.name, pool.fingerprint, made.record["pool_fingerprint"], f"the sample {path.name} was drawn"
     )
-    truth = {rule.name: spec.truth_of(rule) for rule in filters}
+    truth = {rule.name: spec.deciding_criterion(rule) for rule in filters}
     clips = []
     for row in made.clips.iter_rows(named=True):
         known = [name for name in row["drawn_for"] if name in truth]
@@ -108,7 +108,7 @@ def _borderline(rows: Rows, spec: StudyFile, filters: list[FilterSpec]) -> Study
     plan = spec.sampling
     assert isinstance(plan, Borderline)
     found = borderline_draws.draw(rows, plan, spec.seed)
-    truth = {rule.name: spec.truth_of(rule) for rule in filters}
+    truth = {rule.name: spec.deciding_criterion(rule) for rule in filters}
     ids = rows.table["clip"]
     clips: list[DrawnClip] = []
     for criterion in dict.fromkeys(truth[side.filter.name] for side in found.sides):

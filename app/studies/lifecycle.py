@@ -51,11 +51,11 @@ def show_simulated(db: Session, study: Study, *, on: bool) -> None:
         db.add(Event(study_id=study.id, kind="simulated_on" if on else "simulated_off"))
 
 
-def move(db: Session, study: Study, state: State) -> bool:
-    """Put a study into a state; False when it is in it already.
+def change_state(db: Session, study: Study, state: State) -> bool:
+    """Put a study into a state. Returns False if it is in that state already.
 
     Raters of a study that is not open get no more clips; answers to clips they hold are kept all the same. A closed
-    study can be opened again, an archived one too. Raises AppError for pausing what is not open.
+    study can be opened again, an archived one too. Raises AppError if a study that is not open is paused.
     """
     if study.state == state:
         return False

@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlmodel import Session, col, select
 
 from app.errors import NotAllowed, NotFound
-from app.models import Assignment, SomeRater, StudyClip
+from app.models import Assignment, RaterRecord, StudyClip
 from app.settings import Settings
 
 KEY = re.compile(r"[A-Za-z0-9_-]{16}")
@@ -37,7 +37,7 @@ def _mark(what: str, media_key: str) -> str:
     return hmac.new(media_key.encode(), what.encode(), hashlib.sha256).hexdigest()[:32]
 
 
-def file_of(db: Session, settings: Settings, key: str, viewer: SomeRater | None) -> Path:
+def file_of(db: Session, settings: Settings, key: str, viewer: RaterRecord | None) -> Path:
     """The file of a clip this viewer may see; `viewer` None is the researcher.
 
     Raters have an address per assignment (`address_of`), or one of their study's (`address_in_study`), the researcher
@@ -61,7 +61,7 @@ def _of_clip(db: Session, key: str) -> str | None:
     return db.exec(select(StudyClip.media_key).where(StudyClip.media_key == key).limit(1)).first()
 
 
-def _of_assignment(db: Session, key: str, viewer: SomeRater | None) -> str | None:
+def _of_assignment(db: Session, key: str, viewer: RaterRecord | None) -> str | None:
     """The random name behind an assignment's address; None where the address is wrong."""
     matched = ADDRESS.fullmatch(key)
     if matched is None:
@@ -79,7 +79,7 @@ def _of_assignment(db: Session, key: str, viewer: SomeRater | None) -> str | Non
     return found[0]
 
 
-def _in_study(db: Session, key: str, viewer: SomeRater | None) -> str | None:
+def _in_study(db: Session, key: str, viewer: RaterRecord | None) -> str | None:
     """The random name behind an address that all raters of a study share; None where the address is wrong."""
     matched = ADDRESS_IN_STUDY.fullmatch(key)
     if matched is None:

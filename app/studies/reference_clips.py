@@ -21,7 +21,7 @@ SILENT = ("gold", "attention")
 
 
 @dataclass(frozen=True)
-class Known:
+class ReferenceClip:
     """A clip of the pool that serves the raters' side, in its role."""
 
     clip: str
@@ -30,25 +30,25 @@ class Known:
     reason: str = ""
 
 
-def of(spec: StudyFile, pool: Pool) -> list[Known]:
+def of(spec: StudyFile, pool: Pool) -> list[ReferenceClip]:
     """The study file's known clips and examples, each with the answers as they are stored.
 
     Raises AppError for a clip that the pool lacks (with the nearest names) and an answer off its criterion's scale.
     """
     criteria = {item.key: item for item in spec.criteria}
     found = []
-    for name, (role, known) in spec.known_clips().items():
+    for name, (role, known) in spec.reference_clips().items():
         answers = {}
         for key, value in known.answers.items():
             try:
                 answers[key] = checked(criteria[key], value) or ""
             except AppError as error:
                 raise AppError(f"The {role} clip {name}: {error}", "Correct its answers in the study file.") from error
-        found.append(Known(name, role, answers, known.reason))
+        found.append(ReferenceClip(name, role, answers, known.reason))
     shown = dict.fromkeys(
         name for item in spec.criteria for part in EXAMPLES if (name := getattr(item.rubric, part)) != ""
     )
-    found += [Known(name, "example", {}) for name in shown]
+    found += [ReferenceClip(name, "example", {}) for name in shown]
     names = pool.readable["clip"].to_list()
     for one in found:
         if one.clip not in names:
@@ -65,7 +65,7 @@ def without(pool: Pool, names: Iterable[str]) -> Pool:
     return replace(pool, frame=pool.frame.filter(~pl.col("clip").is_in(kept))) if kept else pool
 
 
-def refuse_in_sample(known: list[Known], drawn: Iterable[str]) -> None:
+def refuse_in_sample(known: list[ReferenceClip], drawn: Iterable[str]) -> None:
     """Raises AppError naming a known clip that a given sample holds."""
     sample = set(drawn)
     for one in known:
@@ -80,7 +80,7 @@ def write(
     db: Session,
     study: Study,
     pool: Pool,
-    known: list[Known],
+    known: list[ReferenceClip],
     keys: dict[str, str],
     criteria: list[str],
     read: set[str],
@@ -109,7 +109,7 @@ def write(
 
 
 def _row(
-    study: Study, one: Known, criterion: str, facts: dict[str, Any], scores: dict[str, Any], key: str
+    study: Study, one: ReferenceClip, criterion: str, facts: dict[str, Any], scores: dict[str, Any], key: str
 ) -> StudyClip:
     return StudyClip(
         study_id=study.id,

@@ -17,13 +17,13 @@ Share = Annotated[float, Field(ge=0, le=0.5)]
 Code = Annotated[str, Field(max_length=80, pattern=r"^[A-Za-z0-9_-]*$")]
 
 
-class Part(BaseModel):
+class StudyTable(BaseModel):
     """A table of the study file: unknown keys are refused, nothing changes after reading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class KnownClip(Part):
+class ReferenceClipSpec(StudyTable):
     """A clip of the pool whose right answers are known, one value per criterion key; `reason` tells raters why."""
 
     clip: str = Field(min_length=1)
@@ -43,13 +43,13 @@ class KnownClip(Part):
         return given
 
 
-class Consent(Part):
+class Consent(StudyTable):
     """What raters agree to before anything else (Markdown). A changed text is asked again."""
 
     text: str = Field(min_length=1)
 
 
-class Device(Part):
+class Device(StudyTable):
     """What a rater's browser must offer: viewport in CSS pixels, speed of the line in Mbit/s; 0 asks for nothing."""
 
     min_width: int = Field(default=0, ge=0, le=10_000)
@@ -57,52 +57,52 @@ class Device(Part):
     min_mbit: float = Field(default=0.0, ge=0, le=10_000)
 
 
-class Training(Part):
+class Training(StudyTable):
     """Clips with feedback and its reason after each; best from worst to best. Never shown again."""
 
-    clips: tuple[KnownClip, ...] = Field(min_length=1, max_length=50)
+    clips: tuple[ReferenceClipSpec, ...] = Field(min_length=1, max_length=50)
 
 
-class Qualification(Part):
+class Qualification(StudyTable):
     """A test before the work: the least share of right answers; on a numeric scale right means within `tolerance`."""
 
-    clips: tuple[KnownClip, ...] = Field(min_length=1, max_length=50)
+    clips: tuple[ReferenceClipSpec, ...] = Field(min_length=1, max_length=50)
     least_correct: float = Field(default=0.7, gt=0, le=1)
     tolerance: int = Field(default=1, ge=0, le=4)
     tries: int = Field(default=2, ge=1, le=10)
     on_failure: Literal["screen_out", "continue"] = "screen_out"
 
 
-class Gold(Part):
+class Gold(StudyTable):
     """Clips with known answers, mixed silently into the work: a share of all clips, judged within `tolerance`."""
 
-    clips: tuple[KnownClip, ...] = Field(min_length=1, max_length=200)
+    clips: tuple[ReferenceClipSpec, ...] = Field(min_length=1, max_length=200)
     share: Share = 0.1
     tolerance: int = Field(default=1, ge=0, le=4)
 
 
-class Repeats(Part):
+class Repeats(StudyTable):
     """Clips shown to the same rater again, silently: a share of all clips, at least `apart` clips later."""
 
     share: Share = 0.05
     apart: int = Field(default=20, ge=20, le=1000)
 
 
-class Attention(Part):
+class Attention(StudyTable):
     """Clips with an instruction burnt into the picture, made from clips of the pool: a share, and how many to make."""
 
     share: Share = 0.02
     clips: int = Field(default=4, ge=1, le=50)
 
 
-class Sessions(Part):
+class Sessions(StudyTable):
     """A break is offered after so many minutes; the first `stabilisers` clips of a sitting do not count."""
 
     break_after: int = Field(default=25, ge=5, le=240)
     stabilisers: int = Field(default=0, ge=0, le=10)
 
 
-class Recruitment(Part):
+class Recruitment(StudyTable):
     """Where raters come from, and what they get at the end: a code, or an address with `{code}` to be sent to."""
 
     platform: Literal["", "prolific", "mturk"] = ""
@@ -116,7 +116,7 @@ class Recruitment(Part):
     completion_url: str = Field(default="", max_length=400, pattern=r"^(https://\S+)?$")
 
 
-class Rules(Part):
+class Rules(StudyTable):
     """All rules together, with what holds when the study file says nothing."""
 
     language: Language = "en"
@@ -144,7 +144,7 @@ class Rules(Part):
             raise ValueError(f"the clip {again[0]!r} is used twice among training, qualification and gold clips")
         return self
 
-    def known_clips(self) -> dict[str, tuple[str, KnownClip]]:
+    def reference_clips(self) -> dict[str, tuple[str, ReferenceClipSpec]]:
         """Every clip with known answers by its name, with its role (training, qualification, gold)."""
         roles = {"training": self.training, "qualification": self.qualification, "gold": self.gold}
         return {one.clip: (role, one) for role, part in roles.items() if part is not None for one in part.clips}

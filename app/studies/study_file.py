@@ -13,13 +13,13 @@ from app.sampling.designs import Borderline as Borderline
 from app.sampling.designs import Stratified as Stratified
 from app.settings import HERE
 from app.studies import scales
-from app.studies.rules import Part, Rules
+from app.studies.rules import Rules, StudyTable
 from app.toml_text import Name, line_of
 
 PRESETS = ("acr", "talkvid")
 
 
-class Rubric(Part):
+class Rubric(StudyTable):
     """What good, fair and poor mean for a criterion, and clips of the pool that show it."""
 
     good: str = ""
@@ -46,7 +46,7 @@ def _options(allowed: Collection[int]) -> str:
     return "no options" if most == 0 else f"none or {most} options" if least == 0 else f"{least} to {most} options"
 
 
-class CriterionSpec(Part):
+class CriterionSpec(StudyTable):
     """A question to raters, on one of the scales in `scales.SCALES`."""
 
     key: Name
@@ -67,7 +67,7 @@ class CriterionSpec(Part):
         return self
 
 
-class FilterSpec(Part):
+class FilterSpec(StudyTable):
     """An automated filter: it accepts a clip when `min <= score <= max` (either may be missing)."""
 
     name: Name
@@ -101,7 +101,7 @@ class StudyFile(Rules):
     filters: tuple[FilterSpec, ...] = Field(min_length=1)
     sampling: SamplingPlan
 
-    def truth_of(self, rule: FilterSpec) -> str:
+    def deciding_criterion(self, rule: FilterSpec) -> str:
         """Key of the criterion that judges this filter."""
         return rule.criterion or next(item.key for item in self.criteria if scales.of(item).has_consensus)
 
@@ -172,7 +172,7 @@ def _wrong_questions(spec: StudyFile) -> Iterator[tuple[list[int | str], str]]:
     if not any(scales.of(criterion).has_consensus for criterion in spec.criteria):
         names = " or ".join(scale.key for scale in scales.SCALES.values() if scale.has_consensus)
         yield ["criteria", 0, "scale"], f"one criterion must be an accept/reject question ({names})"
-    for clip, (role, known) in spec.known_clips().items():
+    for clip, (role, known) in spec.reference_clips().items():
         for key in known.answers.keys() - set(keys):
             yield [role], f"the answers of {clip} name {key!r}, which is no criterion of this file"
 

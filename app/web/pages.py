@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.db import Database
 from app.errors import AppError
-from app.languages import ENGLISH, NAMES, Language, Words
+from app.languages import ENGLISH, NAMES, Language, Translator
 from app.settings import data_folder
 
 log = logging.getLogger("clipjury")
@@ -93,7 +93,7 @@ def templates(language: Language = ENGLISH) -> Environment:
     environment.filters.update(count=_count, ago=_ago, figure=_figure, digits=_digits)
     environment.policies["ext.i18n.trimmed"] = True
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
-    words = Words(language)
+    words = Translator(language)
     environment.globals.update(_=words.text, gettext=words.text, ngettext=words.counted)
     environment.globals["static"] = f"/static/{static_version()}"
     environment.globals["language"] = language

@@ -98,7 +98,7 @@ def _of_content(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]
     return [(name, value) for name, value in headers if name.lower() not in OF_ONE_CONNECTION]
 
 
-class Beside:
+class ForwardToResearcherProcess:
     """Middleware that sends researchers' requests to their process, where there is one."""
 
     def __init__(self, app: ASGIApp, researchers: ResearcherProcess | None) -> None:

@@ -132,12 +132,12 @@ def test_raters_pages_on_the_way_out(make_site: SiteMaker) -> None:
     expect(page.get_by_role("heading", name="You have passed")).to_be_visible()
     checker.look(page, "passed")
     with site.database.writer() as db:
-        lifecycle.move(db, db.get_one(Study, site.study.id), "paused")
+        lifecycle.change_state(db, db.get_one(Study, site.study.id), "paused")
     page.goto("/rate")
     expect(page.get_by_role("heading", name="This study is resting")).to_be_visible()
     checker.look(page, "paused")
     with site.database.writer() as db:
-        lifecycle.move(db, db.get_one(Study, site.study.id), "closed")
+        lifecycle.change_state(db, db.get_one(Study, site.study.id), "closed")
     page.goto("/rate")
     expect(page.get_by_role("heading", name="This study is closed")).to_be_visible()
     checker.look(page, "closed")

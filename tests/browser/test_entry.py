@@ -113,12 +113,12 @@ def test_a_pause_meets_the_rater_after_the_answer_on_the_screen(make_site: SiteM
     page = site.page()
     site.join(page)
     with site.database.writer() as db:
-        lifecycle.move(db, db.get_one(Study, site.study.id), "paused")
+        lifecycle.change_state(db, db.get_one(Study, site.study.id), "paused")
     for key in ("4", "Shift+3", "a"):
         page.keyboard.press(key)
     expect(page.get_by_role("heading", name="This study is resting")).to_be_visible()
     with site.database.writer() as db:
-        lifecycle.move(db, db.get_one(Study, site.study.id), "open")
+        lifecycle.change_state(db, db.get_one(Study, site.study.id), "open")
     tab_to(page, "Try again", "link")
     page.keyboard.press("Enter")
     expect(page.locator(".room-place")).to_contain_text("Clip 2 of 3")
@@ -135,7 +135,7 @@ def test_an_answer_still_in_the_browser_is_sent_from_a_page_without_a_clip(make_
         page.keyboard.press(key)
     expect(page.locator("#save-state")).to_have_attribute("data-state", "unsaved")
     with site.database.writer() as db:
-        lifecycle.move(db, db.get_one(Study, site.study.id), "closed")
+        lifecycle.change_state(db, db.get_one(Study, site.study.id), "closed")
     page.unroute_all()
     with page.expect_response(lambda answer: answer.request.method == "POST") as sent:
         page.goto("/rate")

@@ -369,4 +369,8 @@ def test_pages_follow_new_answers(study_maker: StudyMaker, researcher: TestClien
         db.merge(study)
     rater = study_maker.rater(study, "Cyd")
     assert study_maker.rate(study, rater, said()) is not None
-    assert 'raters/R3"' in researcher.get(f"{here}?criterion=quality").text
+    for _ in range(200):  # where it takes long to compute, the page may be some seconds old
+        if 'raters/R3"' in (text := researcher.get(f"{here}?criterion=quality").text):
+            break
+        time.sleep(0.1)
+    assert 'raters/R3"' in text

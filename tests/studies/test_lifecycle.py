@@ -20,7 +20,7 @@ from tests.helpers.visitors import Visitor
 def move(database: Database, study: Study, state: lifecycle.State) -> bool:
     """Put the study into a state."""
     with database.writer() as db:
-        return lifecycle.move(db, db.get_one(Study, study.id), state)
+        return lifecycle.change_state(db, db.get_one(Study, study.id), state)
 
 
 @pytest.mark.parametrize("state", ["paused", "closed"])

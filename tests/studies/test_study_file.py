@@ -45,7 +45,7 @@ def test_a_preset_is_a_whole_study(name: str) -> None:
     """It parses, and each question of it decides a filter or stands on a scale."""
     spec = parse(preset(name), name)
     assert spec.raters_per_clip >= 2
-    judged = {spec.truth_of(rule) for rule in spec.filters}
+    judged = {spec.deciding_criterion(rule) for rule in spec.filters}
     assert all(item.scale == "acr5" or item.key in judged for item in spec.criteria)
 
 
@@ -164,9 +164,9 @@ def test_a_file_read_from_disk_is_kept_word_for_word(tmp_path: Path) -> None:
 
 
 def test_a_filter_without_criterion_is_judged_by_the_first_accept_or_reject_question() -> None:
-    """`truth_of` never points at a five-step scale."""
+    """`deciding_criterion` never points at a five-step scale."""
     spec = parse(ACR, "acr")
-    assert {spec.truth_of(rule) for rule in spec.filters} == {"verdict"}
+    assert {spec.deciding_criterion(rule) for rule in spec.filters} == {"verdict"}
 
 
 PLACES = [number for number, line in enumerate(ACR.splitlines()) if VALUE.match(line)]

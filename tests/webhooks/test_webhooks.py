@@ -77,7 +77,7 @@ def added(database: Database, settings: Settings, study: Study, url: str) -> str
 def moved(database: Database, study: Study, state: lifecycle.State) -> None:
     """The study in another state."""
     with database.writer() as db:
-        lifecycle.move(db, lifecycle.by_slug(db, study.slug), state)
+        lifecycle.change_state(db, lifecycle.by_slug(db, study.slug), state)
 
 
 def later(**length: float) -> datetime:
