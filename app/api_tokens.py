@@ -1,4 +1,4 @@
-"""Tokens that let programs in: made once, shown once, kept as a hash, each with the scopes it was given."""
+"""API tokens for programs: shown once when created, stored as a hash, limited to their scopes."""
 
 import secrets
 from datetime import datetime
@@ -13,13 +13,13 @@ from app.models import ApiToken
 Scope = Literal["read", "judgments", "write"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 PREFIX = "clipjury_"
-"""So that a token that was put where it does not belong is recognised."""
+"""Lets people and secret scanners recognise a leaked token."""
 
 
 def create(db: Session, name: str, scopes: list[str]) -> str:
-    """Make a token; returns its secret, which nobody can read again.
+    """Create a token and return its secret, which cannot be read again later.
 
-    Raises AppError when the name is taken or a scope does not exist.
+    Raises AppError if the name is taken or a scope does not exist.
     """
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown or not scopes:
@@ -34,7 +34,7 @@ def create(db: Session, name: str, scopes: list[str]) -> str:
 
 
 def revoke(db: Session, name: str, *, now: datetime) -> None:
-    """End a token. Raises AppError when there is none of that name."""
+    """Revoke a token. Raises AppError if there is no token of this name."""
     token = db.exec(select(ApiToken).where(ApiToken.name == name)).first()
     if token is None:
         raise AppError(f"There is no token {name!r}.", "clipjury token list shows them.")
@@ -43,12 +43,15 @@ def revoke(db: Session, name: str, *, now: datetime) -> None:
 
 
 def listed(db: Session) -> list[ApiToken]:
-    """All tokens, the oldest first."""
+    """All tokens, oldest first."""
     return list(db.exec(select(ApiToken).order_by(col(ApiToken.id))))
 
 
 def check(db: Session, header: str | None, scope: Scope) -> ApiToken:
-    """The token of an `Authorization: Bearer ...` header, if it may do this; else a refusal."""
+    """The token of an `Authorization: Bearer ...` header.
+
+    Raises SignInNeeded if there is no valid token, NotAllowed if the token lacks the scope.
+    """
     kind, _, secret = (header or "").partition(" ")
     if kind.lower() != "bearer" or not secret.strip():
         raise SignInNeeded(

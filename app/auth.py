@@ -1,4 +1,4 @@
-"""Who is asking: invite links, the researcher's link, signed session cookies."""
+"""Sign raters and researchers in: secrets of links, and session cookies signed with the installation's key."""
 
 import base64
 import hashlib
@@ -23,16 +23,16 @@ MOST_SESSIONS = 20
 
 
 def token(settings: Settings, purpose: str) -> str:
-    """A link's secret: 128 bits that only the signing key can make, the same at every start.
+    """The secret of a link: 128 bits derived from the signing key, the same at every start.
 
-    The database keeps only `token_hash` of it, so a stolen copy of the database opens no link.
+    The database stores only its `token_hash`: a stolen copy of the database opens no link.
     """
     digest = hmac.new(settings.key, purpose.encode(), hashlib.sha256).digest()
     return base64.urlsafe_b64encode(digest[:16]).rstrip(b"=").decode()
 
 
 def token_hash(secret: str) -> str:
-    """What the database keeps of a link's secret."""
+    """SHA-256 of a link's secret, as the database stores it."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
@@ -42,12 +42,12 @@ def researcher_key(settings: Settings) -> str:
 
 
 def is_researcher_key(settings: Settings, given: str) -> bool:
-    """Compare in constant time."""
+    """True if this is the researcher's secret; compared in constant time."""
     return hmac.compare_digest(researcher_key(settings).encode(), given.strip().encode())
 
 
 def sign_in(request: Request, response: Response, role: Role, who: int) -> None:
-    """Give the browser a signed cookie that says who it is; who it was in other studies stays known."""
+    """Set a signed cookie that names the rater or researcher. The cookie keeps the rater's other studies too."""
     before = [one for one in sessions_of(request, role) if one != who]
     response.set_cookie(
         _cookie(request, role),
@@ -60,15 +60,17 @@ def sign_in(request: Request, response: Response, role: Role, who: int) -> None:
 
 
 def sign_out(request: Request, response: Response) -> None:
-    """Take both cookies back."""
+    """Delete both cookies."""
     for role in ("rater", "researcher"):
         response.delete_cookie(_cookie(request, role))
 
 
 @dataclass(frozen=True, slots=True)
 class SignedInRater:
-    """The rater of a session, as the request read them, and where their study stands: read with them, so that a copy
-    of the study kept in memory is never out of date. (A plain copy: an entity costs twice as much to read.)
+    """The rater of a session and the version and state of their study, as this request read them.
+
+    The study's version is read in the same query, so that a cached copy of the study is never out of date. It is a
+    plain copy because reading an ORM entity costs twice as much.
     """
 
     id: int
@@ -99,7 +101,7 @@ _FIND_LOCKED = _FIND.with_for_update(of=_TABLE)
 
 
 def find_rater(db: Session, who: int | None, *, lock: bool = False) -> SignedInRater | None:
-    """The rater of a session, unless the invitation was withdrawn; `lock` makes their other tabs wait."""
+    """The rater of a session; None if the invitation was withdrawn. `lock` makes the rater's other tabs wait."""
     if who is None:
         return None
     row = db.connection().execute(_FIND_LOCKED if lock else _FIND, {"who": who}).first()
@@ -107,12 +109,12 @@ def find_rater(db: Session, who: int | None, *, lock: bool = False) -> SignedInR
 
 
 def session_of(request: Request, role: Role) -> int | None:
-    """Who the cookie says the browser is now; None without one, or when it is forged or too old."""
+    """Id of the rater or researcher who is signed in; None without a valid cookie."""
     return next(reversed(sessions_of(request, role)), None)
 
 
 def sessions_of(request: Request, role: Role) -> list[int]:
-    """Everybody the browser has been, one rater per study, the present one last."""
+    """Ids of all raters this browser has signed in as, one per study, the current one last."""
     raw = request.cookies.get(_cookie(request, role))
     if raw is None:
         return []
@@ -126,13 +128,16 @@ def sessions_of(request: Request, role: Role) -> list[int]:
 
 @lru_cache(maxsize=4096)
 def _verified(key: bytes, role: Role, raw: str) -> tuple[tuple[int, ...], datetime]:
-    """Whom a cookie names and until when; raises for a forged one. Kept, for a browser sends the same one each time."""
+    """The ids in a cookie and when it expires; raises BadSignature for a forged cookie.
+
+    The result is cached because a browser sends the same cookie with every request.
+    """
     named, signed = _serializer_of(key, role).loads(raw, return_timestamp=True)
     return tuple(int(one) for one in named), signed + timedelta(seconds=SESSION_SECONDS)
 
 
 def rater_in(request: Request, db: Session, study_id: int) -> SignedInRater | None:
-    """Who this browser already is in a study."""
+    """The rater as whom this browser is signed in to a study, or None."""
     known = (find_rater(db, one) for one in reversed(sessions_of(request, "rater")))
     return next((rater for rater in known if rater is not None and rater.study_id == study_id), None)
 
@@ -144,7 +149,7 @@ def _cookie(request: Request, role: Role) -> str:
 
 @cache
 def _cookie_name(key: bytes, role: Role) -> str:
-    # Two ClipJurys on one machine share a cookie jar (ports do not separate cookies): the key's mark keeps them apart.
+    # Two installations on one machine share cookies (ports do not separate them): the hash of the key keeps them apart.
     return f"clipjury_{role}_{hashlib.sha256(key).hexdigest()[:8]}"
 
 
@@ -159,7 +164,7 @@ def _serializer_of(key: bytes, role: Role) -> URLSafeTimedSerializer:
 
 
 def session_rater(request: Request) -> int:
-    """The number in the rater's cookie, or a refusal."""
+    """Id of the rater in the cookie. Raises SignInNeeded without one."""
     who = session_of(request, "rater")
     if who is None:
         raise SignInNeeded(
@@ -170,7 +175,7 @@ def session_rater(request: Request) -> int:
 
 
 def signed_in_rater(request: Request, db: Session, *, lock: bool = False) -> SignedInRater:
-    """The rater whose browser asks, looked up in the caller's own session; else a refusal."""
+    """The rater who sent the request, read in the caller's database session. Raises SignInNeeded."""
     rater = find_rater(db, session_rater(request), lock=lock)
     if rater is None:
         raise SignInNeeded("This invitation is not valid any more.", "Ask the person who invited you for a new link.")
@@ -178,7 +183,7 @@ def signed_in_rater(request: Request, db: Session, *, lock: bool = False) -> Sig
 
 
 async def require_researcher(request: Request) -> None:
-    """Refuse everybody but the researcher."""
+    """Raise SignInNeeded or NotAllowed unless the researcher is signed in."""
     if session_of(request, "researcher") is not None:
         return
     if session_of(request, "rater") is not None:

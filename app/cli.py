@@ -1,4 +1,4 @@
-"""The `clipjury` command: parse, call the domain, print."""
+"""The `clipjury` command line: parse arguments, call the domain modules, print results."""
 
 import errno
 import os
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from app.db import Database
     from app.studies.study_file import StudyFile
 
-# Commands import what they need when they run: `clipjury --help` must not wait for the science libraries.
+# Commands import what they need when they run: `clipjury --help` must not load the science libraries.
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -60,7 +60,7 @@ def demo(
 
     home = load().home if "CLIPJURY_HOME" in os.environ else demo_study.HOME
     if check:
-        # A folder of its own: nobody's study gets the answers of a test.
+        # A temporary folder: the answers of this check must not enter a study.
         with TemporaryDirectory(prefix="clipjury-check-") as folder:
             settings = Settings(home=Path(folder), database_url="")
             demo_check.run(settings, demo_study.ensure(settings, open_database(settings), typer.echo), typer.echo)
@@ -213,10 +213,10 @@ def version() -> None:
 
 
 def main() -> None:
-    """Run the command; whatever goes wrong is one plain message and an exit code, never a traceback."""
+    """Run the command. An error is printed as one plain message with an exit code, never as a traceback."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a file's name need not be text
+            stream.reconfigure(errors="backslashreplace")  # a file name need not be valid text
     try:
         cli()
     except AppError as error:

@@ -1,4 +1,4 @@
-"""The database: SQLite or PostgreSQL by address, read and write sessions, migrations."""
+"""Database access on SQLite or PostgreSQL: sessions that read, sessions that write, migrations."""
 
 import sqlite3
 import threading
@@ -19,32 +19,32 @@ from app.settings import HERE
 
 
 class UtcTime(TypeDecorator[datetime]):
-    """A time with its zone: SQLite forgets the zone, so times are stored as UTC and come back as UTC."""
+    """Column type for times with a time zone. They are stored and returned in UTC, because SQLite keeps no zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Refuse a time without a zone: it would mean something else on another machine."""
+        """Convert to UTC. Raises ValueError for a time without a zone: its meaning would depend on the machine."""
         if value is not None and value.tzinfo is None:
             raise ValueError(f"{value} has no time zone")
         return None if value is None else value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Give SQLite's naive times their zone back."""
+        """Add the UTC zone to the naive times that SQLite returns."""
         return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
 
 
-PATIENCE = 30_000
-"""Milliseconds to wait for another program that writes."""
+LOCK_TIMEOUT = 30_000
+"""Milliseconds to wait for the lock while another program writes."""
 
 
 class WriterBusy(Exception):
-    """Raised by a writer who would not wait."""
+    """Another writer is at work, and this one asked not to wait."""
 
 
 class _WriterQueue:
-    """Where writers wait for their turn in SQLite, which has one at a time.
+    """Queue of the threads that want to write to SQLite, which allows one writer at a time.
 
     Queueing here instead of in SQLite's busy handler keeps the slowest request near the median (measured: p99
     14-18 ms against 224-337 ms).
@@ -56,7 +56,7 @@ class _WriterQueue:
         self.waiting = 0
 
     def take(self, *, wait: bool) -> None:
-        """Take the turn; who would not wait is refused as long as others do. Raises WriterBusy."""
+        """Wait for the turn. With `wait=False` raises WriterBusy if another thread writes or waits."""
         if not wait:
             if self.waiting or not self._lock.acquire(blocking=False):
                 raise WriterBusy
@@ -68,13 +68,15 @@ class _WriterQueue:
             self.waiting -= 1
 
     def give_back(self) -> None:
-        """Let the next one write."""
+        """Let the next thread write."""
         self._lock.release()
 
 
 class _WriterSession(Session):
-    """A session that takes its turn with its first statement, in the thread that runs the handler: taken any earlier,
-    waiting dependencies would fill the thread pool and the one they wait for could not go on.
+    """A session that waits for its turn at its first statement, in the thread that runs the handler.
+
+    If it waited earlier, waiting dependencies would fill the thread pool, and the writer they wait for could not
+    finish.
     """
 
     def __init__(self, engine: Engine, queue: _WriterQueue, *, wait: bool) -> None:
@@ -83,14 +85,14 @@ class _WriterSession(Session):
         self._has_turn = False
 
     def get_bind(self, *_about: Any, **_more: Any) -> Engine:
-        """The engine, now that it is this session's turn."""
+        """Wait for the turn, then return the engine."""
         if not self._has_turn:
             self._queue.take(wait=self._wait)
             self._has_turn = True
         return self._engine
 
     def close(self) -> None:
-        """End the transaction, then let the next one write."""
+        """End the transaction, then let the next thread write."""
         try:
             super().close()
         finally:
@@ -100,7 +102,7 @@ class _WriterSession(Session):
 
 
 class Database:
-    """One engine and its sessions. `reader()` sees, `writer()` commits when its block ends well."""
+    """A database: `reader()` opens a session that reads, `writer()` one that commits when its block succeeds."""
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         self.url = url
@@ -109,17 +111,17 @@ class Database:
             Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         self._queue = _WriterQueue()
         if self.is_sqlite:
-            # A transaction that reads first and writes later fails with "database is locked" under load: writers take
-            # SQLite's own lock, which holds against other programs, at the start.
+            # A transaction that reads first and writes later fails with "database is locked" under load. Writers
+            # therefore take SQLite's lock, which also excludes other programs, at the start.
             self.engine = _sqlite(url, "BEGIN IMMEDIATE", pool_size=pool_size)
-            self._at_once = _sqlite(url, "BEGIN IMMEDIATE", pool_size=1, patience=0)
+            self._at_once = _sqlite(url, "BEGIN IMMEDIATE", pool_size=1, timeout=0)
             self._read_engine = _sqlite(url, "BEGIN", pool_size=pool_size)
         else:
             self.engine = self._at_once = self._read_engine = _server(url, pool_size)
 
     @contextmanager
     def reader(self) -> Iterator[Session]:
-        """A session that sees one consistent state and never waits for a writer."""
+        """A session that reads one consistent state and never waits for a writer."""
         with _database_errors_explained(self.url), Session(self._read_engine) as session:
             yield session
 
@@ -127,7 +129,7 @@ class Database:
     def writer(self, *, wait: bool = True) -> Iterator[Session]:
         """A session whose changes are committed when the block ends, or rolled back when it raises.
 
-        On SQLite `wait=False` raises WriterBusy, before anything is done, while another thread or program writes.
+        On SQLite `wait=False` raises WriterBusy while another thread or program writes; nothing was done then.
         """
         try:
             with _database_errors_explained(self.url), self._writing(wait=wait) as session, session.begin():
@@ -139,7 +141,7 @@ class Database:
 
     @property
     def writers_wait(self) -> bool:
-        """Whether anybody waits for a turn on SQLite."""
+        """True if a thread waits to write to SQLite."""
         return self._queue.waiting > 0
 
     def _writing(self, *, wait: bool) -> Session:
@@ -148,11 +150,11 @@ class Database:
         return Session(self.engine, expire_on_commit=False)
 
     def migrate(self) -> None:
-        """Bring the tables to this version of ClipJury; does nothing when they are there already."""
+        """Migrate the tables to this version of ClipJury. Does nothing if they are up to date."""
         with _database_errors_explained(self.url), self.engine.connect() as connection:
             driver = connection.connection.dbapi_connection
             if self.is_sqlite:
-                # SQLite changes a table by making it anew; rows that refer to the old one must bear that.
+                # SQLite changes a table by creating a new one: foreign keys to the old table must be ignored meanwhile.
                 driver.execute("PRAGMA foreign_keys=OFF")  # type: ignore[union-attr]  # it is connected
             with connection.begin():
                 config = migration_config()
@@ -162,7 +164,7 @@ class Database:
                 driver.execute("PRAGMA foreign_keys=ON")  # type: ignore[union-attr]
 
     def has_tables(self) -> bool:
-        """Whether `migrate` has ever run here."""
+        """True if the database has ClipJury's tables."""
         with _database_errors_explained(self.url):
             return inspect(self.engine).has_table("study")
 
@@ -189,14 +191,14 @@ def _server(url: str, pool_size: int) -> Engine:
         ) from error
 
 
-def _sqlite(url: str, begin: str, *, pool_size: int, patience: int = PATIENCE) -> Engine:
-    """An engine whose transactions start with `begin` and wait so many milliseconds for other programs."""
+def _sqlite(url: str, begin: str, *, pool_size: int, timeout: int = LOCK_TIMEOUT) -> Engine:
+    """An engine whose transactions start with the statement `begin` and wait `timeout` milliseconds for the lock."""
 
     def set_up(connection: Any, _record: object) -> None:
-        # The driver must not open transactions by itself: `begin` says which kind.
+        # The driver must not open transactions itself: `begin` determines their kind.
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", f"busy_timeout={patience}", "foreign_keys=ON", "synchronous=FULL"):
+        for pragma in ("journal_mode=WAL", f"busy_timeout={timeout}", "foreign_keys=ON", "synchronous=FULL"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
@@ -207,7 +209,7 @@ def _sqlite(url: str, begin: str, *, pool_size: int, patience: int = PATIENCE) -
 
 
 class DatabaseLocked(AppError):
-    """Another program holds the database's lock."""
+    """Another program holds the lock of the database."""
 
 
 @contextmanager

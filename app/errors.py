@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 
 class AppError(Exception):
-    """A refusal in words. `message` names what is wrong, `remedy` what to do about it, `status` is the HTTP status.
+    """An error for a person. `message` says what is wrong, `remedy` what to do about it, `status` is the HTTP status.
 
     >>> str(AppError("There is no file pool.parquet.", "Make one: clipjury score FOLDER -o pool.parquet"))
     'There is no file pool.parquet. Make one: clipjury score FOLDER -o pool.parquet'
@@ -22,21 +22,21 @@ class AppError(Exception):
 
 
 class SignInNeeded(AppError):
-    """Nobody is signed in, and this address needs somebody (401)."""
+    """This address needs somebody who is signed in (401)."""
 
     def __init__(self, message: str, remedy: str) -> None:
         super().__init__(message, remedy, status=401)
 
 
 class NotAllowed(AppError):
-    """Somebody is signed in, but not for this (403)."""
+    """The person who is signed in may not do this (403)."""
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(message, remedy, status=403)
 
 
 class NotFound(AppError):
-    """There is no such thing (404)."""
+    """What was asked for does not exist (404)."""
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(message, remedy, status=404)

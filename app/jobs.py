@@ -1,4 +1,4 @@
-"""Work that takes longer than a request: done in a thread of its own, watched by whoever started it."""
+"""Run jobs that take longer than a request in background threads, and report how far they are."""
 
 import logging
 import threading
@@ -13,7 +13,7 @@ ReportProgress = Callable[[int, int], None]
 
 @dataclass
 class Job:
-    """One piece of work: how far it is, and what came of it. `result` is set when it ended well, `problem` else."""
+    """The state of a job: `done` of `total` steps. `result` is set when it succeeded, `problem` when it failed."""
 
     done: int = 0
     total: int = 0
@@ -22,19 +22,22 @@ class Job:
 
     @property
     def running(self) -> bool:
-        """Neither ended nor failed."""
+        """True until the job has succeeded or failed."""
         return self.result is None and self.problem is None
 
 
 class Jobs:
-    """Jobs by name; a name has one job at a time."""
+    """Background jobs by name. Each name has at most one running job."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
 
     def start(self, name: str, work: Callable[[ReportProgress], str]) -> Job:
-        """Begin, unless this name's job is at work already; `work` reports its steps and returns its result."""
+        """Start a job and return it; return the running job of this name if there is one.
+
+        `work` calls its argument with (steps done, steps in total) and returns the result.
+        """
         with self._lock:
             there = self._jobs.get(name)
             if there is not None and there.running:
@@ -44,7 +47,7 @@ class Jobs:
         return job
 
     def of(self, name: str) -> Job | None:
-        """The job of this name, if there was one since the server began."""
+        """The latest job of this name since the server started, or None."""
         with self._lock:
             return self._jobs.get(name)
 

@@ -1,4 +1,4 @@
-"""The languages of the rater's pages: English in the templates, the others in a catalogue of translations each."""
+"""Translate raters' pages: the templates hold the English text, a catalogue per language the translations."""
 
 from functools import cache
 from gettext import NullTranslations
@@ -16,17 +16,17 @@ Language = Literal["en", "zh-Hans"]
 
 ENGLISH: Language = "en"
 NAMES: dict[Language, str] = {"en": "English", "zh-Hans": "简体中文"}
-"""Every language, named in itself."""
+"""The name of each language in that language."""
 
 
 def marked(text: str) -> str:
-    """The text as it is; the mark says that a template will translate it, and that the catalogue must have it."""
+    """Return the text unchanged. The call marks it for translation: a template translates it later."""
     return text
 
 
 @cache
 def translations(language: Language) -> NullTranslations:
-    """The catalogue of a language, read from its text (`app/locale`) when it is first asked for."""
+    """The catalogue of a language, read from `app/locale` on first use."""
     if language == ENGLISH:
         return NullTranslations()
     path = HERE / "locale" / language.replace("-", "_") / "LC_MESSAGES" / "clipjury.po"
@@ -38,10 +38,10 @@ def translations(language: Language) -> NullTranslations:
 
 
 class Translator:
-    """What templates call for a text in a language: `_("Text with %(name)s", name=...)`; values are escaped, texts not.
+    """Translates the texts of templates: `_("Text with %(name)s", name=...)`. Values are escaped, texts are not.
 
-    A text without values is looked up once. (The template engine's own way takes ten times as long, which a page of
-    fifty texts feels.)
+    A text without values is looked up once: the template engine's own lookup takes ten times as long, which is
+    noticeable on a page of fifty texts.
     """
 
     def __init__(self, language: Language) -> None:
@@ -49,7 +49,7 @@ class Translator:
         self._known: dict[str, Markup] = {}
 
     def text(self, message: str, /, **values: object) -> Markup:
-        """The text in this language."""
+        """The translated text."""
         if values:
             return Markup(self._catalogue.gettext(message)) % values  # noqa: S704 - a template's or a catalogue's text
         if message not in self._known:
@@ -57,5 +57,5 @@ class Translator:
         return self._known[message]
 
     def counted(self, one: str, several: str, num: int, /, **values: object) -> Markup:
-        """The text for this number, which it can name as `%(num)s`."""
+        """The translated text for this number, in singular or plural. The text can show it as `%(num)s`."""
         return Markup(self._catalogue.ngettext(one, several, num)) % {"num": num, **values}  # noqa: S704 - likewise

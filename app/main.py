@@ -1,4 +1,4 @@
-"""The application: routers, static files, guards and error pages; nothing is created on import."""
+"""Assemble the web application: routers, static files, middleware, error pages. Importing it creates nothing."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
@@ -38,8 +38,8 @@ from app.web.researcher_process import ForwardToResearcherProcess, ResearcherPro
 from app.webhooks import webhooks
 
 HANDLERS_AT_ONCE = 6
-"""Threads for handlers. With the usual 40 the slowest requests wait longer (p95 of `next` under fifty raters:
-320-350 ms with 40, 210-290 ms with 6), because all of them want the interpreter's lock and the one writer."""
+"""Threads for handlers. With the default of 40 the slowest requests wait longer (p95 of `next` with fifty raters:
+320-350 ms with 40, 210-290 ms with 6), because all threads compete for the interpreter's lock and for the writer."""
 
 
 def create_app(
@@ -49,10 +49,10 @@ def create_app(
     researchers: ResearcherProcess | None = None,
     second: bool = False,
 ) -> FastAPI:
-    """A ready application on the settings' database, or on the one given.
+    """Create the application on the settings' database, or on the one given.
 
-    With `researchers` their pages come from that process; `second` is the application inside it, beside another that
-    keeps the tables and calls webhooks.
+    With `researchers` it forwards researchers' pages to that process. `second` is the application inside that process:
+    it neither migrates the database nor delivers webhooks, because the first application does.
     """
     db = database or Database(settings.database, pool_size=settings.pool_size)
 
@@ -77,7 +77,7 @@ def create_app(
     app.add_middleware(pages.Guard)
     app.mount("/api/v1", api.create_api(settings, db, app.state.cache), name="api")
     app.mount("/static", pages.StaticForever(directory=data_folder("static")), name="static")
-    # The busiest first: they are tried in this order. (What stands before `rate` has words after /rate/, no number.)
+    # Routers are tried in this order, so the busiest come first. (Those before `rating` match words after /rate/.)
     for routes in (
         my_answers,
         training,

@@ -1,4 +1,4 @@
-"""The tables. Forms are never these classes: table models accept wrong values silently."""
+"""Tables of the database. Forms never use these classes, because table models do not validate values."""
 
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol, get_args
@@ -20,7 +20,7 @@ from sqlmodel import Field, SQLModel, col
 
 from app.db import UtcTime
 
-# Constraint names must be the same on every database, or migrations cannot speak of them.
+# Constraint names must be the same on every database, because migrations refer to them.
 SQLModel.metadata.naming_convention = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -40,7 +40,7 @@ PURPOSES: tuple[str, ...] = (*get_args(WorkPurpose), *PURPOSES_BEFORE_WORK)
 
 
 def now() -> datetime:
-    """This moment, with its zone."""
+    """The current time in UTC."""
     return datetime.now(UTC)
 
 
@@ -49,7 +49,7 @@ def _one_of(column: str, *values: str) -> CheckConstraint:
 
 
 class Study(SQLModel, table=True):
-    """One question put to people about one drawn sample."""
+    """A study: raters judge a sample of clips that was drawn from a pool."""
 
     __table_args__ = (
         _one_of("score_visibility", "shown", "hidden", "after", "randomised"),
@@ -65,28 +65,28 @@ class Study(SQLModel, table=True):
     raters_per_clip: int
     seed: int
     study_file: str
-    """The TOML text the study was made from, whole."""
+    """The complete TOML text that the study was created from."""
     pool: str
     pool_fingerprint: str
     pool_clips: int
     design: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
-    """The draw as it was made: kind, seed, strata with population and drawn, notes."""
+    """How the sample was drawn: kind, seed, strata with their population and the number drawn, notes."""
     rules: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
-    """The study file's rules for raters (`rules.Rules`); empty for none."""
+    """The rules for raters (`rules.Rules`); empty if the study file has none."""
     state: str = "open"
-    """open: raters may work; paused and closed: they may not; archived: closed, and out of the list."""
+    """open: raters may rate; paused and closed: they may not; archived: closed and not listed."""
     version: int = 1
-    """Counts every change to what raters see or may do: copies of the study kept in memory are renewed by it."""
+    """Increases with every change to what raters see or may do. Cached copies of the study are renewed then."""
     has_simulated: bool = False
     show_simulated: bool = False
-    """Whether the results pages use the simulated panel. Never both kinds at once."""
+    """True if the results pages show the simulated raters instead of people. They are never mixed."""
     invite_hash: str = Field(unique=True)
-    """Hash of the open invite link's token."""
+    """Hash of the secret of the study's own open invite link."""
     created_at: datetime = Field(default_factory=now, sa_type=UtcTime)
 
 
 class Filter(SQLModel, table=True):
-    """An automated filter: a score of the pool and the range that it accepts."""
+    """An automated filter: a score of the pool and the range of values that it accepts."""
 
     __table_args__ = (UniqueConstraint("study_id", "name"),)
 
@@ -100,13 +100,13 @@ class Filter(SQLModel, table=True):
     minimum: float | None = None
     maximum: float | None = None
     criterion: str
-    """Key of the criterion whose judgments are this filter's truth."""
+    """Key of the criterion whose judgments this filter is compared with."""
     approximate: bool = False
     note: str = ""
 
 
 class Criterion(SQLModel, table=True):
-    """A question put to raters about a clip, and its scale."""
+    """A question that raters answer about each clip, and its scale."""
 
     __table_args__ = (UniqueConstraint("study_id", "key"),)
 
@@ -119,13 +119,13 @@ class Criterion(SQLModel, table=True):
     scale: str
     required: bool = True
     options: list[str] = Field(default_factory=list, sa_type=JSON)
-    """The words of a Likert scale from worst to best, the two ends of a slider, or the tags to choose from."""
+    """Words of a Likert scale from worst to best, words for the two ends of a slider, or the tags to choose from."""
     rubric: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
-    """What good, fair and poor mean, in words, and the clips that show them (`good`, `good_clip`, ...)."""
+    """Descriptions of good, fair and poor, and example clips (`good`, `good_clip`, ...)."""
 
 
 class Document(SQLModel, table=True):
-    """A version of the text raters agreed to. The newest of a kind is in force; judgments name theirs by its hash."""
+    """A version of a text that raters read. The newest of each kind is in force; judgments refer to one by its hash."""
 
     __table_args__ = (UniqueConstraint("study_id", "kind", "hash"), _one_of("kind", "guidelines", "consent"))
 
@@ -138,11 +138,11 @@ class Document(SQLModel, table=True):
 
 
 class StudyClip(SQLModel, table=True):
-    """A clip drawn from the pool, with the probability that it had of being drawn and a snapshot of its scores.
+    """A clip of a study, with its inclusion probability and a copy of its scores.
 
-    `role` "sample": drawn, and what every result speaks of. The others serve the raters' side and no result: training,
-    qualification and gold clips with known `answers`, attention clips with an instruction burnt in, example clips
-    of the rubric. They have no stratum and weight 0.
+    Clips with `role` "sample" were drawn from the pool, and all results are about them. The other roles enter no
+    result: training, qualification and gold clips with known `answers`, attention clips with an instruction in the
+    picture, example clips of the rubric. They have no stratum and weight 0.
     """
 
     __table_args__ = (
@@ -156,20 +156,20 @@ class StudyClip(SQLModel, table=True):
     clip: str
     role: str = "sample"
     block: int = 0
-    """Blocks are worked off one after the other; each holds its share of every stratum, so that stopping early
-    leaves a balanced study."""
+    """Blocks are rated one after the other. Each block holds its share of every stratum, so that a study that stops
+    early is balanced."""
     answers: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
-    """The known right answers by criterion key; empty for clips of the sample."""
+    """Reference answers by criterion key; empty for clips of the sample."""
     reason: str = ""
-    """Why they are right, told after a training clip."""
+    """Explanation of the reference answers, shown after a training clip."""
     criterion: str = ""
-    """The one criterion this clip was drawn for; empty means all of the study's."""
+    """Key of the only criterion asked about this clip; empty if all criteria are asked."""
     drawn_for: list[str] = Field(default_factory=list, sa_type=JSON)
-    """In a borderline draw the filters next to whose thresholds this clip lies; empty otherwise."""
+    """In a borderline draw, the filters whose thresholds this clip is close to; empty otherwise."""
     media: str
-    """The video file of the pool."""
+    """Path of the video file in the pool."""
     media_key: str = Field(index=True)
-    """The name under which browsers get it: random, so that it tells nothing; one per clip and study."""
+    """Random name of the prepared file for browsers; one per clip and study."""
     source: str
     duration: float
     width: int
@@ -181,7 +181,7 @@ class StudyClip(SQLModel, table=True):
 
 
 class Invite(SQLModel, table=True):
-    """An open invite link: everybody who opens it becomes a rater, up to `cap` of them, until it expires."""
+    """An open invite link: each person who opens it becomes a rater, at most `cap` of them, until it expires."""
 
     id: int = Field(default=None, primary_key=True)
     study_id: int = Field(foreign_key="study.id", index=True)
@@ -194,10 +194,10 @@ class Invite(SQLModel, table=True):
 
 
 class Rater(SQLModel, table=True):
-    """Somebody who judges clips in one study: a person, a simulated panel member of the demo, or a model.
+    """A rater in one study: a person, a simulated rater of the demo, or a model.
 
-    A model's ratings (a vision-language model's, another team's) come in by the API; they are compared with
-    people's and never enter the truth.
+    Ratings of a model (a vision-language model or another team's tool) arrive through the API. They are compared
+    with people's ratings and never enter the consensus.
     """
 
     __table_args__ = (
@@ -211,32 +211,32 @@ class Rater(SQLModel, table=True):
     name: str
     kind: str = "person"
     token_hash: str | None = Field(default=None, unique=True)
-    """Hash of a personal invite link's token; None for raters who came by the open link."""
+    """Hash of the secret of a personal invite link; None for raters who came through an open link."""
     shuffle: int = Field(sa_type=BigInteger)
-    """Multiplier of this rater's own random order over clips."""
+    """Multiplier that determines this rater's random order of the clips; see `shuffled_order`."""
     guidelines_hash: str | None = None
-    """The guidelines this rater has read; None before the first clip."""
+    """Hash of the guidelines that this rater has read; None before the first clip."""
     consent_hash: str | None = None
-    """The consent text this rater agreed to."""
+    """Hash of the consent text that this rater agreed to."""
     device: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
-    """What the device check found, with `passed`; empty before it."""
+    """Result of the device check, with `passed`; empty before the check."""
     tries: int = 0
-    """Qualification tries used up."""
+    """Number of attempts at the qualification."""
     qualified: bool | None = None
-    """Whether the qualification was passed; None before it is over."""
+    """True if the qualification was passed; None until it is finished."""
     ended: str = ""
-    """How the rater's work ended: completed, screened_out, returned, declined (no consent); empty while it goes on."""
+    """How the rater left: completed, screened_out, returned, declined (no consent); empty while they are rating."""
     taken: int = 0
-    """Clips taken so far in the work itself: the position in the rater's own sequence."""
+    """Clips handed out so far, without training and qualification: the position in the rater's sequence."""
     language: str = ""
-    """The language this rater chose; empty for the study's."""
+    """Language that this rater chose; empty for the study's language."""
     invite_id: int | None = Field(default=None, foreign_key="invite.id")
-    """The open link this rater came by; None for a personal one and for the study's first."""
+    """The open link this rater came through; None for a personal link and for the study's own link."""
     platform_ids: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
-    """What the recruitment platform calls this rater, study and session."""
+    """The recruitment platform's ids of this rater, study and session."""
     created_at: datetime = Field(default_factory=now, sa_type=UtcTime)
     expires_at: datetime | None = Field(default=None, sa_type=UtcTime)
-    """When a personal link ends; None for never."""
+    """When the personal link expires; None for never."""
     revoked_at: datetime | None = Field(default=None, sa_type=UtcTime)
 
 
@@ -254,7 +254,7 @@ def shuffled_order(shuffle: int | BindParameter[int]) -> ColumnElement[int]:
 
 
 class RaterRecord(Protocol):
-    """What the rating room needs of a rater: the row itself, or the copy that a request read."""
+    """The fields of a rater that rating needs: those of the row itself, or of the copy that a request read."""
 
     @property
     def id(self) -> int: ...
@@ -271,14 +271,14 @@ class RaterRecord(Protocol):
 
 
 class Assignment(SQLModel, table=True):
-    """One of the places a clip has for raters.
+    """One rater's task to judge one clip. A clip of the sample has as many places as it needs raters.
 
-    open: free; held: reserved for a rater until `lease_until`; done: answered; expired: the rater went silent and
-    the place was given away; skipped: the rater said why not; surplus: answered after the place had gone to
-    somebody else, kept but not counted towards the clip's raters.
+    `status` open: the place is free; held: reserved for a rater until `lease_until`; done: answered; expired: the
+    rater did not answer in time and the place was given to another rater; skipped: the rater gave a reason not to
+    answer; surplus: answered after the place was given to another rater; stored, but the clip does not count it.
 
-    Only those with `purpose` "sample" are places. The others belong to one rater from the start, are never opened
-    for somebody else and enter no result of the sample: repeats (the same rater and clip, `occasion` 1, 2, ...), gold
+    Only assignments with `purpose` "sample" are places. The others belong to one rater from the start, never become
+    free for another rater and enter no result: repeats (the same rater and clip, `occasion` 1, 2, ...), gold
     and attention clips, stabilisers, training, qualification.
     """
 
@@ -295,7 +295,7 @@ class Assignment(SQLModel, table=True):
     study_id: int = Field(foreign_key="study.id")
     study_clip_id: int = Field(foreign_key="studyclip.id", index=True)
     place: int
-    """0 for a clip's first rater, 1 for its second, ...; -1 for what is no place."""
+    """0 for a clip's first rater, 1 for its second, ...; -1 if the assignment has no place number."""
     purpose: str = "sample"
     occasion: int = 0
     status: str = "open"
@@ -320,7 +320,7 @@ def is_work(assignments: type[Assignment] = Assignment) -> ColumnElement[bool]:
 
 
 class Judgment(SQLModel, table=True):
-    """One answer to one criterion, never changed: an edit is a new row with the next revision."""
+    """One answer to one criterion. Rows are never changed: a corrected answer is a new row with the next revision."""
 
     __table_args__ = (
         UniqueConstraint("submission", "criterion_id"),
@@ -336,28 +336,28 @@ class Judgment(SQLModel, table=True):
     value: str
     revision: int
     submission: str
-    """Made in the browser before sending: the same answer sent twice is stored once."""
+    """Id that the browser creates before sending, so that an answer sent twice is stored once."""
     arm: str
     guidelines_hash: str
     facts: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
-    """How the clip was watched and answered, as the browser reported it."""
+    """How the clip was watched and answered, as reported by the browser."""
     created_at: datetime = Field(default_factory=now, sa_type=UtcTime)
 
 
 class ApiToken(SQLModel, table=True):
-    """Lets a program in: the hash of its secret, and what it may do."""
+    """A token for a program: the hash of its secret, and its scopes."""
 
     id: int = Field(default=None, primary_key=True)
     name: str = Field(unique=True)
     token_hash: str = Field(unique=True)
     scopes: list[str] = Field(default_factory=list, sa_type=JSON)
-    """read: studies, progress, estimates; judgments: every answer; write: ratings of models."""
+    """read: studies, progress, estimates; judgments: all answers; write: ratings of models."""
     created_at: datetime = Field(default_factory=now, sa_type=UtcTime)
     revoked_at: datetime | None = Field(default=None, sa_type=UtcTime)
 
 
 class Event(SQLModel, table=True):
-    """Something that happened to a study which no judgment tells: a skip, an expired lease, a changed setting."""
+    """Something that happened in a study other than a judgment: a skip, an expired lease, a changed setting."""
 
     id: int = Field(default=None, primary_key=True)
     study_id: int = Field(foreign_key="study.id", index=True)

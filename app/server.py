@@ -1,4 +1,4 @@
-"""Start the server: check the port, print the links, serve until Ctrl-C."""
+"""Start the server: open the port, print the links, serve until Ctrl-C."""
 
 import gc
 import os
@@ -20,12 +20,12 @@ from app.raters.invite_list import links
 from app.settings import HOST, Settings
 from app.web.researcher_process import ResearcherProcess
 
-YIELDING = 5
-"""How far the researchers' process stands back for the raters', in steps of the operating system's 0 to 19."""
+NICENESS = 5
+"""Niceness of the researchers' process (0 to 19): the raters' process gets the CPU first."""
 
 
 def serve(settings: Settings, database: Database, *, port: int, say: Callable[[str], object]) -> None:
-    """Serve until interrupted: raters from one process (SQLite gains nothing from more), researchers from another."""
+    """Serve until interrupted: raters from one process (more would not help with SQLite), researchers from another."""
     with listening(port) as door, _researchers(settings) as researchers:
         server = _AnnouncingServer(config(create_app(settings, database=database, researchers=researchers)))
         chosen = door.getsockname()[1]
@@ -35,7 +35,7 @@ def serve(settings: Settings, database: Database, *, port: int, say: Callable[[s
         ]
         server.say = say
         _forget_modules()
-        with suppress(KeyboardInterrupt):  # how a person ends it
+        with suppress(KeyboardInterrupt):  # Ctrl-C ends the server
             server.run(sockets=[door])
         say("Stopped.")
 
@@ -53,19 +53,19 @@ def _researchers(settings: Settings) -> Iterator[ResearcherProcess | None]:
 
 
 def serve_researchers(door: int) -> None:
-    """Serve researchers' pages on a listening socket until the other end of the standard input is closed."""
-    os.nice(YIELDING)
+    """Serve researchers' pages on the socket with file descriptor `door` until standard input is closed."""
+    os.nice(NICENESS)
     way = socket.socket(fileno=door)
     folder = Path(way.getsockname()).parent
     server = uvicorn.Server(config(create_app(Settings(), second=True)))
     threading.Thread(target=_end_with_the_other, args=(server,), daemon=True).start()
     _forget_modules()
     server.run(sockets=[way])
-    rmtree(folder, ignore_errors=True)  # a server that was killed could not
+    rmtree(folder, ignore_errors=True)  # a server that was killed did not remove it
 
 
 def _forget_modules() -> None:
-    """Modules stay, so no search for garbage needs to go through them again: each took a tenth of a second."""
+    """Exclude loaded modules from garbage collection: scanning them takes a tenth of a second each time."""
     gc.collect()
     gc.freeze()
 
@@ -76,20 +76,20 @@ def _end_with_the_other(server: uvicorn.Server) -> None:
 
 
 class _AnnouncingServer(uvicorn.Server):
-    """Says where it serves once it does, not before."""
+    """A server that prints its links when it is ready, not before."""
 
     lines: list[str]
     say: Callable[[str], object]
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then speak."""
+        """Start, then print the links."""
         await super().startup(sockets)
         for line in self.lines:
             self.say(line)
 
 
 def config(app: FastAPI) -> uvicorn.Config:
-    """How uvicorn runs the application: quiet, no server name in headers, links never in a log."""
+    """Configuration of uvicorn: few messages, no server name in headers, no access log, which would contain links."""
     return uvicorn.Config(
         app,
         log_level="warning",
@@ -102,7 +102,7 @@ def config(app: FastAPI) -> uvicorn.Config:
 
 
 def listening(port: int) -> socket.socket:
-    """A socket that owns the port, or a sentence that says who may have it."""
+    """Listen on the port. Raises AppError if the port cannot be used."""
     door = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -1,4 +1,4 @@
-"""Where things lie and how the server behaves: read once from the environment, never changed afterwards."""
+"""Settings of one installation, read once from environment variables `CLIPJURY_*`."""
 
 import os
 import secrets
@@ -14,58 +14,58 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from app.errors import AppError
 
 HOST = "127.0.0.1"
-"""Where the server listens: this machine alone."""
+"""Address the server listens on: reachable from this machine only."""
 
 HERE = Path(__file__).resolve().parent
 
 
 def data_folder(name: str) -> Path:
-    """The folder `templates`, `static`: inside the wheel `app/_data/`, in a checkout beside `app/`."""
+    """Path of the folder `templates` or `static`: in `app/_data/` of a wheel, next to `app/` in a checkout."""
     packed = HERE / "_data" / name
     return packed if packed.is_dir() else HERE.parent / name
 
 
 class Settings(BaseSettings):
-    """All settings, each from `CLIPJURY_<NAME>`; defaults suit one machine."""
+    """All settings, each read from `CLIPJURY_<NAME>`. The defaults suit a single machine."""
 
     model_config = SettingsConfigDict(env_prefix="CLIPJURY_", frozen=True, extra="ignore")
 
     home: Path = Path("clipjury-data")
-    """Folder of the database, the clips made ready for browsers, and the signing key."""
+    """Folder of the database, the prepared clips and the signing key."""
 
     database_url: str = ""
     """`postgresql+psycopg://...`; empty means SQLite in `home`."""
 
     lease_minutes: float = Field(default=20.0, gt=0, le=100_000, allow_inf_nan=False)
-    """How long a clip stays reserved for a rater who has gone silent."""
+    """Minutes for which a clip stays reserved for a rater who does not answer."""
 
     pool_size: int = Field(default=10, ge=1)
-    """Database connections held open."""
+    """Database connections that are kept open."""
 
     researcher_process: bool = True
-    """Whether researchers' pages have a process of their own: statistics then slow no rater, for some memory."""
+    """True to serve researchers' pages from a second process: computing statistics then does not slow raters down."""
 
     webhooks_private: bool = False
-    """Whether webhooks may call addresses inside this machine's own networks."""
+    """True if webhooks may call addresses in private networks."""
 
     @property
     def lease(self) -> timedelta:
-        """`lease_minutes` as a length of time."""
+        """`lease_minutes` as a `timedelta`."""
         return timedelta(minutes=self.lease_minutes)
 
     @property
     def database(self) -> str:
-        """The address SQLAlchemy connects to."""
+        """The URL that SQLAlchemy connects to."""
         return self.database_url or f"sqlite:///{self.home.resolve() / 'clipjury.db'}"
 
     @property
     def media(self) -> Path:
-        """Folder of the clips as raters' browsers get them, under names that tell nothing."""
+        """Folder of the prepared clips, under random names."""
         return self.home / "media"
 
     @cached_property
     def key(self) -> bytes:
-        """The key that signs sessions and invite links; made once, readable by its owner only."""
+        """The key that signs sessions and invite links. It is created once, readable by its owner only."""
         path = self.home / "signing.key"
         try:
             if not path.exists():
@@ -88,7 +88,7 @@ KEY_BYTES = 32
 
 
 def _make_key(path: Path) -> None:
-    """Write the key whole or not at all, readable by its owner only; a key somebody made meanwhile stays."""
+    """Write a new key atomically, readable by its owner only. A key that another process has just written is kept."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent)  # made with mode 0600
     try:
@@ -101,7 +101,7 @@ def _make_key(path: Path) -> None:
 
 
 def load() -> Settings:
-    """The settings of the environment, or a sentence that names the wrong one."""
+    """Read the settings from the environment. Raises AppError that names the first invalid setting."""
     try:
         return Settings()
     except ValidationError as error:

@@ -32,7 +32,7 @@ def list_(study: Study) -> None:
     from app.webhooks import webhooks
 
     with existing_database(load()).reader() as db:
-        for one in webhooks.standing(db, lifecycle.by_slug(db, study)):
+        for one in webhooks.of_study(db, lifecycle.by_slug(db, study)):
             typer.echo(f"{one.url}: {one.state}; added {one.added:%Y-%m-%d}")
 
 

@@ -1,4 +1,4 @@
-"""Rendering and the guards every response passes: whole pages or one block, content policy, origin check."""
+"""Render pages, open database sessions for requests, and protect every response: content policy, origin check."""
 
 import hashlib
 import logging
@@ -44,12 +44,12 @@ VERSION = re.compile(r"[0-9a-f]{10}")
 
 
 def _count(value: int) -> str:
-    """A count with thin spaces between thousands."""
+    """A count with thin spaces between thousands: 12 345."""
     return f"{value:,}".replace(",", "\u2009")
 
 
 def _ago(value: datetime) -> str:
-    """How long ago, in words."""
+    """How long ago a time was: "3 hours ago"."""
     seconds = (datetime.now(UTC) - value).total_seconds()
     for size, word in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
         if seconds >= size:
@@ -59,12 +59,12 @@ def _ago(value: datetime) -> str:
 
 
 def _figure(value: float | None, digits: int = 2) -> str:
-    """A number at fixed digits; a dash where there is none."""
+    """A number with a fixed number of decimals; a dash for None."""
     return "–" if value is None else f"{value:.{digits}f}".replace("-", "\u2212")
 
 
 def _digits(value: float) -> str:
-    """A score with six figures that matter."""
+    """A score with six significant digits."""
     return f"{value:.6g}".replace("-", "\u2212")
 
 
@@ -80,7 +80,7 @@ def static_version() -> str:
 
 @cache
 def templates(language: Language = ENGLISH) -> Environment:
-    """A language's template environment: escaped, and a misspelt name is an error, not an empty place."""
+    """The template environment of a language. Values are escaped, and an unknown name is an error."""
     environment = Environment(
         loader=FileSystemLoader(data_folder("templates")),
         extensions=["jinja2.ext.i18n"],
@@ -105,13 +105,13 @@ def templates(language: Language = ENGLISH) -> Environment:
 
 @lru_cache(maxsize=512)
 def fragment(language: Language, name: str, **values: Hashable) -> Markup:
-    """A part of a page that is the same for many clips (questions, keys), rendered once for the same values."""
+    """A part of a page that is the same for many clips (questions, keys), rendered once for each set of values."""
     return Markup(templates(language).get_template(name).render(values))  # noqa: S704 - the template has escaped it
 
 
 @cache
 def mark(name: str) -> Markup:
-    """A small drawing."""
+    """An icon of `mark.html`, as SVG."""
     return Markup(templates().get_template("shared/mark.html").render(name=name).strip())  # noqa: S704 - the template's own
 
 
@@ -129,33 +129,33 @@ def page(
 
 
 def refusal(request: Request, error: AppError) -> HTMLResponse:
-    """An error as a page in words, or as a block for htmx."""
+    """The page that shows an error; only its block if htmx asks."""
     context = {"status": error.status, "message": error.message, "remedy": error.remedy}
     return page(request, "error.html", context, block="notice", status=error.status)
 
 
 def is_htmx(request: Request) -> bool:
-    """Whether htmx asks, which wants a block and no whole page."""
+    """True if htmx sent the request: it needs one block instead of a whole page."""
     return request.headers.get("hx-request") == "true"
 
 
 def see(path: str) -> RedirectResponse:
-    """Go on to another page after a form."""
+    """Redirect to another page after a form was handled."""
     return RedirectResponse(path, status_code=303)
 
 
 def speak(request: Request, chosen: str, study: str = "") -> None:
-    """Answer this request in the language that the rater chose, else in the study's, else in English."""
+    """Set the language of this request: the rater's choice, else the study's language, else English."""
     request.state.language = next((one for one in (chosen, study) if one in get_args(Language)), ENGLISH)
 
 
 def spoken(request: Request) -> Language:
-    """The language in which this request is answered: English until `speak` was called."""
+    """The language in which this request is answered; English unless `speak` was called."""
     return cast(Language, getattr(request.state, "language", ENGLISH))
 
 
 def database(request: Request) -> Database:
-    """The application's database."""
+    """The database of the application that handles this request."""
     db: Database = request.app.state.database
     return db
 
@@ -170,8 +170,8 @@ def _writer(request: Request) -> Iterator[Session]:
         yield session
 
 
-# scope="function": the commit happens before the answer leaves. FastAPI's default ends a dependency after the
-# response was sent, which could acknowledge a judgment and then lose it.
+# scope="function" commits before the response is sent. FastAPI's default ends a dependency after the response, which
+# could acknowledge a judgment and then lose it.
 Reader = Annotated[Session, Depends(_reader, scope="function")]
 Writer = Annotated[Session, Depends(_writer, scope="function")]
 
@@ -189,13 +189,13 @@ REFUSED = PlainTextResponse(
 
 
 class Guard:
-    """Refuses forms from other sites; sends every answer with the content policy."""
+    """Middleware that rejects forms from other sites and adds the content policy to every response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or refuse it."""
+        """Handle the request, or reject it."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -206,7 +206,7 @@ class Guard:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                # A page may bring a stricter content policy of its own: two would both apply.
+                # A page may set a stricter content policy itself; with two policies both would apply.
                 own = {name for name, _value in message["headers"]}
                 message["headers"] = [*message["headers"], *(pair for pair in HEADERS if pair[0] not in own)]
             await send(message)
@@ -215,8 +215,8 @@ class Guard:
         try:
             await (self.app if allowed else REFUSED)(scope, receive, send_guarded)
         except Exception:
-            # Here and not in the framework's outermost handler, so that this page too has the headers.
-            # Only the first part of the address: the rest of an invite link is its secret.
+            # Handled here and not in the framework's outermost handler, so that the error page has the headers too.
+            # Only the first part of the address is logged: the rest of an invite link is its secret.
             log.exception("unforeseen error at /%s", scope["path"].split("/")[1])
             if started:
                 raise
@@ -226,8 +226,8 @@ class Guard:
 
 
 def _same_origin(headers: Headers) -> bool:
-    # Browsers of today send Sec-Fetch-Site; Origin covers older ones. A client that sends neither is no browser
-    # and carries nobody's cookies but its own.
+    # Current browsers send Sec-Fetch-Site; Origin covers older ones. A client that sends neither is not a browser
+    # and carries only its own cookies.
     site = headers.get("sec-fetch-site")
     if site is not None:
         return site in ("same-origin", "none")

@@ -1,8 +1,8 @@
-"""How the busiest rating handlers run: at once where the database is free, else in threads that may wait.
+"""Run the busiest rating handlers on the event loop if the database is free, otherwise in threads that may wait.
 
-Between a thread and the event loop the interpreter's lock changes hands many times a request: fifty raters are served
-a quarter faster without (measured). What must wait - for a writer of another thread or program, for a database server
-- waits in a thread of the rating room's own, so that videos and other pages go on.
+A thread and the event loop hand the interpreter's lock to each other many times per request: without a thread, fifty
+raters are served a quarter faster (measured). A handler that must wait, for a writer of another thread or program or
+for a database server, waits in a thread reserved for rating, so that videos and other pages are not delayed.
 """
 
 from collections.abc import Callable
@@ -18,19 +18,21 @@ from app.db import Database, WriterBusy
 from app.web.pages import database
 
 THREADS_FOR_A_SERVER = 6
-Asked = ParamSpec("Asked")
+Parameters = ParamSpec("Parameters")
 
 
 def prepare(app: FastAPI, db: Database) -> None:
-    """Say how many of these handlers may wait at once; called when the server starts."""
+    """Set how many of these handlers may wait at the same time. The server calls this when it starts."""
     app.state.rating_threads = CapacityLimiter(1 if db.is_sqlite else THREADS_FOR_A_SERVER)
 
 
-def in_turn(handler: Callable[Asked, Response]) -> Callable[Asked, Any]:
-    """A handler that begins with `writer(request)`, before which it does nothing; its argument is named `request`."""
+def in_turn(handler: Callable[Parameters, Response]) -> Callable[Parameters, Any]:
+    """Decorator of a handler that starts with `writer(request)`. The handler must have a parameter named `request`,
+    and do nothing before it opens the session, because it may be started twice.
+    """
 
     @wraps(handler)
-    async def turned(*args: Asked.args, **kwargs: Asked.kwargs) -> Response:
+    async def turned(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Response:
         request = kwargs["request"]
         assert isinstance(request, Request)
         if database(request).is_sqlite:
@@ -45,5 +47,5 @@ def in_turn(handler: Callable[Asked, Response]) -> Callable[Asked, Any]:
 
 
 def writer(request: Request) -> AbstractContextManager[Session]:
-    """The session of a handler `in_turn`."""
+    """The database session of a handler decorated with `in_turn`."""
     return database(request).writer(wait=request.state.may_wait)

@@ -1,7 +1,8 @@
-"""Researchers' pages come from a process of their own, so that raters at work never wait for statistics.
+"""Serve researchers' pages from a second process, so that raters do not wait while statistics are computed.
 
-The server's process answers raters; what is asked under `/studies` and `/api` it passes on, over a socket that only
-this user can reach. Both read the same database. The second process ends with the first one, however that ends.
+The server process answers raters. It forwards requests for `/studies` and `/api` to the second process, through a
+socket that only this user can open. Both processes use the same database. The second process ends when the first
+one ends, for whatever reason.
 """
 
 import os
@@ -24,42 +25,44 @@ from app.web import pages
 
 PREFIXES = ("/studies", "/api")
 OF_ONE_CONNECTION = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"date"})
-"""Headers that speak of a connection and not of what is sent, and the one that each server writes."""
+"""Headers about one connection, and the date header that each server writes itself. They are not forwarded."""
 
-LONGEST = 70
-"""Letters of a folder's name in which a socket finds room: the system allows about a hundred in all."""
+MAX_FOLDER_LENGTH = 70
+"""Characters of the folder's path: the operating system limits a socket's path to about a hundred."""
 
 
 class ResearcherProcess:
-    """The second process and the way to it. The socket is the server's own: a request waits there for a process that
-    is starting, and a process that stopped is followed by another.
+    """The second process and the socket to it.
+
+    The socket belongs to the server process: requests wait in it while the second process starts, and a process that
+    stopped is started again.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        place = gettempdir() if len(gettempdir()) < LONGEST else "/tmp"  # noqa: S108 - a folder of its own in there
+        place = gettempdir() if len(gettempdir()) < MAX_FOLDER_LENGTH else "/tmp"  # noqa: S108 - a folder of its own in there
         self._folder = TemporaryDirectory(prefix="clipjury-", dir=place, ignore_cleanup_errors=True)
         path = str(Path(self._folder.name) / "researchers")
         self._door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._door.bind(path)
         self._door.listen(256)
-        self._way = httpx2.AsyncHTTPTransport(uds=path)  # and no client around it: that would keep people's cookies
+        self._way = httpx2.AsyncHTTPTransport(uds=path)  # not a client, which would store people's cookies
         self._process = self._start()
 
     def _start(self) -> "subprocess.Popen[bytes]":
         own = {f"CLIPJURY_{name.upper()}": str(getattr(self._settings, name)) for name in Settings.model_fields}
         door = self._door.fileno()
-        return subprocess.Popen(  # noqa: S603 - this very program, and a number
-            # -P: nothing in the folder one happens to stand in takes the place of a package.
+        return subprocess.Popen(  # noqa: S603 - this program itself, and a number
+            # -P: files of the current folder must not be imported instead of packages.
             [sys.executable, "-P", "-c", f"from app.server import serve_researchers; serve_researchers({door})"],
             env=os.environ | own,
-            stdin=subprocess.PIPE,  # at its end the process knows that the server is gone
+            stdin=subprocess.PIPE,  # the process ends when this pipe is closed
             pass_fds=[door],
-            start_new_session=True,  # Ctrl-C is for the server
+            start_new_session=True,  # Ctrl-C must reach the server only
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass one request on and its answer back."""
+        """Forward one request and send its response back."""
         request = Request(scope, receive)
         if self._process.poll() is not None:
             self._process = self._start()
@@ -74,7 +77,7 @@ class ResearcherProcess:
         await response(scope, receive, send)
 
     def end(self) -> None:
-        """Stop the process and take the socket away."""
+        """Stop the process and remove the socket."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         try:
@@ -99,16 +102,16 @@ def _of_content(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]
 
 
 class ForwardToResearcherProcess:
-    """Middleware that sends researchers' requests to their process, where there is one."""
+    """Middleware that forwards researchers' requests to the second process, if there is one."""
 
     def __init__(self, app: ASGIApp, researchers: ResearcherProcess | None) -> None:
         self.app = app
         self.researchers = researchers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, here or there."""
-        theirs = scope["type"] == "http" and any(_under(scope["path"], prefix) for prefix in PREFIXES)
-        await (self.researchers if self.researchers and theirs else self.app)(scope, receive, send)
+        """Forward the request, or handle it in this process."""
+        forwarded = scope["type"] == "http" and any(_under(scope["path"], prefix) for prefix in PREFIXES)
+        await (self.researchers if self.researchers and forwarded else self.app)(scope, receive, send)
 
 
 def _under(path: str, prefix: str) -> bool:

@@ -1,7 +1,7 @@
-"""Calling an address that a researcher gave: public ones alone, no redirect followed, never for long.
+"""Send an HTTP request to an address that a researcher entered: public addresses only, no redirects, with a timeout.
 
-The name is looked up once, every address found is checked, and the call goes to the very address that was checked: a
-name that answers differently the second time gains nothing.
+The host name is resolved once, each IP address found is checked, and the connection is made to the address that was
+checked. A name that resolves differently the second time is therefore no risk.
 """
 
 import http.client
@@ -13,24 +13,24 @@ from urllib.parse import SplitResult, urlsplit
 
 from app.errors import AppError
 
-SECONDS = 10.0
-MOST_LETTERS = 500
+TIMEOUT_SECONDS = 10.0
+MAX_URL_LENGTH = 500
 PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a call."""
+    """The result of a request: whether it succeeded, and a description."""
 
     ok: bool
     words: str
 
 
 def check(url: str, *, private: bool) -> tuple[SplitResult, str]:
-    """The address in parts, and the IP address to call. `private` allows addresses inside this network.
+    """Check a URL; return its parts and the IP address to connect to. `private` allows private networks.
 
-    Raises AppError for what is no http or https address, carries a password, cannot be found, or lies in a private,
-    loopback, link-local or otherwise not public network.
+    Raises AppError if the URL is not an http or https address, contains a password, cannot be resolved, or resolves to
+    an address that is not public (private, loopback, link-local, ...).
     """
     try:
         parts = urlsplit(url)
@@ -38,7 +38,7 @@ def check(url: str, *, private: bool) -> tuple[SplitResult, str]:
     except ValueError as error:
         raise AppError(f"{url[:100]} is no address ({error}).", "Give it as https://host/path", status=422) from error
     control = any(ord(letter) < 33 or ord(letter) == 127 for letter in url)
-    if parts.scheme not in PORTS or not parts.hostname or control or len(url) > MOST_LETTERS or not url.isascii():
+    if parts.scheme not in PORTS or not parts.hostname or control or len(url) > MAX_URL_LENGTH or not url.isascii():
         raise AppError(f"{url[:100]!r} cannot be called.", "Give it as https://host/path", status=422)
     if parts.username is not None or parts.password is not None:
         raise AppError("The address carries a name or password.", "The signature says who calls.", status=422)
@@ -58,7 +58,7 @@ def check(url: str, *, private: bool) -> tuple[SplitResult, str]:
 
 
 def is_public(place: str) -> bool:
-    """Whether an IP address can be meant by anybody on the internet; addresses inside others are looked into.
+    """True if an IP address is public. IPv4 addresses that are embedded in IPv6 addresses are checked too.
 
     >>> is_public("93.184.215.14"), is_public("127.0.0.1"), is_public("::ffff:10.0.0.1"), is_public("169.254.169.254")
     (True, False, False, False)
@@ -75,41 +75,41 @@ def is_public(place: str) -> bool:
 
 
 def post(url: str, body: bytes, headers: dict[str, str], *, private: bool) -> Outcome:
-    """Send the body. A 2xx answer is success; anything else, a redirect too, is not. Raises for no fault over there."""
+    """Send the body. A 2xx status is success; anything else, also a redirect, is not. Network errors do not raise."""
     try:
         parts, place = check(url, private=private)
     except AppError as error:
         return Outcome(False, error.message)
     assert parts.hostname is not None, "checked"
     port = parts.port or PORTS[parts.scheme]
-    called = _Call(parts.hostname, port, place, secure=parts.scheme == "https")
+    connection = _CheckedConnection(parts.hostname, port, place, secure=parts.scheme == "https")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
-        called.request(
+        connection.request(
             "POST",
             path,
             body=body,
             headers={"Content-Type": "application/json", "User-Agent": "ClipJury", "Connection": "close"} | headers,
         )
-        status = called.getresponse().status
+        status = connection.getresponse().status
     except (OSError, http.client.HTTPException) as error:
         return Outcome(False, f"{type(error).__name__}: {error}"[:200])
     finally:
-        called.close()
+        connection.close()
     return Outcome(200 <= status < 300, f"answered {status}")
 
 
-class _Call(http.client.HTTPConnection):
-    """A connection to the address that was checked, which calls the host by its name."""
+class _CheckedConnection(http.client.HTTPConnection):
+    """A connection to the IP address that was checked, with the host's name in headers and certificate checks."""
 
     def __init__(self, host: str, port: int, place: str, *, secure: bool) -> None:
-        super().__init__(host, port, timeout=SECONDS)
+        super().__init__(host, port, timeout=TIMEOUT_SECONDS)
         self._place, self._secure = place, secure
         if secure:
             self.default_port = PORTS["https"]
 
     def connect(self) -> None:
-        """Go to the checked address."""
+        """Connect to the checked address."""
         self.sock = socket.create_connection((self._place, self.port), self.timeout)
         if self._secure:
             self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)

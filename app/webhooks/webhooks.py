@@ -1,8 +1,8 @@
-"""Webhooks: another program is told when a study is closed, signed, again and again until it has heard.
+"""Webhooks: send a signed message to another program when a study is closed, and retry until it is received.
 
-Everything stands in the study's events: a webhook added or removed, each try and its outcome. What is due is read from
-them, so a restarted server goes on where it stopped; a receiver may hear the same delivery twice and tells it by its
-number. The secret is made from the signing key and is stored nowhere.
+Webhooks and delivery attempts are events of the study. What is due is computed from these events, so a restarted
+server continues where it stopped. A receiver may get the same delivery twice and recognises it by its number. The
+secret is derived from the signing key and is not stored.
 """
 
 import hashlib
@@ -30,17 +30,17 @@ from app.webhooks import calls
 
 log = logging.getLogger("clipjury")
 ADDED, REMOVED, TRIED = "webhook_added", "webhook_removed", "webhook_tried"
-TELLING = ("closed", "archived")
-"""Events of a study that webhooks are told."""
-WAITS = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800, 7200, 21_600, 86_400))
-"""After each failed try the next waits this long; after the last of them nobody tries any more."""
-EVERY = 5.0
-"""Seconds between two looks. A look without anything due is one query."""
+DELIVERED_EVENTS = ("closed", "archived")
+"""Events of a study that are delivered to webhooks."""
+RETRY_DELAYS = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800, 7200, 21_600, 86_400))
+"""Time between a failed attempt and the next; after the last of them the delivery is given up."""
+CHECK_SECONDS = 5.0
+"""Seconds between two checks for what is due. A check without anything due is one query."""
 
 
 @dataclass(frozen=True)
 class Webhook:
-    """An address that is told. `state` says what became of the newest delivery."""
+    """An address that receives a study's events. `state` describes the newest delivery."""
 
     study_id: int
     key: str
@@ -51,7 +51,7 @@ class Webhook:
 
 @dataclass(frozen=True)
 class Delivery:
-    """One event to be told to one webhook."""
+    """An event that is due for delivery to a webhook."""
 
     webhook: Webhook
     event: int
@@ -61,12 +61,12 @@ class Delivery:
 
 
 def add(db: Session, settings: Settings, study: Study, url: str) -> str:
-    """Tell this address of the study's end from now on; returns the secret, which is shown this once.
+    """Add a webhook to a study and return its secret, which is shown only once.
 
     Raises AppError for an address that may not be called (`calls.check`) or is told already.
     """
     calls.check(url, private=settings.webhooks_private)
-    if any(one.url == url for one in standing(db, study)):
+    if any(one.url == url for one in of_study(db, study)):
         raise AppError(
             f"{url} is told already.", "Remove it first for a new secret: clipjury webhook remove", status=409
         )
@@ -77,29 +77,29 @@ def add(db: Session, settings: Settings, study: Study, url: str) -> str:
 
 
 def remove(db: Session, study: Study, url: str) -> None:
-    """Tell it nothing any more. Raises NotFound naming the addresses there are."""
-    for one in standing(db, study):
+    """Remove a webhook. Raises NotFound that lists the study's webhooks if it has none with this address."""
+    for one in of_study(db, study):
         if one.url == url:
             db.add(Event(study_id=study.id, kind=REMOVED, detail={"key": one.key}))
             db.flush()
             return
-    names = ", ".join(one.url for one in standing(db, study)) or "none"
+    names = ", ".join(one.url for one in of_study(db, study)) or "none"
     raise NotFound(f"{study.slug} has no webhook {url}.", f"It has: {names}.")
 
 
-def standing(db: Session, study: Study) -> list[Webhook]:
-    """The study's webhooks, in the order in which they were added, each with what became of its last delivery."""
+def of_study(db: Session, study: Study) -> list[Webhook]:
+    """The study's webhooks in the order in which they were added, each with the state of its last delivery."""
     events = _events(db, [study.id])
     return [Webhook(one.study_id, one.key, one.url, one.added, _state(events, one.key)) for one in _webhooks(events)]
 
 
 def secret(settings: Settings, key: str) -> str:
-    """The secret of a webhook, from the signing key: whoever has it can check that a delivery is ours."""
+    """The secret of a webhook, derived from the signing key. The receiver checks signatures with it."""
     return "whsec_" + hmac.new(settings.key, f"webhook:{key}".encode(), hashlib.sha256).hexdigest()
 
 
 def signature(secret_text: str, body: bytes) -> str:
-    """What stands in the header `ClipJury-Signature`: HMAC-SHA256 (RFC 2104) of the body, under the secret's text.
+    """Value of the header `ClipJury-Signature`: HMAC-SHA256 (RFC 2104) of the body, keyed with the secret.
 
     >>> signature("whsec_1", b"{}")[:15]
     'sha256=b8a3a821'
@@ -108,26 +108,30 @@ def signature(secret_text: str, body: bytes) -> str:
 
 
 def due(db: Session, at: datetime) -> list[Delivery]:
-    """What is to be told by now, the oldest first."""
+    """Deliveries that are due at this time, oldest first."""
     with_webhooks = db.execute(rows(col(Event.study_id)).where(col(Event.kind) == ADDED).distinct()).scalars().all()
     if not with_webhooks:
         return []
     events, found = _events(db, list(with_webhooks)), []
     for webhook in _webhooks(events):
         for event in events:
-            if event.kind not in TELLING or event.study_id != webhook.study_id or event.created_at < webhook.added:
+            if (
+                event.kind not in DELIVERED_EVENTS
+                or event.study_id != webhook.study_id
+                or event.created_at < webhook.added
+            ):
                 continue
             tries = _tries(events, webhook.key, event.id)
-            if any(one.detail["ok"] for one in tries) or len(tries) > len(WAITS):
+            if any(one.detail["ok"] for one in tries) or len(tries) > len(RETRY_DELAYS):
                 continue
-            moment = tries[-1].created_at + WAITS[len(tries) - 1] if tries else event.created_at
+            moment = tries[-1].created_at + RETRY_DELAYS[len(tries) - 1] if tries else event.created_at
             if moment <= at:
                 found.append(Delivery(webhook, event.id, _body(db, event), len(tries), moment))
     return found
 
 
 def deliver(database: Database, settings: Settings, *, at: datetime | None = None) -> list[tuple[str, str]]:
-    """Tell whatever is due; address and outcome of each try. Network calls are made with no transaction open."""
+    """Deliver what is due; returns address and outcome of each attempt. No transaction is open during network calls."""
     moment = at or now()
     with database.reader() as db:
         waiting = due(db, moment)
@@ -146,7 +150,7 @@ def deliver(database: Database, settings: Settings, *, at: datetime | None = Non
 
 
 def _events(db: Session, study_ids: list[int]) -> list[Event]:
-    kinds = (ADDED, REMOVED, TRIED, *TELLING)
+    kinds = (ADDED, REMOVED, TRIED, *DELIVERED_EVENTS)
     query = rows(Event).where(col(Event.study_id).in_(study_ids), col(Event.kind).in_(kinds)).order_by(col(Event.id))
     return list(db.execute(query).scalars())
 
@@ -174,12 +178,12 @@ def _state(events: list[Event], key: str) -> str:
     tries = last[max(last)]
     if tries[-1].detail["ok"]:
         return f"told on {tries[-1].created_at:%Y-%m-%d %H:%M} UTC"
-    ended = len(tries) > len(WAITS)
+    ended = len(tries) > len(RETRY_DELAYS)
     return f"{'given up' if ended else 'not told yet'} after {len(tries)} tries: {tries[-1].detail['outcome']}"
 
 
 def _body(db: Session, event: Event) -> bytes:
-    """What is told: the same bytes at every try, for they are read from what stood when the study was closed."""
+    """The message: the same bytes at every attempt, because it describes the study at the time of the event."""
     study = db.get_one(Study, event.study_id)
     answers = db.execute(
         rows(func.count())
@@ -200,7 +204,7 @@ def _body(db: Session, event: Event) -> bytes:
 
 
 @contextmanager
-def delivering(database: Database, settings: Settings, *, every: float = EVERY) -> Iterator[None]:
+def delivering(database: Database, settings: Settings, *, every: float = CHECK_SECONDS) -> Iterator[None]:
     """Deliver webhooks from a background thread during the block, looking every `every` seconds for what is due."""
     stop = threading.Event()
     thread = threading.Thread(
@@ -211,7 +215,7 @@ def delivering(database: Database, settings: Settings, *, every: float = EVERY) 
         yield
     finally:
         stop.set()
-        thread.join(timeout=1.0)  # a call on its way is not waited for: the next server makes it again
+        thread.join(timeout=1.0)  # does not wait for an open request: the next server repeats it
 
 
 def _deliver_until(database: Database, settings: Settings, stop: threading.Event, every: float) -> None:
@@ -219,4 +223,4 @@ def _deliver_until(database: Database, settings: Settings, stop: threading.Event
         try:
             deliver(database, settings)
         except Exception:
-            log.exception("webhooks could not be told; trying again")
+            log.exception("webhooks could not be delivered; trying again")

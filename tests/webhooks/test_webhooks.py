@@ -121,12 +121,12 @@ def test_failures_are_tried_again_later_and_later_with_the_same_body(
     start = later(seconds=1)
     assert webhooks.deliver(database, inside, at=start) == [(receiver.url, "answered 500")]
     assert webhooks.deliver(database, inside, at=start + timedelta(seconds=9)) == []
-    second = start + webhooks.WAITS[0]
+    second = start + webhooks.RETRY_DELAYS[0]
     assert webhooks.deliver(database, inside, at=second) == [(receiver.url, "answered 404")]
     assert webhooks.deliver(database, inside, at=second + timedelta(seconds=59)) == []
     with database.reader() as db:
-        assert webhooks.standing(db, study)[0].state == "not told yet after 2 tries: answered 404"
-    assert webhooks.deliver(database, inside, at=second + webhooks.WAITS[1]) == [(receiver.url, "answered 200")]
+        assert webhooks.of_study(db, study)[0].state == "not told yet after 2 tries: answered 404"
+    assert webhooks.deliver(database, inside, at=second + webhooks.RETRY_DELAYS[1]) == [(receiver.url, "answered 200")]
     assert len({body for _path, _headers, body in receiver.heard}) == 1
     assert len({headers["ClipJury-Delivery"] for _path, headers, _body in receiver.heard}) == 1
 
@@ -140,11 +140,11 @@ def test_a_receiver_that_is_never_there_is_given_up(
     added(database, inside, study, receiver.url)
     receiver.answers += [503] * 20
     moved(database, study, "closed")
-    for number in range(len(webhooks.WAITS) + 3):
+    for number in range(len(webhooks.RETRY_DELAYS) + 3):
         webhooks.deliver(database, inside, at=later(days=2 * number + 1))
-    assert len(receiver.heard) == len(webhooks.WAITS) + 1
+    assert len(receiver.heard) == len(webhooks.RETRY_DELAYS) + 1
     with database.reader() as db:
-        assert webhooks.standing(db, study)[0].state.startswith("given up after 8 tries")
+        assert webhooks.of_study(db, study)[0].state.startswith("given up after 8 tries")
 
 
 @on_sqlite
