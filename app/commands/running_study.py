@@ -10,7 +10,7 @@ from app.errors import AppError
 from app.settings import load
 
 if TYPE_CHECKING:
-    from app.studies.documents import Kind
+    from app.studies.documents import DocumentKind
     from app.studies.lifecycle import State
 
 Study = Annotated[str, typer.Argument(help="The study's name in addresses.")]
@@ -51,7 +51,7 @@ def archive(study: Study) -> None:
     )
 
 
-def _change(slug: str, kind: "Kind", file: Path, then: str) -> None:
+def _change(slug: str, kind: "DocumentKind", file: Path, then: str) -> None:
     from app.studies import documents, lifecycle
 
     try:

@@ -1,4 +1,4 @@
-"""The invite links of a study and how each stands; a new link for a rater who lost theirs; withdrawing."""
+"""List a study's raters and invite links with their states; renew and withdraw links; print links for the terminal."""
 
 import secrets
 from collections import Counter
@@ -16,25 +16,25 @@ from app.db import Database
 from app.errors import AppError, NotFound
 from app.models import Assignment, Event, Invite, Rater, Study
 from app.raters import invites, raters
-from app.raters.invites import Link
+from app.raters.invites import NewLink
 from app.settings import HOST, Settings
 from app.studies.rules import rules_of
 
 LinkState = Literal["active", "expired", "withdrawn", "used up"]
-ON_A_PAGE = 100
+RATERS_PER_PAGE = 100
 _WORDS: tuple[LinkState, ...] = ("active", "expired", "withdrawn", "used up")
 _PERSON = col(Rater.kind) == "person"
 
 
 @dataclass(frozen=True)
 class RaterRow:
-    """A rater in the list: how they come in, whether they still may, how much they have answered."""
+    """A row of the list of raters: how they came in, the state of their link, how many clips they have answered."""
 
     id: int
     name: str
     has_own_link: bool
     came_by: str
-    """Name of the open link they came by; empty for their own link."""
+    """Label of the open link they came through; empty if they have a personal link."""
     platform: str
     state: LinkState
     has_come: bool
@@ -46,7 +46,7 @@ class RaterRow:
 
 @dataclass(frozen=True)
 class LinkRow:
-    """An open link in the list. `id` is None for the link that was made with the study."""
+    """A row of the list of open links. `id` is None for the study's own link."""
 
     id: int | None
     label: str
@@ -59,7 +59,7 @@ class LinkRow:
 
 @dataclass(frozen=True)
 class RaterPage:
-    """A part of the list of raters, `total` of them in all."""
+    """One page of the list of raters; `total` is their number on all pages."""
 
     rows: list[RaterRow]
     total: int
@@ -68,12 +68,12 @@ class RaterPage:
 
 
 def has_first_link(settings: Settings, study: Study) -> bool:
-    """Whether the open link made with the study still lets people in."""
+    """True unless the study's own open link was withdrawn."""
     return study.invite_hash == auth.token_hash(raters.open_link(settings, study).rsplit("/", 1)[-1])
 
 
 def open_links(db: Session, settings: Settings, study: Study, *, now: datetime) -> list[LinkRow]:
-    """The study's open links, the one made with it first, then the newest first."""
+    """The study's open links: its own link first, then the others, newest first."""
     counted = (
         rows(col(Rater.invite_id), func.count())
         .where(col(Rater.study_id) == study.id, _PERSON, col(Rater.token_hash).is_(None))
@@ -118,22 +118,22 @@ def _state(withdrawn: bool, ends: datetime | None, cap: int | None, came: int, n
 
 
 def rater_page(db: Session, study: Study, *, now: datetime, wanted: str = "", number: int = 1) -> RaterPage:
-    """A part of the list of people, the newest first; `wanted` keeps those whose name holds it."""
+    """One page of the list of raters, newest first; only those whose name contains `wanted`."""
     of_study = [col(Rater.study_id) == study.id, _PERSON]
     if wanted.strip():
-        # SQLite knows small and capital letters of ASCII alone: other names are found as they are written.
+        # SQLite ignores case only for ASCII letters; other names are found in the case in which they are written.
         small = func.lower(col(Rater.name)).contains(wanted.strip().lower(), autoescape=True)
         of_study.append(or_(small, col(Rater.name).contains(wanted.strip(), autoescape=True)))
     total = int(db.execute(rows(func.count()).select_from(Rater).where(*of_study)).scalar_one())
-    pages = max(1, -(-total // ON_A_PAGE))
+    pages = max(1, -(-total // RATERS_PER_PAGE))
     number = min(number, pages)
     people = db.execute(
         rows(Rater, col(Invite.label))
         .join(Invite, col(Invite.id) == col(Rater.invite_id), isouter=True)
         .where(*of_study)
         .order_by(col(Rater.id).desc())
-        .limit(ON_A_PAGE)
-        .offset((number - 1) * ON_A_PAGE)
+        .limit(RATERS_PER_PAGE)
+        .offset((number - 1) * RATERS_PER_PAGE)
     ).all()
     answers = _answers(db, [rater.id for rater, _label in people])
     return RaterPage([_row(rater, label, answers, now) for rater, label in people], total, number, pages)
@@ -158,7 +158,7 @@ def _row(rater: Rater, label: str | None, answers: dict[int, int], now: datetime
         came_by=by,
         platform=str(rater.platform_ids.get("platform", "")),
         state=_state(rater.revoked_at is not None, rater.expires_at, None, 0, now),
-        # Who comes by an open link exists only from then on.
+        # Raters of open links are created when they come.
         has_come=not own or rater.guidelines_hash is not None or bool(rater.device) or rater.consent_hash is not None,
         answers=answers.get(rater.id, 0),
         ended=rater.ended,
@@ -168,7 +168,7 @@ def _row(rater: Rater, label: str | None, answers: dict[int, int], now: datetime
 
 
 def counts(db: Session, study: Study, *, now: datetime) -> dict[LinkState, int]:
-    """How many personal links are in which state; people who came by an open link are not among them."""
+    """Number of personal links in each state; raters who came through an open link are not counted."""
     ended = (col(Rater.expires_at).is_not(None)) & (col(Rater.expires_at) <= now)
     word: ColumnElement[str] = case(
         (col(Rater.revoked_at).is_not(None), "withdrawn"), (ended, "expired"), else_="active"
@@ -182,11 +182,11 @@ def counts(db: Session, study: Study, *, now: datetime) -> dict[LinkState, int]:
     return {state: found.get(state, 0) for state in _WORDS if state != "used up"}
 
 
-def invite_all(db: Session, study: Study, names: Iterable[tuple[str, datetime | None]]) -> list[Link]:
-    """A personal link for every name, or none at all.
+def invite_all(db: Session, study: Study, names: Iterable[tuple[str, datetime | None]]) -> list[NewLink]:
+    """Create a personal link for each name, or none at all.
 
-    Raises AppError when a name stands twice in the list or belongs to a rater already: the same list sent again
-    makes nobody twice.
+    Raises AppError if a name occurs twice or belongs to a rater already, so that sending the same list again creates
+    no duplicates.
     """
     wanted = [(" ".join(name.split())[: raters.MAX_NAME], end) for name, end in names]
     if not wanted or not all(name for name, _end in wanted):
@@ -204,10 +204,10 @@ def invite_all(db: Session, study: Study, names: Iterable[tuple[str, datetime | 
     return [invites.personal(db, study, name, expires_at=end) for name, end in wanted]
 
 
-def renew(db: Session, study: Study, rater_id: int, *, expires_at: datetime | None = None) -> Link:
-    """A new personal link for a rater who has one: the old one stops working, their answers stay theirs.
+def renew(db: Session, study: Study, rater_id: int, *, expires_at: datetime | None = None) -> NewLink:
+    """Replace a rater's personal link. The old link stops working; the answers stay.
 
-    Raises NotFound for anybody else.
+    Raises NotFound if the rater does not exist or has no personal link.
     """
     rater = _person(db, study, rater_id)
     if rater.token_hash is None:
@@ -217,18 +217,18 @@ def renew(db: Session, study: Study, rater_id: int, *, expires_at: datetime | No
     db.add(rater)
     db.add(Event(study_id=study.id, kind="link_renewed", rater_id=rater.id))
     db.flush()
-    return Link(rater.name, f"/join/{secret}", expires_at)
+    return NewLink(rater.name, f"/join/{secret}", expires_at)
 
 
 def withdraw_rater(db: Session, study: Study, rater_id: int, *, now: datetime) -> None:
-    """Let a rater in no more, by link or by an open browser; their answers stay. Twice is harmless."""
+    """Withdraw a rater's access, also in browsers that are signed in. The answers stay."""
     rater = _person(db, study, rater_id)
     if rater.revoked_at is None:
         raters.revoke(db, study, rater.name, now=now)
 
 
 def withdraw_first(db: Session, study: Study) -> None:
-    """Let nobody more in by the link that was made with the study; nothing can bring it back."""
+    """Withdraw the study's own open link. This cannot be undone."""
     study.invite_hash = auth.token_hash(secrets.token_urlsafe(invites.TOKEN_BYTES))
     db.add(study)
     db.add(Event(study_id=study.id, kind="link_withdrawn"))

@@ -1,4 +1,4 @@
-"""Invite links: personal ones, open ones with a cap and an end, and whom a recruitment platform sends."""
+"""Invite links: create personal and open ones, admit raters through them, read ids of recruitment platforms."""
 
 import csv
 import io
@@ -19,8 +19,8 @@ from app.raters import raters
 from app.studies.rules import Rules
 
 TOKEN_BYTES = 24
-MOST_AT_ONCE = 5000
-LONGEST_ID = 200
+MAX_RATERS = 5000
+MAX_ID_LENGTH = 200
 PARAMETERS = {
     "prolific": {"participant": "PROLIFIC_PID", "study": "STUDY_ID", "session": "SESSION_ID"},
     "mturk": {
@@ -30,12 +30,12 @@ PARAMETERS = {
         "submit_to": "turkSubmitTo",
     },
 }
-"""The names under which each platform passes its ids in the address."""
+"""Names of the query parameters in which each platform passes its ids."""
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """A fresh invite: `path` holds the secret and can be shown only now, for the database keeps its hash alone."""
+class NewLink:
+    """A new invite link. `path` contains the secret and can be shown only now: the database stores only its hash."""
 
     name: str
     path: str
@@ -44,28 +44,28 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Entrance:
-    """What an invite link opens: a study, as a known rater (personal link) or as somebody new (open link)."""
+    """What an invite link leads to: a study, with the rater of a personal link or with the open link's invite."""
 
     study: Study
     rater: Rater | None
     invite: Invite | None
 
 
-def personal(db: Session, study: Study, name: str, *, expires_at: datetime | None = None) -> Link:
-    """Make a rater with a link of their own: 192 random bits that nothing can make again."""
+def personal(db: Session, study: Study, name: str, *, expires_at: datetime | None = None) -> NewLink:
+    """Create a rater with a personal link, whose secret is 192 random bits."""
     rater = raters.join(db, study, name)
     secret = secrets.token_urlsafe(TOKEN_BYTES)
     rater.token_hash, rater.expires_at = auth.token_hash(secret), expires_at
     db.add(rater)
     db.add(Event(study_id=study.id, kind="invited", rater_id=rater.id))
     db.flush()
-    return Link(rater.name, f"/join/{secret}", expires_at)
+    return NewLink(rater.name, f"/join/{secret}", expires_at)
 
 
 def opened(
     db: Session, study: Study, *, label: str = "", cap: int | None = None, expires_at: datetime | None = None
-) -> Link:
-    """Make an open link: everybody who opens it becomes a rater, up to `cap` of them (at least 1), until its end."""
+) -> NewLink:
+    """Create an open link: each person who opens it becomes a rater, at most `cap` (at least 1), until it expires."""
     if cap is not None and cap < 1:
         raise AppError(f"A cap of {cap} lets nobody in.", "Give a number from 1, or none for no limit.", status=422)
     secret = secrets.token_urlsafe(TOKEN_BYTES)
@@ -73,11 +73,11 @@ def opened(
     db.add(made)
     db.flush()
     db.add(Event(study_id=study.id, kind="link_opened", detail={"invite": made.id}))
-    return Link(label, f"/join/{secret}", expires_at)
+    return NewLink(label, f"/join/{secret}", expires_at)
 
 
 def withdraw(db: Session, study: Study, invite_id: int, *, now: datetime) -> None:
-    """Let nobody more in by an open link; who came by it stays."""
+    """Withdraw an open link. Raters who came through it stay. Raises NotFound."""
     invite = db.get(Invite, invite_id)
     if invite is None or invite.study_id != study.id:
         raise NotFound(f"The study {study.slug} has no open link {invite_id}.", "Its raters' page lists them.")
@@ -88,7 +88,7 @@ def withdraw(db: Session, study: Study, invite_id: int, *, now: datetime) -> Non
 
 
 def entrance(db: Session, secret: str, *, now: datetime) -> Entrance:
-    """What a link opens; raises in words when it is unknown, withdrawn or past its end."""
+    """What an invite link leads to. Raises NotFound or NotAllowed if it is unknown, withdrawn or expired."""
     digest = auth.token_hash(secret)
     rater = db.exec(select(Rater).where(Rater.token_hash == digest)).first()
     invite = None if rater else db.exec(select(Invite).where(Invite.token_hash == digest)).first()
@@ -104,10 +104,10 @@ def entrance(db: Session, secret: str, *, now: datetime) -> Entrance:
 
 
 def admit(db: Session, way: Entrance, name: str, ids: Mapping[str, str]) -> Rater:
-    """The rater who enters: the known one, the one whom the platform sent before, else somebody new.
+    """The rater who enters: the one of a personal link, the one whom the platform sent before, else a new one.
 
-    Raises NotAllowed when the link is full or the study takes nobody new. One at a time per study, so that a cap
-    holds and one participant who opens two windows is one rater.
+    Raises NotAllowed if the link is used up or the study is not open. The study's row is locked, so that a cap holds
+    and a participant who opens two windows becomes one rater.
     """
     if way.rater is not None:
         return way.rater
@@ -128,13 +128,13 @@ def admit(db: Session, way: Entrance, name: str, ids: Mapping[str, str]) -> Rate
 
 
 def refuse_unless_open(study: Study) -> None:
-    """Raises NotAllowed in words when the study takes nobody new."""
+    """Raise NotAllowed unless the study is open."""
     if study.state != "open":
         raise NotAllowed("This study takes no new raters now.", "Ask the person who sent the link.")
 
 
 def sent_before(db: Session, study: Study, ids: Mapping[str, str]) -> Rater | None:
-    """The rater whom the same platform sent under the same participant's id."""
+    """The rater with the same participant id of the same platform, or None."""
     if "participant" not in ids:
         return None
     kept = Rater.__table__.c.platform_ids  # type: ignore[attr-defined]  # every table model has one
@@ -149,7 +149,7 @@ def sent_before(db: Session, study: Study, ids: Mapping[str, str]) -> Rater | No
 
 
 def platform_ids(query: Mapping[str, str]) -> dict[str, str]:
-    """What a recruitment platform says of its participant in the link's address; empty without one.
+    """The ids that a recruitment platform passes in the query of the link; empty without a participant id.
 
     >>> platform_ids({"PROLIFIC_PID": "5f", "STUDY_ID": "s1", "other": "x"})
     {'platform': 'prolific', 'participant': '5f', 'study': 's1'}
@@ -157,16 +157,17 @@ def platform_ids(query: Mapping[str, str]) -> dict[str, str]:
     {}
     """
     for platform, names in PARAMETERS.items():
-        ids = {ours: query[theirs][:LONGEST_ID] for ours, theirs in names.items() if query.get(theirs)}
+        ids = {ours: query[theirs][:MAX_ID_LENGTH] for ours, theirs in names.items() if query.get(theirs)}
         if "participant" in ids:
             return {"platform": platform, **ids}
     return {}
 
 
 def names_in(text: str) -> list[tuple[str, datetime | None]]:
-    """Raters' names, with when their link ends, from a CSV with the columns `name` and perhaps `expires`.
+    """Names of raters, each with the time when the link expires, from a CSV text with the columns `name` and `expires`.
 
-    `expires` is a date (its end, in UTC) or a time; other columns (addresses of mail) are not kept.
+    `expires` is optional: a date (the end of that day in UTC) or a time. Other columns, such as e-mail addresses, are
+    ignored. Raises AppError.
 
     >>> names_in("name,email\\nAda,ada@example.org\\n")
     [('Ada', None)]
@@ -177,13 +178,13 @@ def names_in(text: str) -> list[tuple[str, datetime | None]]:
     found = [
         (row["name"].strip(), _end(row.get("expires"), rows.line_num)) for row in rows if (row["name"] or "").strip()
     ]
-    if len(found) > MOST_AT_ONCE:
-        raise AppError(f"The list has {len(found)} raters.", f"Bring at most {MOST_AT_ONCE} at once.")
+    if len(found) > MAX_RATERS:
+        raise AppError(f"The list has {len(found)} raters.", f"Bring at most {MAX_RATERS} at once.")
     return found
 
 
 def end_of(given: str) -> datetime | None:
-    """When a link ends: a date means the end of that day in UTC, a time without an offset is in UTC; "" is never.
+    """When a link expires: a date means the end of that day in UTC, a time without an offset is in UTC, "" is never.
 
     >>> end_of("2026-12-31").isoformat()
     '2027-01-01T00:00:00+00:00'
@@ -200,8 +201,8 @@ def end_of(given: str) -> datetime | None:
         raise AppError(f"{given!r} is no date.", "Write it as 2026-12-31.", status=422) from error
 
 
-def links_csv(links: list[Link], base: str) -> str:
-    """The links as a CSV to send out: name, link, expires. A name that a spreadsheet would run is quoted by '."""
+def links_csv(links: list[NewLink], base: str) -> str:
+    """The links as CSV: name, link, expires. Names that a spreadsheet would take for a formula start with '."""
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
     table.writerow(["name", "link", "expires"])
@@ -212,7 +213,7 @@ def links_csv(links: list[Link], base: str) -> str:
 
 
 def qr_code(address: str) -> str:
-    """The address as a QR code (ISO/IEC 18004): an SVG in a data: address, fit for an image."""
+    """QR code (ISO/IEC 18004) of an address, as an SVG in a data: URL for an image."""
     return segno.make(address, micro=False).svg_data_uri(scale=4, dark="#000", light="#fff")
 
 

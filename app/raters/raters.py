@@ -1,4 +1,4 @@
-"""Raters: who they are and how they came in."""
+"""Create raters, find them by their links, revoke them, and store what they chose."""
 
 import secrets
 from datetime import datetime
@@ -15,17 +15,17 @@ MAX_NAME = 40
 
 
 def open_link(settings: Settings, study: Study) -> str:
-    """Path of the study's open invite link: everybody who opens it becomes a rater of their own."""
+    """Path of the study's own open invite link: each person who opens it becomes a rater."""
     return f"/join/{auth.token(settings, f'join:{study.slug}')}"
 
 
 def personal_link(settings: Settings, rater: Rater) -> str:
-    """Path of one rater's own link: the same rater on every device that opens it."""
+    """Path of a rater's personal link, which signs in the same rater on every device."""
     return f"/join/{auth.token(settings, f'rater:{rater.study_id}:{rater.id}')}"
 
 
 def study_of_link(db: Session, token: str) -> Study:
-    """The study an open invite link belongs to, or that of a personal one."""
+    """The study of an open or personal invite link. Raises NotFound."""
     digest = auth.token_hash(token)
     study = db.exec(select(Study).where(Study.invite_hash == digest)).first()
     if study is None:
@@ -37,13 +37,13 @@ def study_of_link(db: Session, token: str) -> Study:
 
 
 def invited(db: Session, token: str) -> Rater | None:
-    """The rater a personal link belongs to."""
+    """The rater of a personal link, unless it was revoked."""
     digest = auth.token_hash(token)
     return db.exec(select(Rater).where(Rater.token_hash == digest, col(Rater.revoked_at).is_(None))).first()
 
 
 def join(db: Session, study: Study, name: str, *, kind: str = "person") -> Rater:
-    """Make a rater. A name already taken in this study gets a number, so that two people are never one."""
+    """Create a rater. A number is appended to a name that is taken in this study."""
     readable = "".join(letter if letter.isprintable() else " " for letter in name)
     wanted = " ".join(readable.split())[:MAX_NAME] or "Rater"
     taken = set(db.exec(select(Rater.name).where(Rater.study_id == study.id)))
@@ -58,7 +58,7 @@ def join(db: Session, study: Study, name: str, *, kind: str = "person") -> Rater
 
 
 def invite(db: Session, settings: Settings, study: Study, name: str) -> str:
-    """Make a rater and return the path of their personal link."""
+    """Create a rater and return the path of their personal link."""
     rater = join(db, study, name)
     path = personal_link(settings, rater)
     rater.token_hash = auth.token_hash(path.rsplit("/", 1)[-1])
@@ -68,7 +68,7 @@ def invite(db: Session, settings: Settings, study: Study, name: str) -> str:
 
 
 def revoke(db: Session, study: Study, name: str, *, now: datetime) -> None:
-    """Withdraw an invitation; the rater's answers stay."""
+    """Revoke a rater's access; the answers stay. Raises AppError."""
     rater = db.exec(select(Rater).where(Rater.study_id == study.id, Rater.name == name)).first()
     if rater is None:
         raise AppError(f"The study {study.slug} has no rater {name!r}.", "The study's page lists its raters.")
@@ -78,7 +78,7 @@ def revoke(db: Session, study: Study, name: str, *, now: datetime) -> None:
 
 
 def agree(db: Session, rater: RaterRecord, study: Study) -> None:
-    """Note which guidelines the rater has read."""
+    """Record that the rater has read the current guidelines."""
     if rater.guidelines_hash != study.guidelines_hash:
         db.execute(update(Rater).where(col(Rater.id) == rater.id).values(guidelines_hash=study.guidelines_hash))
         db.add(
@@ -92,5 +92,5 @@ def agree(db: Session, rater: RaterRecord, study: Study) -> None:
 
 
 def speak(db: Session, rater: RaterRecord, language: str) -> None:
-    """Keep the language the rater chose."""
+    """Store the language that the rater chose."""
     db.execute(update(Rater).where(col(Rater.id) == rater.id).values(language=language))

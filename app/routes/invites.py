@@ -10,7 +10,7 @@ from app.auth import require_researcher
 from app.errors import AppError
 from app.models import Study, now
 from app.raters import invite_list, invites, raters
-from app.raters.invites import Link
+from app.raters.invites import NewLink
 from app.settings import Settings
 from app.studies import lifecycle
 from app.web.pages import Reader, Writer, page, see
@@ -156,7 +156,7 @@ def _page(
     *,
     wanted: str = "",
     number: int = 1,
-    link: Link | None = None,
+    link: NewLink | None = None,
     problem: AppError | None = None,
     typed: dict[str, str] | None = None,
 ) -> Response:

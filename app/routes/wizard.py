@@ -126,7 +126,7 @@ def change_design(request: Request, draft: Now, form: Sent) -> Response:
 def clips(request: Request, draft: Now, number: Annotated[int, Query(ge=1, le=100_000, alias="page")] = 1) -> Response:
     """The drawn clips as a wall of posters."""
     shown, total = previews.wall(draft, number)
-    pages = max(1, -(-total // previews.ON_A_WALL))
+    pages = max(1, -(-total // previews.CLIPS_PER_PAGE))
     context = {"clips": shown, "total": total, "number": number, "pages": pages, "short": short_number}
     return _step(request, draft, "clips", context, None)
 

@@ -1,6 +1,6 @@
-"""Attention clips: a real clip of the pool with an instruction burnt into the picture, which only who looks can follow.
+"""Make attention clips: clips of the pool with an instruction drawn into the picture, to see whether raters watch.
 
-To the browser they are clips like any other: random name, the same container, one instruction for the whole clip.
+A browser cannot tell them from other clips: they have a random name and the same container.
 """
 
 import random
@@ -20,18 +20,18 @@ from app.studies.reference_clips import ReferenceClip
 from app.studies.study_file import CriterionSpec, StudyFile
 
 LONGEST = 20.0
-"""Seconds: shorter clips are taken where there are any, for each picture is drawn into."""
+"""Seconds. Shorter clips are preferred, because the text is drawn into every frame."""
 ROLE = "attention"
 _BAND = (16, 17, 20)
 _LEAST_TEXT = 12
-"""Pixels: a smaller text could not be read."""
+"""Smallest font size in pixels that is readable."""
 
 
 def choose(pool: Pool, spec: StudyFile, used: Collection[str], *, one_by_one: bool) -> list[ReferenceClip]:
-    """The clips to draw into, with what they ask for: clips that raters meet nowhere else, if the pool has any.
+    """Choose the clips and the answers they ask for: clips that the study does not use elsewhere, if there are any.
 
-    Where questions are asked one by one each clip asks for one of them. Raises AppError for a study without a
-    question that a short instruction can answer.
+    If criteria are asked one by one, each clip asks for one of them. Raises AppError if the study has no question that
+    a short instruction can answer.
     """
     if spec.attention is None:
         return []
@@ -40,7 +40,7 @@ def choose(pool: Pool, spec: StudyFile, used: Collection[str], *, one_by_one: bo
         raise AppError(
             "No question of this study can be answered by an instruction.", "Take [attention] out, or add a scale."
         )
-    chance = random.Random(f"attention:{spec.seed}:{spec.name}")  # noqa: S311 - a draw to be told again, no secret
+    chance = random.Random(f"attention:{spec.seed}:{spec.name}")  # noqa: S311 - a reproducible draw, not a secret
     names = _candidates(pool, used)
     chance.shuffle(names)
     clips = [names[number % len(names)] for number in range(min(spec.attention.clips, len(names)))]
@@ -56,7 +56,8 @@ def make(
 ) -> dict[str, str]:
     """Write the clips with their instructions; returns the random name of each.
 
-    Where one cannot be made, no copy of the study stays: `others` are those made before. Raises AppError.
+    If a clip cannot be written, all prepared clips of the study are removed: `others` are those prepared before.
+    Raises AppError.
     """
     keys = {one.clip: clip_files.new_key() for one in clips}
     criteria = {item.key: item for item in spec.criteria}
@@ -71,33 +72,33 @@ def make(
 
 
 def with_instruction(source: Path, target: Path, words: Sequence[str]) -> None:
-    """A copy of a clip that asks for answers in a dark band along its lower edge, ready for browsers.
+    """Write a prepared copy of a clip with an instruction in a dark band along its lower edge.
 
-    `words` are such as "Quality: Poor", one for each question. Raises AppError naming the file.
+    `words` has one entry per question, such as "Quality: Poor". Raises AppError that names the file.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=target.parent) as folder:
         half = Path(folder) / "drawn.mp4"
         clip_files.encode_anew(source, half, _stamp(["Please answer this clip with:", *words]))
-        clip_files.prepare(half, target)  # takes the encoder's notes out, as of every other clip
+        clip_files.prepare(half, target)  # removes the encoder's metadata, as for every other clip
 
 
 def _stamp(lines: Sequence[str]) -> Callable[[Image.Image], Image.Image]:
-    """Draws the lines into a picture; the band is drawn once for each size of picture."""
+    """A function that draws the lines into a picture. The band is drawn once for each picture size."""
     bands: dict[tuple[int, int], Image.Image] = {}
 
     def stamped(picture: Image.Image) -> Image.Image:
         if picture.size not in bands:
             bands[picture.size] = _band(picture.size, lines)
         band = bands[picture.size]
-        picture.paste(band, (0, picture.height - band.height))  # faces are higher up
+        picture.paste(band, (0, picture.height - band.height))  # faces are usually higher
         return picture
 
     return stamped
 
 
 def _band(size: tuple[int, int], lines: Sequence[str]) -> Image.Image:
-    """A dark band as wide as the picture, the lines in it as large as fit into two fifths of its height."""
+    """A dark band as wide as the picture, with the lines as large as fits into two fifths of the picture's height."""
     width, height = size
     for pixels in range(max(_LEAST_TEXT, height // 22), _LEAST_TEXT - 1, -1):
         font = ImageFont.load_default(pixels)
@@ -113,7 +114,7 @@ def _band(size: tuple[int, int], lines: Sequence[str]) -> Image.Image:
 
 
 def _candidates(pool: Pool, used: Collection[str]) -> list[str]:
-    """Names of clips to draw into: unused ones first, short ones first."""
+    """Names of the clips to choose from: unused and short ones if there are any."""
     frame = pool.readable.select("clip", "duration")
     fresh = frame.filter(~pl.col("clip").is_in(sorted(set(used))))
     those = fresh if fresh.height else frame

@@ -23,21 +23,21 @@ Item = TypeVar("Item")
 
 PLAYABLE_PIXELS = frozenset({"yuv420p", "yuvj420p"})
 SOUNDS_OF_MP4 = frozenset({"aac", "mp3", "opus", "flac"})
-"""Sound that browsers play in an MP4: it is copied, any other encoded anew."""
+"""Audio codecs that browsers play in an MP4 file. They are copied; others are re-encoded."""
 
 MADE_AT = 1_700_000_000
-"""One time for all: `Last-Modified` must not tell in which order clips were made ready."""
+"""Modification time of every prepared clip: `Last-Modified` must not reveal the order of preparation."""
 
 
 def new_key() -> str:
-    """A name for a clip that tells nothing about it."""
+    """A random name for a clip."""
     return secrets.token_urlsafe(12)
 
 
 def prepare(source: Path, target: Path) -> None:
-    """Write a copy for browsers: MP4 that starts at once, no container metadata, no encoder's notes in the stream.
+    """Write a copy for browsers: MP4 that starts to play at once, without metadata in the container or the stream.
 
-    H.264 in 4:2:0 is copied packet by packet; anything else is encoded anew. Raises AppError naming the file.
+    H.264 in 4:2:0 is copied packet by packet; anything else is re-encoded. Raises AppError that names the file.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     half = target.with_suffix(".part")
@@ -58,9 +58,9 @@ def prepare(source: Path, target: Path) -> None:
 
 
 def encode_anew(source: Path, target: Path, draw: Callable[[Image.Image], Image.Image]) -> None:
-    """Write a clip with something drawn into every picture, sound and times as they are. Raises AppError.
+    """Write a copy of a clip with something drawn into every frame; sound and timing stay. Raises AppError.
 
-    The file still carries the encoder's notes: `prepare` it before a rater gets it.
+    The copy contains the encoder's metadata: call `prepare` before raters get it.
     """
     try:
         with av.open(str(source.absolute()), options=OPENING) as given, av.open(str(target), "w", format="mp4") as made:
@@ -87,11 +87,11 @@ def _copy_picture(
     audio: Any = None
     if sound is not None:
         audio = made.add_stream_from_template(sound) if copied else made.add_stream("aac", rate=sound.rate)
-    # Encoders write their settings (x264: even the compression strength) into SEI units; raters need none of it.
+    # Encoders write their settings (x264: also the compression strength) into SEI units, which raters must not see.
     without_notes = BitStreamFilterContext("filter_units=remove_types=6", picture, video)
     times = DecodingTimes()
     packets = given.demux([one for one in (picture, sound) if one])
-    for packet in (packet for packet in packets if packet.size):  # without size: the end of a stream
+    for packet in (packet for packet in packets if packet.size):  # packets without size mark the end of a stream
         if packet.stream is picture:
             for due in times.of(packet):
                 for clean in without_notes.filter(due):
@@ -119,7 +119,7 @@ def _encode_picture(
     video = made.add_stream("libx264", rate=picture.average_rate or 25)
     video.pix_fmt = "yuv420p"
     video.options = {"crf": "16", "preset": "veryfast"}
-    video.codec_context.time_base = Fraction(picture.time_base or 1)  # frames of uneven length keep their times
+    video.codec_context.time_base = Fraction(picture.time_base or 1)  # frames of variable length keep their times
     sound = next(iter(given.streams.audio), None)
     audio = made.add_stream("aac", rate=sound.rate) if sound else None
     upright: Upright | None = None
@@ -143,7 +143,7 @@ def _encode_picture(
 
 
 def _drawn(frame: av.VideoFrame, draw: Callable[[Image.Image], Image.Image]) -> av.VideoFrame:
-    """The frame with something drawn into it, at the same time."""
+    """The frame with something drawn into it, with the same time stamp."""
     picture = draw(Image.fromarray(frame.to_ndarray(format="rgb24")))
     made = av.VideoFrame.from_ndarray(np.asarray(picture), format="rgb24")
     made.pts, made.time_base = frame.pts, frame.time_base
@@ -153,8 +153,8 @@ def _drawn(frame: av.VideoFrame, draw: Callable[[Image.Image], Image.Image]) -> 
 def make_ready(
     pool: Pool, settings: Settings, clips: Sequence[str], on_clip: Callable[[int, int], None] | None
 ) -> dict[str, str]:
-    """Write each clip once for browsers; returns the random name of each."""
-    # In no order: neither the times of the files nor those of their making follow the clips' names.
+    """Prepare each clip once; returns the random name of each. `on_clip` gets (clips done, clips in total)."""
+    # Shuffled: the order in which files are created must not follow the clips' names.
     names = shuffled(sorted(set(clips)))
     keys = {name: new_key() for name in names}
     try:
@@ -169,11 +169,11 @@ def make_ready(
 
 
 def forget(settings: Settings, keys: dict[str, str]) -> None:
-    """Remove the copies of a study that did not come about."""
+    """Remove the prepared clips of a study that was not created."""
     for key in keys.values():
         (settings.media / f"{key}.mp4").unlink(missing_ok=True)
 
 
 def shuffled(items: Sequence[Item]) -> list[Item]:
-    """The items in an order that no seed of the study gives away."""
+    """The items in a random order that cannot be derived from the study's seed."""
     return secrets.SystemRandom().sample(items, len(items))

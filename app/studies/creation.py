@@ -21,8 +21,8 @@ from app.studies.lifecycle import slug_of
 from app.studies.score_series import snapshot
 from app.studies.study_file import FilterSpec, StudyFile
 
-BLOCK = 20
-"""Clips of a block: each has its share of every stratum."""
+BLOCK_SIZE = 20
+"""Clips in a block; each block has its share of every stratum."""
 
 
 def create(
@@ -36,11 +36,11 @@ def create(
     sample: Path | None = None,
     on_clip: Callable[[int, int], None] | None = None,
 ) -> str:
-    """Draw the sample, make the clips ready for browsers, write the study; returns its slug.
+    """Draw the sample, prepare its clips, write the study; returns its slug.
 
-    `sample` is a sample file to take the clips from instead of drawing. Filters whose score the pool lacks are left
-    out, and the study says so. Raises AppError when none is left, when the sample is from another pool, when
-    the slug is taken, or when a clip cannot be made ready; nothing is written then.
+    If `sample` is given, the clips of this sample file are used instead of a new draw. Filters whose score is missing
+    in the pool are left out, and the study's notes say so. Raises AppError if no filter is left, if the sample is from
+    another pool, if the slug is taken, or if a clip cannot be prepared; nothing is written then.
     """
     slug = slug or slug_of(spec.name)
     if slug_of(slug) != slug:
@@ -94,7 +94,10 @@ def create(
 
 
 def usable_filters(pool: Pool, spec: StudyFile) -> tuple[list[FilterSpec], list[str]]:
-    """The filters whose score the pool has, and a sentence for each of the others."""
+    """The filters whose score is in the pool, and a sentence for each filter that is left out.
+
+    Raises AppError if no filter is left or a score is not numeric.
+    """
     why = {rule.score: pool.why_without(rule.score) for rule in spec.filters}
     usable = [rule for rule in spec.filters if not why[rule.score]]
     missing = [rule for rule in spec.filters if why[rule.score]]
@@ -117,7 +120,7 @@ def usable_filters(pool: Pool, spec: StudyFile) -> tuple[list[FilterSpec], list[
 
 def _write_questions(db: Session, study: Study, spec: StudyFile, filters: list[FilterSpec], pool: Pool) -> None:
     judged = {spec.deciding_criterion(rule) for rule in filters}
-    # A criterion that served only filters which were left out is not asked.
+    # A criterion that is only needed by filters which were left out is not asked.
     orphaned = {spec.deciding_criterion(rule) for rule in spec.filters} - judged
     for position, item in enumerate(item for item in spec.criteria if item.key not in orphaned):
         db.add(Criterion(study_id=study.id, position=position, **item.model_dump()))
@@ -149,9 +152,9 @@ def write_clips(
     *,
     start: int = 0,
 ) -> None:
-    """Store the drawn clips with a snapshot of the pool's scores (`read`: those that filters use).
+    """Store the drawn clips with a copy of their scores; `read` are the scores that filters use.
 
-    `start` is the position of the first: that many clips were drawn before.
+    `start` is the position of the first clip: the number of clips that the study has already.
     """
     if rules.rules_of(study).presentation == "one_by_one":
         criteria = db.exec(
@@ -162,8 +165,8 @@ def write_clips(
     random.Random(study.seed).shuffle(order)  # noqa: S311 - an order, not a secret
     facts = {row["clip"]: row for row in pool.frame.iter_rows(named=True)}
     scores = sorted({*pool.score_columns(), *read})
-    lots = random.Random(f"blocks:{study.seed}:{start}")  # noqa: S311 - a design, not a secret
-    block = blocks([f"{one.criterion}:{one.stratum}" for one in clips], BLOCK, lots)
+    chance = random.Random(f"blocks:{study.seed}:{start}")  # noqa: S311 - a design, not a secret
+    block = blocks([f"{one.criterion}:{one.stratum}" for one in clips], BLOCK_SIZE, chance)
     rows = [
         StudyClip(
             study_id=study.id,
@@ -171,7 +174,7 @@ def write_clips(
             clip=drawn.clip,
             criterion=drawn.criterion,
             drawn_for=list(drawn.drawn_for),
-            block=start // BLOCK + own,
+            block=start // BLOCK_SIZE + own,
             media=facts[drawn.clip]["media"],
             media_key=keys[drawn.clip],
             source=facts[drawn.clip]["source"] or drawn.clip,
@@ -186,7 +189,7 @@ def write_clips(
         )
         for position, drawn, own in zip(order, clips, block, strict=True)
     ]
-    # Raters see numbers of assignments in addresses: rows written stratum by stratum would tell them the stratum.
+    # Raters see ids of assignments in addresses: ids in the order of the strata would reveal the stratum.
     db.add_all(shuffled(rows))
     db.flush()
     places = [(clip.id, place) for clip in rows for place in range(study.raters_per_clip)]
@@ -194,7 +197,7 @@ def write_clips(
 
 
 def _per_pass(clips: list[DrawnClip], criteria: list[str]) -> list[DrawnClip]:
-    """Each clip once for every criterion that is asked about it."""
+    """Repeat each clip for every criterion that is asked about it, as criteria are asked one by one."""
     return [replace(one, criterion=key) for one in clips for key in ([one.criterion] if one.criterion else criteria)]
 
 
@@ -203,10 +206,10 @@ def _number(value: float | bool | None) -> float | None:
 
 
 def blocks(strata: list[str], size: int, shuffle: random.Random) -> list[int]:
-    """The block of each clip by the clips' strata, such that the first n blocks hold each stratum's share, within one.
+    """Assign clips to blocks so that the first n blocks together hold each stratum's share, to within one clip.
 
-    The i-th of a stratum's n clips, in drawn order, stands at (i + a half) / n of the way; blocks of `size` are cut
-    along it.
+    `strata` has the stratum of each clip, the result the block of each. The i-th of a stratum's n clips, in random
+    order, gets the position (i + 0.5) / n; the clips sorted by position are divided into blocks of `size`.
     """
     order = list(range(len(strata)))
     shuffle.shuffle(order)

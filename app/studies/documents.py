@@ -1,7 +1,7 @@
-"""What raters read before they rate: guidelines, the text they agree to, the rubric with its example clips.
+"""The texts that raters read before they rate: guidelines, consent text, rubrics with example clips.
 
-The texts in force stand with the study; every text that ever was in force is kept under its hash (`Document`), so that
-each judgment, which names its guidelines by that hash, can be read beside them.
+The current texts are stored with the study. Every version is kept as a `Document` with its hash, and each judgment
+refers to the guidelines it was made under by this hash.
 """
 
 import hashlib
@@ -17,14 +17,14 @@ from app.models import Criterion, Document, Event, Rater, RaterRecord, Study, St
 from app.studies import media
 from app.studies.rules import Rules
 
-Kind = Literal["guidelines", "consent"]
+DocumentKind = Literal["guidelines", "consent"]
 LEVELS = ("good", "fair", "poor")
-MOST_LETTERS = 100_000
+MAX_CHARACTERS = 100_000
 
 
 @dataclass(frozen=True)
-class Level:
-    """What good, fair or poor means: in words, by a clip (its address), or both."""
+class RubricLevel:
+    """Good, fair or poor: its description, the address of its example clip, or both."""
 
     name: str
     words: str
@@ -33,15 +33,15 @@ class Level:
 
 @dataclass(frozen=True)
 class RubricView:
-    """A criterion's rubric as raters see it."""
+    """The rubric of a criterion as raters see it."""
 
     key: str
     label: str
-    levels: tuple[Level, ...]
+    levels: tuple[RubricLevel, ...]
 
 
 def hash_of(text: str) -> str:
-    """The short name of a text.
+    """The first 16 hexadecimal digits of a text's SHA-256.
 
     >>> hash_of("Watch each clip.")
     'c46f4c31bf488960'
@@ -50,13 +50,13 @@ def hash_of(text: str) -> str:
 
 
 def consent_text(study: Study) -> str:
-    """The text raters agree to now; empty where the study asks for no consent."""
+    """The current consent text; empty if the study asks for no consent."""
     consent = Rules.model_validate(study.rules).consent
     return consent.text if consent else ""
 
 
 def keep(db: Session, study: Study) -> None:
-    """Keep the texts in force now, unless they are kept already."""
+    """Store the current texts as documents, unless they are stored already."""
     for kind, text in (("guidelines", study.guidelines), ("consent", consent_text(study))):
         known = select(Document.id).where(
             Document.study_id == study.id, Document.kind == kind, Document.hash == hash_of(text)
@@ -66,18 +66,18 @@ def keep(db: Session, study: Study) -> None:
     db.flush()
 
 
-def change(db: Session, study: Study, kind: Kind, text: str) -> bool:
-    """Put another text in force; False when it is the one in force already.
+def change(db: Session, study: Study, kind: DocumentKind, text: str) -> bool:
+    """Replace the guidelines or the consent text. Returns False if the text is unchanged.
 
-    Raters read changed guidelines before their next clip, and are asked again for a changed consent. Raises AppError
-    for an empty text or one that is too long.
+    Raters must read changed guidelines before their next clip, and must agree to a changed consent text. Raises
+    AppError if the text is empty or too long.
     """
     wanted = text.replace("\r\n", "\n").strip()
     if not wanted:
         raise AppError("The text is empty.", "Write what raters shall read, in Markdown.", status=422)
-    if len(wanted) > MOST_LETTERS or "\0" in wanted:
+    if len(wanted) > MAX_CHARACTERS or "\0" in wanted:
         raise AppError(
-            "This is no text for raters.", f"Bring Markdown of at most {MOST_LETTERS:,} letters.", status=422
+            "This is no text for raters.", f"Bring Markdown of at most {MAX_CHARACTERS:,} letters.", status=422
         )
     before = study.guidelines if kind == "guidelines" else consent_text(study)
     if before.strip() == wanted:
@@ -96,7 +96,7 @@ def change(db: Session, study: Study, kind: Kind, text: str) -> bool:
 
 
 def agree(db: Session, rater: RaterRecord, study: Study, consent_hash: str) -> None:
-    """Note which text the rater agreed to; who had refused it is back in the study."""
+    """Record which text the rater agreed to. A rater who had declined returns to the study."""
     mine = update(Rater).where(col(Rater.id) == rater.id)
     db.execute(mine.values(consent_hash=consent_hash))
     db.execute(mine.where(col(Rater.ended) == "declined").values(ended=""))
@@ -104,7 +104,7 @@ def agree(db: Session, rater: RaterRecord, study: Study, consent_hash: str) -> N
 
 
 def rubrics(db: Session, study: Study, criteria: Sequence[Criterion]) -> tuple[RubricView, ...]:
-    """The rubrics of a study's criteria, in their order; a criterion without one has none."""
+    """The rubrics of a study's criteria in their order; criteria without a rubric are left out."""
     if not any(item.rubric for item in criteria):
         return ()
     shown = select(StudyClip.clip, StudyClip.id, StudyClip.media_key)
@@ -116,6 +116,8 @@ def rubrics(db: Session, study: Study, criteria: Sequence[Criterion]) -> tuple[R
     return tuple(view for view in views if view.levels)
 
 
-def _levels(rubric: Mapping[str, str], examples: Mapping[str, str]) -> tuple[Level, ...]:
-    levels = [Level(name, rubric.get(name, ""), examples.get(rubric.get(f"{name}_clip", ""), "")) for name in LEVELS]
+def _levels(rubric: Mapping[str, str], examples: Mapping[str, str]) -> tuple[RubricLevel, ...]:
+    levels = [
+        RubricLevel(name, rubric.get(name, ""), examples.get(rubric.get(f"{name}_clip", ""), "")) for name in LEVELS
+    ]
     return tuple(level for level in levels if level.words or level.clip)

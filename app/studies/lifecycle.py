@@ -15,7 +15,7 @@ EVENTS: dict[State, str] = {"open": "resumed", "paused": "paused", "closed": "cl
 
 
 def by_slug(db: Session, slug: str) -> Study:
-    """The study of an address."""
+    """The study with this slug. Raises NotFound."""
     study = db.exec(select(Study).where(Study.slug == slug)).first() if slug_of(slug) == slug else None
     if study is None:
         raise NotFound(f"There is no study {slug!r}.", "The page /studies and the command clipjury links list them.")
@@ -23,7 +23,7 @@ def by_slug(db: Session, slug: str) -> Study:
 
 
 def slug_of(name: str) -> str:
-    """A study's name as part of an address.
+    """The slug of a study: its name as a part of an address, of at most 60 characters.
 
     >>> slug_of("Quality, stability & verdict!")
     'quality-stability-verdict'
@@ -32,19 +32,19 @@ def slug_of(name: str) -> str:
 
 
 def free_slug(database: Database, wanted: str) -> str:
-    """The wanted slug, with a number behind it when it is taken."""
+    """The wanted slug, with a number appended if it is taken."""
     with database.reader() as db:
         taken = set(db.exec(select(Study.slug)))
     return unique_name(wanted, taken)
 
 
 def notes(study: Study) -> list[str]:
-    """What the researcher must know about how the sample came about."""
+    """Notes for the researcher about how the sample was drawn, and filters that were left out."""
     return [*study.design.get("left_out", []), *study.design.get("notes", [])]
 
 
 def show_simulated(db: Session, study: Study, *, on: bool) -> None:
-    """Switch the simulated panel on or off as what the results pages speak of."""
+    """Show simulated raters instead of people on the results pages, or switch back."""
     if study.show_simulated != on:
         study.show_simulated = on
         db.add(study)
@@ -54,8 +54,8 @@ def show_simulated(db: Session, study: Study, *, on: bool) -> None:
 def change_state(db: Session, study: Study, state: State) -> bool:
     """Put a study into a state. Returns False if it is in that state already.
 
-    Raters of a study that is not open get no more clips; answers to clips they hold are kept all the same. A closed
-    study can be opened again, an archived one too. Raises AppError if a study that is not open is paused.
+    Raters of a study that is not open get no more clips; answers to clips that they hold are still stored. Closed and
+    archived studies can be opened again. Raises AppError if a study that is not open is paused.
     """
     if study.state == state:
         return False

@@ -17,10 +17,10 @@ ADDRESS_IN_STUDY = re.compile(r"c([1-9][0-9]{0,8})-([0-9a-f]{32})")
 
 
 def address_of(assignment_id: int, media_key: str) -> str:
-    """Where a rater's browser gets the clip of an assignment: another address for each, so that a repeat cannot be
-    told from a first showing, and none of use to anybody else.
+    """Address of an assignment's clip for the rater's browser.
 
-    The mark is an HMAC by the clip's random name, which never leaves the server for raters.
+    Each assignment has another address, so that raters cannot recognise a repeat, and nobody else can open it. It
+    contains an HMAC keyed with the clip's random name, which raters never see.
 
     >>> address_of(7, "k") == address_of(8, "k")
     False
@@ -29,7 +29,7 @@ def address_of(assignment_id: int, media_key: str) -> str:
 
 
 def address_in_study(clip_id: int, media_key: str) -> str:
-    """Where every rater of the study gets a clip without an assignment: an example, the clip of the device check."""
+    """Address of a clip without an assignment, the same for all raters of a study: an example, the device check."""
     return f"/media/c{clip_id}-{_mark(f'clip:{clip_id}', media_key)}.mp4"
 
 
@@ -38,10 +38,11 @@ def _mark(what: str, media_key: str) -> str:
 
 
 def file_of(db: Session, settings: Settings, key: str, viewer: RaterRecord | None) -> Path:
-    """The file of a clip this viewer may see; `viewer` None is the researcher.
+    """Path of the clip behind an address; `viewer` is None for the researcher.
 
-    Raters have an address per assignment (`address_of`), or one of their study's (`address_in_study`), the researcher
-    the clip's random name. The key is only ever compared with the database: no part of a request becomes a path.
+    Raters use an address of an assignment (`address_of`) or of their study (`address_in_study`), the researcher uses
+    the clip's random name. The key is looked up in the database: no part of a request becomes a path. Raises NotFound
+    or NotAllowed.
     """
     if KEY.fullmatch(key):
         known = _of_clip(db, key)
@@ -62,7 +63,7 @@ def _of_clip(db: Session, key: str) -> str | None:
 
 
 def _of_assignment(db: Session, key: str, viewer: RaterRecord | None) -> str | None:
-    """The random name behind an assignment's address; None where the address is wrong."""
+    """The random name of the clip at an assignment's address; None if the address is wrong."""
     matched = ADDRESS.fullmatch(key)
     if matched is None:
         return None
@@ -80,7 +81,7 @@ def _of_assignment(db: Session, key: str, viewer: RaterRecord | None) -> str | N
 
 
 def _in_study(db: Session, key: str, viewer: RaterRecord | None) -> str | None:
-    """The random name behind an address that all raters of a study share; None where the address is wrong."""
+    """The random name of the clip at an address of a study; None if the address is wrong."""
     matched = ADDRESS_IN_STUDY.fullmatch(key)
     if matched is None:
         return None

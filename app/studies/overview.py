@@ -9,17 +9,17 @@ from sqlmodel import Session, col, select
 from app.models import Assignment, Judgment, Rater, Study, StudyClip
 
 SECONDS_TO_ANSWER = 6.0
-"""Added to a clip's length for the estimate of minutes before anybody has rated."""
+"""Seconds added to a clip's duration to estimate the rating time before there are answers."""
 
 
 def clips_per_rater(db: Session, study: Study) -> int:
-    """How many clips a new rater could get now."""
+    """Number of clips that are open for a new rater."""
     query = select(func.count(func.distinct(Assignment.study_clip_id)))
     return db.exec(query.where(Assignment.study_id == study.id, Assignment.status == "open")).one()
 
 
 def minutes_per_rater(db: Session, study: Study) -> int:
-    """A first guess of a new rater's time: each open clip once through, and a moment to answer."""
+    """Estimated minutes of a new rater: watch each open clip once, and answer."""
     query = (
         select(func.avg(StudyClip.duration))
         .join(Assignment, col(Assignment.study_clip_id) == StudyClip.id)
@@ -31,7 +31,7 @@ def minutes_per_rater(db: Session, study: Study) -> int:
 
 @dataclass(frozen=True)
 class StudyLine:
-    """A study in the list, with its counts."""
+    """A row of the list of studies. Answers and places are those of people; simulated raters are not counted."""
 
     study: Study
     clips: int
@@ -42,18 +42,18 @@ class StudyLine:
 
 
 def overview(db: Session) -> list[StudyLine]:
-    """All studies, newest first."""
+    """The rows of all studies, newest first."""
     return [line_of(db, study) for study in db.exec(select(Study).order_by(col(Study.id).desc()))]
 
 
 def clips_of(db: Session, study: Study) -> int:
-    """How many clips the sample has."""
+    """Number of clips in the sample."""
     query = select(func.count()).select_from(StudyClip)
     return db.exec(query.where(StudyClip.study_id == study.id, StudyClip.role == "sample")).one()
 
 
 def line_of(db: Session, study: Study) -> StudyLine:
-    """A study's counts; answers of simulated raters are not among them."""
+    """The row of a study."""
     places = dict(
         db.execute(
             select(col(Assignment.status), func.count())

@@ -1,4 +1,4 @@
-"""Clips with known answers and the rubric's examples: checked, kept out of the draw, written with the study."""
+"""Reference clips of a study file (training, qualification, gold, examples): check, exclude from the draw, store."""
 
 import secrets
 from collections.abc import Iterable
@@ -17,12 +17,12 @@ from app.studies.study_file import StudyFile
 
 EXAMPLES = ("good_clip", "fair_clip", "poor_clip")
 SILENT = ("gold", "attention")
-"""Roles whose clips come among those of the sample and ask for no more than they do."""
+"""Roles whose clips are mixed among those of the sample and must look like them."""
 
 
 @dataclass(frozen=True)
 class ReferenceClip:
-    """A clip of the pool that serves the raters' side, in its role."""
+    """A clip of the pool with a role, its reference answers by criterion key, and their explanation."""
 
     clip: str
     role: str
@@ -31,9 +31,9 @@ class ReferenceClip:
 
 
 def of(spec: StudyFile, pool: Pool) -> list[ReferenceClip]:
-    """The study file's known clips and examples, each with the answers as they are stored.
+    """The study file's reference clips and examples, with answers in the form in which they are stored.
 
-    Raises AppError for a clip that the pool lacks (with the nearest names) and an answer off its criterion's scale.
+    Raises AppError if a clip is not in the pool (with similar names) or an answer is not on its criterion's scale.
     """
     criteria = {item.key: item for item in spec.criteria}
     found = []
@@ -60,13 +60,13 @@ def of(spec: StudyFile, pool: Pool) -> list[ReferenceClip]:
 
 
 def without(pool: Pool, names: Iterable[str]) -> Pool:
-    """The pool to draw from: raters who know a clip's right answer must not find it in the sample."""
+    """The pool without some clips: raters who have seen a clip's reference answer must not get it in the sample."""
     kept = sorted(set(names))
     return replace(pool, frame=pool.frame.filter(~pl.col("clip").is_in(kept))) if kept else pool
 
 
 def refuse_in_sample(known: list[ReferenceClip], drawn: Iterable[str]) -> None:
-    """Raises AppError naming a known clip that a given sample holds."""
+    """Raise AppError if a reference clip is part of the sample."""
     sample = set(drawn)
     for one in known:
         if one.clip in sample:
@@ -87,12 +87,11 @@ def write(
     *,
     start: int,
 ) -> int:
-    """Store the known clips behind the sample, from position `start`; weight 0, no stratum, no places. Returns the
-    position after the last.
+    """Store the reference clips after the sample, from position `start`. Returns the position after the last.
 
-    `criteria` are the keys that are asked one by one, where the sample is (empty: all on one screen): a gold clip is
-    then stored once per criterion whose answer is known, as otherwise its page would ask for more than others. `read`
-    are the scores that filters use: where pages show those, they show a gold clip's too.
+    They have weight 0, no stratum and no places. `criteria` are the keys if criteria are asked one by one, else empty:
+    a gold clip is then stored once per criterion with a reference answer, because its page must not ask for more than
+    others. `read` are the scores that filters use: pages that show scores show those of gold clips too.
     """
     facts = {row["clip"]: row for row in pool.frame.iter_rows(named=True)}
     snapshots = {one.clip: _snapshot(facts[one.clip], pool.score_columns(), sorted(read)) for one in known}

@@ -1,6 +1,6 @@
-"""The rules of a study that raters meet: consent, device check, training, qualification, gold clips, repeats, breaks.
+"""The rules for raters in a study file: consent, device check, training, qualification, gold clips, repeats, breaks.
 
-They stand in the study file as tables of these names and are kept with the study (`Study.rules`).
+They are tables of the study file and are stored with the study (`Study.rules`).
 """
 
 import json
@@ -18,13 +18,13 @@ Code = Annotated[str, Field(max_length=80, pattern=r"^[A-Za-z0-9_-]*$")]
 
 
 class StudyTable(BaseModel):
-    """A table of the study file: unknown keys are refused, nothing changes after reading."""
+    """A table of the study file. Unknown keys are errors, and instances are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ReferenceClipSpec(StudyTable):
-    """A clip of the pool whose right answers are known, one value per criterion key; `reason` tells raters why."""
+    """A clip of the pool with reference answers, one value per criterion key; `reason` explains them to raters."""
 
     clip: str = Field(min_length=1)
     answers: dict[Name, str] = Field(min_length=1)
@@ -33,7 +33,7 @@ class ReferenceClipSpec(StudyTable):
     @model_validator(mode="before")
     @classmethod
     def _values_as_text(cls, given: object) -> object:
-        """`quality = 4` and `quality = "4"` are the same answer."""
+        """Accept numbers as answers: `quality = 4` means `quality = "4"`."""
         if isinstance(given, dict) and isinstance(given.get("answers"), dict):
             answers = {
                 key: str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
@@ -44,13 +44,13 @@ class ReferenceClipSpec(StudyTable):
 
 
 class Consent(StudyTable):
-    """What raters agree to before anything else (Markdown). A changed text is asked again."""
+    """The text (Markdown) that raters agree to first. Raters must agree again to a changed text."""
 
     text: str = Field(min_length=1)
 
 
 class Device(StudyTable):
-    """What a rater's browser must offer: viewport in CSS pixels, speed of the line in Mbit/s; 0 asks for nothing."""
+    """Requirements on a rater's device: viewport in CSS pixels, download speed in Mbit/s; 0 means no requirement."""
 
     min_width: int = Field(default=0, ge=0, le=10_000)
     min_height: int = Field(default=0, ge=0, le=10_000)
@@ -58,13 +58,13 @@ class Device(StudyTable):
 
 
 class Training(StudyTable):
-    """Clips with feedback and its reason after each; best from worst to best. Never shown again."""
+    """Training clips with feedback after each, preferably ordered from worst to best. They are not shown again."""
 
     clips: tuple[ReferenceClipSpec, ...] = Field(min_length=1, max_length=50)
 
 
 class Qualification(StudyTable):
-    """A test before the work: the least share of right answers; on a numeric scale right means within `tolerance`."""
+    """A test before rating: minimum share of right answers. On a numeric scale, right means within `tolerance`."""
 
     clips: tuple[ReferenceClipSpec, ...] = Field(min_length=1, max_length=50)
     least_correct: float = Field(default=0.7, gt=0, le=1)
@@ -74,7 +74,7 @@ class Qualification(StudyTable):
 
 
 class Gold(StudyTable):
-    """Clips with known answers, mixed silently into the work: a share of all clips, judged within `tolerance`."""
+    """Gold clips: clips with reference answers, mixed among the others as a share of all clips."""
 
     clips: tuple[ReferenceClipSpec, ...] = Field(min_length=1, max_length=200)
     share: Share = 0.1
@@ -82,34 +82,34 @@ class Gold(StudyTable):
 
 
 class Repeats(StudyTable):
-    """Clips shown to the same rater again, silently: a share of all clips, at least `apart` clips later."""
+    """Repeats: clips shown to the same rater again, as a share of all clips, at least `apart` clips later."""
 
     share: Share = 0.05
     apart: int = Field(default=20, ge=20, le=1000)
 
 
 class Attention(StudyTable):
-    """Clips with an instruction burnt into the picture, made from clips of the pool: a share, and how many to make."""
+    """Attention clips, made from clips of the pool: their share of all clips, and how many to make."""
 
     share: Share = 0.02
     clips: int = Field(default=4, ge=1, le=50)
 
 
 class Sessions(StudyTable):
-    """A break is offered after so many minutes; the first `stabilisers` clips of a sitting do not count."""
+    """A break is offered after `break_after` minutes; the first `stabilisers` clips of a session do not count."""
 
     break_after: int = Field(default=25, ge=5, le=240)
     stabilisers: int = Field(default=0, ge=0, le=10)
 
 
 class Recruitment(StudyTable):
-    """Where raters come from, and what they get at the end: a code, or an address with `{code}` to be sent to."""
+    """The recruitment platform, and what raters get at the end: a completion code, or a URL that contains `{code}`."""
 
     platform: Literal["", "prolific", "mturk"] = ""
     cap: int | None = Field(default=None, ge=1, le=100_000)
-    """How many raters the open link lets in; None for no limit."""
+    """Maximum number of raters through the open link; None for no limit."""
     clips_per_rater: int | None = Field(default=None, ge=1, le=100_000)
-    """A rater is done after so many clips; None for all there are."""
+    """Number of clips after which a rater is done; None for all clips."""
     completion_code: Code = ""
     screened_out_code: Code = ""
     returned_code: Code = ""
@@ -117,14 +117,14 @@ class Recruitment(StudyTable):
 
 
 class Rules(StudyTable):
-    """All rules together, with what holds when the study file says nothing."""
+    """All rules for raters, with their defaults."""
 
     language: Language = "en"
-    """The language of the rater's pages at first; raters may change it."""
+    """Initial language of raters' pages; raters may change it."""
     presentation: Literal["together", "one_by_one"] = "together"
-    """All criteria on one screen, or one criterion per pass over the clips."""
+    """All criteria on one page, or one criterion per pass over the clips."""
     watch_to_end: bool = False
-    """Whether the answer unlocks only when the clip has been seen to its end."""
+    """True if raters can answer only after they have watched the clip to its end."""
     consent: Consent | None = None
     device: Device | None = None
     training: Training | None = None
@@ -136,7 +136,7 @@ class Rules(StudyTable):
     recruitment: Recruitment = Recruitment()
 
     @model_validator(mode="after")
-    def _each_known_clip_once(self) -> Self:
+    def _each_reference_clip_once(self) -> Self:
         parts = (self.training, self.qualification, self.gold)
         names = [one.clip for part in parts if part is not None for one in part.clips]
         again = sorted({name for name in names if names.count(name) > 1})
@@ -145,7 +145,7 @@ class Rules(StudyTable):
         return self
 
     def reference_clips(self) -> dict[str, tuple[str, ReferenceClipSpec]]:
-        """Every clip with known answers by its name, with its role (training, qualification, gold)."""
+        """Reference clips by name, each with its role (training, qualification, gold)."""
         roles = {"training": self.training, "qualification": self.qualification, "gold": self.gold}
         return {one.clip: (role, one) for role, part in roles.items() if part is not None for one in part.clips}
 
@@ -154,7 +154,7 @@ NO_RULES = Rules()
 
 
 def rules_of(study: Study) -> Rules:
-    """The study's rules; read once for each text of them."""
+    """The rules of a study. Each version of the text is parsed once."""
     return _read(json.dumps(study.rules, sort_keys=True)) if study.rules else NO_RULES
 
 

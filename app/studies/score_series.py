@@ -11,7 +11,7 @@ SUMMARIES = ("avg_", "min_", "max_", "mean_")
 
 
 def series_name(score: str, names: Sequence[str] | Mapping[str, Any]) -> str | None:
-    """The per-second column that a score summarises; None when there is none among `names`.
+    """The per-second column that a score summarises; None if `names` has none.
 
     >>> series_name("avg_movement", ["movement_per_second"])
     'movement_per_second'
@@ -21,7 +21,7 @@ def series_name(score: str, names: Sequence[str] | Mapping[str, Any]) -> str | N
 
 
 def snapshot(row: Mapping[str, Any], scores: Sequence[str]) -> dict[str, list[float | None]]:
-    """The series of some scores of one clip, as they are kept beside its scores: finite numbers or None."""
+    """The per-second values of some scores of one clip by column name; values that are not finite are None."""
     found: dict[str, list[float | None]] = {}
     for score in scores:
         name = series_name(score, row)

@@ -1,4 +1,4 @@
-"""The study file: a TOML text that says everything about a study before the first clip is drawn."""
+"""Read and check study files: TOML texts that define a study before its clips are drawn."""
 
 import tomllib
 from collections.abc import Collection, Iterator
@@ -20,7 +20,7 @@ PRESETS = ("acr", "talkvid")
 
 
 class Rubric(StudyTable):
-    """What good, fair and poor mean for a criterion, and clips of the pool that show it."""
+    """Descriptions of good, fair and poor for a criterion, and example clips of the pool."""
 
     good: str = ""
     fair: str = ""
@@ -37,7 +37,7 @@ def _known_scale(name: str) -> str:
 
 
 def _options(allowed: Collection[int]) -> str:
-    """In words, how many options a scale takes.
+    """How many options a scale takes, in words.
 
     >>> _options((0,)), _options((0, 2)), _options(range(2, 12))
     ('no options', 'none or 2 options', '2 to 11 options')
@@ -47,7 +47,7 @@ def _options(allowed: Collection[int]) -> str:
 
 
 class CriterionSpec(StudyTable):
-    """A question to raters, on one of the scales in `scales.SCALES`."""
+    """A question for raters, on one of the scales in `scales.SCALES`."""
 
     key: Name
     label: str
@@ -68,7 +68,7 @@ class CriterionSpec(StudyTable):
 
 
 class FilterSpec(StudyTable):
-    """An automated filter: it accepts a clip when `min <= score <= max` (either may be missing)."""
+    """An automated filter. It accepts a clip if `min <= score <= max`; either limit may be missing."""
 
     name: Name
     title: str
@@ -77,11 +77,11 @@ class FilterSpec(StudyTable):
     max: float | None = None
     units: str = ""
     criterion: str = ""
-    """The criterion whose judgments are its truth; by default the study's first accept/reject question."""
+    """Key of the criterion it is compared with; by default the study's first accept/reject question."""
     note: str = ""
 
     @model_validator(mode="after")
-    def _has_a_cut(self) -> Self:
+    def _has_a_threshold(self) -> Self:
         if self.min is None and self.max is None:
             raise ValueError("a filter needs min, max or both")
         if self.min is not None and self.max is not None and self.min > self.max:
@@ -90,7 +90,7 @@ class FilterSpec(StudyTable):
 
 
 class StudyFile(Rules):
-    """A whole study file, checked: the study itself, and the rules for raters (`study_rules`)."""
+    """A complete study file: the study, and the rules for raters (`study_rules`)."""
 
     name: str = Field(min_length=1, max_length=120)
     guidelines: str = Field(min_length=1)
@@ -102,23 +102,23 @@ class StudyFile(Rules):
     sampling: SamplingPlan
 
     def deciding_criterion(self, rule: FilterSpec) -> str:
-        """Key of the criterion that judges this filter."""
+        """Key of the criterion that this filter is compared with."""
         return rule.criterion or next(item.key for item in self.criteria if scales.of(item).has_consensus)
 
     def rules(self) -> Rules:
-        """The rules for raters alone, as the study keeps them."""
+        """The rules for raters only, as they are stored with the study."""
         return Rules(**{name: getattr(self, name) for name in Rules.model_fields})
 
 
 def preset(name: str) -> str:
-    """The text of a preset study file; a start to edit, and a study as it stands."""
+    """The text of a preset study file, which can be used as it is or edited. Raises AppError."""
     if name not in PRESETS:
         raise AppError(f"There is no preset {name!r}.", f"Presets: {', '.join(PRESETS)}.")
     return (HERE / "presets" / f"{name}.toml").read_text(encoding="utf-8")
 
 
 def read(path: Path) -> tuple[str, StudyFile]:
-    """Text and content of a study file on disk."""
+    """Text and content of a study file on disk. Raises AppError."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -130,7 +130,7 @@ def read(path: Path) -> tuple[str, StudyFile]:
 
 
 def toml(text: str, name: str) -> dict[str, Any]:
-    """A study file's content, not yet judged. Raises AppError for what is no TOML, naming the line."""
+    """Parse the TOML of a study file without checking it. Raises AppError that names the wrong line."""
     try:
         return tomllib.loads(text)
     except RecursionError as error:
@@ -142,10 +142,7 @@ def toml(text: str, name: str) -> dict[str, Any]:
 
 
 def parse(text: str, name: str) -> StudyFile:
-    """Check a study file's text; every error names file, line and key.
-
-    Raises: AppError naming all that is wrong.
-    """
+    """Parse and check a study file. Raises AppError that lists all errors with file, line and key."""
     content = toml(text, name)
     try:
         spec = StudyFile.model_validate(content)
@@ -159,7 +156,7 @@ def parse(text: str, name: str) -> StudyFile:
 
 
 def _contradictions(spec: StudyFile) -> Iterator[tuple[list[int | str], str]]:
-    """Where parts of a study file do not fit each other: the place and what is wrong."""
+    """Parts of a study file that contradict each other: the path of the key, and what is wrong."""
     yield from _wrong_questions(spec)
     yield from _wrong_filters(spec)
 
@@ -195,7 +192,7 @@ def _key(path: list[int | str]) -> str:
 
 
 def _problem(text: str, name: str, place: tuple[int | str, ...], message: str, given: object) -> str:
-    # pydantic puts the chosen design between "sampling" and the key: it is no key of the file.
+    # pydantic puts the chosen design between "sampling" and the key, but it is not a key of the file.
     path = [part for part in place if part not in DESIGNS]
     shown = f" (it is {given!r})" if isinstance(given, str | int | float | bool) else ""
     words = message.removeprefix("Value error, ")

@@ -13,7 +13,7 @@ from app.studies.rules import Rules
 
 @dataclass(frozen=True)
 class StudyParts:
-    """A study with its questions and filters; what changes of it counts its version up."""
+    """A study with its criteria, filters and rules. A change to any of them increases the study's version."""
 
     study: Study
     criteria: tuple[Criterion, ...]
@@ -21,17 +21,17 @@ class StudyParts:
     rules: Rules
     rubrics: tuple[RubricView, ...] = ()
     consent_hash: str = ""
-    """Of the text raters agree to; empty where they are not asked."""
+    """Hash of the consent text; empty if the study asks for no consent."""
 
     def detached(self, db: Session) -> "StudyParts":
-        """The same, free of the session it came from, to be kept."""
+        """Detach the rows from their database session, so that they can be cached."""
         for row in (self.study, *self.criteria, *self.filters):
             db.expunge(row)
         return self
 
 
 def parts(db: Session, study_id: int) -> StudyParts:
-    """A study whole."""
+    """Read a study with its criteria, filters and rules. Raises NotFound."""
     study = db.get(Study, study_id)
     if study is None:
         raise NotFound(f"There is no study number {study_id}.", "The studies are listed at /studies.")

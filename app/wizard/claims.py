@@ -1,4 +1,4 @@
-"""What a drawn sample can say and what it cannot, in words, before anybody has rated it."""
+"""Explain what a study will be able to say, and what not, from its drawn sample before anybody has rated it."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,19 +11,19 @@ from app.studies.drawing import StudySample
 from app.studies.study_file import FilterSpec, StudyFile
 
 FEW = 30
-"""Clips on one side of a cut, under which a rate says little."""
+"""With fewer clips on one side of a threshold, rates are too uncertain."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One statement: `can` what the study will be able to say, `cannot` what it will not, `careful` what is thin."""
+    """A statement about what the study can say, cannot say, or can say only with wide intervals (`careful`)."""
 
     kind: Literal["can", "cannot", "careful"]
     text: str
 
 
 def claims(pool: Pool, spec: StudyFile, sample: StudySample, filters: list[FilterSpec]) -> list[Claim]:
-    """Statements about this very draw, the most important first."""
+    """Statements about this sample: first what the study can say, then what it cannot, then what is uncertain."""
     if sample.design["kind"] == "borderline":
         made = [
             Claim("can", "How raters and each filter agree next to its threshold, and whether it should move."),
@@ -47,7 +47,9 @@ def claims(pool: Pool, spec: StudyFile, sample: StudySample, filters: list[Filte
 
 
 def _sides(pool: Pool, sample: StudySample, filters: list[FilterSpec]) -> list[Claim]:
-    """For each filter whether both sides of its cut were drawn: recall needs rejects, precision needs accepts."""
+    """Statements about filters of which one side of the threshold was not drawn, or hardly: recall needs clips that the
+    filter rejects, precision needs clips that it accepts.
+    """
     frame = pool.frame
     rows = dict(zip(frame["clip"].to_list(), range(frame.height), strict=True))
     drawn = [rows[one.clip] for one in sample.clips]

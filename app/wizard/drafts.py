@@ -1,4 +1,4 @@
-"""Studies in the making: a study file and its pool, kept in the home folder until the study is made or thrown away."""
+"""Drafts of studies: a study file and its pool, stored in the home folder until the study is created or discarded."""
 
 import hashlib
 import json
@@ -30,7 +30,7 @@ _POOLS = Cache(max_entries=2)
 
 @dataclass(frozen=True)
 class PoolChoice:
-    """A pool that a study can be made from. `key` stands for it in forms: no path ever comes from a browser."""
+    """A pool that a study can be created from. Forms send its `key`, because paths must not come from browsers."""
 
     key: str
     name: str
@@ -41,7 +41,7 @@ class PoolChoice:
 
 @dataclass(frozen=True)
 class Draft:
-    """A study file in the making, as the content of its TOML, and the pool it is for."""
+    """A draft: the parsed TOML of a study file, not yet checked, and the path of its pool."""
 
     key: str
     pool: Path
@@ -50,21 +50,21 @@ class Draft:
 
     @property
     def name(self) -> str:
-        """The study's name so far."""
+        """The name of the study, or a placeholder."""
         return str(self.content.get("name", "")) or "Study without a name"
 
     @property
     def text(self) -> str:
-        """The study file."""
+        """The text of the study file."""
         return tomli_w.dumps(self.content, multiline_strings=True)
 
     def spec(self) -> StudyFile:
-        """The study file, checked. Raises AppError naming every wrong line."""
+        """The checked study file. Raises AppError that lists all errors."""
         return study_file.parse(self.text, NAME)
 
 
 def pools(settings: Settings, db: Session) -> list[PoolChoice]:
-    """The pools there are: in the home folder, its folder `pools`, and those of studies made before."""
+    """All pools: those in the home folder, in its folder `pools`, and those of existing studies."""
     used = [Path(place) for place in db.exec(select(Study.pool).distinct().order_by(col(Study.pool)))]
     found = [settings.home / "pool.parquet", *sorted((settings.home / "pools").glob("*.parquet")), *used]
     places = dict.fromkeys(place.resolve() for place in found if place.is_file())
@@ -72,7 +72,7 @@ def pools(settings: Settings, db: Session) -> list[PoolChoice]:
 
 
 def chosen_pool(settings: Settings, db: Session, key: str) -> Path:
-    """The file of a pool by its key. Raises NotFound."""
+    """Path of the pool with this key. Raises NotFound."""
     for choice in pools(settings, db):
         if choice.key == key:
             return choice.path
@@ -83,13 +83,13 @@ def _choice(place: Path) -> PoolChoice | None:
     try:
         clips = pl.scan_parquet(place).select(pl.len()).collect().item()
     except (PolarsError, OSError):
-        return None  # some other Parquet file, or half written
+        return None  # another kind of Parquet file, or an incomplete one
     key = hashlib.sha256(str(place).encode()).hexdigest()[:16]
     return PoolChoice(key, place.stem, place, int(clips), place.stat().st_size / 1e6)
 
 
 def pool_of(draft: Draft) -> Pool:
-    """The draft's pool, kept in memory while its file stays the same."""
+    """The pool of a draft, cached until its file changes. Raises AppError."""
     try:
         state = draft.pool.stat()
     except OSError as error:
@@ -100,7 +100,7 @@ def pool_of(draft: Draft) -> Pool:
 
 
 def begin(settings: Settings, pool: Path, text: str) -> Draft:
-    """A new draft from a preset's text or that of another study."""
+    """Create a draft from the text of a preset or of another study."""
     content = tomllib.loads(text)
     draft = Draft(secrets.token_hex(8), pool, content, datetime.now(UTC))
     save(settings, draft)
@@ -108,7 +108,7 @@ def begin(settings: Settings, pool: Path, text: str) -> Draft:
 
 
 def clone(settings: Settings, study: Study) -> Draft:
-    """A new draft with a study's file, named as its copy. Raises AppError when the study's pool is gone."""
+    """Create a draft from a study, named as a copy of it. Raises AppError if the study's pool is missing."""
     pool = Path(study.pool)
     if not pool.is_file():
         raise AppError(
@@ -121,7 +121,7 @@ def clone(settings: Settings, study: Study) -> Draft:
 
 
 def save(settings: Settings, draft: Draft) -> None:
-    """Keep the draft as it is now: whole, or as it was before."""
+    """Save the draft atomically."""
     folder = settings.home / "drafts"
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{draft.key}.json"
@@ -131,7 +131,7 @@ def save(settings: Settings, draft: Draft) -> None:
 
 
 def load(settings: Settings, key: str) -> Draft:
-    """A draft by its key. Raises NotFound."""
+    """The draft with this key. Raises NotFound."""
     place = settings.home / "drafts" / f"{key}.json" if KEY.fullmatch(key) else None
     if place is None or not place.is_file():
         raise NotFound("There is no such draft.", "Drafts are listed at /studies/new.")
@@ -141,13 +141,13 @@ def load(settings: Settings, key: str) -> Draft:
 
 
 def forget(settings: Settings, key: str) -> None:
-    """Throw a draft away; twice is harmless."""
+    """Discard a draft. Does nothing if it does not exist."""
     if KEY.fullmatch(key):
         (settings.home / "drafts" / f"{key}.json").unlink(missing_ok=True)
 
 
 def listed(settings: Settings) -> list[Draft]:
-    """All drafts, the newest first."""
+    """All drafts, most recently changed first."""
     folder = settings.home / "drafts"
     drafts = [load(settings, file.stem) for file in folder.glob("*.json") if KEY.fullmatch(file.stem)]
     return sorted(drafts, key=lambda draft: draft.changed, reverse=True)

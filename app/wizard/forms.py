@@ -1,6 +1,6 @@
-"""What the wizard's forms change in a draft: each takes the sent fields and gives the study file's new content.
+"""Apply the forms of the study wizard to a draft: each function takes the form's fields and returns new content.
 
-Fields that make no sense are not judged here: the study file's own reader names every wrong line afterwards.
+Values are not checked here: the reader of study files lists all errors afterwards.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ ALLOCATIONS = {
 
 
 def number(text: str) -> int | float | str:
-    """What a person typed into a number's field: a whole number, a number, or their text as it is.
+    """The value of a number field: an int, a float, or the text as it was entered.
 
     >>> number("3"), number("0.5"), number("many")
     (3, 0.5, 'many')
@@ -42,7 +42,7 @@ def number(text: str) -> int | float | str:
 
 
 def filters(content: Content, form: Form) -> Content:
-    """Thresholds, titles and which filters stay; a new one when its score was chosen."""
+    """Change thresholds and titles of the filters, remove filters, and add one if its score was chosen."""
     kept = []
     for place, rule in enumerate(content.get("filters", [])):
         if form.get(f"keep-{place}") != "on":
@@ -64,7 +64,7 @@ def _free(score: str, taken: list[str]) -> str:
 
 
 def design(content: Content, form: Form) -> Content:
-    """The sampling table, made anew from the form."""
+    """Replace the sampling table by the form's."""
     chosen = form.get("design", "simple")
     plan: Content = {"design": chosen if chosen in ("simple", "borderline", "two_phase") else "stratified"}
     plan |= _of_borderline(form) if chosen == "borderline" else {"clips": number(form.get("clips", "100"))}
@@ -93,7 +93,7 @@ def _allocation(form: Form) -> Content:
 
 
 def _limits(form: Form, *, per_source: bool) -> Content:
-    """What every design may say: a limit per source, clips in and out, the slice of rejects or why there is none."""
+    """Options of every design: limit per source, included and excluded clips, share of rejects or why there is none."""
     plan: Content = {}
     if per_source and form.get("per_source", "").strip():
         plan["per_source"] = number(form["per_source"])
@@ -119,7 +119,7 @@ def _strata(chosen: str, form: Form) -> list[Content]:
 
 
 def chosen_design(content: Content) -> str:
-    """Which of `DESIGNS` the sampling table is.
+    """The key in `DESIGNS` of the sampling table.
 
     >>> chosen_design({"sampling": {"design": "stratified", "by": "sharpness"}})
     'bands'
@@ -141,7 +141,7 @@ def chosen_design(content: Content) -> str:
 
 
 def questions(content: Content, form: Form) -> Content:
-    """Name, guidelines, how many raters, what they see, and the questions."""
+    """Change name, guidelines, raters per clip, visibility of scores, and the questions."""
     asked = []
     for place, item in enumerate(content.get("criteria", [])):
         if form.get(f"keep-{place}") == "on":

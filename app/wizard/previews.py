@@ -1,4 +1,4 @@
-"""A draft against its pool: histograms with the cuts, and the sample it would draw with what that can say."""
+"""Preview a draft: histograms with its thresholds, the sample it would draw, and what that sample can say."""
 
 from dataclasses import dataclass
 from math import ceil
@@ -18,15 +18,15 @@ from app.wizard.claims import Claim, claims
 from app.wizard.drafts import Draft
 from scoring.filters import Filter
 
-ON_A_WALL = 48
-MOST_VALUES = 60
-"""A column with more different values than this is no subgroup."""
+CLIPS_PER_PAGE = 48
+MAX_GROUPS = 60
+"""A column with more distinct values than this cannot define subgroups."""
 _SAMPLES = Cache(max_entries=8)
 
 
 @dataclass(frozen=True)
 class StratumLine:
-    """A stratum of the preview. `population` is None where a design does not count it."""
+    """A row of the strata table. `population` is None if the design does not count it."""
 
     label: str
     population: int | None
@@ -37,7 +37,7 @@ class StratumLine:
 
 @dataclass(frozen=True)
 class Preview:
-    """What the draft would draw. `minutes` is the raters' time for all places, in minutes."""
+    """A preview of the sample. `minutes` is the estimated time of all raters together."""
 
     clips: int
     sources: int
@@ -50,11 +50,11 @@ class Preview:
 
 @dataclass(frozen=True)
 class WallClip:
-    """A drawn clip on the wall; `scores` are those that its filters read, as (title, score)."""
+    """A drawn clip; `scores` are (title, score) of the filters that it was drawn for."""
 
     clip: str
     row: int
-    """Its row in the pool: what its poster is asked for by."""
+    """Row of the clip in the pool; the address of its poster contains it."""
     source: str
     stratum: str
     weight: float
@@ -62,7 +62,7 @@ class WallClip:
 
 
 def score_drawings(pool: Pool, rules: list[Filter]) -> dict[str, Drawing]:
-    """For every score that the rules cut and the pool has: its histogram as the page draws it."""
+    """Histograms with thresholds, by score, of all scores that the rules use and the pool has."""
     scores = [name for name in dict.fromkeys(rule.score for rule in rules) if name in pool.frame.columns]
     rows = pool.readable.lazy()
     found = histograms(rows, pool.readable.schema, scores, rules)
@@ -70,25 +70,25 @@ def score_drawings(pool: Pool, rules: list[Filter]) -> dict[str, Drawing]:
 
 
 def columns_of(pool: Pool) -> list[str]:
-    """Columns that can divide a pool into subgroups: text of few values."""
+    """Columns that can define subgroups: text with few distinct values."""
     frame = pool.readable
     texts = [
         name
         for name, kind in frame.schema.items()
         if kind == pl.String and name not in ("clip", "media", "source", "reason")
     ]
-    return [name for name in texts if frame[name].n_unique() <= MOST_VALUES]
+    return [name for name in texts if frame[name].n_unique() <= MAX_GROUPS]
 
 
 def numbers_of(pool: Pool) -> list[str]:
-    """Scores that a filter can read."""
+    """Scores that a filter can use."""
     return [name for name in pool.score_columns() if name not in FACTS and pool.frame.schema[name].is_numeric()]
 
 
 def drawn(draft: Draft) -> tuple[Pool, StudySample, list[FilterSpec], list[str]]:
-    """The sample that the study would have, its filters, and a sentence for each filter that is left out.
+    """The pool, the sample that the study would have, its filters, and a sentence for each filter that is left out.
 
-    Raises AppError where the draft is not right or cannot be drawn.
+    Raises AppError if the draft has errors or no sample can be drawn.
     """
     pool = drafts.pool_of(draft)
     key = (draft.pool, draft.text)
@@ -106,7 +106,7 @@ def _draw(pool: Pool, draft: Draft) -> tuple[StudySample, list[FilterSpec], list
 
 
 def preview(draft: Draft) -> Preview:
-    """Strata with their weights, what the sample can say, the raters' time."""
+    """Preview the sample of a draft: strata with their weights, what it can say, the raters' time. Raises AppError."""
     pool, sample, filters, left_out = drawn(draft)
     spec = draft.spec()
     frame = pool.frame
@@ -143,11 +143,11 @@ def _strata(sample: StudySample) -> list[StratumLine]:
 
 
 def wall(draft: Draft, page: int) -> tuple[list[WallClip], int]:
-    """One page of the drawn clips, by stratum, and how many there are in all."""
+    """One page of the drawn clips, in the order of strata, and the number of drawn clips. Raises AppError."""
     pool, sample, filters, _ = drawn(draft)
     frame = pool.frame
     place = dict(zip(frame["clip"].to_list(), range(frame.height), strict=True))
-    shown = sample.clips[(page - 1) * ON_A_WALL : page * ON_A_WALL]
+    shown = sample.clips[(page - 1) * CLIPS_PER_PAGE : page * CLIPS_PER_PAGE]
     chosen = {rule.name: rule for rule in filters}
     by = sample.design.get("by", "")
     made = []

@@ -19,7 +19,7 @@ from tests.helpers.factories import NOON, StudyMaker
 from tests.helpers.visitors import Visitor
 
 
-def secret(link: invites.Link) -> str:
+def secret(link: invites.NewLink) -> str:
     return link.path.rsplit("/", 1)[-1]
 
 
@@ -109,7 +109,7 @@ def test_list_of_raters_in_and_links_out() -> None:
     (ada, ends), (formula, _) = invites.names_in("\ufeffname,email,expires\nAda,a@b.c,2026-12-31T00:00+00:00\n=1+1,,\n")
     assert ends is not None
     assert (ada, ends.isoformat()) == ("Ada", "2026-12-31T00:00:00+00:00")
-    out = invites.links_csv([invites.Link(formula, "/join/x", None)], "https://rate.example.org")
+    out = invites.links_csv([invites.NewLink(formula, "/join/x", None)], "https://rate.example.org")
     assert out == "name,link,expires\n'=1+1,https://rate.example.org/join/x,\n"
 
 

@@ -21,7 +21,7 @@ from tests.helpers.visitors import Visitor
 from tests.studies.test_creation import SPEC, made, thirty
 
 
-def put(database: Database, study: Study, kind: documents.Kind, text: str) -> bool:
+def put(database: Database, study: Study, kind: documents.DocumentKind, text: str) -> bool:
     """Change a text; the study is read anew."""
     with database.writer() as db:
         return documents.change(db, db.get_one(Study, study.id), kind, text)
