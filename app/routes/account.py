@@ -1,4 +1,4 @@
-"""Signing in: the researcher's link, invite links for raters."""
+"""Sign-in addresses: the researcher's link, and invite links of raters."""
 
 from typing import Annotated
 
@@ -18,7 +18,7 @@ router = APIRouter()
 
 @router.get("/")
 def front(request: Request) -> Response:
-    """Everybody to their own place."""
+    """Redirect researchers to the studies and raters to their clips."""
     if auth.session_of(request, "researcher") is not None:
         return see("/studies")
     if auth.session_of(request, "rater") is not None:
@@ -28,7 +28,7 @@ def front(request: Request) -> Response:
 
 @router.get("/researcher/{key}")
 def researcher_link(request: Request, key: str) -> Response:
-    """The researcher's link signs in and leaves no key in the address bar."""
+    """Sign the researcher in by link, and redirect so that the key does not stay in the address bar."""
     if not auth.is_researcher_key(request.app.state.settings, key):
         raise NotAllowed("This researcher link is not valid here.", "clipjury links prints the right one.")
     response = see("/studies")
@@ -38,7 +38,7 @@ def researcher_link(request: Request, key: str) -> Response:
 
 @router.post("/sign-in")
 def sign_in(request: Request, key: Annotated[str, Form(max_length=400)] = "") -> Response:
-    """The same by hand: the key alone or the whole link."""
+    """Sign the researcher in with the key or the whole link, pasted into the form."""
     if not auth.is_researcher_key(request.app.state.settings, key.strip().rstrip("/").rsplit("/", 1)[-1]):
         problem = "This is not the researcher's key. The command clipjury links prints it."
         return page(request, "account/sign_in.html", {"problem": problem}, status=401)
@@ -49,7 +49,7 @@ def sign_in(request: Request, key: Annotated[str, Form(max_length=400)] = "") ->
 
 @router.post("/sign-out")
 def sign_out(request: Request) -> Response:
-    """Forget who this browser is; no answer is touched."""
+    """Sign out of both roles. Answers are kept."""
     response = see("/")
     auth.sign_out(request, response)
     return response
@@ -57,7 +57,7 @@ def sign_out(request: Request) -> Response:
 
 @router.get("/join/{token}")
 def invitation(request: Request, token: str, db: Reader) -> Response:
-    """A personal link signs in; an open one asks for a name, unless it is known who comes."""
+    """Open an invite link: a personal link signs in, an open one asks for a name unless the rater is known."""
     way = invites.entrance(db, token, now=now())
     rater = _known(request, db, way)
     if rater is None:
@@ -80,7 +80,7 @@ def invitation(request: Request, token: str, db: Reader) -> Response:
 def join(
     request: Request, token: str, db: Writer, name: Annotated[str, Form(max_length=raters.MAX_NAME)] = ""
 ) -> Response:
-    """Become a rater of the study; a recruitment platform's ids stay in the form's address."""
+    """Create the rater of an open link. Ids of a recruitment platform are in the query of the form's address."""
     way = invites.entrance(db, token, now=now())
     ids = invites.platform_ids(request.query_params)
     rater = _known(request, db, way) or invites.admit(db, way, name, ids).id
@@ -90,7 +90,7 @@ def join(
 
 
 def _known(request: Request, db: Session, way: invites.Entrance) -> int | None:
-    """Who comes, by a personal link, by the platform's id, or else by this browser's cookie."""
+    """The rater who opens the link: by personal link, by the platform's participant id, or by cookie; else None."""
     if way.rater is not None:
         return way.rater.id
     ids = invites.platform_ids(request.query_params)

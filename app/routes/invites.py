@@ -1,4 +1,4 @@
-"""The raters' page: who may rate, by which link; links are made here and shown once."""
+"""The raters' page of a study: list raters and links, create links (shown once), withdraw them."""
 
 from datetime import datetime
 from typing import Annotated
@@ -42,7 +42,7 @@ def personal(
     name: Annotated[str, Form(max_length=raters.MAX_NAME)] = "",
     expires: Expires = "",
 ) -> Response:
-    """A personal link, shown on this answer alone."""
+    """Create a personal link, which is shown only in this response."""
     study = lifecycle.by_slug(db, slug)
     try:
         (link,) = invite_list.invite_all(db, study, [(name, invites.end_of(expires))])
@@ -60,7 +60,7 @@ def opened(
     cap: Annotated[str, Form(max_length=9)] = "",
     expires: Expires = "",
 ) -> Response:
-    """An open link, shown on this answer alone."""
+    """Create an open link, which is shown only in this response."""
     study = lifecycle.by_slug(db, slug)
     try:
         link = invites.opened(db, study, label=label.strip(), cap=_cap(cap), expires_at=invites.end_of(expires))
@@ -74,7 +74,7 @@ def opened(
 def from_list(
     request: Request, slug: str, db: Writer, names: Annotated[UploadFile, File()], expires: Expires = ""
 ) -> Response:
-    """A personal link for every name of a CSV; the answer is the CSV of links, this once."""
+    """Create personal links for the names in a CSV file; the response is the CSV of links, sent only once."""
     study = lifecycle.by_slug(db, slug)
     try:
         end = invites.end_of(expires)
@@ -91,7 +91,7 @@ def from_list(
 
 @router.post("/{number}/link")
 def renewed(request: Request, slug: str, number: Number, db: Writer, expires: Expires = "") -> Response:
-    """A new personal link for a rater who lost theirs, shown on this answer alone."""
+    """Replace a rater's personal link; the new one is shown only in this response."""
     study = lifecycle.by_slug(db, slug)
     try:
         link = invite_list.renew(db, study, number, expires_at=invites.end_of(expires))
@@ -102,7 +102,7 @@ def renewed(request: Request, slug: str, number: Number, db: Writer, expires: Ex
 
 @router.post("/{number}/withdraw")
 def withdraw(slug: str, number: Number, db: Writer) -> Response:
-    """Let a rater in no more."""
+    """Withdraw a rater's access."""
     study = lifecycle.by_slug(db, slug)
     invite_list.withdraw_rater(db, study, number, now=now())
     return see(f"/studies/{study.slug}/raters")
@@ -110,7 +110,7 @@ def withdraw(slug: str, number: Number, db: Writer) -> Response:
 
 @router.post("/open/first/withdraw")
 def withdraw_first(slug: str, db: Writer) -> Response:
-    """Let nobody more in by the link made with the study."""
+    """Withdraw the study's own open link."""
     study = lifecycle.by_slug(db, slug)
     invite_list.withdraw_first(db, study)
     return see(f"/studies/{study.slug}/raters")
@@ -118,14 +118,14 @@ def withdraw_first(slug: str, db: Writer) -> Response:
 
 @router.post("/open/{number}/withdraw")
 def withdraw_open(slug: str, number: Number, db: Writer) -> Response:
-    """Let nobody more in by an open link."""
+    """Withdraw an open link."""
     study = lifecycle.by_slug(db, slug)
     invites.withdraw(db, study, number, now=now())
     return see(f"/studies/{study.slug}/raters")
 
 
 def _cap(given: str) -> int | None:
-    """How many an open link lets in; None for an empty field."""
+    """The cap of an open link; None for an empty field. Raises AppError."""
     text = given.strip()
     if text and not (text.isascii() and text.isdigit()):
         raise AppError(f"{text!r} is no number of raters.", "Write it as 30, or leave the field empty.", status=422)
@@ -133,7 +133,7 @@ def _cap(given: str) -> int | None:
 
 
 def _text(names: UploadFile) -> str:
-    """The uploaded list. Raises AppError where it is too long or no text."""
+    """The text of the uploaded list. Raises AppError if it is too long or not text."""
     raw = names.file.read(MOST_BYTES + 1)
     if len(raw) > MOST_BYTES:
         raise AppError("The list is larger than 1 MB.", "Bring its names in several lists.", status=413)

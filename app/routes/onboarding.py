@@ -1,4 +1,4 @@
-"""The addresses of the way in and of the way out: consent, device check, guidelines, endings."""
+"""Raters' pages before and after rating: consent, device check, guidelines, withdrawal, completion."""
 
 from typing import Annotated, Any, Literal
 
@@ -21,7 +21,7 @@ router = APIRouter()
 
 @router.get("/rate/consent")
 def consent(request: Request) -> Response:
-    """The text to agree to; who declined may still read it and change their mind."""
+    """The consent text. A rater who declined may read it again and agree."""
     with database(request).reader() as db:
         rater = signed_in_rater(request, db)
         whole = study_parts(request, db, rater)
@@ -36,7 +36,7 @@ def consent(request: Request) -> Response:
 def answer_consent(
     request: Request, agree: Annotated[Literal["yes", "no"], Form()], text: Annotated[str, Form(max_length=16)]
 ) -> Response:
-    """Agreed or not, to the text that was shown: one that was changed meanwhile is shown anew."""
+    """Record consent or refusal. If the text was changed after it was shown, the new text is shown instead."""
     with database(request).writer() as db:
         rater = signed_in_rater(request, db, lock=True)
         whole = study_parts(request, db, rater)
@@ -50,7 +50,7 @@ def answer_consent(
 
 @router.get("/rate/device")
 def device(request: Request, again: bool = False) -> Response:
-    """The check, or what it found wanting."""
+    """The device check, or the requirements that the device does not meet."""
     with database(request).reader() as db:
         rater = signed_in_rater(request, db)
         whole = study_parts(request, db, rater)
@@ -70,7 +70,7 @@ def device(request: Request, again: bool = False) -> Response:
 
 @router.post("/rate/device")
 def device_checked(request: Request, told: Annotated[str, Form()] = "") -> Response:
-    """What the browser found out about itself; nothing where it runs no script."""
+    """Record what the browser reports about the device; `told` is empty without scripts."""
     with database(request).writer() as db:
         rater = signed_in_rater(request, db, lock=True)
         whole = study_parts(request, db, rater)
@@ -81,7 +81,7 @@ def device_checked(request: Request, told: Annotated[str, Form()] = "") -> Respo
 
 @router.get("/rate/guidelines")
 def guidelines(request: Request) -> Response:
-    """What a rater reads before the first clip, and again after it changed."""
+    """The guidelines, shown before the first clip and again after a change."""
     with database(request).reader() as db:
         rater = signed_in_rater(request, db)
         whole = study_parts(request, db, rater)
@@ -100,7 +100,7 @@ def guidelines(request: Request) -> Response:
 
 @router.post("/rate/start")
 def start(request: Request, read: Annotated[str, Form(max_length=16)] = "") -> Response:
-    """The guidelines have been read, `read` says which: those that were changed meanwhile are shown anew."""
+    """Record that the guidelines with the hash `read` were read. Guidelines changed since are shown again."""
     with database(request).writer() as db:
         rater = signed_in_rater(request, db, lock=True)
         whole = study_parts(request, db, rater)
@@ -112,7 +112,7 @@ def start(request: Request, read: Annotated[str, Form(max_length=16)] = "") -> R
 
 @router.get("/rate/closed")
 def closed(request: Request) -> Response:
-    """The study takes no answers now: a rest, or its end."""
+    """The study is paused or closed."""
     with database(request).reader() as db:
         rater = signed_in_rater(request, db)
         whole = study_parts(request, db, rater)
@@ -128,7 +128,7 @@ def closed(request: Request) -> Response:
 
 @router.get("/rate/return")
 def stop(request: Request) -> Response:
-    """Stop for good? Says what that means; who has completed has nothing to give back."""
+    """Ask a rater to confirm that they withdraw from the study, with what it means."""
     with database(request).reader() as db:
         rater = signed_in_rater(request, db)
         whole = study_parts(request, db, rater)
@@ -140,7 +140,7 @@ def stop(request: Request) -> Response:
 
 @router.post("/rate/return")
 def stopped(request: Request) -> Response:
-    """Stop for good: the places go to others, the answers stay. Who has completed keeps that ending and its code."""
+    """Withdraw from the study: reserved clips become free, answers stay. Completed raters keep their code."""
     with database(request).writer() as db:
         rater = signed_in_rater(request, db, lock=True)
         if not rater.ended:
@@ -150,7 +150,7 @@ def stopped(request: Request) -> Response:
 
 @router.get("/rate/ended")
 def ended(request: Request) -> Response:
-    """How it ended, with the code to take away."""
+    """How the rater's work ended, with the completion code."""
     with database(request).reader() as db:
         rater = signed_in_rater(request, db)
         whole = study_parts(request, db, rater)
@@ -168,7 +168,7 @@ def ended(request: Request) -> Response:
 
 
 def _may_agree(db: Session, whole: StudyParts, rater: SignedInRater) -> bool:
-    """Whether this rater is asked for consent now, or said no and may think again."""
+    """True if the rater is asked for consent now, or declined and may still agree."""
     if rater.ended == "declined":
         return whole.consent_hash != "" and rater.study_state == "open"
     return onboarding.next_step(db, whole, rater) == "consent"

@@ -1,4 +1,4 @@
-"""Studies as the researcher sees them: the list, one study's progress and design."""
+"""The researcher's list of studies and the overview page of a study."""
 
 from typing import Annotated, Literal
 
@@ -22,7 +22,7 @@ router = APIRouter(dependencies=[Depends(require_researcher)])
 
 @router.get("/studies")
 def index(request: Request, db: Reader) -> Response:
-    """All studies."""
+    """The list of all studies."""
     lines = study_overview.overview(db)
     context = {
         "lines": [line for line in lines if line.study.state != "archived"],

@@ -1,4 +1,4 @@
-"""Training and test before the work: the clips in the rating room, what was right and why, how the test went."""
+"""Raters' pages for training and qualification: their clips, feedback on each training clip, the test's outcome."""
 
 from typing import Any
 
@@ -16,19 +16,19 @@ router = APIRouter()
 
 @router.get("/rate/training")
 def practise(request: Request) -> Response:
-    """The next clip of the training."""
+    """The next training clip."""
     return _next(request, "training")
 
 
 @router.get("/rate/qualification")
 def test(request: Request) -> Response:
-    """The next clip of the test, or how it went."""
+    """The next clip of the qualification test, or its outcome."""
     return _next(request, "qualification")
 
 
 @router.get("/rate/training/{assignment_id}")
 def told(request: Request, assignment_id: AssignmentId) -> Response:
-    """What is right for a training clip just answered, and why."""
+    """Feedback on a training clip: the reference answers and their explanation."""
     with database(request).reader() as db:
         rater = signed_in_rater(request, db)
         whole = study_parts(request, db, rater)

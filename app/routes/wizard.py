@@ -1,4 +1,4 @@
-"""Making a study in the browser, step by step: pool, filters, design, questions, the study file, the study."""
+"""The study wizard: choose pool, filters, design and questions, check the study file, create the study."""
 
 from typing import Annotated, Any
 
@@ -49,7 +49,7 @@ def settings_of(request: Request) -> Settings:
 
 @router.get("")
 def begin(request: Request, db: Reader) -> Response:
-    """Choose a pool and what to start from; go on with a draft."""
+    """Choose a pool and a preset or study to start from, or continue a draft."""
     settings = settings_of(request)
     context = {
         "pools": drafts.pools(settings, db),
@@ -68,7 +68,7 @@ def start(
     pool: Annotated[str, Form(max_length=16)] = "",
     base: Annotated[str, Form(max_length=100)] = "acr",
 ) -> Response:
-    """A new draft from a preset, or from another study's file."""
+    """Create a draft from a preset or from another study."""
     settings = settings_of(request)
     if not pool:
         raise AppError("No pool was chosen.", "Go back and choose one.")
@@ -108,7 +108,7 @@ def change_filters(request: Request, draft: Now, form: Sent) -> Response:
 
 @router.get("/{key}/design")
 def design(request: Request, draft: Now) -> Response:
-    """The design and what it would draw."""
+    """The sampling design, with a preview of the sample."""
     return _design(request, draft)
 
 
@@ -158,13 +158,13 @@ def change_questions(request: Request, draft: Now, form: Sent) -> Response:
 
 @router.get("/{key}/review")
 def review(request: Request, draft: Now) -> Response:
-    """The study file as the command line reads it, and the button that makes the study."""
+    """The study file as text, and the button that creates the study."""
     return _review(request, draft, draft.text, _problem(draft))
 
 
 @router.post("/{key}/review")
 def change_text(request: Request, draft: Now, form: Sent) -> Response:
-    """Take the edited study file over; a text that is no TOML is shown again with what is wrong."""
+    """Save the edited study file. A text that is not TOML is shown again with the error."""
     text = form.get("text", "").replace("\r\n", "\n")
     try:
         content = study_file.toml(text, drafts.NAME)
@@ -176,7 +176,7 @@ def change_text(request: Request, draft: Now, form: Sent) -> Response:
 
 @router.post("/{key}/make")
 def make(request: Request, draft: Now) -> Response:
-    """Make the study, in the background."""
+    """Start a background job that creates the study."""
     problem = _problem(draft)
     if problem:
         return _review(request, draft, draft.text, problem, status=422)
@@ -188,7 +188,7 @@ def make(request: Request, draft: Now) -> Response:
 
 @router.get("/{key}/making")
 def making(request: Request, key: Key) -> Response:
-    """How far the study is; it looks again by itself."""
+    """Progress of the job that creates the study; the page refreshes itself."""
     jobs: Jobs = request.app.state.jobs
     job = jobs.of(f"make-{key}")
     if job is None:
@@ -209,7 +209,7 @@ def _make(opened: Database, settings: Settings, draft: Draft, step: ReportProgre
 
 
 def _problem(draft: Draft) -> str | None:
-    """What is wrong with the study file; None when nothing is."""
+    """The errors of the study file; None if there are none."""
     try:
         draft.spec()
     except AppError as error:
@@ -218,7 +218,7 @@ def _problem(draft: Draft) -> str | None:
 
 
 def _rules(draft: Draft) -> tuple[list[Filter], str | None]:
-    """The filters for the histograms, without those whose ends are no numbers; and what is wrong."""
+    """The filters with numeric limits, for the histograms; and what is wrong with the others."""
     rules = []
     for rule in draft.content.get("filters", []):
         ends = [rule.get("min"), rule.get("max")]
@@ -228,7 +228,7 @@ def _rules(draft: Draft) -> tuple[list[Filter], str | None]:
 
 
 def _previewed(draft: Draft) -> dict[str, Any]:
-    """The preview for the design page, or what stands in its way."""
+    """The preview for the design page, or the reason why there is none."""
     try:
         return {"preview": previews.preview(draft), "problem": None, "key": draft.key}
     except AppError as error:

@@ -1,4 +1,4 @@
-"""What raters meet beside the work: versions of texts, invites, training, gold clips, repeats; a study's state."""
+"""Add versions of texts, invites, training, gold clips, repeats and the state of a study."""
 
 from typing import Any
 
