@@ -1,4 +1,4 @@
-"""The raters' page: links made, shown once, withdrawn; lists of names in, lists of links out."""
+"""The raters' page: links are created, shown once and withdrawn; lists of names become lists of links."""
 
 import logging
 import re
@@ -50,10 +50,8 @@ def listed(browser: TestClient, study: Study, query: str = "") -> Response:
     return browser.get(f"/studies/{study.slug}/raters{query}")
 
 
-def test_a_personal_link_is_shown_once_with_its_code_and_lets_in(
-    researcher: TestClient, study: Study, visitor: Visitor
-) -> None:
-    """The answer to the form alone holds link and QR code, and no cache may keep it; the link lets the rater in."""
+def test_a_personal_link_is_shown_once_with_its_qr_code(researcher: TestClient, study: Study, visitor: Visitor) -> None:
+    """Only the response to the form contains link and QR code, and it is not cached; the link signs the rater in."""
     page = post(researcher, study, "personal", name=" Ada  L. ", expires="2099-12-31")
     link = made(page)
     assert page.headers["cache-control"] == "no-store"
@@ -66,8 +64,10 @@ def test_a_personal_link_is_shown_once_with_its_code_and_lets_in(
     assert visitor().get(link, follow_redirects=False).headers["location"] == "/rate"
 
 
-def test_the_same_name_again_makes_nobody_twice(researcher: TestClient, study: Study, database: Database) -> None:
-    """A reload of the answer sends the form again: refused in words, what was typed still there, one rater."""
+def test_sending_the_same_name_again_creates_no_second_rater(
+    researcher: TestClient, study: Study, database: Database
+) -> None:
+    """A reload sends the form again: it is refused with a message, the input is kept, and there is one rater."""
     post(researcher, study, "personal", name="Ada")
     again = post(researcher, study, "personal", name="Ada", expires="2099-12-31")
     assert again.status_code == 409
@@ -89,10 +89,10 @@ def test_the_same_name_again_makes_nobody_twice(researcher: TestClient, study: S
     ],
 )
 @on_sqlite
-def test_what_cannot_be_is_refused_in_words(
+def test_invalid_input_is_refused_with_a_message(
     researcher: TestClient, study: Study, database: Database, place: str, form: dict[str, str], words: str
 ) -> None:
-    """No name, no date, no number: the page says which, and nothing is made."""
+    """A missing name, an invalid date or number: the page says which, and nothing is created."""
     refused = post(researcher, study, place, **form)
     assert refused.status_code == 422
     assert words in unescape(refused.text)
@@ -104,7 +104,7 @@ def test_what_cannot_be_is_refused_in_words(
 def test_a_list_of_names_becomes_a_list_of_links(
     researcher: TestClient, study: Study, database: Database, visitor: Visitor
 ) -> None:
-    """The file of links is the answer, kept by no cache; every link lets in; the same list again is refused."""
+    """The response is the file of links and is not cached; every link works; the same list again is refused."""
     text = "name,expires,email\nAda,2099-01-01,a@example.org\nBo,,\n"
     place = f"/studies/{study.slug}/raters/list"
     answer = researcher.post(place, files={"names": ("n.csv", "\ufeff" + text)}, data={"expires": "2099-06-30"})
@@ -135,10 +135,10 @@ def test_a_list_of_names_becomes_a_list_of_links(
     ],
 )
 @on_sqlite
-def test_a_list_that_cannot_be_read_makes_nobody(
+def test_an_invalid_list_creates_no_rater(
     researcher: TestClient, study: Study, database: Database, content: bytes, status: int, words: str
 ) -> None:
-    """The page says what is wrong with the whole list, and no part of it is taken."""
+    """The page says what is wrong, and no part of the list is used."""
     refused = researcher.post(f"/studies/{study.slug}/raters/list", files={"names": ("n.csv", content)})
     assert refused.status_code == status
     assert words in refused.text
@@ -146,10 +146,8 @@ def test_a_list_that_cannot_be_read_makes_nobody(
         assert not db.exec(select(Rater)).all()
 
 
-def test_an_open_link_says_how_many_came_and_when_it_is_used_up(
-    researcher: TestClient, study: Study, visitor: Visitor
-) -> None:
-    """A link for two: active, then used up; the third is refused in words."""
+def test_an_open_link_shows_its_count_and_state(researcher: TestClient, study: Study, visitor: Visitor) -> None:
+    """A link for two: active, then used up; the third person is refused with a message."""
     link = made(post(researcher, study, "open", label="Class A", cap="2"))
     assert "active 0 of 2" in row(listed(researcher, study), "Class A")
     came = [visitor().post(link, data={"name": "Bo"}, follow_redirects=False).status_code for _ in range(3)]
@@ -159,10 +157,10 @@ def test_an_open_link_says_how_many_came_and_when_it_is_used_up(
     assert "active Class A" in row(page, "Bo 2")
 
 
-def test_links_are_withdrawn_by_a_button(
+def test_links_are_withdrawn_with_a_button(
     researcher: TestClient, study: Study, visitor: Visitor, database: Database
 ) -> None:
-    """A rater's link and session, an open link and the study's own end at once; twice is harmless."""
+    """A rater's link and session, an open link and the study's own end at once; withdrawing twice changes nothing."""
     own = made(post(researcher, study, "personal", name="Ada"))
     crowd = made(post(researcher, study, "open", label="Class"))
     rater = visitor()
@@ -179,10 +177,10 @@ def test_links_are_withdrawn_by_a_button(
     assert rater.get("/rate").status_code == 401
 
 
-def test_the_link_made_with_the_study_can_be_withdrawn_too(
+def test_the_study_s_own_link_can_be_withdrawn(
     researcher: TestClient, study: Study, visitor: Visitor, settings: Settings, database: Database
 ) -> None:
-    """It opens nothing any more, and neither pages nor the command that prints links name it."""
+    """It admits nobody any more, and neither pages nor `clipjury links` show it."""
     link = raters.open_link(settings, study)
     pages = (f"/studies/{study.slug}", f"/studies/{study.slug}/raters")
     assert all(link in researcher.get(path).text for path in pages)
@@ -196,7 +194,7 @@ def test_the_link_made_with_the_study_can_be_withdrawn_too(
 def test_a_lost_link_is_replaced_for_the_same_rater(
     researcher: TestClient, study: Study, visitor: Visitor, database: Database
 ) -> None:
-    """The new link brings the same rater back, even after a withdrawal; the old one opens nothing."""
+    """The new link signs in the same rater, also after a withdrawal; the old one stops working."""
     old = made(post(researcher, study, "personal", name="Ada"))
     with database.reader() as db:
         number = db.exec(select(Rater.id)).one()
@@ -209,10 +207,10 @@ def test_a_lost_link_is_replaced_for_the_same_rater(
 
 
 @on_sqlite
-def test_who_came_by_an_open_link_gets_no_link_that_would_free_a_place(
+def test_a_rater_of_an_open_link_gets_no_personal_link(
     researcher: TestClient, study: Study, visitor: Visitor, database: Database
 ) -> None:
-    """A rater of a capped link stays counted by it: a personal link is refused for them."""
+    """A personal link would no longer count towards the open link's cap, so it is refused."""
     link = made(post(researcher, study, "open", cap="1"))
     visitor().post(link, data={"name": "Bo"})
     with database.reader() as db:
@@ -221,7 +219,7 @@ def test_who_came_by_an_open_link_gets_no_link_that_would_free_a_place(
     assert visitor().post(link, data={"name": "Cy"}, follow_redirects=False).status_code == 403
 
 
-def test_one_study_does_not_withdraw_in_another(
+def test_a_study_cannot_withdraw_links_of_another(
     researcher: TestClient, study: Study, study_maker: StudyMaker, database: Database
 ) -> None:
     """A rater or link of another study is not found."""
@@ -234,8 +232,8 @@ def test_one_study_does_not_withdraw_in_another(
     assert [post(researcher, other, place).status_code for place in places] == [404, 404, 404]
 
 
-def test_states_and_counts_follow_the_clock(database: Database, study: Study) -> None:
-    """At the very moment of its end a link is expired; the counts by state agree with the rows."""
+def test_states_and_counts_follow_the_time(database: Database, study: Study) -> None:
+    """A link is expired from its exact end on; the counts by state equal those of the rows."""
     with database.writer() as db:
         ((ada,), _) = (
             invite_list.invite_all(db, study, [("Ada", NOON)]),
@@ -250,10 +248,10 @@ def test_states_and_counts_follow_the_clock(database: Database, study: Study) ->
             assert counted == {"active": 2 - expired, "expired": expired, "withdrawn": 0}
 
 
-def test_a_long_list_comes_in_pages_and_can_be_searched(
+def test_a_long_list_has_pages_and_a_search(
     researcher: TestClient, study: Study, database: Database, study_maker: StudyMaker
 ) -> None:
-    """A hundred to a page, the newest first; a search holds letters as they are, without regard to case."""
+    """A page has a hundred raters, newest first; the search is literal and ignores case."""
     with database.writer() as db:
         invite_list.invite_all(db, study, [(f"Rater {number}", None) for number in range(101)])
     rater = study_maker.rater(study, "50%_Ω")
@@ -273,7 +271,7 @@ def test_a_long_list_comes_in_pages_and_can_be_searched(
 def test_no_secret_is_in_an_address_or_a_log(
     researcher: TestClient, study: Study, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The answer that shows a link has an address without it, and no logger of ours writes it."""
+    """The page that shows a link has an address without the secret, and no log contains it."""
     caplog.set_level(logging.DEBUG, logger="clipjury")
     page = post(researcher, study, "personal", name="Ada")
     secret = made(page).removeprefix("/join/")
@@ -283,10 +281,10 @@ def test_no_secret_is_in_an_address_or_a_log(
     assert not any(secret in line for line in ours)
 
 
-def test_the_cap_holds_over_the_pages_when_everybody_comes_at_once(
+def test_the_cap_holds_for_simultaneous_forms(
     researcher: TestClient, study: Study, visitor: Visitor, database: Database
 ) -> None:
-    """Six browsers that send the form at the same moment: two come in, four are told that the link is full."""
+    """Six browsers send the form at the same time: two are admitted, four are told that the link is used up."""
     link = made(post(researcher, study, "open", cap="2"))
     browsers = [visitor() for _ in range(6)]
     together = Barrier(len(browsers))

@@ -1,4 +1,4 @@
-"""Invite links: who they let in, how often, until when; whom a recruitment platform sends."""
+"""Invite links: whom they admit, how many, until when; participants of recruitment platforms."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -23,10 +23,10 @@ def secret(link: invites.NewLink) -> str:
     return link.path.rsplit("/", 1)[-1]
 
 
-def test_personal_link_is_the_same_rater_and_only_its_hash_is_kept(
+def test_a_personal_link_is_one_rater_and_only_its_hash_is_stored(
     database: Database, study_maker: StudyMaker, visitor: Visitor
 ) -> None:
-    """A personal link opened on two devices is one rater; the database never holds its secret."""
+    """A personal link opened on two devices is one rater; the database does not contain its secret."""
     study = study_maker()
     with database.writer() as db:
         link = invites.personal(db, study, "Ada")
@@ -39,8 +39,8 @@ def test_personal_link_is_the_same_rater_and_only_its_hash_is_kept(
     assert secret(link) not in repr(rater.model_dump())
 
 
-def test_links_end(database: Database, study_maker: StudyMaker) -> None:
-    """An expired or withdrawn link opens nothing, from the very moment it ends."""
+def test_links_expire_and_can_be_withdrawn(database: Database, study_maker: StudyMaker) -> None:
+    """An expired or withdrawn link admits nobody, from the exact time on."""
     study = study_maker()
     with database.writer() as db:
         link = invites.personal(db, study, "Ada", expires_at=NOON)
@@ -62,8 +62,10 @@ def test_withdrawing_needs_the_right_study(database: Database, study_maker: Stud
             invites.withdraw(db, other, db.exec(select(Invite)).one().id, now=NOON)
 
 
-def test_open_link_lets_in_as_many_as_its_cap(database: Database, study_maker: StudyMaker, visitor: Visitor) -> None:
-    """The third person at a link for two is refused in words; the first two are two raters."""
+def test_an_open_link_admits_as_many_raters_as_its_cap(
+    database: Database, study_maker: StudyMaker, visitor: Visitor
+) -> None:
+    """The third person at a link for two is refused with a message; the first two are two raters."""
     study = study_maker()
     with database.writer() as db:
         link = invites.opened(db, study, cap=2)
@@ -74,10 +76,10 @@ def test_open_link_lets_in_as_many_as_its_cap(database: Database, study_maker: S
 
 
 @pytest.mark.parametrize("parameter", ["PROLIFIC_PID", "workerId"])
-def test_participant_who_comes_again_is_the_same_rater(
+def test_a_participant_who_returns_is_the_same_rater(
     database: Database, study_maker: StudyMaker, visitor: Visitor, parameter: str
 ) -> None:
-    """The platform's id decides who somebody is: in another browser, and in a browser somebody else used."""
+    """The platform's id identifies the rater: in another browser, and in a browser that another rater used."""
     study = study_maker()
     with database.writer() as db:
         link = invites.opened(db, study)
@@ -91,7 +93,7 @@ def test_participant_who_comes_again_is_the_same_rater(
     assert [one.platform_ids["participant"] for one in found] == ["p1", "p2"]
 
 
-def test_paused_study_takes_nobody_new_but_knows_its_own(database: Database, study_maker: StudyMaker) -> None:
+def test_a_paused_study_admits_only_existing_raters(database: Database, study_maker: StudyMaker) -> None:
     """While a study is paused a new person is refused, a rater with a personal link is not."""
     study = study_maker()
     with database.writer() as db:
@@ -104,8 +106,8 @@ def test_paused_study_takes_nobody_new_but_knows_its_own(database: Database, stu
             invites.admit(db, invites.entrance(db, secret(crowd), now=NOON), "Bo", {})
 
 
-def test_list_of_raters_in_and_links_out() -> None:
-    """Names and ends are read, addresses of mail are not kept, and no name becomes a spreadsheet's formula."""
+def test_a_list_of_raters_is_read_and_links_are_written() -> None:
+    """Names and expiry dates are read, e-mail addresses are not kept, and no name becomes a spreadsheet formula."""
     (ada, ends), (formula, _) = invites.names_in("\ufeffname,email,expires\nAda,a@b.c,2026-12-31T00:00+00:00\n=1+1,,\n")
     assert ends is not None
     assert (ada, ends.isoformat()) == ("Ada", "2026-12-31T00:00:00+00:00")
@@ -114,14 +116,14 @@ def test_list_of_raters_in_and_links_out() -> None:
 
 
 @pytest.mark.parametrize(("text", "words"), [("who\nAda\n", "no column name"), ("name,expires\nAda,soon\n", "Line 2")])
-def test_unreadable_list_is_refused_by_its_place(text: str, words: str) -> None:
-    """A list without names, or with an end that is no date, is refused and says where."""
+def test_an_invalid_list_is_refused_with_its_line(text: str, words: str) -> None:
+    """A list without names or with an invalid date is refused, and the error names the line."""
     with pytest.raises(AppError, match=words):
         invites.names_in(text)
 
 
-def test_qr_code_is_an_image_the_page_may_show() -> None:
-    """The code is an SVG within a data: address, and differs with the address it carries."""
+def test_the_qr_code_is_an_image_that_the_content_policy_allows() -> None:
+    """The code is an SVG in a data: URL, and differs with the address."""
     code = invites.qr_code("https://rate.example.org/join/abc")
     assert code.startswith("data:image/svg+xml")
     assert code != invites.qr_code("https://rate.example.org/join/abd")
@@ -136,14 +138,14 @@ def test_qr_code_is_an_image_the_page_may_show() -> None:
     ],
 )
 def test_date_means_the_end_of_that_day(given: str, ends: str) -> None:
-    """A link that expires on a day still opens on that day, counted in UTC."""
+    """A link that expires on a date is valid on that day, in UTC."""
     end = invites.end_of(given)
     assert end is not None
     assert end.isoformat() == ends
 
 
-def test_cap_holds_when_everybody_comes_at_once(database: Database, study_maker: StudyMaker) -> None:
-    """Eight people who open a link for three at the same moment: three come in, five are told that it is full."""
+def test_the_cap_holds_for_simultaneous_raters(database: Database, study_maker: StudyMaker) -> None:
+    """Eight people open a link for three at the same time: three are admitted, five are told that it is used up."""
     study = study_maker()
     with database.writer() as db:
         link = invites.opened(db, study, cap=3)
@@ -165,10 +167,10 @@ def test_cap_holds_when_everybody_comes_at_once(database: Database, study_maker:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_the_commands_make_links_that_let_in(
+def test_the_commands_create_valid_links(
     study_maker: StudyMaker, settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A link by name, links for a file of names, an open link with a cap; a file of links is never written over."""
+    """A link by name, links for a file of names, an open link with a cap; no file of links is overwritten."""
     study = study_maker(clips=1, with_media=False)
     monkeypatch.setenv("CLIPJURY_HOME", str(settings.home))
     monkeypatch.setenv("CLIPJURY_DATABASE_URL", settings.database_url)

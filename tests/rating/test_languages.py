@@ -1,4 +1,4 @@
-"""The languages of the rater's pages."""
+"""Translations of raters' pages."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -48,7 +48,7 @@ def marked() -> Iterator[str | tuple[str, str]]:
 
 @pytest.mark.parametrize("language", [one for one in languages.NAMES if one != languages.ENGLISH])
 def test_every_marked_text_has_a_translation(language: Language) -> None:
-    """No text of a rater's page is left in English, and no translation loses or invents a value."""
+    """All texts of raters' pages are translated, and each translation has the same placeholders."""
     words = languages.translations(language)
     for message in set(marked()):
         one, several = message if isinstance(message, tuple) else (message, message)
@@ -58,8 +58,8 @@ def test_every_marked_text_has_a_translation(language: Language) -> None:
         assert set(values.findall(given)) == set(values.findall(several)), several
 
 
-def test_the_room_in_chinese_shows_no_english(rater_client: TestClient) -> None:
-    """A rater who chooses Chinese reads Chinese: only the researcher's own words stay as they were written."""
+def test_the_rating_page_in_chinese_has_no_english_text(rater_client: TestClient) -> None:
+    """Only the researcher's own texts stay as they were written."""
     chosen = rater_client.post("/language", data={"language": "zh-Hans"})
     assert chosen.url.path == "/rate"
     for address in ("/rate", "/rate/answers"):
@@ -80,12 +80,12 @@ def seen_words(html: str) -> list[str]:
 
 
 def test_an_unknown_language_is_refused(rater_client: TestClient) -> None:
-    """Only languages that exist can be chosen."""
+    """Only existing languages can be chosen."""
     assert rater_client.post("/language", data={"language": "tlh"}).status_code == 422
 
 
-def test_the_way_back_stays_on_this_server(rater_client: TestClient) -> None:
-    """After choosing a language nobody is sent to another host."""
+def test_choosing_a_language_never_redirects_to_another_host(rater_client: TestClient) -> None:
+    """After choosing a language, the redirect stays on this server."""
     sent = rater_client.post(
         "/language",
         data={"language": "en"},

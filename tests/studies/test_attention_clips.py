@@ -1,4 +1,4 @@
-"""Attention clips: the instruction is in the picture and nowhere else, and the clip is one like any other."""
+"""Attention clips: the instruction is only in the picture, and the file looks like any other clip's."""
 
 from pathlib import Path
 
@@ -41,8 +41,8 @@ def pictures(path: Path) -> list[Floats]:
         return [frame.to_ndarray(format="gray").astype(np.float64) for frame in opened.decode(video=0)]
 
 
-def test_the_instruction_stands_in_every_picture_and_covers_no_middle(tmp_path: Path) -> None:
-    """A dark band with light letters below, the rest as it was, as many pictures as before, at the same times."""
+def test_the_instruction_is_in_every_frame_and_does_not_cover_the_middle(tmp_path: Path) -> None:
+    """Every frame has a dark band with light letters at its lower edge; number and times of the frames stay."""
     source, target = film(tmp_path / "in.mp4"), tmp_path / "out.mp4"
     attention_clips.with_instruction(source, target, ["Quality: Poor", "Stability: Bad", "Verdict: Reject"])
     before, after = pictures(source), pictures(target)
@@ -55,8 +55,8 @@ def test_the_instruction_stands_in_every_picture_and_covers_no_middle(tmp_path: 
         assert np.abs(one[:middle] - other[:middle]).mean() < 6
 
 
-def test_the_file_tells_nothing(tmp_path: Path) -> None:
-    """No note of an encoder and no tag: what is true of every clip made ready for browsers."""
+def test_the_file_has_no_metadata(tmp_path: Path) -> None:
+    """It has neither notes of the encoder nor tags, like every prepared clip."""
     source = film(tmp_path / "in.mp4")
     attention_clips.with_instruction(source, tmp_path / "look.mp4", ["Quality: Poor"])
     clip_files.prepare(source, tmp_path / "usual.mp4")
@@ -96,8 +96,8 @@ def test_a_study_makes_its_own_and_hands_them_out(database: Database, settings: 
     assert met.count("sample") >= 10
 
 
-def test_where_all_clips_are_drawn_drawn_ones_serve(pool: Pool) -> None:
-    """A small pool has no others; the study can still look whether its raters look."""
+def test_drawn_clips_are_used_if_the_pool_has_no_others(pool: Pool) -> None:
+    """In a small pool, attention clips are made from clips of the sample."""
     names = pool.readable["clip"].to_list()
     chosen = attention_clips.choose(pool, parse(SPEC + RULE, "s"), names, one_by_one=False)
     assert len(chosen) == 2
@@ -112,10 +112,10 @@ def test_one_question_at_a_time_asks_for_one_answer(pool: Pool) -> None:
 
 
 @on_sqlite
-def test_nothing_stays_of_a_study_whose_instruction_cannot_be_drawn(
+def test_a_clip_that_cannot_be_drawn_into_stops_the_creation(
     database: Database, settings: Settings, pool: Pool
 ) -> None:
-    """A video that breaks in the middle leaves no clip and no study behind."""
+    """A video that breaks in the middle leaves no files and no study behind."""
 
     def spoil(number: int, clips: int) -> None:
         if number == clips:  # all of the sample is ready; the instructions come next

@@ -1,4 +1,4 @@
-"""Studies from pools: a sample with known probabilities, what the pool lacks said, all or nothing written."""
+"""Creating studies from pools: weights are correct, missing scores are reported, and errors write nothing."""
 
 import json
 from collections import Counter, defaultdict
@@ -105,7 +105,7 @@ def rows_in(database: Database) -> int:
         return sum(len(db.exec(select(table)).all()) for table in tables)
 
 
-def test_weights_are_inverse_probabilities_and_stand_for_the_whole_pool(
+def test_weights_are_inverse_probabilities_and_sum_to_the_pool(
     database: Database, settings: Settings, tmp_path: Path
 ) -> None:
     """In each stratum weight = clips in the pool / clips drawn (Horvitz and Thompson 1952); all sum to the pool."""
@@ -126,8 +126,8 @@ def test_weights_are_inverse_probabilities_and_stand_for_the_whole_pool(
     assert (study.pool_clips, study.pool_fingerprint) == (30, pool.fingerprint)
 
 
-def test_a_study_is_made_of_real_scores(database: Database, settings: Settings, tmp_path: Path) -> None:
-    """Videos scored here become a study of the acr preset's filters; scores of a clip are the pool's own."""
+def test_a_study_is_created_from_computed_scores(database: Database, settings: Settings, tmp_path: Path) -> None:
+    """Videos scored here become a study with the acr preset's filters; a clip's scores equal the pool's."""
     for number in range(3):
         write_video(tmp_path / f"v{number}.mp4", moving([(n * number, 0) for n in range(25)], 160, 90))
     score_to_pool([tmp_path], tmp_path / "pool.parquet")
@@ -168,7 +168,7 @@ def test_a_score_the_pool_lacks_is_left_out_and_said(database: Database, setting
 def test_every_clip_gets_its_places_and_an_order_by_the_seed(
     database: Database, settings: Settings, tmp_path: Path
 ) -> None:
-    """Two open places a clip; positions are a permutation; the same seed draws the same clips in the same order."""
+    """Each clip has two open places; positions are a permutation; a seed draws the same clips in the same order."""
     pool = thirty(tmp_path)
     drawn = []
     for slug in ("one", "two"):
@@ -195,7 +195,7 @@ def test_the_study_keeps_file_and_draw_as_they_were(database: Database, settings
 
 
 def test_a_taken_name_is_refused_and_nothing_is_written(database: Database, settings: Settings, tmp_path: Path) -> None:
-    """Neither rows nor video files are added."""
+    """An existing slug raises an error, and neither rows nor video files are written."""
     pool = thirty(tmp_path)
     slug = creation.create(database, settings, pool, spec_of(), SPEC)
     before = (rows_in(database), len(list(settings.media.iterdir())))
@@ -206,10 +206,10 @@ def test_a_taken_name_is_refused_and_nothing_is_written(database: Database, sett
     assert lifecycle.free_slug(database, "else") == "else"
 
 
-def test_a_clip_that_cannot_be_made_ready_stops_the_study(
+def test_a_clip_that_cannot_be_prepared_stops_the_creation(
     database: Database, settings: Settings, tmp_path: Path
 ) -> None:
-    """The refusal names the file; no row is written."""
+    """The error names the file, and no row is written."""
     pool = thirty(tmp_path)
     (tmp_path / "tiny.mp4").write_bytes(b"no video")
     with pytest.raises(AppError, match=r"tiny\.mp4 cannot be made ready"):
@@ -218,8 +218,8 @@ def test_a_clip_that_cannot_be_made_ready_stops_the_study(
 
 
 @on_sqlite
-def test_a_pool_that_serves_no_filter_is_refused(database: Database, settings: Settings, tmp_path: Path) -> None:
-    """Each refusal names what is missing: every score, the score drawn by, any value in it."""
+def test_a_pool_without_any_filters_score_is_refused(database: Database, settings: Settings, tmp_path: Path) -> None:
+    """The error names what is missing: all scores, the score to stratify by, or any value of it."""
     beauty = pool_of(tmp_path / "a", {"beauty": [1.0, 2.0]})
     dover = pool_of(tmp_path / "b", {"dover_scores": [1.0, 9.0]})
     empty = pool_of(tmp_path / "c", {"sharpness": [None, None]})
@@ -234,8 +234,10 @@ def test_a_pool_that_serves_no_filter_is_refused(database: Database, settings: S
 
 
 @on_sqlite
-def test_a_score_without_any_value_is_left_out_and_said(database: Database, settings: Settings, tmp_path: Path) -> None:
-    """Weights that were not given leave a column of nulls: it counts as lacking."""
+def test_a_filter_whose_score_has_no_values_is_left_out_with_a_note(
+    database: Database, settings: Settings, tmp_path: Path
+) -> None:
+    """A column of nulls counts as a missing score, as when model weights were not given."""
     pool = pool_of(tmp_path, {"sharpness": [1.0, 20.0, 30.0], "dover_scores": [None, None, None]})
     study, _clips, _criteria, filters = made(database, creation.create(database, settings, pool, spec_of(), SPEC))
     assert [rule.name for rule in filters] == ["sharp"]
@@ -243,8 +245,8 @@ def test_a_score_without_any_value_is_left_out_and_said(database: Database, sett
 
 
 @on_sqlite
-def test_a_small_pool_is_taken_whole(database: Database, settings: Settings, tmp_path: Path) -> None:
-    """Fewer clips than asked for: all are drawn, each stands for itself."""
+def test_a_small_pool_is_drawn_completely(database: Database, settings: Settings, tmp_path: Path) -> None:
+    """If the pool has fewer clips than asked for, all are drawn with weight 1."""
     pool = pool_of(tmp_path, {"sharpness": [1.0, 5.0, 20.0, 30.0, None]})
     _study, clips, *_ = made(database, creation.create(database, settings, pool, spec_of(), SPEC))
     assert len(clips) == 5
@@ -253,7 +255,7 @@ def test_a_small_pool_is_taken_whole(database: Database, settings: Settings, tmp
 
 @on_sqlite
 def test_one_video_in_two_studies_is_prepared_for_each(database: Database, settings: Settings, tmp_path: Path) -> None:
-    """Progress counts every clip; each study has files of its own, under names without the clip's."""
+    """Progress counts every clip; each study has its own files, whose names do not contain the clip's name."""
     pool = pool_of(tmp_path, {"sharpness": [1.0, 30.0]})
     told: list[tuple[int, int]] = []
     for slug in ("one", "two"):
@@ -275,10 +277,10 @@ def talkvid(each: int) -> StudyFile:
     return spec.model_copy(update={"sampling": spec.sampling.model_copy(update={"each": each})})
 
 
-def test_the_borderline_design_takes_the_clips_nearest_each_cut(
+def test_the_borderline_design_draws_the_clips_closest_to_each_threshold(
     database: Database, settings: Settings, tmp_path: Path
 ) -> None:
-    """Of a pool without DOVER and CoTracker: five filters, each with its own question, three a side, all nearest."""
+    """From a pool without DOVER and CoTracker: five filters, one question each, the three closest clips per side."""
     scores: dict[str, list[float | None]] = {
         "avg_movement": [70.0 + number for number in range(20)],
         "avg_rotation": [60.0 + number for number in range(20)],
@@ -308,10 +310,10 @@ def test_the_borderline_design_takes_the_clips_nearest_each_cut(
 
 
 @on_sqlite
-def test_a_borderline_study_asks_a_rater_one_question_a_clip(
+def test_a_borderline_study_asks_one_question_per_clip(
     database: Database, settings: Settings, tmp_path: Path, study_maker: StudyMaker
 ) -> None:
-    """Where one clip was drawn for two questions it comes twice, each time with its own."""
+    """A clip that was drawn for two questions is shown twice, each time with one question."""
     scores: dict[str, list[float | None]] = {"avg_movement": [79.0, 81.0], "avg_rotation": [69.0, 71.0]}
     slug = creation.create(database, settings, pool_of(tmp_path, scores), talkvid(1), preset("talkvid"))
     study, clips, *_ = made(database, slug)
@@ -332,8 +334,8 @@ def test_a_borderline_study_asks_a_rater_one_question_a_clip(
 
 
 @on_sqlite
-def test_the_count_of_answers_leaves_simulated_raters_out(study_maker: StudyMaker, database: Database) -> None:
-    """Places that programs have taken are not among those of people."""
+def test_counts_of_answers_exclude_simulated_raters(study_maker: StudyMaker, database: Database) -> None:
+    """Places taken by simulated raters are not counted among those of people."""
     study = study_maker(clips=3, raters_per_clip=2, with_media=False)
     for name, kind in (("Ada", "person"), ("Robot", "simulated")):
         study_maker.rate(study, study_maker.rater(study, name, kind=kind), answers())
@@ -343,8 +345,8 @@ def test_the_count_of_answers_leaves_simulated_raters_out(study_maker: StudyMake
 
 
 @on_sqlite
-def test_a_new_rater_is_told_how_long_it_takes(study_maker: StudyMaker, database: Database) -> None:
-    """Each open clip once through and six seconds to answer it, rounded up to minutes; clips taken do not count."""
+def test_the_time_of_a_new_rater_is_estimated(study_maker: StudyMaker, database: Database) -> None:
+    """Duration of the open clips plus six seconds per answer, rounded up to minutes; taken places do not count."""
     study = study_maker(clips=20, raters_per_clip=1, with_media=False)
     with database.reader() as db:
         assert (overview.clips_per_rater(db, study), overview.minutes_per_rater(db, study)) == (
@@ -361,14 +363,14 @@ def test_a_new_rater_is_told_how_long_it_takes(study_maker: StudyMaker, database
         )  # 56 s
 
 
-def test_an_unknown_study_is_answered_with_where_they_are_listed(database: Database) -> None:
-    """By name."""
+def test_an_unknown_study_raises_an_error_that_says_where_studies_are_listed(database: Database) -> None:
+    """The error names the slug, the page and the command."""
     with database.reader() as db, pytest.raises(AppError, match=r"There is no study 'none'.*/studies"):
         lifecycle.by_slug(db, "none")
 
 
-def test_a_pool_without_sources_counts_every_clip_as_its_own(tmp_path: Path) -> None:
-    """Nothing is made up: the source is the clip."""
+def test_in_a_pool_without_sources_each_clip_is_its_own_source(tmp_path: Path) -> None:
+    """The clip's name is stored as its source."""
     pool = thirty(tmp_path)
     pool.frame.drop("source").write_parquet(tmp_path / "bare.parquet")
     bare = read_pool(tmp_path / "bare.parquet")

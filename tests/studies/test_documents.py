@@ -1,4 +1,4 @@
-"""Guidelines, consent and rubric: changed texts are read again, every judgment names its own, examples stay inside."""
+"""Guidelines, consent and rubrics: raters read changed texts again, each judgment refers to its version."""
 
 import re
 from pathlib import Path
@@ -30,7 +30,7 @@ def put(database: Database, study: Study, kind: documents.DocumentKind, text: st
 def test_changed_guidelines_are_read_before_the_next_clip(
     study_maker: StudyMaker, database: Database, settings: Settings, visitor: Visitor
 ) -> None:
-    """Raters at work are told of the change; each judgment names the version in force when it was given."""
+    """Raters are told of the change; each judgment refers to the version that was current when it was given."""
     study = study_maker(clips=3)
     browser = visitor()
     come(browser, settings, study)
@@ -52,8 +52,8 @@ def test_changed_guidelines_are_read_before_the_next_clip(
     assert "guidelines_changed" in events(database, study)
 
 
-def test_every_text_that_was_in_force_is_kept(study_maker: StudyMaker, database: Database) -> None:
-    """A study's first text and each later one can be read by its hash; going back to an old one works."""
+def test_every_version_of_a_text_is_kept(study_maker: StudyMaker, database: Database) -> None:
+    """Each version can be read by its hash; an old version can be used again."""
     study = study_maker()
     first = study.guidelines
     for text in ("Second.", "Third.", first):
@@ -66,10 +66,10 @@ def test_every_text_that_was_in_force_is_kept(study_maker: StudyMaker, database:
     assert (now.guidelines, now.guidelines_hash, now.version) == (first, documents.hash_of(first), 4)
 
 
-def test_a_text_shown_before_the_change_cannot_be_agreed_to(
+def test_agreeing_to_an_outdated_text_shows_the_new_one(
     study_maker: StudyMaker, database: Database, settings: Settings, visitor: Visitor
 ) -> None:
-    """Agreement is to the words that were on the page: an older page's button shows the new text."""
+    """Raters agree to the text that they saw: the button of an older page shows the new text."""
     study = study_maker()
     give_rules(database, study, consent={"text": "Old."})
     browser = visitor()
@@ -83,10 +83,10 @@ def test_a_text_shown_before_the_change_cannot_be_agreed_to(
     assert browser.post("/rate/start", data={"read": study.guidelines_hash}).url.path == "/rate/guidelines"
 
 
-def test_consent_is_asked_again_after_a_change_and_says_so(
+def test_a_changed_consent_text_is_asked_again(
     study_maker: StudyMaker, database: Database, settings: Settings, visitor: Visitor
 ) -> None:
-    """Whoever agreed to the old text is told that it changed; the new agreement is kept by its hash."""
+    """Raters who agreed to the old text are told that it changed; the new agreement is stored by its hash."""
     study = study_maker()
     give_rules(database, study, consent={"text": "We keep *answers*. <script>x</script>"})
     browser = visitor()
@@ -104,7 +104,7 @@ def test_consent_is_asked_again_after_a_change_and_says_so(
 
 
 @pytest.mark.parametrize("text", ["", " \n", "a\0b", "x" * 100_001])
-def test_what_is_no_text_is_refused(study_maker: StudyMaker, database: Database, text: str) -> None:
+def test_an_invalid_text_is_refused(study_maker: StudyMaker, database: Database, text: str) -> None:
     """Nothing changes."""
     study = study_maker()
     with pytest.raises(AppError):
@@ -113,10 +113,10 @@ def test_what_is_no_text_is_refused(study_maker: StudyMaker, database: Database,
         assert db.get_one(Study, study.id).version == 1
 
 
-def test_rubric_and_examples_are_shown_and_play_for_this_study_s_raters_alone(
+def test_rubrics_and_examples_are_shown_to_raters_of_the_study_only(
     study_maker: StudyMaker, database: Database, settings: Settings, visitor: Visitor
 ) -> None:
-    """On the guidelines page and in the room; another study's rater gets nothing, and no name of a file is told."""
+    """They are shown on the guidelines page and while rating; raters of other studies cannot play the examples."""
     study, other = study_maker(), study_maker()
     give_rubric(database, settings, study)
     ada, stranger, researcher = visitor(), visitor(), visitor()
@@ -164,8 +164,8 @@ def test_a_study_file_s_rubric_clips_become_examples_that_are_not_drawn(
     assert all(browser.get(address).headers["content-type"] == "video/mp4" for address in found)
 
 
-def test_the_talkvid_preset_says_what_good_fair_and_poor_mean() -> None:
-    """All seven criteria have the three words, all different."""
+def test_the_talkvid_preset_describes_good_fair_and_poor() -> None:
+    """All seven criteria have three different descriptions."""
     spec = parse(preset("talkvid"), "talkvid.toml")
     words = [getattr(item.rubric, level) for item in spec.criteria for level in documents.LEVELS]
     assert len(spec.criteria) == 7
@@ -175,10 +175,10 @@ def test_the_talkvid_preset_says_what_good_fair_and_poor_mean() -> None:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_both_texts_change_on_the_command_line(
+def test_the_command_line_changes_both_texts(
     study_maker: StudyMaker, database: Database, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A Markdown file goes in; an unreadable one and one that changes nothing are answered in words."""
+    """A Markdown file is read; an unreadable file and an unchanged text are reported."""
     study = study_maker()
     monkeypatch.setenv("CLIPJURY_HOME", str(settings.home))
     monkeypatch.setenv("CLIPJURY_DATABASE_URL", settings.database_url)

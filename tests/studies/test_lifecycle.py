@@ -1,4 +1,4 @@
-"""Pausing, closing and opening a study again: no new clip, no lost answer, words instead of an error."""
+"""Pausing, closing and reopening studies: no new clips, no lost answers, clear pages."""
 
 import pytest
 from sqlmodel import select
@@ -25,7 +25,7 @@ def move(database: Database, study: Study, state: lifecycle.State) -> bool:
 
 @pytest.mark.parametrize("state", ["paused", "closed"])
 @pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}])
-def test_a_rater_at_work_keeps_the_answer_and_gets_words_instead_of_a_clip(
+def test_a_paused_study_stores_the_open_answer_and_hands_out_no_clip(
     study_maker: StudyMaker,
     database: Database,
     settings: Settings,
@@ -58,8 +58,10 @@ def test_a_rater_at_work_keeps_the_answer_and_gets_words_instead_of_a_clip(
     assert asked(browser.get("/rate").text)
 
 
-def test_nobody_new_comes_in(study_maker: StudyMaker, database: Database, settings: Settings, visitor: Visitor) -> None:
-    """The link says so before anybody types a name; who came earlier finds the page with words."""
+def test_a_study_that_is_not_open_admits_no_new_raters(
+    study_maker: StudyMaker, database: Database, settings: Settings, visitor: Visitor
+) -> None:
+    """The link says so before a name is entered; raters who came earlier see a page that explains it."""
     study = study_maker()
     move(database, study, "paused")
     browser = visitor()
@@ -69,10 +71,10 @@ def test_nobody_new_comes_in(study_maker: StudyMaker, database: Database, settin
         assert "takes no new raters now" in answer.text
 
 
-def test_a_closed_study_gives_its_raters_their_code(
+def test_raters_of_a_closed_study_get_their_code(
     study_maker: StudyMaker, database: Database, settings: Settings, visitor: Visitor
 ) -> None:
-    """Who has answered has completed what could be done; who has not, gives the study back."""
+    """Raters with answers get the completion code; raters without answers get the code for returning the study."""
     study = study_maker()
     give_rules(database, study, recruitment={"completion_code": "DONE1", "returned_code": "BACK1"})
     ada, ben = visitor(), visitor()
@@ -86,8 +88,8 @@ def test_a_closed_study_gives_its_raters_their_code(
     assert "BACK1" in ben.get("/rate").text
 
 
-def test_moving_counts_the_version_and_leaves_an_event(study_maker: StudyMaker, database: Database) -> None:
-    """Twice the same is nothing; a closed study is not paused but opened again."""
+def test_a_change_of_state_increases_the_version_and_is_an_event(study_maker: StudyMaker, database: Database) -> None:
+    """The same state twice changes nothing; a closed study cannot be paused, but reopened."""
     study = study_maker()
     assert move(database, study, "paused")
     assert not move(database, study, "paused")
@@ -101,8 +103,10 @@ def test_moving_counts_the_version_and_leaves_an_event(study_maker: StudyMaker, 
         assert db.get_one(Study, study.id).version == 5
 
 
-def test_the_researcher_pauses_by_a_button(study_maker: StudyMaker, settings: Settings, visitor: Visitor) -> None:
-    """The study's page shows the state and what can be done about it."""
+def test_the_researcher_pauses_a_study_with_a_button(
+    study_maker: StudyMaker, settings: Settings, visitor: Visitor
+) -> None:
+    """The study's page shows the state and the possible actions."""
     study = study_maker()
     browser = visitor()
     browser.get(f"/researcher/{auth.researcher_key(settings)}")
@@ -115,10 +119,10 @@ def test_the_researcher_pauses_by_a_button(study_maker: StudyMaker, settings: Se
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_the_same_on_the_command_line(
+def test_the_command_line_changes_the_state(
     study_maker: StudyMaker, database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server that runs meanwhile takes notice at the next request, since the version counts up."""
+    """A running server uses the new state at the next request, because the study's version increases."""
     study = study_maker()
     monkeypatch.setenv("CLIPJURY_HOME", str(settings.home))
     monkeypatch.setenv("CLIPJURY_DATABASE_URL", settings.database_url)

@@ -1,4 +1,4 @@
-"""Clips on their way to browsers: byte ranges for those who may see them, copies without telling metadata."""
+"""Clips for browsers: byte ranges for viewers with access, and prepared copies without metadata."""
 
 import re
 from collections.abc import Sequence
@@ -68,7 +68,7 @@ def file_of(settings: Settings, address: str) -> bytes:
 
 @on_sqlite
 def test_a_whole_clip_is_sent_as_a_private_video(rater: TestClient, settings: Settings) -> None:
-    """200 with every byte; the browser may keep it, nobody in between; no name of the file in any header."""
+    """Status 200 with all bytes; browsers may cache it, proxies may not; no header contains the file's name."""
     address = on_screen(rater)
     sent = rater.get(address)
     assert sent.status_code == 200
@@ -82,7 +82,7 @@ def test_a_whole_clip_is_sent_as_a_private_video(rater: TestClient, settings: Se
 
 @on_sqlite
 def test_byte_ranges_are_exact(rater: TestClient, settings: Settings) -> None:
-    """206 with the bytes asked for and where they lie: a start, a middle, an open end, a suffix, past the end."""
+    """Status 206 with the requested bytes and their position: start, middle, open end, suffix, beyond the end."""
     address = on_screen(rater)
     whole = file_of(settings, address)
     size = len(whole)
@@ -102,8 +102,8 @@ def test_byte_ranges_are_exact(rater: TestClient, settings: Settings) -> None:
 
 
 @on_sqlite
-def test_a_range_behind_the_end_is_refused_with_the_size(rater: TestClient, settings: Settings) -> None:
-    """416 and the size of the file, as RFC 9110 (15.5.17) asks."""
+def test_a_range_beyond_the_end_is_refused_with_the_size(rater: TestClient, settings: Settings) -> None:
+    """Status 416 and the size of the file, as RFC 9110 (15.5.17) requires."""
     address = on_screen(rater)
     size = len(file_of(settings, address))
     refused = rater.get(address, headers={"Range": f"bytes={size}-"})
@@ -112,8 +112,8 @@ def test_a_range_behind_the_end_is_refused_with_the_size(rater: TestClient, sett
 
 
 @on_sqlite
-def test_a_range_of_a_file_that_changed_is_not_mixed(rater: TestClient, settings: Settings) -> None:
-    """If-Range with the right mark gives the part, with another one the whole file."""
+def test_a_range_of_a_changed_file_gives_the_whole_file(rater: TestClient, settings: Settings) -> None:
+    """If-Range with the right ETag gives the range, with another one the whole file."""
     address = on_screen(rater)
     mark = rater.get(address).headers["etag"]
     part = rater.get(address, headers={"Range": "bytes=0-9", "If-Range": mark})
@@ -143,7 +143,7 @@ def test_a_range_of_a_file_that_changed_is_not_mixed(rater: TestClient, settings
 )
 @on_sqlite
 def test_no_name_in_a_request_becomes_a_path(name: str, settings: Settings, visitor: Visitor) -> None:
-    """Not even the researcher gets a file that no study knows, wherever the address points."""
+    """Not even the researcher can open a file that belongs to no study."""
     browser = visitor()
     browser.get(f"/researcher/{auth.researcher_key(settings)}")
     (settings.media / "sub").mkdir(parents=True)
@@ -154,10 +154,10 @@ def test_no_name_in_a_request_becomes_a_path(name: str, settings: Settings, visi
     assert b"nobody" not in answer.content
 
 
-def test_a_clip_is_for_those_it_is_assigned_to(
+def test_a_clip_is_sent_only_to_its_rater_and_the_researcher(
     study: Study, rater: TestClient, study_maker: StudyMaker, visitor: Visitor, settings: Settings, database: Database
 ) -> None:
-    """Stranger 401; rater of another study, colleague without the clip 403; its rater and the researcher 200."""
+    """Signed out 401; rater of another study or rater without the clip 403; its rater and the researcher 200."""
     address = on_screen(rater)
     elsewhere = enter(visitor(), settings, study_maker(clips=1), "Eve")
     colleague = enter(visitor(), settings, study, "Ben")
@@ -183,7 +183,7 @@ def test_a_clip_is_for_those_it_is_assigned_to(
 
 @on_sqlite
 def test_a_clip_already_answered_can_still_be_watched(rater: TestClient) -> None:
-    """Undo shows it again."""
+    """Undo shows an answered clip again."""
     address = on_screen(rater)
     asked = re.search(r'action="(/rate/\d+)"', rater.get("/rate").text)
     assert asked
@@ -193,8 +193,8 @@ def test_a_clip_already_answered_can_still_be_watched(rater: TestClient) -> None
 
 
 @on_sqlite
-def test_a_clip_whose_file_is_gone_is_a_plain_404(rater: TestClient, settings: Settings) -> None:
-    """The page says what to do instead of failing."""
+def test_a_clip_whose_file_is_missing_is_a_404(rater: TestClient, settings: Settings) -> None:
+    """The page says what to do."""
     address = on_screen(rater)
     path_of(settings, address).unlink()
     answer = rater.get(address)
@@ -241,8 +241,8 @@ def boxes(data: bytes) -> list[str]:
     return names
 
 
-def test_a_copy_for_browsers_tells_nothing_and_shows_the_same_pictures(tmp_path: Path) -> None:
-    """Title, comment, handler and x264's own settings are gone; every picture and its time stay; it starts at once."""
+def test_a_prepared_copy_has_the_same_frames_and_no_metadata(tmp_path: Path) -> None:
+    """Title, comment, handler and x264's settings are removed; every frame and its time stay; it starts at once."""
     source, target = telling_video(tmp_path / "camera-7.mp4"), tmp_path / "media" / "copy.mp4"
     assert TITLE.encode() in source.read_bytes()
     assert b"x264 - core" in source.read_bytes()
@@ -268,8 +268,8 @@ def test_a_copy_for_browsers_tells_nothing_and_shows_the_same_pictures(tmp_path:
         ("a.mkv", "ffv1", "yuv420p"),
     ],
 )
-def test_what_browsers_may_not_play_becomes_h264(name: str, codec: str, pixels: str, tmp_path: Path) -> None:
-    """Another codec, or colours no browser plays: H.264 in 4:2:0 of the same size, length and look, without titles."""
+def test_other_codecs_and_pixel_formats_become_h264(name: str, codec: str, pixels: str, tmp_path: Path) -> None:
+    """Another codec or pixel format becomes H.264 in 4:2:0 with the same size, duration and look, without titles."""
     source, target = telling_video(tmp_path / name, codec, pixels=pixels), tmp_path / "copy.mp4"
     clip_files.prepare(source, target)
     with av.open(str(target)) as made:
@@ -284,7 +284,7 @@ def test_what_browsers_may_not_play_becomes_h264(name: str, codec: str, pixels: 
 
 
 def test_an_odd_size_loses_one_row_and_one_column(tmp_path: Path) -> None:
-    """4:2:0 needs even sides; the rest of the picture stays."""
+    """4:2:0 needs even sizes; the rest of the picture stays."""
     source = telling_video(tmp_path / "odd.mkv", "ffv1", size=(161, 91))
     clip_files.prepare(source, tmp_path / "copy.mp4")
     assert pictures_of(tmp_path / "copy.mp4")[0][0].shape == (90, 160, 3)
@@ -294,8 +294,8 @@ def test_an_odd_size_loses_one_row_and_one_column(tmp_path: Path) -> None:
     ("codec", "spoken", "heard"),
     [("libx264", "aac", "aac"), ("libx264", "mp3", "mp3"), ("libx264", "ac3", "aac"), ("mpeg4", "aac", "aac")],
 )
-def test_sound_comes_along(codec: str, spoken: str, heard: str, tmp_path: Path) -> None:
-    """Copied beside a copied picture where browsers play it, else encoded anew; its titles are gone too."""
+def test_sound_is_kept(codec: str, spoken: str, heard: str, tmp_path: Path) -> None:
+    """It is copied if browsers play the codec, otherwise re-encoded; its titles are removed."""
     source = tmp_path / "talk.mp4"
     with av.open(str(source), "w") as made:
         picture = made.add_stream(codec, rate=25)
@@ -322,8 +322,8 @@ def test_sound_comes_along(codec: str, spoken: str, heard: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("name", ["film.mkv", "film.mov"])
-def test_a_copy_has_every_picture_whatever_the_container(name: str, tmp_path: Path) -> None:
-    """Matroska states no decoding times, and the first packets, the key frame among them, come without."""
+def test_a_copy_has_every_frame_of_any_container(name: str, tmp_path: Path) -> None:
+    """Matroska has no decoding times: the first packets, including the key frame, come without them."""
     source = write_film(tmp_path / name, scene(1, 50), sound=None)
     clip_files.prepare(source, tmp_path / "copy.mp4")
     before, after = pictures_of(source), pictures_of(tmp_path / "copy.mp4")
@@ -332,8 +332,8 @@ def test_a_copy_has_every_picture_whatever_the_container(name: str, tmp_path: Pa
     assert after[1] == pytest.approx(before[1], abs=0.002)
 
 
-def test_what_is_encoded_anew_stays_upright_in_its_shape_and_time(tmp_path: Path) -> None:
-    """A phone's rotation is carried out, pixels keep their shape, and frames of uneven length their times."""
+def test_re_encoding_keeps_rotation_aspect_ratio_and_times(tmp_path: Path) -> None:
+    """A phone's rotation is applied, pixels keep their aspect ratio, frames of variable length keep their times."""
     source, times = tmp_path / "phone.mkv", [0, 1, 2, 3, 9, 10, 30]
     with av.open(str(source), "w") as made:
         stream = made.add_stream("mpeg4", rate=25)
@@ -355,8 +355,8 @@ def test_what_is_encoded_anew_stays_upright_in_its_shape_and_time(tmp_path: Path
     assert np.abs(np.rot90(before[0][0]).astype(int) - after[0][0]).mean() < 6
 
 
-def test_a_playlist_leads_to_no_other_file(tmp_path: Path) -> None:
-    """A list that names the good clip beside it, called .mp4, is refused, and nobody gets to see that clip."""
+def test_a_playlist_cannot_open_another_file(tmp_path: Path) -> None:
+    """A playlist named .mp4 that refers to another clip is refused, and nobody sees that clip."""
     write_video(tmp_path / "good.mp4", moving([(n, 0) for n in range(10)]))
     (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile 'good.mp4'\n")
     with pytest.raises(AppError, match=r"list\.mp4 cannot be made ready"):
@@ -375,16 +375,16 @@ def garbage(tmp_path: Path) -> Sequence[Path]:
     return [tmp_path / f"{name}.mp4" for name in ("text", "empty", "cut", "sound", "folder", "missing")]
 
 
-def test_what_is_no_video_is_refused_by_name_and_leaves_nothing(tmp_path: Path) -> None:
-    """The error names the file and a way out; neither the copy nor a half of it stays."""
+def test_a_file_that_is_not_a_video_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    """The error names the file and a remedy; neither a copy nor a part of it stays."""
     for source in garbage(tmp_path):
         with pytest.raises(AppError, match=rf"The clip {source.name} cannot be made ready"):
             clip_files.prepare(source, tmp_path / "media" / "copy.mp4")
         assert list((tmp_path / "media").iterdir()) == []
 
 
-def test_a_failed_copy_leaves_the_last_good_one(tmp_path: Path) -> None:
-    """The target appears complete or not at all."""
+def test_a_failed_copy_keeps_the_previous_one(tmp_path: Path) -> None:
+    """The target is replaced completely or not at all."""
     target = tmp_path / "copy.mp4"
     target.write_bytes(b"the last good one")
     (tmp_path / "bad.mp4").write_bytes(b"x" * 5000)

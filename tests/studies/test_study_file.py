@@ -1,4 +1,4 @@
-"""Study files: the presets are studies as they stand, a wrong file is answered with file, line and key."""
+"""Study files: presets are valid studies, and errors name file, line and key."""
 
 import re
 import tomllib
@@ -41,16 +41,16 @@ def line_with(text: str, start: str, *, place: int = 0) -> int:
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_is_a_whole_study(name: str) -> None:
-    """It parses, and each question of it decides a filter or stands on a scale."""
+def test_a_preset_is_a_valid_study(name: str) -> None:
+    """Each preset parses, and each question has a scale or decides a filter."""
     spec = parse(preset(name), name)
     assert spec.raters_per_clip >= 2
     judged = {spec.deciding_criterion(rule) for rule in spec.filters}
     assert all(item.scale == "acr5" or item.key in judged for item in spec.criteria)
 
 
-def test_the_acr_preset_needs_only_scores_that_are_computed_here() -> None:
-    """Every filter's score is a column of a scorer, with the scorer's own direction of good."""
+def test_the_acr_preset_uses_only_scores_that_clipjury_computes() -> None:
+    """Every filter's score is a column of a scorer, with the scorer's direction of better values."""
     columns = {column.name: column for scorer in scorers() for column in scorer.columns}
     for rule in parse(ACR, "acr").filters:
         ends = (rule.min is not None, rule.max is not None)
@@ -59,7 +59,7 @@ def test_the_acr_preset_needs_only_scores_that_are_computed_here() -> None:
 
 
 def test_the_talkvid_preset_is_the_published_design() -> None:
-    """Seven filters, 50 clips on each side of each cut, two blind raters (arXiv 2508.13618, human validation)."""
+    """Seven filters, 50 clips on each side of each threshold, two blind raters (arXiv 2508.13618, human validation)."""
     spec = parse(preset("talkvid"), "talkvid")
     assert isinstance(spec.sampling, Borderline)
     assert (spec.sampling.each, len(spec.sampling.filters)) == (50, 7)
@@ -76,7 +76,7 @@ def test_the_talkvid_preset_is_the_published_design() -> None:
     }
 
 
-def test_an_unknown_preset_is_answered_with_those_there_are() -> None:
+def test_an_unknown_preset_raises_an_error_that_lists_the_presets() -> None:
     """The message lists them."""
     with pytest.raises(AppError, match=r"no preset 'acrr'.*Presets: acr, talkvid"):
         preset("acrr")
@@ -103,21 +103,21 @@ FAULTS = (
 
 
 @pytest.mark.parametrize(("right", "wrong", "key"), FAULTS)
-def test_a_fault_is_named_by_file_line_and_key(right: str, wrong: str, key: str) -> None:
-    """The line is that of the fault in the file as it was written."""
+def test_an_error_names_file_line_and_key(right: str, wrong: str, key: str) -> None:
+    """The line is that of the error in the original file."""
     text = ACR.replace(right, wrong, 1)
     message = refusal(text)
     assert f"mine.toml, line {line_with(ACR, right)}, {key}: " in message
 
 
-def test_a_missing_key_is_named_at_its_table() -> None:
-    """What is not there has no line; its table has one."""
+def test_a_missing_key_is_reported_at_its_table() -> None:
+    """The error names the line of the table, because the missing key has none."""
     message = refusal(ACR.replace('score = "jitter"\n', "", 1))
     assert f"mine.toml, line {line_with(ACR, '[[filters]]', place=9)}, filters.9.score: Field required" in message
 
 
-def test_all_faults_are_told_at_once() -> None:
-    """One line of the message for each."""
+def test_all_errors_are_reported_together() -> None:
+    """The message has one line per error."""
     message = refusal(ACR.replace("seed = 20261", "seed = -1").replace("bands = 4", "bands = 0"))
     assert len(re.findall(r"mine\.toml, line \d+, ", message)) == 2
 
@@ -134,28 +134,28 @@ def test_all_faults_are_told_at_once() -> None:
         ('scale = "verdict"', 'scale = "acr5"', "one criterion must be an accept/reject question"),
     ],
 )
-def test_parts_that_contradict_each_other_are_refused_in_words(right: str, wrong: str, words: str) -> None:
-    """Each part alone is well formed; together they make no study."""
+def test_contradictions_between_parts_are_errors(right: str, wrong: str, words: str) -> None:
+    """Each part is valid alone, but together they are not a study."""
     assert words in refusal(ACR.replace(right, wrong, 1))
 
 
-def test_a_text_that_is_no_toml_is_refused_with_the_line() -> None:
-    """The parser's own place is kept."""
+def test_invalid_toml_is_an_error_with_its_line() -> None:
+    """The message contains the parser's line."""
     message = refusal(ACR.replace("raters_per_clip = 3", "raters_per_clip = 3 3", 1))
     assert message.startswith("mine.toml is not TOML: ")
     assert f"line {line_with(ACR, 'raters_per_clip')}" in message
 
 
-def test_a_file_that_cannot_be_read_is_refused_with_a_start(tmp_path: Path) -> None:
-    """Missing, a folder, or not UTF-8: the message names it and points to the presets."""
+def test_an_unreadable_file_is_an_error_that_suggests_a_preset(tmp_path: Path) -> None:
+    """A missing file, a folder and a file that is not UTF-8: the message names it and suggests a preset."""
     (tmp_path / "latin.toml").write_bytes(b'name = "\xe9"')
     for path in (tmp_path / "none.toml", tmp_path, tmp_path / "latin.toml"):
         with pytest.raises(AppError, match=rf"{re.escape(str(path))} cannot be read.*clipjury preset acr"):
             read(path)
 
 
-def test_a_file_read_from_disk_is_kept_word_for_word(tmp_path: Path) -> None:
-    """Comments and order stay: the text is stored with the study."""
+def test_the_text_of_a_file_is_kept_unchanged(tmp_path: Path) -> None:
+    """Comments and order stay, because the text is stored with the study."""
     (tmp_path / "study.toml").write_text(ACR, encoding="utf-8")
     text, spec = read(tmp_path / "study.toml")
     assert text == ACR
@@ -163,8 +163,8 @@ def test_a_file_read_from_disk_is_kept_word_for_word(tmp_path: Path) -> None:
     assert isinstance(spec.sampling, Stratified)
 
 
-def test_a_filter_without_criterion_is_judged_by_the_first_accept_or_reject_question() -> None:
-    """`deciding_criterion` never points at a five-step scale."""
+def test_a_filter_without_criterion_uses_the_first_accept_or_reject_question() -> None:
+    """`deciding_criterion` never returns a question with a five-step scale."""
     spec = parse(ACR, "acr")
     assert {spec.deciding_criterion(rule) for rule in spec.filters} == {"verdict"}
 
@@ -173,8 +173,8 @@ PLACES = [number for number, line in enumerate(ACR.splitlines()) if VALUE.match(
 
 
 @given(place=some.sampled_from(PLACES), value=some.sampled_from(["{}", "[[1]]", "{ a = 1 }"]))
-def test_a_value_of_the_wrong_kind_is_found_on_its_line(place: int, value: str) -> None:
-    """Whichever value of the preset is replaced by a table or a list, the message names its line and key."""
+def test_a_value_of_the_wrong_type_is_reported_on_its_line(place: int, value: str) -> None:
+    """If any value of a preset is replaced by a table or a list, the message names its line and key."""
     lines = ACR.splitlines()
     found = VALUE.match(lines[place])
     assert found
@@ -187,8 +187,8 @@ def test_a_value_of_the_wrong_kind_is_found_on_its_line(place: int, value: str) 
 
 
 @given(some.lists(some.tuples(some.integers(0, len(ACR.splitlines()) - 1), some.text(max_size=30)), max_size=4))
-def test_whatever_a_line_becomes_the_answer_is_a_study_or_a_sentence(changes: list[tuple[int, str]]) -> None:
-    """Any lines overwritten by any text: the file parses, or the refusal names the file; nothing else is raised."""
+def test_any_changed_line_gives_a_study_or_an_error_message(changes: list[tuple[int, str]]) -> None:
+    """If any lines are replaced by any text, the file parses or AppError names the file; nothing else is raised."""
     lines = ACR.splitlines()
     for place, text in changes:
         lines[place] = text
@@ -200,7 +200,7 @@ def test_whatever_a_line_becomes_the_answer_is_a_study_or_a_sentence(changes: li
 
 @given(some.sampled_from(PLACES))
 def test_the_line_of_every_key_of_a_preset_is_found(place: int) -> None:
-    """`line_of` agrees with the place where the key stands, in tables, lists of tables and at the top."""
+    """`line_of` returns the line of each key: in tables, in lists of tables and at the top."""
     lines = ACR.splitlines()
     found = VALUE.match(lines[place])
     assert found

@@ -1,4 +1,4 @@
-"""Webhooks: told once when a study closes, signed, tried again after failures, never into private networks."""
+"""Webhooks: delivered once when a study closes, signed, retried after failures, never into private networks."""
 
 import hashlib
 import hmac
@@ -85,10 +85,10 @@ def later(**length: float) -> datetime:
     return datetime.now(UTC) + timedelta(**length)
 
 
-def test_a_closed_study_is_told_once_and_signed(
+def test_a_closed_study_is_delivered_once_and_signed(
     study_maker: StudyMaker, database: Database, inside: Settings, receiver: Receiver
 ) -> None:
-    """The body says what closed and when; its HMAC-SHA256 under the secret is in the header; no second telling."""
+    """The body says what closed and when; the header has its HMAC-SHA256; there is no second delivery."""
     study = study_maker(clips=2, with_media=False)
     study_maker.rate(study, study_maker.rater(study), answers())
     key = added(database, inside, study, receiver.url)
@@ -110,10 +110,10 @@ def test_a_closed_study_is_told_once_and_signed(
 
 
 @on_sqlite
-def test_failures_are_tried_again_later_and_later_with_the_same_body(
+def test_failed_deliveries_are_retried_with_the_same_body(
     study_maker: StudyMaker, database: Database, inside: Settings, receiver: Receiver
 ) -> None:
-    """A 500 and a 404 are no success; each next try waits its time; body and delivery number stay the same."""
+    """Status 500 and 404 are failures; each retry waits for its delay; body and delivery number stay the same."""
     study = study_maker(clips=1, with_media=False)
     added(database, inside, study, receiver.url)
     moved(database, study, "closed")
@@ -132,10 +132,10 @@ def test_failures_are_tried_again_later_and_later_with_the_same_body(
 
 
 @on_sqlite
-def test_a_receiver_that_is_never_there_is_given_up(
+def test_a_delivery_is_given_up_after_the_last_retry(
     study_maker: StudyMaker, database: Database, inside: Settings, receiver: Receiver
 ) -> None:
-    """After the last wait nobody tries any more, and the list says so."""
+    """After the last delay there are no more attempts, and the list says so."""
     study = study_maker(clips=1, with_media=False)
     added(database, inside, study, receiver.url)
     receiver.answers += [503] * 20
@@ -151,7 +151,7 @@ def test_a_receiver_that_is_never_there_is_given_up(
 def test_a_redirect_is_not_followed(
     study_maker: StudyMaker, database: Database, inside: Settings, receiver: Receiver
 ) -> None:
-    """A 302 counts as a failure; the address it names hears nothing."""
+    """Status 302 is a failure; the address it names gets no request."""
     study = study_maker(clips=1, with_media=False)
     added(database, inside, study, receiver.url)
     moved(database, study, "closed")
@@ -161,10 +161,10 @@ def test_a_redirect_is_not_followed(
 
 
 @on_sqlite
-def test_what_happened_before_the_webhook_and_after_its_end_is_not_told(
+def test_events_before_a_webhook_was_added_or_after_its_removal_are_not_delivered(
     study_maker: StudyMaker, database: Database, inside: Settings, receiver: Receiver
 ) -> None:
-    """An older closing is history; a removed webhook hears nothing."""
+    """An earlier closing is not delivered; a removed webhook gets nothing."""
     study = study_maker(clips=1, with_media=False)
     moved(database, study, "closed")
     added(database, inside, study, receiver.url)
@@ -179,10 +179,10 @@ def test_what_happened_before_the_webhook_and_after_its_end_is_not_told(
 
 
 @on_sqlite
-def test_the_secret_is_stored_nowhere(
+def test_the_secret_is_not_stored(
     study_maker: StudyMaker, database: Database, inside: Settings, receiver: Receiver
 ) -> None:
-    """No event holds it; another webhook of the same study has another one; the same address twice is refused."""
+    """No event contains it; each webhook has another secret; the same address twice is an error."""
     study = study_maker(clips=1, with_media=False)
     first = added(database, inside, study, receiver.url)
     second = added(database, inside, study, receiver.url + "2")
@@ -219,7 +219,7 @@ def test_the_secret_is_stored_nowhere(
 def test_private_addresses_are_refused(
     url: str, study_maker: StudyMaker, database: Database, settings: Settings
 ) -> None:
-    """Loopback, private, link-local, shared, multicast, in every spelling: neither stored nor called."""
+    """Loopback, private, link-local, shared, multicast, in every notation: neither stored nor called."""
     study = study_maker(clips=1, with_media=False)
     with pytest.raises(AppError, match="not public"):
         added(database, settings, study, url)
@@ -230,10 +230,10 @@ def test_private_addresses_are_refused(
 @pytest.mark.parametrize(
     "url", ["ftp://example.org/x", "https://", "file:///etc/passwd", "http://a b/", "http://u:p@93.184.215.14/", "x"]
 )
-def test_what_is_no_address_is_refused(
+def test_an_invalid_address_is_refused(
     url: str, study_maker: StudyMaker, database: Database, settings: Settings
 ) -> None:
-    """Other schemes, no host, blanks, passwords."""
+    """Other schemes, missing hosts, blanks, passwords."""
     with pytest.raises(AppError):
         added(database, settings, study_maker(clips=1, with_media=False), url)
 
@@ -242,7 +242,7 @@ def test_what_is_no_address_is_refused(
 def test_an_address_that_became_private_is_not_called(
     study_maker: StudyMaker, database: Database, settings: Settings, inside: Settings, receiver: Receiver
 ) -> None:
-    """The check is made at every call: what was allowed when added is refused by a server that does not allow it."""
+    """Addresses are checked at every call: a server that does not allow private addresses refuses a stored one."""
     study = study_maker(clips=1, with_media=False)
     added(database, inside, study, receiver.url)
     moved(database, study, "closed")

@@ -74,8 +74,10 @@ def begun(settings: Settings, pool: Path, text: str = BASE) -> drafts.Draft:
 
 
 @pytest.mark.usefixtures("pool")
-def test_from_a_pool_to_a_study_without_script(researcher: TestClient, database: Database, settings: Settings) -> None:
-    """Choose a pool, change a threshold, the design and a question, make the study: its file is the command line's."""
+def test_a_study_is_created_in_the_browser_without_scripts(
+    researcher: TestClient, database: Database, settings: Settings
+) -> None:
+    """Choose a pool, change threshold, design and question: the study equals the command line's for the same file."""
     with database.reader() as db:
         (choice,) = drafts.pools(settings, db)
     assert choice.clips == CLIPS
@@ -129,8 +131,8 @@ def test_from_a_pool_to_a_study_without_script(researcher: TestClient, database:
 
 
 @on_sqlite
-def test_the_preview_is_the_draw_itself(pool: Path, settings: Settings, database: Database) -> None:
-    """Strata, weights and clips that are shown are those the study gets."""
+def test_the_preview_equals_the_draw(pool: Path, settings: Settings, database: Database) -> None:
+    """The strata, weights and clips that are shown are those of the study."""
     draft = begun(settings, pool)
     shown = previews.preview(draft)
     assert (shown.clips, [one.drawn for one in shown.strata]) == (12, [3, 3, 3, 3])
@@ -145,8 +147,8 @@ def test_the_preview_is_the_draw_itself(pool: Path, settings: Settings, database
 
 
 @on_sqlite
-def test_what_cannot_be_said_is_said_before_anybody_rates(pool: Path, settings: Settings) -> None:
-    """No rejects drawn: recall; one rater: agreement; a borderline draw: the pool's figures."""
+def test_the_preview_says_what_the_study_cannot_estimate(pool: Path, settings: Settings) -> None:
+    """No rejected clips: no recall; one rater: no agreement; a borderline draw: no estimates for the pool."""
 
     def said(text: str) -> dict[str, str]:
         draft = begun(settings, pool, text)
@@ -194,8 +196,8 @@ def test_the_design_form_writes_the_sampling_table(form: dict[str, str], plan: d
 
 
 @on_sqlite
-def test_wrong_values_are_told_and_kept(researcher: TestClient, pool: Path, settings: Settings) -> None:
-    """A number that is none, a study file that is no TOML: the page says so, the draft keeps what was typed."""
+def test_invalid_values_are_reported_and_kept(researcher: TestClient, pool: Path, settings: Settings) -> None:
+    """An invalid number or a study file that is not TOML: the page says so, and the draft keeps the input."""
     draft = begun(settings, pool)
     page = researcher.post(f"/studies/new/{draft.key}/design", data={"design": "simple", "clips": "many"})
     assert "sampling.clips" in page.text
@@ -210,8 +212,8 @@ def test_wrong_values_are_told_and_kept(researcher: TestClient, pool: Path, sett
 
 
 @on_sqlite
-def test_htmx_gets_the_preview_alone(researcher: TestClient, pool: Path, settings: Settings) -> None:
-    """A change of the design answers with the preview, not with the page."""
+def test_htmx_gets_only_the_preview(researcher: TestClient, pool: Path, settings: Settings) -> None:
+    """After a change of the design the response is the preview, not the page."""
     draft = begun(settings, pool)
     page = researcher.post(
         f"/studies/new/{draft.key}/design", data={"design": "simple", "clips": "8"}, headers={"HX-Request": "true"}
@@ -221,8 +223,8 @@ def test_htmx_gets_the_preview_alone(researcher: TestClient, pool: Path, setting
 
 
 @on_sqlite
-def test_posters_come_from_the_pool_by_row_alone(researcher: TestClient, pool: Path, settings: Settings) -> None:
-    """A picture per row; no row beyond the pool, no path in the address."""
+def test_posters_are_addressed_by_row_only(researcher: TestClient, pool: Path, settings: Settings) -> None:
+    """There is one image per row, none beyond the pool, and no path in the address."""
     draft = begun(settings, pool)
     found = researcher.get(f"/studies/new/{draft.key}/posters/3.jpg")
     assert found.headers["content-type"] == "image/jpeg"
@@ -234,8 +236,10 @@ def test_posters_come_from_the_pool_by_row_alone(researcher: TestClient, pool: P
 
 
 @on_sqlite
-def test_a_pool_is_named_by_its_key_and_never_by_a_path(researcher: TestClient, pool: Path, settings: Settings) -> None:
-    """A path sent in its place is refused; so are keys of drafts that are none."""
+def test_a_pool_is_addressed_by_its_key_and_never_by_a_path(
+    researcher: TestClient, pool: Path, settings: Settings
+) -> None:
+    """A path instead of a key is refused, as are invalid keys of drafts."""
     for wrong in (str(pool), "../../etc/passwd", "0" * 16):
         assert researcher.post("/studies/new", data={"pool": wrong, "base": "acr"}).status_code in (404, 422)
     for key in ("0" * 16, "..%2f..%2fsecret", "x" * 16):
@@ -245,16 +249,16 @@ def test_a_pool_is_named_by_its_key_and_never_by_a_path(researcher: TestClient, 
 
 
 @on_sqlite
-def test_a_draft_can_be_thrown_away(researcher: TestClient, pool: Path, settings: Settings) -> None:
-    """It is listed, and gone."""
+def test_a_draft_can_be_discarded(researcher: TestClient, pool: Path, settings: Settings) -> None:
+    """It is listed, and no longer after it was discarded."""
     draft = begun(settings, pool)
     assert draft.key in researcher.get("/studies/new").text
     assert draft.key not in researcher.post(f"/studies/new/{draft.key}/forget").text
 
 
 @on_sqlite
-def test_only_the_researcher_comes_here(visitor: Visitor, pool: Path, settings: Settings) -> None:
-    """Everybody else is refused, whatever the address."""
+def test_only_the_researcher_can_use_the_wizard(visitor: Visitor, pool: Path, settings: Settings) -> None:
+    """All other visitors are refused at every address."""
     draft = begun(settings, pool)
     nobody = visitor()
     for place in (
