@@ -1,4 +1,4 @@
-"""The command line in real processes: exit codes, one plain message for whatever goes wrong, never a traceback."""
+"""The command line in real processes: exit codes, one plain message per error, never a traceback."""
 
 import csv
 import json
@@ -70,8 +70,8 @@ def said(ended: Ended, code: int, *words: str) -> None:
         assert word in ended.err, ended
 
 
-def test_help_is_quick_and_names_every_command(tmp_path: Path) -> None:
-    """No science library is waited for: it takes a third of a second alone, under five on a busy machine."""
+def test_help_is_fast_and_lists_every_command(tmp_path: Path) -> None:
+    """It loads no science library: it takes a third of a second alone, under five on a busy machine."""
     began = time.perf_counter()
     ended = subprocess.run([*COMMAND, "--help"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
     seconds = time.perf_counter() - began
@@ -81,27 +81,27 @@ def test_help_is_quick_and_names_every_command(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_preset_is_printed_word_for_word(clipjury: Shell) -> None:
-    """So that it can be redirected into a file; an unknown one is answered with those there are."""
+def test_a_preset_is_printed_unchanged(clipjury: Shell) -> None:
+    """It can be redirected into a file; an unknown name is answered with the names of the presets."""
     assert clipjury("preset", "talkvid").out == preset("talkvid")
     said(clipjury("preset", "talkvit"), 1, "no preset 'talkvit'", "Presets: acr, talkvid")
 
 
-def test_a_missing_folder_is_named(clipjury: Shell) -> None:
-    """Nothing is made, not even an empty data folder's pool."""
+def test_a_missing_folder_is_an_error_that_names_it(clipjury: Shell) -> None:
+    """Nothing is created."""
     said(clipjury("init", "no-such-folder"), 1, "There is no folder no-such-folder")
     assert not (clipjury.home / "pools").exists()
 
 
-def test_a_folder_without_videos_is_named(clipjury: Shell) -> None:
-    """For scoring as for a new study."""
+def test_a_folder_without_videos_is_an_error_that_names_it(clipjury: Shell) -> None:
+    """For scoring and for a new study."""
     (clipjury.folder / "empty").mkdir()
     said(clipjury("score", "empty", "-o", "p.parquet"), 1, "There are no videos in empty")
     assert not (clipjury.folder / "p.parquet").exists()
 
 
-def test_a_wrong_study_file_is_refused_with_the_line_before_anything_is_scored(clipjury: Shell, videos: Path) -> None:
-    """File, line and key; the videos are not touched."""
+def test_an_invalid_study_file_is_refused_before_scoring(clipjury: Shell, videos: Path) -> None:
+    """The error names file, line and key; no video is scored."""
     text = preset("acr").replace("raters_per_clip = 3", "raters_per_clip = 0")
     (clipjury.folder / "mine.toml").write_text(text, encoding="utf-8")
     line = text.splitlines().index("raters_per_clip = 0") + 1
@@ -110,8 +110,8 @@ def test_a_wrong_study_file_is_refused_with_the_line_before_anything_is_scored(c
     assert not (clipjury.home / "pools").exists()
 
 
-def test_a_port_that_is_taken_is_named_with_another(clipjury: Shell) -> None:
-    """The message says which, and how to choose the next."""
+def test_a_port_in_use_is_an_error_that_suggests_another(clipjury: Shell) -> None:
+    """The message names the port and how to choose the next."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -121,21 +121,21 @@ def test_a_port_that_is_taken_is_named_with_another(clipjury: Shell) -> None:
         )
 
 
-def test_without_a_study_the_first_step_is_named(clipjury: Shell) -> None:
-    """Links need a database; the message says how to make a study."""
+def test_links_without_a_database_say_how_to_create_a_study(clipjury: Shell) -> None:
+    """Links need a database; the message names the first command."""
     said(clipjury("links"), 1, "There is no study in", "clipjury init FOLDER")
 
 
-def test_a_signing_key_that_is_no_key_is_named(clipjury: Shell) -> None:
-    """The server does not start with a key of its own making in its place, and the file is left as it is."""
+def test_a_damaged_signing_key_is_an_error(clipjury: Shell) -> None:
+    """The server does not start and does not replace the file."""
     clipjury.home.mkdir()
     (clipjury.home / "signing.key").write_text("not hexadecimal")
     said(clipjury("serve", "--port", "0"), 1, "The signing key", "signing.key cannot be used", "CLIPJURY_HOME")
     assert (clipjury.home / "signing.key").read_text() == "not hexadecimal"
 
 
-def test_a_pool_that_is_none_is_named(clipjury: Shell) -> None:
-    """Missing, or a Parquet file that was cut off."""
+def test_an_invalid_pool_is_an_error_that_names_it(clipjury: Shell) -> None:
+    """A missing file, or a truncated Parquet file."""
     (clipjury.folder / "acr.toml").write_text(preset("acr"), encoding="utf-8")
     pl.DataFrame({"clip": ["a"] * 50, "media": ["a.mp4"] * 50}).write_parquet(clipjury.folder / "cut.parquet")
     data = (clipjury.folder / "cut.parquet").read_bytes()
@@ -149,8 +149,8 @@ def test_an_export_without_a_file_writes_nothing(clipjury: Shell) -> None:
     said(clipjury("export", "x"), 1, "Nothing to write", "--judgments", "--estimates")
 
 
-def test_scoring_goes_on_past_a_broken_file(clipjury: Shell, videos: Path) -> None:
-    """Exit code 3, the file named with its reason, and a row in the pool that says the same."""
+def test_scoring_continues_after_a_broken_file(clipjury: Shell, videos: Path) -> None:
+    """Exit code 3, the file is named with the reason, and a row of the pool says the same."""
     ended = clipjury("score", videos, "-o", "pool.parquet")
     assert (ended.code, ended.err) == (3, "")
     assert "3 clips scored" in ended.out
@@ -166,7 +166,7 @@ def test_scoring_goes_on_past_a_broken_file(clipjury: Shell, videos: Path) -> No
 def test_a_folder_of_videos_becomes_a_study_with_links_and_exports(
     clipjury: Shell, videos: Path, tmp_path: Path
 ) -> None:
-    """init prints the links, they open the study's pages, invite makes a personal one, export writes both files."""
+    """`init` prints links that work, `invite` creates a personal one, `export` writes both files."""
     good = tmp_path / "My Clips!"
     good.mkdir()
     for number in range(2):

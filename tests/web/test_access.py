@@ -1,4 +1,4 @@
-"""Who may see what: every address side by side for each kind of visitor, cookies, forms from elsewhere, headers."""
+"""Access rights: every address for each kind of visitor, cookies, forms from other sites, headers."""
 
 import re
 import time
@@ -79,8 +79,8 @@ def address(path: str, scene: Scene) -> str:
 
 
 @on_sqlite
-def test_every_address_answers_each_kind_of_visitor_as_the_table_says(scene: Scene) -> None:
-    """Signed-out, wrong rater, right rater and researcher side by side, for every address in turn."""
+def test_every_address_follows_the_access_table(scene: Scene) -> None:
+    """Signed-out visitor, wrong rater, right rater and researcher, for every address."""
     found = []
     for method, path, sent, _wanted in TABLE:
         data = sent if method == "POST" else None
@@ -90,8 +90,8 @@ def test_every_address_answers_each_kind_of_visitor_as_the_table_says(scene: Sce
 
 
 @on_sqlite
-def test_the_table_leaves_no_address_out(app: FastAPI) -> None:
-    """A route that nobody wrote an access line for fails here."""
+def test_the_access_table_is_complete(app: FastAPI) -> None:
+    """A route without a line in the access table fails here."""
     described = {
         (method.upper(), path)
         for path, operations in app.openapi()["paths"].items()
@@ -103,7 +103,7 @@ def test_the_table_leaves_no_address_out(app: FastAPI) -> None:
 
 @on_sqlite
 def test_a_refused_request_changes_nothing(scene: Scene, database: Database) -> None:
-    """Neither the signed-out nor the wrong rater leave a trace in study, assignments or judgments."""
+    """Requests of signed-out visitors and wrong raters change neither study, assignments nor judgments."""
 
     def state() -> list[object]:
         with database.reader() as db:
@@ -131,8 +131,8 @@ class LongAgo(TimestampSigner):
 
 
 @on_sqlite
-def test_a_forged_or_expired_cookie_is_nobody(scene: Scene, settings: Settings, visitor: Visitor) -> None:
-    """A changed value, another key, the other role's value, a session that ended: all are answered as signed out."""
+def test_a_forged_or_expired_cookie_counts_as_signed_out(scene: Scene, settings: Settings, visitor: Visitor) -> None:
+    """A changed value, another key, the other role's value, an expired session: all count as signed out."""
     good = dict(scene.browsers["right rater"].cookies)
     name, value = next((name, value) for name, value in good.items() if "_rater_" in name)
     researcher_name = name.replace("_rater_", "_researcher_")
@@ -159,7 +159,7 @@ def test_a_forged_or_expired_cookie_is_nobody(scene: Scene, settings: Settings, 
 
 @on_sqlite
 def test_a_withdrawn_invitation_ends_session_and_link(scene: Scene, database: Database) -> None:
-    """The cookie and the personal link stop working at once; the answers stay."""
+    """Cookie and personal link stop working at once; the answers stay."""
     browser = scene.browsers["right rater"]
     browser.post(f"/rate/{scene.held}", data=form("before"))
     with database.writer() as db:
@@ -172,10 +172,10 @@ def test_a_withdrawn_invitation_ends_session_and_link(scene: Scene, database: Da
 
 
 @on_sqlite
-def test_session_cookies_are_kept_from_scripts_and_other_sites(
+def test_session_cookies_are_protected_from_scripts_and_other_sites(
     visitor: Visitor, settings: Settings, study_maker: StudyMaker
 ) -> None:
-    """HttpOnly and SameSite=Lax always, Secure under https; the name carries the mark of this server's key."""
+    """HttpOnly and SameSite=Lax always, Secure with https; the name contains a hash of this server's key."""
     study = study_maker(clips=1)
     for base, secure in (("http://testserver", False), ("https://testserver", True)):
         browser = visitor()
@@ -192,8 +192,8 @@ def test_session_cookies_are_kept_from_scripts_and_other_sites(
 
 
 @on_sqlite
-def test_the_links_keep_their_secret_out_of_the_address_bar(scene: Scene, settings: Settings) -> None:
-    """Both links redirect to an address without the secret, and no page that follows names it elsewhere."""
+def test_links_redirect_to_addresses_without_their_secret(scene: Scene, settings: Settings) -> None:
+    """Both links redirect to an address without the secret, and no later page contains it."""
     browser = scene.browsers["nobody"]
     key = auth.researcher_key(settings)
     response = browser.get(f"/researcher/{key}")
@@ -224,7 +224,7 @@ OWN: tuple[dict[str, str], ...] = (
 
 @on_sqlite
 def test_a_form_sent_from_another_site_is_refused(scene: Scene, database: Database) -> None:
-    """By Sec-Fetch-Site, or by Origin where a browser does not send that: 403 in words, and nothing is stored."""
+    """By Sec-Fetch-Site, or by Origin if a browser does not send it: 403 with a message, and nothing is stored."""
     browser = scene.browsers["right rater"]
     for headers in FOREIGN:
         refused = browser.post(f"/rate/{scene.held}", data=form("foreign"), headers=headers)
@@ -237,15 +237,15 @@ def test_a_form_sent_from_another_site_is_refused(scene: Scene, database: Databa
 
 @on_sqlite
 @pytest.mark.parametrize("headers", OWN)
-def test_a_form_of_our_own_page_is_taken(headers: dict[str, str], scene: Scene) -> None:
-    """The same request from our own origin, or from a program that is no browser, is stored."""
+def test_a_form_of_the_same_site_is_accepted(headers: dict[str, str], scene: Scene) -> None:
+    """The same request from the same origin, or from a program without a browser, is stored."""
     sent = scene.browsers["right rater"].post(f"/rate/{scene.held}", data=form("own"), headers=headers)
     assert sent.status_code == 303
 
 
 @on_sqlite
-def test_every_kind_of_answer_carries_the_security_headers(scene: Scene) -> None:
-    """Pages, fragments, redirects, files, byte ranges and each kind of refusal."""
+def test_every_kind_of_response_has_the_security_headers(scene: Scene) -> None:
+    """Pages, fragments, redirects, files, byte ranges and each kind of error."""
     nobody, right, researcher = (scene.browsers[role] for role in ("nobody", "right rater", "researcher"))
     media, here = f"/media/{scene.media_key}.mp4", f"/studies/{scene.study.slug}"
     kinds = {
@@ -281,10 +281,10 @@ def test_every_kind_of_answer_carries_the_security_headers(scene: Scene) -> None
         assert "access-control-allow-origin" not in got.headers, kind
 
 
-def test_the_database_keeps_no_secret_of_any_link(
+def test_the_database_contains_no_secret_of_any_link(
     study_maker: StudyMaker, settings: Settings, database: Database, visitor: Visitor
 ) -> None:
-    """Whoever steals the database can open no invite link and be no researcher: only hashes are stored."""
+    """With a stolen database nobody can open invite links or sign in as researcher: only hashes are stored."""
     study = study_maker(clips=1)
     with database.writer() as db:
         personal = raters.invite(db, settings, study, "Grace")
@@ -301,8 +301,8 @@ def test_the_database_keeps_no_secret_of_any_link(
 
 
 @on_sqlite
-def test_the_signing_key_is_readable_by_its_owner_alone(settings: Settings, study_maker: StudyMaker) -> None:
-    """Made once with 32 random bytes; the same links at every start, others with another key."""
+def test_the_signing_key_is_readable_by_its_owner_only(settings: Settings, study_maker: StudyMaker) -> None:
+    """Created once with 32 random bytes; links are the same at every start, and different with another key."""
     study = study_maker(clips=1)
     path = settings.home / "signing.key"
     assert len(settings.key) == 32
@@ -315,8 +315,8 @@ def test_the_signing_key_is_readable_by_its_owner_alone(settings: Settings, stud
 
 
 @on_sqlite
-def test_a_clip_key_tells_nothing_and_differs_between_studies(study_maker: StudyMaker, database: Database) -> None:
-    """96 random bits each: the same video in two studies has two addresses."""
+def test_a_clip_key_is_random_and_differs_between_studies(study_maker: StudyMaker, database: Database) -> None:
+    """96 random bits each: the same video has another address in another study."""
     study_maker(clips=3)
     study_maker(clips=3)
     with database.reader() as db:

@@ -1,4 +1,4 @@
-"""Ways in which answers, strata or people could get mixed up, each tried once and closed."""
+"""Situations in which answers, strata or people could be confused."""
 
 import json
 
@@ -48,7 +48,7 @@ def test_undo_goes_back_answer_by_answer(visitor: Visitor, settings: Settings, s
 
 
 def test_a_skipped_clip_shows_no_scores(visitor: Visitor, settings: Settings, study_maker: StudyMaker) -> None:
-    """Where scores come after the answer, skipping is no answer: going back shows none, and a later answer is blind."""
+    """Where scores follow the answer, a skip is not an answer: going back shows none, and a later answer is blind."""
     study = study_maker(clips=1, score_visibility="after", with_media=False)
     browser = enter(visitor, settings, study)
     address = on_screen(browser)
@@ -57,7 +57,7 @@ def test_a_skipped_clip_shows_no_scores(visitor: Visitor, settings: Settings, st
     assert "97.2" not in browser.get(f"{address}?revealed=true").text
 
 
-def test_numbers_in_addresses_do_not_follow_the_strata(
+def test_ids_in_addresses_do_not_follow_the_strata(
     database: Database, settings: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Rows are written in an order of their own: neither clips nor places come stratum by stratum."""
@@ -79,10 +79,10 @@ def test_numbers_in_addresses_do_not_follow_the_strata(
 
 
 @pytest.mark.parametrize("facts", ['{"shown_at": "\\ud800"}', '{"plays": 1e999}', '{"plays": NaN}', "[" * 3900])
-def test_no_fact_breaks_the_export(
+def test_invalid_facts_do_not_break_the_export(
     facts: str, visitor: Visitor, settings: Settings, study_maker: StudyMaker, database: Database
 ) -> None:
-    """Half characters, endless numbers and endless brackets are dropped; answer and export are whole."""
+    """Lone surrogates, infinite numbers and deep nesting are dropped; answer and export are complete."""
     study = study_maker(clips=1, with_media=False)
     browser = enter(visitor, settings, study)
     browser.post(on_screen(browser), data=form("s") | {"facts": facts})
@@ -94,10 +94,10 @@ def test_no_fact_breaks_the_export(
     assert len(text.encode().splitlines()) == 4
 
 
-def test_a_browser_stays_the_same_rater_in_every_study(
+def test_a_browser_remains_one_rater_per_study(
     visitor: Visitor, settings: Settings, study_maker: StudyMaker, database: Database
 ) -> None:
-    """Opening another study's link and coming back, or sending the name twice, makes nobody a second rater."""
+    """Opening another study's link and returning, or sending the name twice, creates no second rater."""
     first, second = study_maker(with_media=False), study_maker(with_media=False)
     browser = enter(visitor, settings, first)
     before = on_screen(browser)
@@ -110,8 +110,8 @@ def test_a_browser_stays_the_same_rater_in_every_study(
 
 
 @pytest.mark.parametrize("origin", ["http://[", "http://[::1", "null", "https://evil.example"])
-def test_odd_origins_are_refused_in_words(origin: str, visitor: Visitor, app: FastAPI) -> None:
-    """An origin that is no address is another site, not an error of ours."""
+def test_invalid_origins_are_refused_with_a_message(origin: str, visitor: Visitor, app: FastAPI) -> None:
+    """An origin that is not an address counts as another site and causes no server error."""
     assert app is not None
     answer = visitor().post("/sign-in", data={"key": "x"}, headers={"origin": origin})
     assert answer.status_code == 403
@@ -119,10 +119,10 @@ def test_odd_origins_are_refused_in_words(origin: str, visitor: Visitor, app: Fa
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "2147483648", "9223372036854775808", "9" * 40])
-def test_impossible_numbers_are_refused_in_words(
+def test_impossible_ids_are_refused_with_a_message(
     number: str, visitor: Visitor, settings: Settings, study_maker: StudyMaker
 ) -> None:
-    """No number in an address breaks the server, on either database."""
+    """No number in an address causes a server error, on either database."""
     browser = enter(visitor, settings, study_maker(with_media=False))
     for answer in (browser.get(f"/rate/{number}"), browser.post(f"/rate/{number}", data=form("s"))):
         assert answer.status_code == 422

@@ -1,4 +1,4 @@
-"""Pages under the content policy: nothing inline, nothing from elsewhere, text of people stays text."""
+"""Pages follow the content policy: nothing inline, nothing from other hosts, people's text is escaped."""
 
 import re
 from html.parser import HTMLParser
@@ -13,8 +13,8 @@ from tests.helpers.factories import StudyMaker, answers, form
 from tests.helpers.visitors import Visitor, on_sqlite
 
 
-def test_the_content_policy_allows_nothing_inline_and_nothing_from_elsewhere() -> None:
-    """No unsafe word, no foreign host, no framing."""
+def test_the_content_policy_allows_neither_inline_code_nor_other_hosts() -> None:
+    """No unsafe keyword, no other host, no framing."""
     rules = dict(rule.split(" ", 1) for rule in CONTENT_POLICY.split("; "))
     assert rules["default-src"] == "'none'"
     assert rules["script-src"] == rules["style-src"] == rules["form-action"] == "'self'"
@@ -57,8 +57,8 @@ class Inline(HTMLParser):
 
 
 @on_sqlite
-def test_no_page_holds_script_or_style_inline(study_maker: StudyMaker, visitor: Visitor, settings: Settings) -> None:
-    """Every page, as it is rendered, works under the content policy; the researcher's own link may be absolute."""
+def test_no_page_has_inline_scripts_or_styles(study_maker: StudyMaker, visitor: Visitor, settings: Settings) -> None:
+    """Every rendered page follows the content policy; the researcher's own link may be absolute."""
     nobody, researcher, ada, ben = visitor(), visitor(), visitor(), visitor()
     researcher.get(f"/researcher/{auth.researcher_key(settings)}")
     after = study_maker(clips=1, raters_per_clip=1, score_visibility="after")
@@ -92,10 +92,10 @@ def test_no_page_holds_script_or_style_inline(study_maker: StudyMaker, visitor: 
 
 
 @on_sqlite
-def test_text_of_people_is_shown_as_text(
+def test_text_from_people_is_escaped(
     study_maker: StudyMaker, visitor: Visitor, settings: Settings, database: Database
 ) -> None:
-    """Markup in study name, guidelines, questions, nicknames and refused values never becomes markup."""
+    """Markup in study name, guidelines, questions, nicknames and refused values is shown as text."""
     study = study_maker(clips=1)
     wicked = "<img src=x onerror=alert(1)>"
     with database.writer() as db:

@@ -1,4 +1,4 @@
-"""The researcher on the way through the pages: sign in, progress, results, files."""
+"""The researcher's path through the pages: sign in, progress, results, files."""
 
 import re
 
@@ -13,8 +13,8 @@ from tests.helpers.visitors import Visitor, on_sqlite
 
 
 @on_sqlite
-def test_the_researcher_comes_from_the_link_to_every_page(study_maker: StudyMaker, researcher: TestClient) -> None:
-    """List, study, results, filter page, figures and files follow one another by the links on the pages."""
+def test_the_researcher_reaches_every_page_by_links(study_maker: StudyMaker, researcher: TestClient) -> None:
+    """List, study, results, filter page, figures and files are reachable by links on the pages."""
     study = study_maker(clips=2)
     for name, value in (("Ada", "accept"), ("Ben", "reject")):
         rater = study_maker.rater(study, name)
@@ -39,8 +39,8 @@ def test_the_researcher_comes_from_the_link_to_every_page(study_maker: StudyMake
 
 
 @on_sqlite
-def test_the_researcher_signs_in_by_hand(visitor: Visitor, settings: Settings, study_maker: StudyMaker) -> None:
-    """The key alone or the whole link open the studies; a wrong key is refused in words; signing out ends it."""
+def test_the_researcher_signs_in_with_the_form(visitor: Visitor, settings: Settings, study_maker: StudyMaker) -> None:
+    """The key or the whole link sign in; a wrong key is refused with a message; signing out ends the session."""
     study_maker(clips=1)
     key = auth.researcher_key(settings)
     for given in (key, f" {key}\n", f"http://127.0.0.1:8000/researcher/{key}", f"http://127.0.0.1/researcher/{key}/"):
@@ -58,7 +58,7 @@ def test_the_researcher_signs_in_by_hand(visitor: Visitor, settings: Settings, s
 def test_progress_pages_count_people_and_say_why_clips_were_skipped(
     study_maker: StudyMaker, researcher: TestClient, visitor: Visitor, settings: Settings
 ) -> None:
-    """The overview names each rater with their answers, the stratum with its places and each reason."""
+    """The overview shows each rater with their answers, the strata with their places and each reason for a skip."""
     study = study_maker(clips=3, raters_per_clip=2)
     browser = visitor()
     browser.post(raters.open_link(settings, study), data={"name": "Ada <b>"})
@@ -74,8 +74,8 @@ def test_progress_pages_count_people_and_say_why_clips_were_skipped(
     assert "wrong content 1" in text
 
 
-def test_a_score_beside_a_cut_reads_as_the_filter_judges() -> None:
-    """The value exactly at a cut passes; ends of a band both count as inside."""
+def test_the_displayed_outcome_equals_the_filter_s() -> None:
+    """A value equal to a threshold passes; both limits of a range are inclusive."""
     assert passes(80.0, 80.0, None)
     assert not passes(79.999, 80.0, None)
     assert passes(0.999, 0.85, 0.999)

@@ -1,4 +1,4 @@
-"""Researchers' pages come from a process of their own: the same pages, and no trouble there reaches a rater."""
+"""The second process for researchers' pages: the same pages, and its failures do not affect raters."""
 
 import os
 import signal
@@ -66,8 +66,8 @@ def _wait_until(true: Callable[[], bool], seconds: float = 20) -> None:
         time.sleep(0.02)
 
 
-def test_pages_forms_and_refusals_come_as_from_one_process(place: Place) -> None:
-    """Read, change, 404 with its page, and nothing for who is not signed in."""
+def test_pages_forms_and_errors_are_the_same_as_from_one_process(place: Place) -> None:
+    """Read, change, a 404 with its page, and nothing without signing in."""
     here = f"/studies/{place.study.slug}"
     assert "alpha" in place.researcher.get(f"{here}/results")[1].lower()
     assert place.researcher.post(f"{here}/state", {"state": "paused"})[0] == 303
@@ -82,7 +82,7 @@ def test_pages_forms_and_refusals_come_as_from_one_process(place: Place) -> None
     assert place.researcher.post(f"{here}/state", {"state": "paused"}, Origin="http://elsewhere.example")[0] == 403
 
 
-def test_each_header_comes_once(place: Place) -> None:
+def test_each_header_is_sent_once(place: Place) -> None:
     """Two content policies would both apply."""
     connection = HTTPConnection(urlsplit(place.server.base).netloc, timeout=30)
     connection.request("GET", "/studies")
@@ -94,8 +94,8 @@ def test_each_header_comes_once(place: Place) -> None:
     assert sorted(set(names)) == sorted(names)
 
 
-def test_raters_are_not_in_that_process(place: Place) -> None:
-    """While it stands still, clips are rated; when it goes on, the page that waited is there."""
+def test_raters_are_served_by_the_first_process(place: Place) -> None:
+    """While the second process is stopped, clips are rated; when it continues, the waiting page is sent."""
     os.kill(place.second.pid, signal.SIGSTOP)
     try:
         client = join(place.server.base, place.link, "Undisturbed")
@@ -106,8 +106,8 @@ def test_raters_are_not_in_that_process(place: Place) -> None:
     assert place.researcher.get("/studies")[0] == 200
 
 
-def test_a_process_that_was_killed_is_followed_by_another(place: Place) -> None:
-    """What was asked of it is refused in words; the next page comes, and raters notice nothing."""
+def test_a_killed_process_is_started_again(place: Place) -> None:
+    """Its open request gets an error page; the next page is sent, and raters are not affected."""
     client = join(place.server.base, place.link, "Unhurt")
     gone = place.second
     gone.kill()
@@ -121,7 +121,7 @@ def test_a_process_that_was_killed_is_followed_by_another(place: Place) -> None:
 
 
 def test_it_ends_when_the_server_is_killed_and_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As by a power cut: no process stays behind that holds the database."""
+    """As after a power cut: no process that uses the database remains."""
     folder = Path(tempfile.mkdtemp(prefix="cj", dir="/tmp"))  # short: a socket's name has about a hundred letters
     monkeypatch.setenv("TMPDIR", str(folder))
     settings = Settings(home=tmp_path / "home", database_url="")

@@ -1,4 +1,4 @@
-"""Making a study in the browser: from a pool to a study, with a preview whose figures are the draw's own."""
+"""The study wizard: from a pool to a study, with a preview that equals the draw."""
 
 import time
 from pathlib import Path
