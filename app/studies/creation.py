@@ -57,7 +57,7 @@ def create(
     reference_clips.refuse_in_sample(known, [one.clip for one in drawn.clips])
     if not drawn.clips:
         raise AppError("The sample is empty: no clip of the pool has a score to draw by.", "Check the pool.")
-    used = [*(one.clip for one in drawn.clips), *(one.clip for one in known)]
+    used = [*(one.clip for one in drawn.clips), *(one.clip for one in reference)]
     one_by_one = spec.presentation == "one_by_one" or drawn.design["kind"] == "borderline"
     asked = [item.key for item in spec.criteria] if one_by_one else []
     look = attention_clips.choose(pool, spec, used, one_by_one=one_by_one)

@@ -40,7 +40,7 @@ class ResearcherProcess:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        place = gettempdir() if len(gettempdir()) < MAX_FOLDER_LENGTH else "/tmp"  # noqa: S108 - a folder of its own in there
+        place = gettempdir() if len(gettempdir()) < MAX_FOLDER_LENGTH else "/tmp"  # noqa: S108 - a new folder inside it
         self._folder = TemporaryDirectory(prefix="clipjury-", dir=place, ignore_cleanup_errors=True)
         path = str(Path(self._folder.name) / "researchers")
         self._door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
