@@ -33,7 +33,7 @@ def index(request: Request, db: Reader) -> Response:
 
 @router.get("/studies/{slug}")
 def overview(request: Request, slug: str, db: Reader) -> Response:
-    """One study: links, progress, raters, sample."""
+    """The overview of a study: links, progress, raters, sample."""
     study = lifecycle.by_slug(db, slug)
     settings: Settings = request.app.state.settings
     whole = whole_study.parts(db, study.id)
@@ -57,7 +57,7 @@ def overview(request: Request, slug: str, db: Reader) -> Response:
 
 @router.post("/studies/{slug}/simulated")
 def simulated(slug: str, db: Writer, on: Annotated[bool, Form()]) -> Response:
-    """Switch the simulated panel's figures on or off."""
+    """Show simulated raters instead of people on the results pages, or switch back."""
     lifecycle.show_simulated(db, lifecycle.by_slug(db, slug), on=on)
     return see(f"/studies/{slug}/results")
 
@@ -69,19 +69,19 @@ def state(
     state: Annotated[lifecycle.State, Form()],
     back: Annotated[Literal["study", "list"], Form()] = "study",
 ) -> Response:
-    """Pause, resume, close, archive or open the study again."""
+    """Pause, resume, close, archive or reopen a study."""
     lifecycle.change_state(db, lifecycle.by_slug(db, slug), state)
     return see("/studies" if back == "list" else f"/studies/{slug}")
 
 
 @router.post("/studies/{slug}/clone")
 def clone(request: Request, slug: str, db: Reader) -> Response:
-    """A draft filled with this study's file, to be changed; the study stays as it is."""
+    """Create a draft from this study, which itself is not changed."""
     draft = drafts.clone(request.app.state.settings, lifecycle.by_slug(db, slug))
     return see(f"/studies/new/{draft.key}/filters")
 
 
 @router.get("/studies/{slug}/study.toml")
 def study_file(slug: str, db: Reader) -> PlainTextResponse:
-    """The text the study was made from."""
+    """The study file that the study was created from."""
     return PlainTextResponse(lifecycle.by_slug(db, slug).study_file, media_type="application/toml; charset=utf-8")

@@ -79,14 +79,14 @@ def start(
 
 @router.post("/{key}/forget")
 def forget(request: Request, draft: Now) -> Response:
-    """Throw a draft away."""
+    """Discard a draft."""
     drafts.forget(settings_of(request), draft.key)
     return see("/studies/new")
 
 
 @router.get("/{key}/filters")
 def filters(request: Request, draft: Now) -> Response:
-    """Every filter with its score's histogram and cut."""
+    """The filters, each with the histogram of its score and its threshold."""
     pool = drafts.pool_of(draft)
     rules, problem = _rules(draft)
     context = {
@@ -102,7 +102,7 @@ def filters(request: Request, draft: Now) -> Response:
 
 @router.post("/{key}/filters")
 def change_filters(request: Request, draft: Now, form: Sent) -> Response:
-    """Take the thresholds over."""
+    """Save the filters."""
     return _changed(request, draft, forms.filters(draft.content, form), form, "filters", "design")
 
 
@@ -114,7 +114,7 @@ def design(request: Request, draft: Now) -> Response:
 
 @router.post("/{key}/design")
 def change_design(request: Request, draft: Now, form: Sent) -> Response:
-    """Take the design over; htmx gets the new preview alone."""
+    """Save the design; htmx gets only the new preview."""
     changed = Draft(draft.key, draft.pool, forms.design(draft.content, form), draft.changed)
     drafts.save(settings_of(request), changed)
     if is_htmx(request):
@@ -124,7 +124,7 @@ def change_design(request: Request, draft: Now, form: Sent) -> Response:
 
 @router.get("/{key}/clips")
 def clips(request: Request, draft: Now, number: Annotated[int, Query(ge=1, le=100_000, alias="page")] = 1) -> Response:
-    """The drawn clips as a wall of posters."""
+    """The posters of the drawn clips."""
     shown, total = previews.wall(draft, number)
     pages = max(1, -(-total // previews.CLIPS_PER_PAGE))
     context = {"clips": shown, "total": total, "number": number, "pages": pages, "short": short_number}
@@ -133,7 +133,7 @@ def clips(request: Request, draft: Now, number: Annotated[int, Query(ge=1, le=10
 
 @router.get("/{key}/posters/{row}.jpg")
 def poster(request: Request, draft: Now, row: Annotated[int, Path(ge=0, le=2**31)]) -> FileResponse:
-    """A still picture of the clip in one row of the draft's pool."""
+    """A still image of the clip in a row of the draft's pool."""
     pool = drafts.pool_of(draft)
     if row >= pool.frame.height:
         raise NotFound("The pool has no such row.", "Look at the wall of clips again.")
@@ -152,7 +152,7 @@ def questions(request: Request, draft: Now) -> Response:
 
 @router.post("/{key}/questions")
 def change_questions(request: Request, draft: Now, form: Sent) -> Response:
-    """Take them over."""
+    """Save name, guidelines, raters and questions."""
     return _changed(request, draft, forms.questions(draft.content, form), form, "questions", "review")
 
 
@@ -267,6 +267,6 @@ def _step(
 def _changed(
     request: Request, draft: Draft, content: dict[str, Any], form: dict[str, str], here: str, after: str
 ) -> Response:
-    """Keep the change, and go on where the researcher said so."""
+    """Save the draft and redirect to the page that the form names."""
     drafts.save(settings_of(request), Draft(draft.key, draft.pool, content, draft.changed))
     return see(f"/studies/new/{draft.key}/{after if form.get('go') == 'on' else here}")

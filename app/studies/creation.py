@@ -51,18 +51,20 @@ def create(
         if db.exec(select(Study.id).where(Study.slug == slug)).first() is not None:
             raise AppError(f"There is a study {slug!r} already.", "Give this one another name.")
     filters, left_out = usable_filters(pool, spec)
-    known = reference_clips.of(spec, pool)
-    free = reference_clips.without(pool, [one.clip for one in known])
-    drawn = sample_from_pool(free, spec, filters) if sample is None else sample_from_file(sample, pool, spec, filters)
-    reference_clips.refuse_in_sample(known, [one.clip for one in drawn.clips])
+    reference = reference_clips.of(spec, pool)
+    drawable = reference_clips.without(pool, [one.clip for one in reference])
+    drawn = (
+        sample_from_pool(drawable, spec, filters) if sample is None else sample_from_file(sample, pool, spec, filters)
+    )
+    reference_clips.refuse_in_sample(reference, [one.clip for one in drawn.clips])
     if not drawn.clips:
         raise AppError("The sample is empty: no clip of the pool has a score to draw by.", "Check the pool.")
     used = [*(one.clip for one in drawn.clips), *(one.clip for one in reference)]
     one_by_one = spec.presentation == "one_by_one" or drawn.design["kind"] == "borderline"
     asked = [item.key for item in spec.criteria] if one_by_one else []
-    look = attention_clips.choose(pool, spec, used, one_by_one=one_by_one)
+    attention = attention_clips.choose(pool, spec, used, one_by_one=one_by_one)
     keys = make_ready(pool, settings, used, on_clip)
-    look_keys = attention_clips.make(pool, spec, look, settings, keys)
+    attention_keys = attention_clips.make(pool, spec, attention, settings, keys)
     with database.writer() as db:
         study = Study(
             slug=slug,
@@ -86,8 +88,8 @@ def create(
         write_clips(db, study, pool, drawn.clips, keys, {rule.score for rule in filters})
         start = len(drawn.clips) * max(1, len(asked))
         read = {rule.score for rule in filters}
-        last = reference_clips.write(db, study, pool, known, keys, asked, read, start=start)
-        reference_clips.write(db, study, pool, look, look_keys, asked, read, start=last)
+        last = reference_clips.write(db, study, pool, reference, keys, asked, read, start=start)
+        reference_clips.write(db, study, pool, attention, attention_keys, asked, read, start=last)
         documents.keep(db, study)
         db.add(Event(study_id=study.id, kind="created"))
     return slug

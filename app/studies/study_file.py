@@ -9,8 +9,6 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from app.errors import AppError
 from app.sampling.designs import DESIGNS, SamplingPlan
-from app.sampling.designs import Borderline as Borderline
-from app.sampling.designs import Stratified as Stratified
 from app.settings import HERE
 from app.studies import scales
 from app.studies.rules import Rules, StudyTable

@@ -227,8 +227,10 @@ def test_a_screened_out_rater_sees_the_code_for_it(
         ("https://x.org/?c={code}", "declined", "BACK1", "https://x.org/?c=BACK1"),
     ],
 )
-def test_each_ending_has_its_code_and_way_back(url: str, ending: completion.Ending, code: str, address: str) -> None:
-    """An address without a place for the code serves completion alone; with one it serves every ending."""
+def test_each_ending_has_its_code_and_return_address(
+    url: str, ending: completion.Ending, code: str, address: str
+) -> None:
+    """An address without a placeholder for the code is used for completion only; with one for every ending."""
     recruitment = Recruitment(**CODES, completion_url=url)
     assert completion.farewell(recruitment, ending) == completion.Farewell(code, address)
 
@@ -243,7 +245,7 @@ def test_prolific_participants_return_to_prolific() -> None:
 
 
 def test_every_step_has_a_page() -> None:
-    """No step leads nowhere."""
+    """Every step has an address."""
     assert set(onboarding.PAGES) == set(onboarding.Step.__args__)  # type: ignore[attr-defined]  # of a Literal
 
 

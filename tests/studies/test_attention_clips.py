@@ -71,8 +71,8 @@ def test_the_file_has_no_metadata(tmp_path: Path) -> None:
 
 
 @on_sqlite
-def test_a_study_makes_its_own_and_hands_them_out(database: Database, settings: Settings, pool: Pool) -> None:
-    """From clips that were not drawn, each with answers of its scales; raters get them among the others."""
+def test_a_study_creates_attention_clips_and_shows_them(database: Database, settings: Settings, pool: Pool) -> None:
+    """They are made from clips that were not drawn, ask for values of the scales, and come among other clips."""
     slug = creation.create(database, settings, pool, parse(SPEC + RULE, "study.toml"), SPEC + RULE)
     with database.reader() as db:
         clips = db.exec(select(StudyClip)).all()
@@ -104,8 +104,8 @@ def test_drawn_clips_are_used_if_the_pool_has_no_others(pool: Pool) -> None:
     assert {one.clip for one in chosen} <= set(names)
 
 
-def test_one_question_at_a_time_asks_for_one_answer(pool: Pool) -> None:
-    """Where each clip has one question, so has the instruction."""
+def test_one_question_per_clip_means_one_answer_in_the_instruction(pool: Pool) -> None:
+    """If criteria are asked one by one, each instruction asks for one answer."""
     chosen = attention_clips.choose(pool, parse(SPEC + RULE, "s"), [], one_by_one=True)
     assert [len(one.answers) for one in chosen] == [1, 1]
     assert {next(iter(one.answers)) for one in chosen} == {"quality", "verdict"}

@@ -13,9 +13,10 @@ from app.db import Database
 from app.errors import AppError
 from app.models import Assignment, Criterion, Event, Filter, Rater, Study, StudyClip
 from app.pools.pool_files import Pool, read_pool, score_to_pool
+from app.sampling.designs import Borderline
 from app.settings import Settings
 from app.studies import clip_files, creation, lifecycle, overview
-from app.studies.study_file import Borderline, StudyFile, parse, preset
+from app.studies.study_file import StudyFile, parse, preset
 from tests.helpers.factories import StudyMaker, answers, tiny_video
 from tests.helpers.real_videos import moving, write_video
 from tests.helpers.visitors import on_sqlite
@@ -157,8 +158,10 @@ def test_a_study_is_created_from_computed_scores(database: Database, settings: S
     assert not found["jitter"].approximate
 
 
-def test_a_score_the_pool_lacks_is_left_out_and_said(database: Database, settings: Settings, tmp_path: Path) -> None:
-    """The filter is not there, a sentence for the researcher is."""
+def test_a_filter_whose_score_is_missing_is_left_out_with_a_note(
+    database: Database, settings: Settings, tmp_path: Path
+) -> None:
+    """The filter is not stored, and the study's notes name it."""
     slug = creation.create(database, settings, thirty(tmp_path), spec_of(), SPEC)
     study, _clips, _criteria, filters = made(database, slug)
     assert [rule.name for rule in filters] == ["sharp"]
@@ -184,8 +187,8 @@ def test_every_clip_gets_its_places_and_an_order_by_the_seed(
     assert {status for _clip, status in places} == {"open"}
 
 
-def test_the_study_keeps_file_and_draw_as_they_were(database: Database, settings: Settings, tmp_path: Path) -> None:
-    """The text word for word, seed and strata as JSON: the sample can be explained years later."""
+def test_the_study_stores_its_file_and_design(database: Database, settings: Settings, tmp_path: Path) -> None:
+    """The text is stored unchanged, seed and strata as JSON: the sample can be explained later."""
     study, *_ = made(database, creation.create(database, settings, thirty(tmp_path), spec_of(), SPEC))
     assert study.slug == "is-it-sharp-steady"
     assert study.study_file == SPEC

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from app.errors import AppError
+from app.sampling.designs import Borderline, Stratified
 from app.studies.rules import Rules
-from app.studies.study_file import PRESETS, Borderline, Stratified, StudyFile, parse, preset, read
+from app.studies.study_file import PRESETS, StudyFile, parse, preset, read
 from app.toml_text import line_of
 from scoring import scorers
 from tests.helpers.places import ROOT
@@ -216,8 +217,8 @@ def test_the_line_of_every_key_of_a_preset_is_found(place: int) -> None:
     assert line_of(ACR, path) == place + 1
 
 
-def test_the_documents_example_is_a_study_and_names_every_key_of_the_rules() -> None:
-    """What docs/study-file.md prints can be used as it stands, and no table of the rules is missing from it."""
+def test_the_example_in_the_documentation_is_valid_and_complete() -> None:
+    """The example of docs/study-file.md is a valid study and contains every table of the rules."""
     page = (ROOT / "docs" / "study-file.md").read_text(encoding="utf-8")
     found = re.search(r"```toml\n(.*?)```", page, re.DOTALL)
     assert found

@@ -188,7 +188,7 @@ def test_the_preview_says_what_the_study_cannot_estimate(pool: Path, settings: S
     ],
 )
 def test_the_design_form_writes_the_sampling_table(form: dict[str, str], plan: dict[str, object]) -> None:
-    """Each design of the page, and what was typed stays as it was typed."""
+    """Each design of the page gives its table, and the input is kept as it was typed."""
     made = forms.design({"seed": 3}, form)
     assert made["seed"] == 3
     assert {key: made["sampling"].get(key) for key in plan} == plan
