@@ -327,7 +327,7 @@ def test_a_rater_can_open_every_page_at_every_step(
     assert steps >= ({"/rate"} if way == "no rules" else set(STEPS))
     for state in ("paused", "closed", "open"):
         with database.writer() as db:
-            lifecycle.move(db, lifecycle.by_slug(db, study.slug), state)
+            lifecycle.change_state(db, lifecycle.by_slug(db, study.slug), state)
         _open_all(reader, link, 1)
     browser.post("/rate/return")
     _open_all(reader, link, 1)
