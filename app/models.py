@@ -356,6 +356,24 @@ class ApiToken(SQLModel, table=True):
     revoked_at: datetime | None = Field(default=None, sa_type=UtcTime)
 
 
+class Exclusion(SQLModel, table=True):
+    """A rater's answers do not count, from a moment on. Rows are only added; `lifted_at` is set once, never cleared."""
+
+    id: int = Field(default=None, primary_key=True)
+    study_id: int = Field(foreign_key="study.id", index=True)
+    rater_id: int = Field(foreign_key="rater.id")
+    excluded_from: datetime | None = Field(default=None, sa_type=UtcTime)
+    """Answers given from this moment on do not count; None for all of the rater's answers."""
+    rule: str
+    """The rule that led to it, by its key; "by hand" for a researcher's own decision."""
+    reason: str
+    person: str
+    """Who decided it."""
+    created_at: datetime = Field(default_factory=now, sa_type=UtcTime)
+    lifted_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    """When the answers were counted again; None while the exclusion is in force."""
+
+
 class Event(SQLModel, table=True):
     """Something that happened in a study other than a judgment: a skip, an expired lease, a changed setting."""
 

@@ -11,7 +11,7 @@ from sqlalchemy import select as rows
 from sqlmodel import Session, col
 
 from app.models import Assignment, Rater, Study, StudyClip, is_work
-from app.results.votes import Kind
+from app.results.counted_answers import Kind
 
 ANSWERED = ("done", "surplus")
 PACE_OVER = 20

@@ -10,7 +10,9 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from app.models import Assignment, Criterion, Filter, Judgment, Rater, Study, StudyClip
-from app.results.votes import BLIND_ARMS, Kind
+from app.raters import exclusions
+from app.raters.exclusions import Exclusions
+from app.results.counted_answers import BLIND_ARMS, Kind, counting
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,10 @@ def truths(db: Session, study: Study, *, kind: Kind) -> Truths:
     decide, as on the results pages.
     """
     criteria = _deciding(db, study)
-    given = _counted(db, _votes(study, kind))
+    out = exclusions.in_force(db, study.id)
+    given = _counted(db, _votes(study, kind, out))
     # Where scores are hidden from everybody, the answers without them are all answers.
-    unseen = given if study.score_visibility == "hidden" else _counted(db, _votes(study, kind, blind=True))
+    unseen = given if study.score_visibility == "hidden" else _counted(db, _votes(study, kind, out, blind=True))
     asked = _asked(db, study, criteria)
     found = []
     for item in criteria:
@@ -95,7 +98,7 @@ def truths(db: Session, study: Study, *, kind: Kind) -> Truths:
         )
     blind = [item.id for item, one in zip(criteria, found, strict=True) if one.blind]
     seen = [item.id for item, one in zip(criteria, found, strict=True) if not one.blind]
-    return Truths(tuple(found), _in_strata(db, study, kind, blind, seen))
+    return Truths(tuple(found), _in_strata(db, study, kind, out, blind, seen))
 
 
 def _deciding(db: Session, study: Study) -> Sequence[Criterion]:
@@ -123,8 +126,10 @@ def _asked(db: Session, study: Study, criteria: Sequence[Criterion]) -> dict[str
     return {item.key: drawn.get("", 0) + drawn.get(item.key, 0) for item in criteria}
 
 
-def _votes(study: Study, kind: Kind, *, blind: bool = False, only: Sequence[int] | None = None) -> Subquery:
-    """Accepts and rejects by clip and question: one row for each that has an answer."""
+def _votes(
+    study: Study, kind: Kind, out: Exclusions, *, blind: bool = False, only: Sequence[int] | None = None
+) -> Subquery:
+    """Accepts and rejects by clip and question: one row for each that has an answer that counts."""
     newer = aliased(Judgment)
     later = (
         exists()
@@ -137,6 +142,8 @@ def _votes(study: Study, kind: Kind, *, blind: bool = False, only: Sequence[int]
     )
     if blind:
         later = later.where(col(newer.arm).in_(BLIND_ARMS))
+    if (not_excluded := out.count(newer)) is not None:
+        later = later.where(not_excluded)
 
     def given(value: str) -> ColumnElement[int]:
         return func.sum(case((col(Judgment.value) == value, 1), else_=0))
@@ -152,8 +159,7 @@ def _votes(study: Study, kind: Kind, *, blind: bool = False, only: Sequence[int]
         .select_from(Judgment)
         .join(Assignment, col(Assignment.id) == col(Judgment.assignment_id))
         .join(Rater, col(Rater.id) == col(Judgment.rater_id))
-        .where(col(Judgment.study_id) == study.id, col(Rater.kind) == kind, col(Judgment.value) != "", ~later)
-        .where(col(Assignment.status) == "done", col(Assignment.purpose) == "sample")
+        .where(*counting(study, [kind], exclusions=out), col(Judgment.value) != "", ~later)
         .group_by(col(Assignment.study_clip_id), col(Judgment.criterion_id))
     )
     if blind:
@@ -171,13 +177,15 @@ def _counted(db: Session, votes: Subquery) -> dict[int, _Counts]:
     return {row[0]: _Counts(*(int(number) for number in row[1:])) for row in db.execute(query)}
 
 
-def _in_strata(db: Session, study: Study, kind: Kind, blind: list[int], seen: list[int]) -> dict[tuple[str, str], int]:
+def _in_strata(
+    db: Session, study: Study, kind: Kind, out: Exclusions, blind: list[int], seen: list[int]
+) -> dict[tuple[str, str], int]:
     """Clips decided in at least one question, by stratum."""
     parts = [
         rows(votes.c.clip).where(votes.c.yes != votes.c.no)
         for votes in (
-            *([_votes(study, kind, blind=study.score_visibility != "hidden", only=blind)] if blind else []),
-            *([_votes(study, kind, only=seen)] if seen else []),
+            *([_votes(study, kind, out, blind=study.score_visibility != "hidden", only=blind)] if blind else []),
+            *([_votes(study, kind, out, only=seen)] if seen else []),
         )
     ]
     if not parts:

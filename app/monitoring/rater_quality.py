@@ -19,7 +19,7 @@ from analysis.rates import wilson
 from app.models import Assignment, Criterion, Event, Judgment, Rater, Study, StudyClip, is_work
 from app.rating import reference_answers
 from app.results.answers import numbers
-from app.results.votes import Kind
+from app.results.counted_answers import Kind
 from app.studies import scales
 from app.studies.rules import Rules
 

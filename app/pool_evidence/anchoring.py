@@ -16,7 +16,7 @@ from analysis.ratings import Ratings
 from app.filters.threshold_text import passes
 from app.models import Criterion, Filter, Study, StudyClip
 from app.results.answers import Answers
-from app.results.votes import BLIND_ARMS
+from app.results.counted_answers import BLIND_ARMS
 from app.studies import whole_study
 
 RESAMPLES = 1000

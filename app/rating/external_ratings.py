@@ -8,8 +8,6 @@ from datetime import datetime
 from sqlalchemy import select as rows
 from sqlmodel import Session, col, select
 
-from analysis.estimate import Estimate, absent, signature
-from analysis.rates import wilson
 from app.errors import AppError
 from app.models import SHUFFLE_PRIME, Assignment, Criterion, Event, Judgment, Rater, Study, StudyClip
 from app.studies import scales
@@ -144,61 +142,3 @@ def _rater(db: Session, study: Study, name: str) -> Rater:
         db.add(found)
         db.flush()
     return found
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A model beside the people's majority on one criterion."""
-
-    rater: str
-    criterion: str
-    agreement: Estimate
-
-
-def compared(db: Session, study: Study) -> list[Comparison]:
-    """For every model and accept/reject criterion: how often it says what the strict majority of people says."""
-    criteria = db.exec(select(Criterion).where(Criterion.study_id == study.id))
-    deciding = {item.id: item.key for item in criteria if scales.of(item).has_consensus}
-    query = (
-        rows(
-            col(Assignment.study_clip_id),
-            col(Judgment.criterion_id),
-            col(Rater.name),
-            col(Rater.kind),
-            col(Judgment.value),
-        )
-        .join(Assignment, col(Assignment.id) == col(Judgment.assignment_id))
-        .join(Rater, col(Rater.id) == col(Judgment.rater_id))
-        .where(col(Judgment.study_id) == study.id, col(Assignment.status) == "done")
-        .where(col(Assignment.purpose) == "sample", col(Rater.kind) != "simulated")
-        .order_by(col(Judgment.revision))
-    )
-    last = {(row[0], row[1], row[2], row[3]): row[4] for row in db.execute(query)}
-    people: dict[tuple[int, int], Counter[str]] = {}
-    models: dict[tuple[str, int], dict[int, str]] = {}
-    for (clip, criterion, rater, kind), value in last.items():
-        if criterion not in deciding or value not in ("accept", "reject"):
-            continue
-        if kind == "person":
-            people.setdefault((clip, criterion), Counter())[value] += 1
-        else:
-            models.setdefault((rater, criterion), {})[clip] = value
-    return [
-        Comparison(rater, deciding[criterion], _agreement(said, criterion, people))
-        for (rater, criterion), said in sorted(models.items())
-    ]
-
-
-def _agreement(said: dict[int, str], criterion: int, people: dict[tuple[int, int], Counter[str]]) -> Estimate:
-    same = total = 0
-    for clip, value in said.items():
-        votes = people.get((clip, criterion), Counter())
-        if votes["accept"] != votes["reject"]:
-            total += 1
-            same += value == ("accept" if votes["accept"] > votes["reject"] else "reject")
-    made = signature("agreement_with_majority", ("scipy",), confidence=0.95)
-    if not total:
-        reason = "no clip that it rated has a majority of people"
-        return absent("agreement_with_majority", reason, signature=made, confidence=0.95, clips=0)
-    low, high = wilson(same, total)
-    return Estimate("agreement_with_majority", same / total, low, high, 0.95, total, 1, total, "Wilson", made)

@@ -22,7 +22,6 @@ from app.studies import whole_study
 from app.studies.whole_study import StudyParts
 
 COUNTED = ("done", "surplus")
-BLIND = votes.BLIND_ARMS
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class Made:
     snapshot: str
     gaps: int
     """Points of the checklist without an answer."""
-    mark: tuple[int, int, int]
+    mark: tuple[int, ...]
     """The data it was made from, as `votes.fingerprint` tells them."""
     kind: str
     """Whose answers it speaks of: person or simulated."""
@@ -65,7 +65,7 @@ def latest(settings: Settings, slug: str) -> Made | None:
                 size=place.stat().st_size,
                 snapshot=_text(kept, slug, "SNAPSHOT").splitlines()[0],
                 gaps=_text(kept, slug, "checklist.md").count("**GAP**"),
-                mark=(comment["mark"][0], comment["mark"][1], comment["mark"][2]),
+                mark=tuple(comment["mark"]),
                 kind=comment["kind"],
             )
     except (OSError, zipfile.BadZipFile, KeyError, ValueError):

@@ -18,8 +18,8 @@ from analysis.planning_agreement import alpha_size, guessed_votes, pilot_votes
 from analysis.ratings import Ratings
 from app.models import Criterion, Study, StudyClip
 from app.results.answers import Answers, read
+from app.results.counted_answers import Kind
 from app.results.study_results import RESAMPLES, resampled_units
-from app.results.votes import Kind
 from app.studies import scales, whole_study
 
 MOST_RATERS = 40

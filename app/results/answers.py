@@ -4,26 +4,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from sqlalchemy import select as rows
+from sqlalchemy import select
 from sqlmodel import Session, col
 
 from analysis.intra_rater import Repeats, repeats
 from analysis.ratings import Ratings
-from app.models import Assignment, Criterion, Judgment, Rater, Study
-from app.results.votes import BLIND_ARMS, Kind
+from app.models import Criterion, Rater, Study
+from app.raters import exclusions
+from app.results import counted_answers
+from app.results.counted_answers import Kind
 from app.studies import scales
 
 PURPOSES = ("sample", "repeat")
-SCHEMA = {
-    "assignment": pl.Int64,
-    "clip": pl.Int64,
-    "criterion": pl.Int64,
-    "rater": pl.Int64,
-    "value": pl.String,
-    "given": pl.String,
-    "arm": pl.String,
-    "occasion": pl.Int64,
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,40 +64,17 @@ class Answers:
 
 def read(db: Session, study: Study, kind: Kind) -> Answers:
     """All answers to the sample and its repeats, of people or of the simulated panel, never both."""
-    query = (
-        rows(
-            col(Judgment.assignment_id),
-            col(Assignment.study_clip_id),
-            col(Judgment.criterion_id),
-            col(Judgment.rater_id),
-            col(Judgment.value),
-            col(Judgment.arm),
-            col(Assignment.arm),
-            col(Assignment.occasion),
-        )
-        .join(Assignment, col(Assignment.id) == col(Judgment.assignment_id))
-        .join(Rater, col(Rater.id) == col(Judgment.rater_id))
-        .where(col(Judgment.study_id) == study.id, col(Rater.kind) == kind)
-        .where(col(Assignment.status) == "done", col(Assignment.purpose).in_(PURPOSES))
-        .order_by(col(Judgment.revision))
-    )
-    found = pl.DataFrame([tuple(row) for row in db.execute(query)], SCHEMA, orient="row")
-    in_blind = pl.col("given").is_in(BLIND_ARMS)
-    whole = found.group_by("assignment", "criterion", maintain_order=True).agg(
-        pl.col("clip", "rater", "value", "arm", "occasion").last(),
-        pl.col("value").filter(in_blind).last().alias("blind"),
-    )
+    whole = counted_answers.read(db, study, [kind], exclusions=exclusions.in_force(db, study.id), purposes=PURPOSES)
     names = {number: name for name, number in numbers(db, study, kind)}
     keys = dict(
-        db.execute(rows(col(Criterion.id), col(Criterion.key)).where(col(Criterion.study_id) == study.id)).all()
+        db.execute(select(col(Criterion.id), col(Criterion.key)).where(col(Criterion.study_id) == study.id)).all()
     )
-    # An empty value is an optional answer that was taken back: known only once the last revision is.
-    frame = whole.filter(pl.col("value") != "").select(
+    frame = whole.filter(pl.col("value").is_not_null()).select(
         "clip",
         pl.col("criterion").replace_strict(keys, return_dtype=pl.String),
         pl.col("rater").replace_strict(names, return_dtype=pl.String),
         "value",
-        pl.when(pl.col("blind") != "").then("blind").alias("blind"),
+        "blind",
         "arm",
         "occasion",
     )
@@ -114,5 +83,7 @@ def read(db: Session, study: Study, kind: Kind) -> Answers:
 
 def numbers(db: Session, study: Study, kind: Kind) -> list[tuple[str, int]]:
     """Pseudonym and number of every rater of a kind, in the order in which they came."""
-    query = rows(col(Rater.id)).where(col(Rater.study_id) == study.id, col(Rater.kind) == kind).order_by(col(Rater.id))
+    query = (
+        select(col(Rater.id)).where(col(Rater.study_id) == study.id, col(Rater.kind) == kind).order_by(col(Rater.id))
+    )
     return [(f"R{place}", number) for place, number in enumerate(db.execute(query).scalars(), start=1)]

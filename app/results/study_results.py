@@ -14,8 +14,9 @@ from app.cache import Cache
 from app.errors import NotFound
 from app.models import Criterion, Study, StudyClip
 from app.results import votes
+from app.results.counted_answers import Kind
 from app.results.filter_results import FEWEST_SOURCES, FilterResult, judge, resamples_for
-from app.results.votes import Kind, Vote
+from app.results.votes import Vote
 from app.studies import scales, whole_study
 
 RESAMPLES = 2000

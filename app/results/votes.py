@@ -3,19 +3,18 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple, get_args
 
-from sqlalchemy import func
-from sqlalchemy import select as rows
+import polars as pl
+from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from analysis.ratings import Ratings
-from app.models import Assignment, Criterion, Judgment, Rater, Study
+from app.models import Criterion, Judgment, Rater, Study
+from app.raters import exclusions
+from app.results import counted_answers
+from app.results.counted_answers import Kind
 from app.studies import scales
-
-Kind = Literal["person", "simulated"]
-BLIND_ARMS = ("hidden", "after")
-"""Arms in which the rater answered before any score was on the page."""
 
 
 class Vote(NamedTuple):
@@ -30,9 +29,8 @@ class Vote(NamedTuple):
 def current(db: Session, study: Study, *, kind: Kind, blind: bool = False) -> list[Vote]:
     """The answers that count, of people or of the simulated panel, never both.
 
-    An answer's last revision counts; with `blind` its last revision given without the scores in view. Surplus
-    answers (a place more than the study asked for) stay out, and so does all that is no place of the sample: gold and
-    attention clips, repeats, stabilisers, training.
+    An answer's last revision counts; with `blind` its last revision given without the scores in view. The rule of
+    `counted_answers` says what stays out.
     """
     given, unseen = both(db, study, kind=kind)
     return unseen if blind else given
@@ -41,43 +39,27 @@ def current(db: Session, study: Study, *, kind: Kind, blind: bool = False) -> li
 def both(db: Session, study: Study, *, kind: Kind) -> tuple[list[Vote], list[Vote]]:
     """The answers that count, and those of them given without the scores in view (`current`), in one reading.
 
-    Ordered by clip, criterion and rater. Each answer has a number that sorts that way: of a hundred thousand answers
-    numbers are sorted and looked up in a tenth of the time that names take.
+    Both lists are ordered by clip, criterion and rater.
     """
     keys = dict(
-        db.execute(rows(col(Criterion.id), col(Criterion.key)).where(col(Criterion.study_id) == study.id)).all()
+        db.execute(select(col(Criterion.id), col(Criterion.key)).where(col(Criterion.study_id) == study.id)).all()
     )
     mine = col(Rater.study_id) == study.id, col(Rater.kind) == kind
-    names = dict(db.execute(rows(col(Rater.id), col(Rater.name)).where(*mine)).all())
-    criterion_place = {number: place for place, number in enumerate(sorted(keys, key=lambda number: keys[number]))}
-    rater_place = {number: place for place, number in enumerate(sorted(names, key=lambda number: names[number]))}
-    query = (
-        rows(
-            col(Assignment.study_clip_id),
-            col(Judgment.criterion_id),
-            col(Judgment.rater_id),
-            col(Judgment.value),
-            col(Judgment.arm),
+    names = dict(db.execute(select(col(Rater.id), col(Rater.name)).where(*mine)).all())
+    named = (
+        counted_answers.read(db, study, [kind], exclusions=exclusions.in_force(db, study.id))
+        .with_columns(
+            pl.col("criterion").replace_strict(keys, return_dtype=pl.String),
+            pl.col("rater").replace_strict(names, return_dtype=pl.String),
         )
-        .join(Assignment, col(Assignment.id) == Judgment.assignment_id)
-        .join(Rater, col(Rater.id) == Judgment.rater_id)
-        .where(col(Judgment.study_id) == study.id, col(Rater.kind) == kind)
-        .where(col(Assignment.status) == "done", col(Assignment.purpose) == "sample")
-        .order_by(col(Judgment.revision))
+        .sort("clip", "criterion", "rater")
     )
-    given: dict[int, Vote] = {}
-    unseen: dict[int, Vote] = {}
-    for clip, criterion, rater, value, arm in db.connection().execute(query):
-        number = (clip * len(keys) + criterion_place[criterion]) * len(names) + rater_place[rater]
-        vote = given[number] = Vote(clip, keys[criterion], names[rater], value)
-        if arm in BLIND_ARMS:
-            unseen[number] = vote
-    return _listed(given), _listed(unseen)
+    return _votes(named, "value"), _votes(named, "blind")
 
 
-def _listed(last: Mapping[int, Vote]) -> list[Vote]:
-    # An empty value is an optional answer that was taken back: known only once the last revision is.
-    return [vote for number in sorted(last) if (vote := last[number]).value]
+def _votes(named: pl.DataFrame, column: str) -> list[Vote]:
+    given = named.filter(pl.col(column).is_not_null()).select("clip", "criterion", "rater", column)
+    return [Vote(*row) for row in given.iter_rows()]
 
 
 @dataclass(frozen=True)
@@ -92,44 +74,32 @@ class Role:
 def roles(db: Session, study: Study) -> dict[int, Role]:
     """For every judgment of a study, by its number, which figures read it: the same rules as `current`."""
     query = (
-        rows(
-            col(Judgment.id),
-            col(Judgment.assignment_id),
-            col(Judgment.criterion_id),
-            col(Judgment.arm),
-            col(Judgment.value),
-            col(Assignment.status),
-            col(Assignment.purpose),
-            col(Rater.kind),
-        )
-        .join(Assignment, col(Assignment.id) == col(Judgment.assignment_id))
-        .join(Rater, col(Rater.id) == col(Judgment.rater_id))
+        select(col(Judgment.id), col(Judgment.assignment_id), col(Judgment.criterion_id))
         .where(col(Judgment.study_id) == study.id)
-        .order_by(col(Judgment.revision))
+        .order_by(col(Judgment.revision), col(Judgment.id))
     )
-    found = db.execute(query).all()
-    last = {(row.assignment_id, row.criterion_id): row.id for row in found}
-    counted = [row for row in found if row.status == "done" and row.purpose == "sample" and row.kind != "model"]
-    blind = [row for row in counted if row.arm in BLIND_ARMS]
-    seen_blind = {(row.kind, row.criterion_id) for row in blind}
-    last_blind = {(row.assignment_id, row.criterion_id): row.id for row in blind}
-    agreement = {last[row.assignment_id, row.criterion_id] for row in counted}
-    filters = set(last_blind.values()) | {
-        last[row.assignment_id, row.criterion_id] for row in counted if (row.kind, row.criterion_id) not in seen_blind
-    }
-    newest = set(last.values())
-    return {
-        row.id: Role(row.id in newest, row.id in agreement and row.value != "", row.id in filters and row.value != "")
-        for row in found
-    }
+    stored = db.execute(query).all()
+    newest = set({(row.assignment_id, row.criterion_id): row.id for row in stored}.values())
+    found = counted_answers.read(db, study, get_args(Kind), exclusions=exclusions.in_force(db, study.id))
+    # Filters read blind answers; where nobody of a kind gave any on a question, they read all.
+    with_blind = found.filter(pl.col("blind_judgment").is_not_null()).select("kind", "criterion").unique()
+    without = found.join(with_blind, on=["kind", "criterion"], how="anti")
+    agreement = set(found.filter(pl.col("value").is_not_null())["judgment"])
+    filters = set(found.filter(pl.col("blind").is_not_null())["blind_judgment"])
+    filters |= set(without.filter(pl.col("value").is_not_null())["judgment"])
+    return {row.id: Role(row.id in newest, row.id in agreement, row.id in filters) for row in stored}
 
 
-def fingerprint(db: Session, study: Study) -> tuple[int, int, int]:
-    """Changes whenever a judgment is added or the study changes (a top-up): results are kept until then."""
+def fingerprint(db: Session, study: Study) -> tuple[int, int, int, int]:
+    """Changes whenever a judgment or an exclusion is added, an exclusion is lifted, or the study changes (a top-up).
+
+    Its parts: the number of judgments, the last one's number, the study's version, the exclusions' version. Results
+    are kept until it changes.
+    """
     count, last = db.execute(
-        rows(func.count(), func.coalesce(func.max(Judgment.id), 0)).where(col(Judgment.study_id) == study.id)
+        select(func.count(), func.coalesce(func.max(Judgment.id), 0)).where(col(Judgment.study_id) == study.id)
     ).one()
-    return int(count), int(last), study.version
+    return int(count), int(last), study.version, exclusions.version(db, study.id)
 
 
 def by_criterion(given: Iterable[Vote]) -> Mapping[str, list[Vote]]:

@@ -19,6 +19,7 @@ from app.models import Study, now
 from app.monitoring import progress
 from app.rating import external_ratings
 from app.report import exports
+from app.results import model_agreement
 from app.results.study_results import cached, kind_of
 from app.settings import Settings
 from app.studies import lifecycle, overview
@@ -132,7 +133,7 @@ def _add_reading(api: FastAPI) -> None:
     @api.get("/studies/{slug}/comparison", dependencies=[needs("read")])
     def comparison(slug: Slug, db: Reader) -> list[dict[str, Any]]:
         """Every model beside the people's majority, by criterion."""
-        found = external_ratings.compared(db, lifecycle.by_slug(db, slug))
+        found = model_agreement.compared(db, lifecycle.by_slug(db, slug))
         return [{"rater": one.rater, "criterion": one.criterion, "agreement": one.agreement.to_dict()} for one in found]
 
 

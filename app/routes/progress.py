@@ -19,7 +19,7 @@ from app.monitoring.rater_quality import RaterQuality
 from app.raters import invite_list
 from app.raters.invite_list import LinkState
 from app.results import study_results, votes
-from app.results.votes import Kind
+from app.results.counted_answers import Kind
 from app.settings import Settings
 from app.studies import lifecycle
 from app.web.pages import Reader, page
@@ -59,10 +59,10 @@ def shown(
     study = lifecycle.by_slug(db, slug)
     kind = study_results.kind_of(study)
     cache: Cache = request.app.state.cache
-    answers, last, version = votes.fingerprint(db, study)
-    tick = None if answers < SMALL else monotonic()
+    fingerprint = votes.fingerprint(db, study)
+    tick = None if fingerprint[0] < SMALL else monotonic()
     mark: object = object() if tick is None else tick // KEPT_SECONDS
-    truth_mark: object = (answers, last, version) if tick is None else tick // TRUTH_KEPT_SECONDS
+    truth_mark: object = fingerprint if tick is None else tick // TRUTH_KEPT_SECONDS
     settings = request.app.state.settings
     seen: Seen = cache.get(("progress", study.id, kind), mark, lambda: look(db, settings, study, kind))
     truth: Truths = cache.get(

@@ -10,8 +10,8 @@ from app.models import Rater, Study, StudyClip
 from app.rating import assignments, judgments
 from app.rating.judgments import Answer
 from app.results import study_results
+from app.results.counted_answers import Kind
 from app.results.study_results import Results
-from app.results.votes import Kind
 from app.studies import lifecycle, whole_study
 from tests.helpers.factories import LEASE, NOON, StudyMaker, answers
 

@@ -19,7 +19,7 @@ from app.rating import assignments, judgments, rater_position
 from app.rating.judgments import Answer
 from app.report import exports
 from app.results import filter_results, study_results
-from app.results.votes import Kind
+from app.results.counted_answers import Kind
 from app.settings import Settings
 from app.studies import whole_study
 from tests.helpers.factories import LEASE, NOON, StudyMaker, answers

@@ -16,8 +16,8 @@ from app.rating import assignments, judgments
 from app.rating.judgments import Answer
 from app.report import exports
 from app.results import disagreements
+from app.results.counted_answers import Kind
 from app.results.study_results import Results, cached
-from app.results.votes import Kind
 from app.settings import Settings
 from app.studies import whole_study
 from tests.helpers.factories import NOON, StudyMaker, answers

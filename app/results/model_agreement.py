@@ -1,0 +1,63 @@
+"""How often a model's ratings say what the majority of people says."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import polars as pl
+from sqlalchemy import select
+from sqlmodel import Session, col
+
+from analysis.estimate import Estimate, absent, signature
+from analysis.rates import wilson
+from app.models import Criterion, Rater, Study
+from app.raters import exclusions
+from app.results import counted_answers
+from app.studies import scales
+
+VERDICTS = ("accept", "reject")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A model beside the people's majority on one criterion."""
+
+    rater: str
+    criterion: str
+    agreement: Estimate
+
+
+def compared(db: Session, study: Study) -> list[Comparison]:
+    """For every model and accept/reject criterion: how often it says what the strict majority of people says."""
+    criteria = db.execute(select(Criterion).where(col(Criterion.study_id) == study.id)).scalars()
+    deciding = {item.id: item.key for item in criteria if scales.of(item).has_consensus}
+    found = counted_answers.read(db, study, ["person", "model"], exclusions=exclusions.in_force(db, study.id))
+    names = dict(db.execute(select(col(Rater.id), col(Rater.name)).where(col(Rater.study_id) == study.id)).all())
+    deciding_answers = found.filter(pl.col("criterion").is_in(list(deciding)), pl.col("value").is_in(VERDICTS))
+    people: dict[tuple[int, int], Counter[str]] = {}
+    models: dict[tuple[str, int], dict[int, str]] = {}
+    for clip, criterion, rater, kind, value in deciding_answers.select(
+        "clip", "criterion", "rater", "kind", "value"
+    ).iter_rows():
+        if kind == "person":
+            people.setdefault((clip, criterion), Counter())[value] += 1
+        else:
+            models.setdefault((names[rater], criterion), {})[clip] = value
+    return [
+        Comparison(rater, deciding[criterion], _agreement(said, criterion, people))
+        for (rater, criterion), said in sorted(models.items())
+    ]
+
+
+def _agreement(said: dict[int, str], criterion: int, people: dict[tuple[int, int], Counter[str]]) -> Estimate:
+    same = total = 0
+    for clip, value in said.items():
+        votes = people.get((clip, criterion), Counter())
+        if votes["accept"] != votes["reject"]:
+            total += 1
+            same += value == ("accept" if votes["accept"] > votes["reject"] else "reject")
+    made = signature("agreement_with_majority", ("scipy",), confidence=0.95)
+    if not total:
+        reason = "no clip that it rated has a majority of people"
+        return absent("agreement_with_majority", reason, signature=made, confidence=0.95, clips=0)
+    low, high = wilson(same, total)
+    return Estimate("agreement_with_majority", same / total, low, high, 0.95, total, 1, total, "Wilson", made)

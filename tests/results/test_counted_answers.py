@@ -1,0 +1,106 @@
+"""One rule says which answers count, wherever answers are read: excluded raters, from when on, lifted exclusions."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+from sqlmodel import Session, col
+
+from app.db import Database
+from app.models import Assignment, Exclusion, Rater, Study, now
+from app.monitoring import consensus_flow
+from app.rating import assignments
+from app.rating.judgments import Answer, record
+from app.report import exports
+from app.results import answers as answer_table
+from app.results import votes
+from app.studies import whole_study
+from tests.helpers.factories import NOON, StudyMaker, answers
+from tests.helpers.rated_studies import A, R, verdicts, vote
+
+
+@pytest.fixture
+def study(study_maker: StudyMaker) -> Study:
+    """Three clips that Ada accepts and Ben rejects; Cleo accepts the first two."""
+    study = study_maker(clips=3, raters_per_clip=3, with_media=False)
+    for name, said in (("Ada", (A, A, A)), ("Ben", (R, R, R)), ("Cleo", (A, A))):
+        vote(study_maker, study, name, verdicts(said))
+    return study
+
+
+def exclude(db: Session, study: Study, rater: str, excluded_from: datetime | None = None) -> Exclusion:
+    """Exclude one rater."""
+    number = db.execute(select(col(Rater.id)).where(col(Rater.name) == rater)).scalar_one()
+    row = Exclusion(
+        study_id=study.id, rater_id=number, excluded_from=excluded_from, rule="by hand", reason="haste", person="Eve"
+    )
+    db.add(row)
+    db.flush()
+    return row
+
+
+def who_counts(db: Session, study: Study) -> set[str]:
+    """The raters whose verdicts count, read in every way there is: all of them must agree."""
+    given = {one.rater for one in votes.current(db, study, kind="person") if one.criterion == "verdict"}
+    names = {f"R{place}": name for place, name in enumerate(("Ada", "Ben", "Cleo"), start=1)}
+    assert {names[one] for one in answer_table.read(db, study, "person").first("verdict")["rater"]} == given
+    exported = [row for row in exports.judgment_rows(db, study) if row["criterion"] == "verdict"]
+    assert {row["rater"] for row in exported if row["in_agreement"]} == given
+    assert {row["rater"] for row in exported if row["in_filters"]} == given
+    assert {row["rater"] for row in exported if row["current"]} == {"Ada", "Ben", "Cleo"}
+    return given
+
+
+def test_an_excluded_raters_answers_count_nowhere(study: Study, database: Database) -> None:
+    """Votes, agreement and exports leave the rater out; every answer stays in the export, marked as not counted."""
+    with database.writer() as db:
+        assert who_counts(db, study) == {"Ada", "Ben", "Cleo"}
+        exclude(db, study, "Ben")
+        assert who_counts(db, study) == {"Ada", "Cleo"}
+
+
+def test_answers_before_the_moment_of_an_exclusion_count(study: Study, database: Database) -> None:
+    """An exclusion from a moment on keeps what was answered before it."""
+    with database.writer() as db:
+        exclude(db, study, "Ben", excluded_from=NOON + timedelta(days=1))
+        assert who_counts(db, study) == {"Ada", "Ben", "Cleo"}
+        exclude(db, study, "Ben", excluded_from=NOON - timedelta(days=1))
+        assert who_counts(db, study) == {"Ada", "Cleo"}, "of two exclusions the one that reaches back further holds"
+
+
+def test_a_lifted_exclusion_counts_the_answers_again(study: Study, database: Database) -> None:
+    """Lifting brings the answers back, and every change renews what is kept of the results."""
+    with database.writer() as db:
+        marks = [votes.fingerprint(db, study)]
+        row = exclude(db, study, "Ben")
+        marks.append(votes.fingerprint(db, study))
+        row.lifted_at = now()
+        db.add(row)
+        db.flush()
+        marks.append(votes.fingerprint(db, study))
+        assert who_counts(db, study) == {"Ada", "Ben", "Cleo"}
+    assert len(set(marks)) == 3
+
+
+def test_the_progress_page_counts_as_the_results_do(study: Study, database: Database) -> None:
+    """The flow to a consensus, computed in the database, leaves excluded raters out too."""
+    with database.writer() as db:
+        exclude(db, study, "Ben")
+        [flow] = consensus_flow.truths(db, study, kind="person").questions
+        assert (flow.accepted, flow.rejected, flow.tied) == (3, 0, 0)
+
+
+def test_a_correction_made_after_the_moment_leaves_the_earlier_answer(
+    study_maker: StudyMaker, database: Database
+) -> None:
+    """Only revisions from the moment on are left out: the last one before it counts."""
+    study = study_maker(clips=1, raters_per_clip=1, with_media=False)
+    ada = vote(study_maker, study, "Ada", verdicts([A]))
+    day = timedelta(days=1)
+    with database.writer() as db:
+        held = assignments.owned(db, ada, db.execute(select(col(Assignment.id))).scalar_one())
+        criteria = list(whole_study.parts(db, study.id).criteria)
+        record(db, held, ada, criteria, Answer(answers(verdict=R), "second"), now=NOON + day)
+        assert [one.value for one in votes.current(db, study, kind="person") if one.criterion == "verdict"] == [R]
+        exclude(db, study, "Ada", excluded_from=NOON + day)
+        assert [one.value for one in votes.current(db, study, kind="person") if one.criterion == "verdict"] == [A]
