@@ -1,19 +1,13 @@
-"""Scoring: a clip's file in, numbers out. A pure library that knows nothing of studies, raters or the web."""
+"""Scoring: a clip's file in, numbers out. A library that knows nothing of studies, raters or the web.
 
-from scoring.audio import audio
-from scoring.cotracker import cotracker
-from scoring.dover import dover
-from scoring.head import head
-from scoring.motion import motion
-from scoring.quality import quality
-from scoring.scorer import MakeScorer, Scorer
-from scoring.settings import Settings
-from scoring.text import text
+`scorer` says what a scorer is, `registry` lists them all, `filters` applies thresholds to their scores. Packages may
+import those above them in this list, and never one below or beside:
 
-SCORERS: tuple[MakeScorer, ...] = (head, quality, motion, audio, text, dover, cotracker)
-"""Every scorer, in the order of the pool's columns. To add one: a module here, and its name in this line."""
-
-
-def scorers(settings: Settings = Settings()) -> tuple[Scorer, ...]:  # noqa: B008 - frozen
-    """All scorers as they are under some settings; those without a column are left out."""
-    return tuple(scorer for make in SCORERS if (scorer := make(settings)).columns)
+- settings, weights, images, locations, filters: what all others build on
+- faces: finding faces in a picture
+- video: reading clips, frame by frame
+- scorer: what a scorer is
+- head, picture, motion, sound, models: the scorers, a package per family
+- registry, pipeline: all scorers, and one clip passed through them
+- explain, segmenting, runners: what is done with many clips
+"""

@@ -15,7 +15,7 @@ import numpy as np
 from cv2.typing import MatLike
 from numpy.typing import NDArray
 
-from scoring.frames import Image
+from scoring.images import Image
 from scoring.weights import BRISQUE_RANGES, BRISQUE_SVM, load
 
 Numbers = NDArray[np.float64]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.faces import DOUBT, OVERLAP, SIDE, Face, shared
-from scoring.frames import Image
+from scoring.images import Image
 from scoring.weights import Weight, load
 
 CERTAIN = 0.5

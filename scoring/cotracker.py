@@ -18,7 +18,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.frames import Facts, Frame, Image, Opening, resized
+from scoring.frames import Facts, Frame, Opening
+from scoring.images import Image, resized
 from scoring.planned import SKIPPED, UNCOUNTED, fewer, frame_count
 from scoring.scorer import Column, Measured, Scorer, Watch, nothing_to_load
 from scoring.settings import Settings

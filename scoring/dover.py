@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.frames import Facts, Frame, Image, Opening
+from scoring.frames import Facts, Frame, Opening
+from scoring.images import Image
 from scoring.planned import SKIPPED, UNCOUNTED, fewer, frame_count
 from scoring.scorer import Column, Measured, Scorer, Watch, nothing_to_load
 from scoring.settings import Settings

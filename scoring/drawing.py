@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pictures
 from PIL import ImageDraw, ImageFont
 
-from scoring.frames import Image
+from scoring.images import Image
 
 Colour = tuple[int, int, int]
 """Red, green, blue."""

@@ -10,11 +10,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from scoring import scorers, talkvid
+from scoring import talkvid
 from scoring.crew import ClipScores, Crew
 from scoring.faces import Face
-from scoring.frames import Facts, Frame, Image, Opening, resized
+from scoring.frames import Facts, Frame, Opening
+from scoring.images import Image, resized
 from scoring.pose import OpenPose, Pose, PoseFinder, pose_opener
+from scoring.registry import scorers
 from scoring.scorer import Column, Measured, Scorer, Watch
 from scoring.settings import Settings
 from scoring.video import Unreadable

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.frames import Image
+from scoring.images import Image
 from scoring.settings import Settings
 from scoring.weights import CENTERFACE, YUNET, Weight, given, load
 

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.images import Image, resized
+
 if TYPE_CHECKING:
     from scoring.faces import Face, FindFaces
-
-Image = NDArray[np.uint8]
 
 MOTION_WIDTH = 480
 """Width in pixels of the frames that motion is measured on."""
@@ -119,17 +119,6 @@ class Frame:
     def faces(self) -> "tuple[Face, ...]":
         """All faces in `bgr`, in its pixels, the surest first."""
         return self._find(self.bgr)
-
-
-def resized(image: Image, width: int, height: int) -> Image:
-    """The picture at another size, each pixel the mean of what it covers.
-
-    While it can be, it is halved: to a quarter that takes half the time, and a pixel differs by one level at most.
-    """
-    while image.shape[1] >= 2 * width and image.shape[0] >= 2 * height and not (image.shape[0] | image.shape[1]) % 2:
-        half = (image.shape[1] // 2, image.shape[0] // 2)
-        image = np.asarray(cv2.resize(image, half, interpolation=cv2.INTER_AREA), np.uint8)
-    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _turned(image: Image, turn: int | None) -> Image:

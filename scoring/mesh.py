@@ -12,7 +12,7 @@ from mediapipe.tasks.python import BaseOptions
 from mediapipe.tasks.python.vision import FaceLandmarker, FaceLandmarkerOptions
 
 from scoring.faces import Face
-from scoring.frames import Image, resized
+from scoring.images import Image, resized
 from scoring.pose import Pose, angles
 
 CROP = 2.0

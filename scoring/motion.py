@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scoring.frames import Facts, Frame, Image, Opening, resized
+from scoring.frames import Facts, Frame, Opening
+from scoring.images import Image, resized
 from scoring.motion_formulas import camera_shake, jitter, likeness, longest_freeze, repeats
 from scoring.scorer import Column, Measured, Scorer, Watch
 from scoring.settings import Settings

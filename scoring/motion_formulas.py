@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.frames import Image
+from scoring.images import Image
 
 Shifts = NDArray[np.float64]
 """(n, 2): how far the whole picture moves right and down from each frame to the next."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.faces import Face, Points
-from scoring.frames import Image
+from scoring.images import Image
 from scoring.settings import Settings
 from scoring.weights import MESH, Weight, WeightsError, given, load, state
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from scoring.brisque import Brisque, load_brisque
 from scoring.faces import Face, face_backend
-from scoring.frames import Facts, Frame, Image, Opening
+from scoring.frames import Facts, Frame, Opening
+from scoring.images import Image
 from scoring.quality_formulas import (
     black_bars,
     blockiness,

@@ -10,7 +10,7 @@ import numpy as np
 from cv2.typing import MatLike
 from numpy.typing import NDArray
 
-from scoring.frames import Image
+from scoring.images import Image
 
 SHARPNESS_WIDTH = 640
 """Sharpness depends on the size looked at: every picture is brought to this width in pixels first."""

@@ -16,7 +16,7 @@ import numpy as np
 from scenedetect.common import FrameTimecode  # type: ignore[import-untyped]  # ships no type information
 from scenedetect.detectors import ContentDetector, HistogramDetector  # type: ignore[import-untyped]  # the same
 
-from scoring.frames import Image
+from scoring.images import Image
 from scoring.packets import is_lying
 from scoring.video import Unreadable, opened, refuse_by_name
 

@@ -8,7 +8,7 @@ import numpy as np
 from scoring.drawing import ACCENT, ACCENT_SOFT, BODY, INK, LINE, META, MUTED, REJECT, SURFACE, Canvas, number
 from scoring.explain import Explained, Look
 from scoring.faces import Face
-from scoring.frames import Image, resized
+from scoring.images import Image, resized
 from scoring.pose import Pose, turned
 
 PAD = 12

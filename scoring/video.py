@@ -11,7 +11,8 @@ import av.error
 import numpy as np
 
 from scoring.faces import Face, FindFaces
-from scoring.frames import Facts, Frame, Image, Opening, Sound
+from scoring.frames import Facts, Frame, Opening, Sound
+from scoring.images import Image
 from scoring.locations import text_of
 
 LONGEST = 600

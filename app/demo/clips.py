@@ -15,7 +15,7 @@ from av.codec.context import Flags
 
 from app.demo.faults import FAULTS, Fault, pictures
 from app.demo.footage import HEIGHT, WIDTH, Source, forget_stages
-from scoring.frames import Image
+from scoring.images import Image
 
 VERSION = "1"
 """Increase this when pictures or known values change: clips of another version are made again."""

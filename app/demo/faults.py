@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from app.demo.footage import FRAMES, HEIGHT, WIDTH, Source, Stage, View, seen, stage
-from scoring.frames import Image
+from scoring.images import Image
 
 Fault = Literal[
     "none", "blur", "downscale", "compression", "darkness", "shake", "freeze", "cut", "leaving", "second face"

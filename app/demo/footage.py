@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from app.errors import AppError
-from scoring.frames import Image
+from scoring.images import Image
 
 WIDTH, HEIGHT = 640, 360
 FRAMES = 112

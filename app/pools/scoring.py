@@ -19,7 +19,6 @@ from app.pools.clip_names import clip_names
 from app.pools.lock import PoolLock
 from app.pools.manifest import records_for
 from app.pools.table import KEY, ROWS_PER_GROUP, Earlier, Making, compose, foreign, listed, read_record, record_of
-from scoring import scorers
 from scoring.crew import ClipScores
 from scoring.locations import (
     LocationError,
@@ -38,6 +37,7 @@ from scoring.locations import (
     written,
 )
 from scoring.parts import SUFFIX, frame_of, identity_of, read_parts, row_of, schema_of, signature_of
+from scoring.registry import scorers
 from scoring.runners import Clip, Runner, Team, Work, local
 from scoring.runners.dask_cluster import ClusterError
 from scoring.settings import Settings

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from scoring import scorers
 from scoring.crew import ClipScores
 from scoring.locations import VIDEOS, find_videos
+from scoring.registry import scorers
 from scoring.runners.local import Here, Processes
 from scoring.runners.work import Clip, Team, Work
 from scoring.settings import Settings

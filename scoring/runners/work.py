@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 
-from scoring import scorers
 from scoring.crew import ClipScores, Crew, failed
 from scoring.locations import LocationError, fetched, is_remote
 from scoring.parts import write_part
+from scoring.registry import scorers
 from scoring.scorer import Scorer
 from scoring.settings import Settings
 
 Team = Callable[[Settings], tuple[Scorer, ...]]
-"""Gives the scorers of a run: `scoring.scorers`, or another function of a module, so that workers can import it."""
+"""Gives the scorers of a run: `scoring.registry.scorers` or another function of a module, which workers can import."""
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ import av
 import cv2
 import numpy as np
 
-from scoring import scorers
 from scoring.crew import Crew
 from scoring.head import head
 from scoring.pose import best_pose
+from scoring.registry import scorers
 from scoring.runners import score_files
 from scoring.settings import Settings
 from tests.helpers.real_videos import CUTS, REAL_CLIPS, texture, write_video
@@ -33,7 +33,8 @@ REPEATS = 3
 SCORES_ONE = """
 import sys
 from pathlib import Path
-from scoring import Settings, scorers
+from scoring.registry import scorers
+from scoring.settings import Settings
 from scoring.crew import Crew
 result = Crew(Settings(), scorers()).score(Path(sys.argv[1]))
 assert result.error is None, result.error

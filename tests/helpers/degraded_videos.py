@@ -10,9 +10,9 @@ import av
 import cv2
 import numpy as np
 
-from scoring import scorers
 from scoring.crew import ClipScores, Crew
-from scoring.frames import Image, resized
+from scoring.images import Image, resized
+from scoring.registry import scorers
 from scoring.settings import Settings
 from tests.helpers.real_videos import GOOD, write_video
 

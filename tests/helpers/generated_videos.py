@@ -8,7 +8,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.frames import Image
+from scoring.images import Image
 from tests.helpers.real_videos import texture
 
 RATE = 16_000

@@ -8,7 +8,7 @@ import av
 import cv2
 import numpy as np
 
-from scoring.frames import Image
+from scoring.images import Image
 from tests.helpers.places import SHARED
 
 REAL_CLIPS = SHARED / "clips"

@@ -6,7 +6,8 @@ from pathlib import Path
 import av
 
 from scoring.faces import Face, FindFaces
-from scoring.frames import Facts, Frame, Image, Opening
+from scoring.frames import Facts, Frame, Opening
+from scoring.images import Image
 from scoring.scorer import Measured, Scorer
 from scoring.video import no_faces
 

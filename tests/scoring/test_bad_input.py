@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 import pytest
 
-from scoring import scorers
 from scoring.crew import ClipScores
-from scoring.frames import Image
+from scoring.images import Image
+from scoring.registry import scorers
 from scoring.runners import score_files
 from tests.helpers.real_videos import moving, texture, write_sound, write_video
 from tests.scoring.test_video import turned_to_the_right
@@ -181,7 +181,8 @@ def test_a_clip_without_sound_lacks_only_the_scores_of_sound(results: dict[str, 
 SCORES_AS_ANOTHER = """
 import os, sys
 from pathlib import Path
-from scoring import Settings, scorers
+from scoring.registry import scorers
+from scoring.settings import Settings
 from scoring.crew import Crew
 if __name__ == "__main__":
     crew = Crew(Settings(), scorers())

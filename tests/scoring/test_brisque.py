@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from scoring.brisque import RATIOS, SHAPES, asymmetric_fit, features, halved, load_brisque, normalised
-from scoring.frames import Image
+from scoring.images import Image
 from tests.helpers.real_videos import texture
 
 BRISQUE = load_brisque()

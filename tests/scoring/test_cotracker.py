@@ -26,7 +26,8 @@ from scoring.cotracker import (
     shown_frames,
     stretches,
 )
-from scoring.frames import Facts, Image, Opening
+from scoring.frames import Facts, Opening
+from scoring.images import Image
 from scoring.scorer import Measured
 from scoring.settings import Settings
 from scoring.weights import WeightsError, hash_of

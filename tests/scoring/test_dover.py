@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from scoring import scorers
 from scoring.dover import (
     FRAGMENT,
     GRID,
@@ -30,8 +29,10 @@ from scoring.dover import (
     technical_frames,
     whole,
 )
-from scoring.frames import Facts, Image, Opening
+from scoring.frames import Facts, Opening
+from scoring.images import Image
 from scoring.planned import frame_count
+from scoring.registry import scorers
 from scoring.runners import score_files
 from scoring.scorer import Measured
 from scoring.settings import Settings

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from PIL import Image as Pictures
 
 from app.demo.footage import View, seen, stage
-from scoring import scorers
 from scoring.crew import Crew
 from scoring.drawing import Words, plain, shortened, width_of, wrapped
 from scoring.explain import TILES, Explained, chosen, explain, look_at
-from scoring.frames import Image
+from scoring.images import Image
+from scoring.registry import scorers
 from scoring.settings import Settings
 from scoring.sheet import draw
 from scoring.sheet_curves import reach, ticks

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from app.demo.footage import View, seen, stage
 from scoring.centerface import CenterFace, decoded
 from scoring.faces import Face, YuNet, face_backend, face_finder, shared
-from scoring.frames import Image
 from scoring.head_formulas import resolution
+from scoring.images import Image
 from scoring.settings import Settings
 from scoring.weights import CENTERFACE, PLACE, WeightsError, state
 

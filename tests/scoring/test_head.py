@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from app.demo.footage import View, seen, stage
 from scoring.faces import Face, Points, YuNet
-from scoring.frames import Image
 from scoring.head import head
 from scoring.head_formulas import completeness, face_consistency, movement, orientation, resolution, rotation
+from scoring.images import Image
 from scoring.pose import Pose, best_pose
 from scoring.scorer import Measured
 from scoring.settings import Settings

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.frames import Facts, Image, resized
+from scoring.frames import Facts
+from scoring.images import Image, resized
 from scoring.motion import EVERY_FRAME, HALF_SECONDS, MotionWatch, motion
 from scoring.motion_formulas import camera_shake, change, jitter, likeness, longest_freeze, repeats
 from scoring.scorer import Measured

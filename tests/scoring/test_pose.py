@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from app.demo.footage import View, seen, stage
 from scoring.faces import Face, YuNet
-from scoring.frames import Image
 from scoring.head import head
+from scoring.images import Image
 from scoring.pose import FACE_MODEL, FivePoints, Pose, angles, best_pose, head_pose, pose_opener, turned
 from scoring.settings import Settings
 from scoring.weights import PLACE, WeightsError

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from scoring.brisque import load_brisque
 from scoring.faces import Face
-from scoring.frames import Facts, Image
+from scoring.frames import Facts
+from scoring.images import Image
 from scoring.quality import COLUMNS, QualityWatch, face_crop, quality, sampled
 from scoring.quality_formulas import (
     black_bars,

@@ -10,8 +10,8 @@ import cv2
 import psutil
 import pytest
 
-from scoring import scorers
 from scoring.crew import ClipScores
+from scoring.registry import scorers
 from scoring.runners import Clip, Processes, Work, find_videos, score_files
 from scoring.scorer import Scorer
 from scoring.settings import Settings

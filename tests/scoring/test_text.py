@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring import scorers
-from scoring.frames import Facts, Image, Opening
+from scoring.frames import Facts, Opening
+from scoring.images import Image
+from scoring.registry import scorers
 from scoring.runners import score_files
 from scoring.settings import Settings
 from scoring.text import Boxes, TextWatch, covered_share, text

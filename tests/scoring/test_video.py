@@ -11,7 +11,8 @@ import pytest
 
 from scoring.crew import Crew
 from scoring.faces import Face
-from scoring.frames import MOTION_WIDTH, Facts, Frame, Image
+from scoring.frames import MOTION_WIDTH, Facts, Frame
+from scoring.images import Image
 from scoring.motion import motion
 from scoring.settings import Settings
 from scoring.video import GapTooWide, Reading, Unreadable

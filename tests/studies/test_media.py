@@ -20,7 +20,7 @@ from app.raters import raters
 from app.settings import Settings
 from app.studies import clip_files
 from app.studies.media import address_of
-from scoring.frames import Image
+from scoring.images import Image
 from tests.helpers.factories import StudyMaker, form
 from tests.helpers.generated_videos import scene, write_film
 from tests.helpers.real_videos import moving, texture, write_sound, write_video

@@ -14,7 +14,7 @@ from app.sampling.designs import Borderline, Stratified
 from app.studies.rules import Rules
 from app.studies.study_file import PRESETS, StudyFile, parse, preset, read
 from app.toml_text import line_of
-from scoring import scorers
+from scoring.registry import scorers
 from tests.helpers.places import ROOT
 
 ACR = preset("acr")

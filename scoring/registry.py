@@ -1,0 +1,22 @@
+"""Every scorer there is. To add one: write a module in a family's package and name its function in SCORERS."""
+
+from scoring.audio import audio
+from scoring.cotracker import cotracker
+from scoring.dover import dover
+from scoring.head import head
+from scoring.motion import motion
+from scoring.quality import quality
+from scoring.scorer import MakeScorer, Scorer
+from scoring.settings import Settings
+from scoring.text import text
+
+SCORERS: tuple[MakeScorer, ...] = (head, quality, motion, audio, text, dover, cotracker)
+"""The scorers, in the order of the pool's columns."""
+
+
+def scorers(settings: Settings = Settings()) -> tuple[Scorer, ...]:  # noqa: B008 - frozen
+    """All scorers under these settings, without those that compute no column under them.
+
+    Raises WeightsError where a scorer's model file or its package is missing.
+    """
+    return tuple(scorer for make in SCORERS if (scorer := make(settings)).columns)
