@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.frames import Facts, Opening, Sound
 from scoring.loudness import ABSOLUTE_GATE, BLOCK, LEAST_RATE, PER_SECOND, Meter, Pieces, Powers, integrated, lufs
 from scoring.scorer import Column, Measured, Scorer, Watch
 from scoring.settings import Settings
 from scoring.transcripts import TranscriptError, read_cues, speech_seconds, transcripts_in
+from scoring.video.frames import Facts, Opening, Sound
 
 FULL_SCALE = 0.999
 """Samples from here on touch full scale (1.0); lossy codecs smear what was cut off flat."""

@@ -18,11 +18,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.frames import Facts, Frame, Opening
 from scoring.images import Image, resized
-from scoring.planned import SKIPPED, UNCOUNTED, fewer, frame_count
 from scoring.scorer import Column, Measured, Scorer, Watch, nothing_to_load
 from scoring.settings import Settings
+from scoring.video.frame_count import SKIPPED, UNCOUNTED, fewer, frame_count
+from scoring.video.frames import Facts, Frame, Opening
 from scoring.weights import Weight, WeightsError, in_short, load, of_user
 
 MOST_PER_SECOND = 30

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import cv2
 
-from scoring.faces import face_finder
-from scoring.frames import Facts, Frame, Opening, Sound
+from scoring.faces.detectors import face_finder
 from scoring.scorer import Measured, Scorer, Watch
 from scoring.settings import Settings
-from scoring.video import GapTooWide, Reading, Unreadable
+from scoring.video.frames import Facts, Frame, Opening, Sound
+from scoring.video.reading import GapTooWide, Reading, Unreadable
 
 
 @dataclass(frozen=True)

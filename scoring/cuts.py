@@ -10,9 +10,9 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.packets import DecodingTimes, Upright, is_lying, shape_of
 from scoring.segments import Footage, Part, plain_words
-from scoring.video import OPENING, Unreadable
+from scoring.video.packets import DecodingTimes, Upright, is_lying, shape_of
+from scoring.video.reading import OPENING, Unreadable
 
 Way = Literal["copy", "encode"]
 

@@ -12,14 +12,14 @@ import numpy as np
 
 from scoring import talkvid
 from scoring.crew import ClipScores, Crew
-from scoring.faces import Face
-from scoring.frames import Facts, Frame, Opening
+from scoring.faces.face import Face
 from scoring.images import Image, resized
 from scoring.pose import OpenPose, Pose, PoseFinder, pose_opener
 from scoring.registry import scorers
 from scoring.scorer import Column, Measured, Scorer, Watch
 from scoring.settings import Settings
-from scoring.video import Unreadable
+from scoring.video.frames import Facts, Frame, Opening
+from scoring.video.reading import Unreadable
 
 TILES = 24
 """At most so many frames are shown; with more, those of the worst seconds and an even choice of the rest."""

@@ -11,12 +11,13 @@ from dataclasses import replace
 from functools import partial
 
 from scoring import head_formulas as formulas
-from scoring.faces import Face, face_backend
-from scoring.frames import Facts, Frame, Opening
+from scoring.faces.detectors import face_backend
+from scoring.faces.face import Face
 from scoring.pose import OpenPose, Pose, PoseFinder, pose_backend, pose_opener
 from scoring.scorer import Column, Measured, Scorer, Watch
 from scoring.settings import Settings
 from scoring.talkvid import TalkVidWatch, as_talkvid
+from scoring.video.frames import Facts, Frame, Opening
 
 PAIRED = ("movement", "rotation")
 POSED = ("rotation", "orientation")

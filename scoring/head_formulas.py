@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from scoring.faces import Points
+from scoring.faces.face import Points
 from scoring.pose import Pose
 
 POINT_WORTH = (15.0, 15.0, 40.0, 15.0, 15.0)

@@ -11,7 +11,7 @@ import numpy as np
 from mediapipe.tasks.python import BaseOptions
 from mediapipe.tasks.python.vision import FaceLandmarker, FaceLandmarkerOptions
 
-from scoring.faces import Face
+from scoring.faces.face import Face
 from scoring.images import Image, resized
 from scoring.pose import Pose, angles
 

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scoring.frames import Facts, Frame, Opening
 from scoring.images import Image, resized
 from scoring.motion_formulas import camera_shake, jitter, likeness, longest_freeze, repeats
 from scoring.scorer import Column, Measured, Scorer, Watch
 from scoring.settings import Settings
 from scoring.tracking import FLOW_WIDTH, SHIFT_WIDTH, Flow, for_points, for_shift, tracked_ratio
+from scoring.video.frames import Facts, Frame, Opening
 
 LIKENESS_WIDTH = 120
 """Likeness is computed at this width (pixels): so small, a shake leaves it high and only a new picture lowers it."""

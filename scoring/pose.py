@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.faces import Face, Points
+from scoring.faces.face import Face, Points
 from scoring.images import Image
 from scoring.settings import Settings
 from scoring.weights import MESH, Weight, WeightsError, given, load, state

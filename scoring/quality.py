@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from scoring.brisque import Brisque, load_brisque
-from scoring.faces import Face, face_backend
-from scoring.frames import Facts, Frame, Opening
+from scoring.faces.detectors import face_backend
+from scoring.faces.face import Face
 from scoring.images import Image
 from scoring.quality_formulas import (
     black_bars,
@@ -21,6 +21,7 @@ from scoring.quality_formulas import (
 )
 from scoring.scorer import Column, Measured, Scorer, Watch
 from scoring.settings import Settings
+from scoring.video.frames import Facts, Frame, Opening
 from scoring.weights import BRISQUE_RANGES, BRISQUE_SVM
 
 FULL_SIDE = 800

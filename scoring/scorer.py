@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from scoring.frames import Facts, Frame, Opening, Sound
 from scoring.settings import Settings
+from scoring.video.frames import Facts, Frame, Opening, Sound
 from scoring.weights import Weight
 
 Direction = Literal["higher", "lower", "band", "none"]

@@ -17,8 +17,8 @@ from scenedetect.common import FrameTimecode  # type: ignore[import-untyped]  # 
 from scenedetect.detectors import ContentDetector, HistogramDetector  # type: ignore[import-untyped]  # the same
 
 from scoring.images import Image
-from scoring.packets import is_lying
-from scoring.video import Unreadable, opened, refuse_by_name
+from scoring.video.packets import is_lying
+from scoring.video.reading import Unreadable, opened, refuse_by_name
 
 CONTENT = 10.0
 """TalkVid's threshold for scenedetect's ContentDetector, whose own default is 27: mean change of hue, saturation and
@@ -118,7 +118,7 @@ def watch(path: Path, cutting: Cutting, on_share: Callable[[float], None] | None
 
     >>> watch(Path("nowhere.mp4"), Cutting())
     Traceback (most recent call last):
-    scoring.video.Unreadable: There is no such file.
+    scoring.video.reading.Unreadable: There is no such file.
     """
     refuse_by_name(path)
     with plain_words(), opened(path) as container:

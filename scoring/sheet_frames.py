@@ -7,7 +7,7 @@ import numpy as np
 
 from scoring.drawing import ACCENT, ACCENT_SOFT, BODY, INK, LINE, META, MUTED, REJECT, SURFACE, Canvas, number
 from scoring.explain import Explained, Look
-from scoring.faces import Face
+from scoring.faces.face import Face
 from scoring.images import Image, resized
 from scoring.pose import Pose, turned
 

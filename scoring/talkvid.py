@@ -19,10 +19,10 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from scoring import head_formulas as formulas
-from scoring.faces import Face
-from scoring.frames import Facts, Frame, Opening
+from scoring.faces.face import Face
 from scoring.pose import Pose, PoseFinder
 from scoring.scorer import Column, Measured, Watch
+from scoring.video.frames import Facts, Frame, Opening
 
 PAIRS = {"movement": "completeness", "rotation": "orientation"}
 """Scores of pairs, and the score that exists wherever one of the two samples does."""

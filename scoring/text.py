@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.frames import Facts, Frame, Opening
 from scoring.images import Image
 from scoring.scorer import Column, Measured, Scorer, Watch
 from scoring.settings import Settings
+from scoring.video.frames import Facts, Frame, Opening
 from scoring.weights import WeightsError
 
 SIDE = 960

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.frames import MOTION_WIDTH
 from scoring.images import Image, resized
+from scoring.video.frames import MOTION_WIDTH
 
 FLOW_WIDTH = 240
 """Points are followed on pictures of this width in pixels: four times faster than at 480."""

@@ -203,7 +203,7 @@ def _explain(paths: Sequence[str], settings: "Settings", folder: Path) -> int:
     from app.pools.clip_names import clip_names, file_names
     from scoring.explain import explain
     from scoring.locations import LocationError, fetched, find_files, text_of
-    from scoring.video import Unreadable
+    from scoring.video.reading import Unreadable
     from scoring.weights import WeightsError
 
     failed = 0

@@ -11,7 +11,7 @@ from PIL import Image
 from app.errors import NotFound
 from app.pools.pool_files import Pool
 from app.settings import Settings
-from scoring.video import OPENING
+from scoring.video.reading import OPENING
 
 WIDTH = 320
 QUALITY = 78

@@ -16,10 +16,10 @@ import polars as pl
 from app.errors import AppError
 from app.pools.clip_names import file_names
 from app.pools.pool_files import Pool
-from scoring.ffmpeg import FfmpegMissing, find
 from scoring.locations import written
-from scoring.playable import MEGABITS, fit, inspect, needs
-from scoring.video import OPENING
+from scoring.video.ffmpeg import FfmpegMissing, find
+from scoring.video.playable import MEGABITS, fit, inspect, needs
+from scoring.video.reading import OPENING
 
 PICTURE = shlex.split("-c:v libx264 -preset veryfast -crf 23 -pix_fmt yuv420p -maxrate 3M -bufsize 2M")
 SOUND = shlex.split("-c:a aac -b:a 128k -ac 2")

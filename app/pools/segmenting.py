@@ -17,7 +17,7 @@ from scoring.cuts import Way, cut
 from scoring.locations import text_of
 from scoring.runners import find_videos
 from scoring.segments import Cutting, Footage, Part, clips, scenes, watch
-from scoring.video import Unreadable
+from scoring.video.reading import Unreadable
 
 STATE = "segments.json"
 """Beside the manifest: the settings, and for each video what became of it."""

@@ -16,8 +16,8 @@ from PIL import Image
 from app.errors import AppError
 from app.pools.pool_files import Pool
 from app.settings import Settings
-from scoring.packets import DecodingTimes, Upright, is_lying, shape_of
-from scoring.video import OPENING
+from scoring.video.packets import DecodingTimes, Upright, is_lying, shape_of
+from scoring.video.reading import OPENING
 
 Item = TypeVar("Item")
 

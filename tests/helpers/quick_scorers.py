@@ -10,11 +10,11 @@ from typing import Any
 
 from app.pools.scoring import ScoreSummary, score_to_pool
 from scoring.crew import ClipScores, failed
-from scoring.frames import Facts, Opening
 from scoring.runners import Clip, Work
 from scoring.runners.work import kept
 from scoring.scorer import Column, Measured, Scorer, Watch
 from scoring.settings import Settings
+from scoring.video.frames import Facts, Opening
 
 Team = tuple[Scorer, ...]
 

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import av
 
-from scoring.faces import Face, FindFaces
-from scoring.frames import Facts, Frame, Opening
+from scoring.faces.face import Face, FaceFinder
 from scoring.images import Image
 from scoring.scorer import Measured, Scorer
-from scoring.video import no_faces
+from scoring.video.frames import Facts, Frame, Opening
+from scoring.video.reading import no_faces
 
 
-def frames_of(pictures: Sequence[Image], fps: float = 25, find: FindFaces = no_faces) -> list[Frame]:
+def frames_of(pictures: Sequence[Image], fps: float = 25, find: FaceFinder = no_faces) -> list[Frame]:
     """Pictures (height, width, 3) as a reader would pass them on."""
     frames = []
     last = -1
@@ -24,13 +24,13 @@ def frames_of(pictures: Sequence[Image], fps: float = 25, find: FindFaces = no_f
     return frames
 
 
-def finding(per_call: Sequence[tuple[Face, ...]]) -> FindFaces:
+def finding(per_call: Sequence[tuple[Face, ...]]) -> FaceFinder:
     """A face finder that gives these faces, one entry per picture it is asked about."""
     answers = iter(per_call)
     return lambda _: next(answers)
 
 
-def measured(scorer: Scorer, pictures: Sequence[Image], fps: float = 25, find: FindFaces = no_faces) -> Measured:
+def measured(scorer: Scorer, pictures: Sequence[Image], fps: float = 25, find: FaceFinder = no_faces) -> Measured:
     """What a scorer says of these pictures."""
     watch = scorer.watch(scorer.setup(), Opening(Path("made.mp4"), fps=fps, frames=len(pictures)))
     for frame in frames_of(pictures, fps, find):

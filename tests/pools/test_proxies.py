@@ -19,8 +19,8 @@ from app.commands.proxies import proxies as command
 from app.errors import AppError
 from app.pools.pool_files import KEY, read_pool
 from app.pools.proxies import GUARDED, make_proxies
-from scoring.ffmpeg import FfmpegMissing, find
-from scoring.playable import fit, inspect, needs
+from scoring.video.ffmpeg import FfmpegMissing, find
+from scoring.video.playable import fit, inspect, needs
 from tests.helpers.real_videos import moving, texture, write_sound, write_video
 
 GRAIN = np.random.default_rng(5)

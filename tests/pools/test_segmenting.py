@@ -19,7 +19,7 @@ from app.pools.manifest import records_for
 from app.pools.segmenting import SegmentSummary, segment
 from scoring.cuts import cut, way
 from scoring.segments import Cutting, Footage, Part, clips, scenes, watch
-from scoring.video import Unreadable
+from scoring.video.reading import Unreadable
 from tests.helpers.generated_videos import decoded, heard, pitch, same, scene, write_film
 from tests.helpers.real_videos import write_sound
 

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from scoring.audio import AudioWatch, ClippedRuns, audio
-from scoring.ffmpeg import find
-from scoring.frames import Facts, Opening, Sound
 from scoring.loudness import Meter, integrated, k_weighting, lufs
 from scoring.runners import score_files
 from scoring.scorer import Measured
 from scoring.settings import Settings
+from scoring.video.ffmpeg import find
+from scoring.video.frames import Facts, Opening, Sound
 from tests.helpers.generated_videos import write_film
 from tests.helpers.real_videos import REAL_CLIPS, moving, write_video
 

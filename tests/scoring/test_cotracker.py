@@ -26,10 +26,10 @@ from scoring.cotracker import (
     shown_frames,
     stretches,
 )
-from scoring.frames import Facts, Opening
 from scoring.images import Image
 from scoring.scorer import Measured
 from scoring.settings import Settings
+from scoring.video.frames import Facts, Opening
 from scoring.weights import WeightsError, hash_of
 from tests.helpers.watching import frames_of, measured
 

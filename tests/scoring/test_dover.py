@@ -29,13 +29,13 @@ from scoring.dover import (
     technical_frames,
     whole,
 )
-from scoring.frames import Facts, Opening
 from scoring.images import Image
-from scoring.planned import frame_count
 from scoring.registry import scorers
 from scoring.runners import score_files
 from scoring.scorer import Measured
 from scoring.settings import Settings
+from scoring.video.frame_count import frame_count
+from scoring.video.frames import Facts, Opening
 from scoring.weights import WeightsError, hash_of
 from tests.helpers.real_videos import moving, texture, write_video
 from tests.helpers.watching import frames_of, measured

@@ -21,7 +21,7 @@ from scoring.settings import Settings
 from scoring.sheet import draw
 from scoring.sheet_curves import reach, ticks
 from scoring.sheet_frames import tile
-from scoring.video import Unreadable
+from scoring.video.reading import Unreadable
 from tests.helpers.real_videos import moving, write_video
 
 CUTS = {"avg_movement": 80, "min_movement": 99.9, "avg_resolution": 50, "face_consistency": 80, "jitter": 5}

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.demo.footage import View, seen, stage
-from scoring.centerface import CenterFace, decoded
-from scoring.faces import Face, YuNet, face_backend, face_finder, shared
+from scoring.faces.centerface import CenterFace, decoded
+from scoring.faces.detectors import face_backend, face_finder
+from scoring.faces.face import Face, intersection_over_union
+from scoring.faces.yunet import YuNet
 from scoring.head_formulas import resolution
 from scoring.images import Image
 from scoring.settings import Settings
@@ -56,7 +58,7 @@ def test_the_two_detectors_find_the_same_face(yunet: YuNet, centerface: CenterFa
         (one,), (other,) = yunet.faces(picture), centerface.faces(picture)
         assert one.certain
         assert other.certain
-        assert shared(one.box, other.box) > 0.5
+        assert intersection_over_union(one.box, other.box) > 0.5
         apart = np.linalg.norm(one.points - other.points, axis=1)
         assert apart.max() < NEAR * one.box[2]
 
@@ -136,9 +138,9 @@ def test_yunet_counts_from_seven_tenths(sure: float, certain: bool, doubtful: bo
 @given(boxes, boxes)
 def test_shared_is_a_share(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> None:
     """Between 0 and 1, the same both ways, and 1 for a box with itself."""
-    assert 0 <= shared(one, other) <= 1 + 1e-9
-    assert shared(one, other) == pytest.approx(shared(other, one))
-    assert shared(one, one) == pytest.approx(1)
+    assert 0 <= intersection_over_union(one, other) <= 1 + 1e-9
+    assert intersection_over_union(one, other) == pytest.approx(intersection_over_union(other, one))
+    assert intersection_over_union(one, one) == pytest.approx(1)
 
 
 def test_settings_choose_the_detector_and_its_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.demo.footage import View, seen, stage
-from scoring.faces import Face, Points, YuNet
+from scoring.faces.face import Face, Points
+from scoring.faces.yunet import YuNet
 from scoring.head import head
 from scoring.head_formulas import completeness, face_consistency, movement, orientation, resolution, rotation
 from scoring.images import Image

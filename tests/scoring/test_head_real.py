@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from scipy.stats import spearmanr
 
-from scoring.centerface import CenterFace
 from scoring.crew import Crew
-from scoring.faces import Face
-from scoring.frames import Facts, Frame, Opening
+from scoring.faces.centerface import CenterFace
+from scoring.faces.face import Face
 from scoring.head import head
 from scoring.pose import best_pose
 from scoring.scorer import Column, Measured, Scorer, Watch
 from scoring.settings import Settings
+from scoring.video.frames import Facts, Frame, Opening
 from scoring.weights import CENTERFACE, state
 from tests.helpers.real_videos import CUTS, REAL_CLIPS
 from tests.helpers.shared_fixtures import once

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from app.demo.footage import View, seen, stage
-from scoring.faces import Face, YuNet
+from scoring.faces.face import Face
+from scoring.faces.yunet import YuNet
 from scoring.head import head
 from scoring.images import Image
 from scoring.pose import FACE_MODEL, FivePoints, Pose, angles, best_pose, head_pose, pose_opener, turned

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring.brisque import load_brisque
-from scoring.faces import Face
-from scoring.frames import Facts
+from scoring.faces.face import Face
 from scoring.images import Image
 from scoring.quality import COLUMNS, QualityWatch, face_crop, quality, sampled
 from scoring.quality_formulas import (
@@ -22,6 +21,7 @@ from scoring.quality_formulas import (
     underexposed_share,
 )
 from scoring.settings import Settings
+from scoring.video.frames import Facts
 from tests.helpers.real_videos import texture
 from tests.helpers.watching import finding, frames_of, measured
 

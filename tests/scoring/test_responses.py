@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from scoring.crew import ClipScores, Crew
-from scoring.frames import Facts, Frame
 from scoring.motion import motion
 from scoring.scorer import Measured, Scorer, Watch, nothing_to_load
 from scoring.settings import Settings
+from scoring.video.frames import Facts, Frame
 from tests.helpers.degraded_videos import FPS, FRAMES, VERSIONS, get_ready, scored_versions
 from tests.helpers.real_videos import REAL_CLIPS
 from tests.helpers.shared_fixtures import once

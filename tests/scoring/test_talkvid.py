@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.faces import Face, Points
-from scoring.frames import Facts, Opening
+from scoring.faces.face import Face, Points
 from scoring.head import head
 from scoring.pose import FivePoints
 from scoring.scorer import Measured
 from scoring.settings import Settings
 from scoring.talkvid import TalkVidWatch
+from scoring.video.frames import Facts, Opening
 from tests.helpers.watching import finding, frames_of, measured
 
 WIDTH, HEIGHT = 64, 36

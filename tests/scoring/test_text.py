@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.frames import Facts, Opening
 from scoring.images import Image
 from scoring.registry import scorers
 from scoring.runners import score_files
 from scoring.settings import Settings
 from scoring.text import Boxes, TextWatch, covered_share, text
+from scoring.video.frames import Facts, Opening
 from tests.helpers.real_videos import texture, write_video
 from tests.helpers.watching import frames_of, measured
 

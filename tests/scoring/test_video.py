@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from scoring.crew import Crew
-from scoring.faces import Face
-from scoring.frames import MOTION_WIDTH, Facts, Frame
+from scoring.faces.face import Face
 from scoring.images import Image
 from scoring.motion import motion
 from scoring.settings import Settings
-from scoring.video import GapTooWide, Reading, Unreadable
+from scoring.video.frames import MOTION_WIDTH, Facts, Frame
+from scoring.video.reading import GapTooWide, Reading, Unreadable
 from tests.helpers.real_videos import moving, texture, write_video
 
 

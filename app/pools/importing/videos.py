@@ -12,7 +12,7 @@ from app.pools.importing.batches import Gatherer
 from app.pools.importing.fields import Raw, gathered_raw
 from app.pools.manifest import records_for
 from scoring.locations import find_files, text_of
-from scoring.video import OPENING
+from scoring.video.reading import OPENING
 
 BATCH = 2000
 """Videos whose facts are kept as Python objects at a time."""

@@ -23,7 +23,7 @@ def find(environment: Mapping[str, str] = os.environ) -> Path:
 
     >>> find({"CLIPJURY_FFMPEG": "/nowhere/ffmpeg"})
     Traceback (most recent call last):
-    scoring.ffmpeg.FfmpegMissing: CLIPJURY_FFMPEG names /nowhere/ffmpeg, which is no ffmpeg with libx264.
+    scoring.video.ffmpeg.FfmpegMissing: CLIPJURY_FFMPEG names /nowhere/ffmpeg, which is no ffmpeg with libx264.
     """
     named = environment.get(VARIABLE)
     if named:

@@ -3,17 +3,14 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.faces.face import Face, FaceFinder
 from scoring.images import Image, resized
-
-if TYPE_CHECKING:
-    from scoring.faces import Face, FindFaces
 
 MOTION_WIDTH = 480
 """Width in pixels of the frames that motion is measured on."""
@@ -79,7 +76,7 @@ class Frame:
         index: int,
         time: float,
         second: int | None,
-        find: "FindFaces",
+        find: FaceFinder,
     ) -> None:
         self.index = index
         self.time = time
@@ -116,7 +113,7 @@ class Frame:
         return full if scale >= 1 else resized(full, max(1, round(width * scale)), max(1, round(height * scale)))
 
     @cached_property
-    def faces(self) -> "tuple[Face, ...]":
+    def faces(self) -> tuple[Face, ...]:
         """All faces in `bgr`, in its pixels, the surest first."""
         return self._find(self.bgr)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import av
 
-from scoring.video import OPENING
+from scoring.video.reading import OPENING
 
 CODECS = frozenset({"h264", "vp8", "vp9", "av1"})
 """What browsers play; of these, 8 bits in 4:2:0."""

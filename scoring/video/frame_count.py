@@ -3,8 +3,8 @@
 import av
 import av.error
 
-from scoring.frames import Opening
-from scoring.video import OPENING
+from scoring.video.frames import Opening
+from scoring.video.reading import OPENING
 
 SKIPPED = "Frames were skipped, to save time."
 UNCOUNTED = "The number of frames cannot be found out beforehand."
@@ -18,7 +18,7 @@ def frame_count(opening: Opening) -> int | None:
     if opening.frames is not None:
         return opening.frames
     try:
-        # Only local files, as in `scoring.video`.
+        # Only local files, as in `scoring.video.reading`.
         with av.open(str(opening.path.absolute()), options=OPENING) as container:
             return sum(packet.size > 0 for packet in container.demux(container.streams.video[0])) or None
     except (av.error.FFmpegError, OSError, IndexError):

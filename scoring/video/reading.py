@@ -10,10 +10,10 @@ import av
 import av.error
 import numpy as np
 
-from scoring.faces import Face, FindFaces
-from scoring.frames import Facts, Frame, Opening, Sound
+from scoring.faces.face import Face, FaceFinder
 from scoring.images import Image
 from scoring.locations import text_of
+from scoring.video.frames import Facts, Frame, Opening, Sound
 
 LONGEST = 600
 """Seconds. Clips are short; a longer video is refused, to be split into clips first."""
@@ -51,7 +51,7 @@ class Reading:
         self,
         path: Path,
         *,
-        find: FindFaces = no_faces,
+        find: FaceFinder = no_faces,
         hear: Callable[[Sound], None] | None = None,
         skip: bool = False,
     ) -> None:

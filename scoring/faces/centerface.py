@@ -1,4 +1,4 @@
-"""CenterFace, the second face detector: faces as points on a map, each with its size, its shift and five landmarks."""
+"""CenterFace, the second face detector, for checking YuNet: its network marks the centre of each face on a map."""
 
 import math
 
@@ -6,18 +6,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.faces import DOUBT, OVERLAP, SIDE, Face, shared
+from scoring.faces.face import DOUBT, OVERLAP, SIDE, Face, intersection_over_union
 from scoring.images import Image
 from scoring.weights import Weight, load
 
 CERTAIN = 0.5
-"""From this confidence on (0 to 1) a face counts: the cut of the authors' own example."""
+"""From this confidence on (0 to 1) a face counts: the threshold of the authors' own example."""
 STEP = 32
-"""The network takes pictures whose sides are multiples of this, in pixels."""
+"""Pixels: the network takes pictures whose sides are multiples of this."""
 STRIDE = 4
-"""One place on its maps stands for this many pixels."""
+"""Pixels of the picture, each way, that one cell of a map stands for."""
 OUTPUTS = ("537", "538", "539", "540")
-"""Its four maps, by the names they have in the file: confidence, size, shift, landmarks."""
+"""Names of its four outputs in the file: confidence, size, shift and landmarks."""
 
 Map = NDArray[np.float32]
 
@@ -34,7 +34,7 @@ class CenterFace:
         self._net: cv2.dnn.Net | None = None
 
     def faces(self, bgr: Image) -> tuple[Face, ...]:
-        """All faces in a (height, width, 3) picture with confidence 0.4 or more, the surest first."""
+        """All faces in a picture (height, width, 3) with a confidence of 0.4 or more, the most confident first."""
         height, width = bgr.shape[:2]
         scale = SIDE / max(height, width)
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -48,7 +48,7 @@ class CenterFace:
         return tuple(_scaled(face, width / size[0], height / size[1]) for face in found)
 
     def _net_for(self, size: tuple[int, int]) -> cv2.dnn.Net:
-        # OpenCV 4 computes nonsense once a network has seen a picture of another size; a fresh one costs 20 ms.
+        # OpenCV 4 computes wrong values once a network has seen a picture of another size; a new network costs 20 ms.
         if self._net is None or size != self._size:
             level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
             self._net, self._size = cv2.dnn.readNetFromONNX(self._model), size
@@ -57,11 +57,11 @@ class CenterFace:
 
 
 def decoded(confidence: Map, scales: Map, shifts: Map, landmarks: Map) -> tuple[Face, ...]:
-    """The faces on the network's maps, in pixels of its picture, the surest first, of overlapping ones only the surest.
+    """The faces on the network's maps, in pixels of the picture that it was given, the most confident first.
 
-    `confidence` (1, h, w) in 0..1; `scales` (2, h, w): logarithms of height and width in steps of 4 pixels; `shifts`
-    (2, h, w): of the centre from the middle of its place, y first; `landmarks` (10, h, w): y and x of each of five
-    points in parts of the box's height and width from its upper left corner.
+    Of faces that overlap only the most confident is kept. `confidence` (1, h, w), 0 to 1; `scales` (2, h, w):
+    logarithms of height and width in units of 4 pixels; `shifts` (2, h, w): offset of the centre from the middle of
+    its cell, y first; `landmarks` (10, h, w): y and x of five points as fractions of the box, from its upper left.
     """
     rows, columns = np.nonzero(confidence[0] >= CERTAIN - DOUBT)
     order = np.argsort(-confidence[0, rows, columns], kind="stable")
@@ -71,7 +71,7 @@ def decoded(confidence: Map, scales: Map, shifts: Map, landmarks: Map) -> tuple[
         down, right = shifts[:, row, column].tolist()
         x, y = STRIDE * (column + right + 0.5) - width / 2, STRIDE * (row + down + 0.5) - height / 2
         box = (x, y, width, height)
-        if any(shared(box, face.box) > OVERLAP for face in kept):
+        if any(intersection_over_union(box, face.box) > OVERLAP for face in kept):
             continue
         points = landmarks[:, row, column].astype(np.float64).reshape(5, 2)[:, ::-1] * (width, height) + (x, y)
         kept.append(Face(box, points, float(confidence[0, row, column]), CERTAIN))
@@ -80,4 +80,4 @@ def decoded(confidence: Map, scales: Map, shifts: Map, landmarks: Map) -> tuple[
 
 def _scaled(face: Face, x: float, y: float) -> Face:
     left, top, width, height = face.box
-    return Face((left * x, top * y, width * x, height * y), face.points * (x, y), face.confidence, face.cut)
+    return Face((left * x, top * y, width * x, height * y), face.points * (x, y), face.confidence, face.threshold)
