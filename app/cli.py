@@ -86,7 +86,7 @@ def init(
     from app.pools import pool_files
     from app.raters.invite_list import links as link_lines
     from app.studies import creation, lifecycle, study_file
-    from scoring.pose import best_pose
+    from scoring.head.pose_methods import best_pose
     from scoring.runners import Processes
     from scoring.settings import Settings as ScoringSettings
 

@@ -10,11 +10,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from scoring import talkvid
 from scoring.crew import ClipScores, Crew
 from scoring.faces.face import Face
+from scoring.head import talkvid
+from scoring.head.pose import Pose, PoseFinder, PoseOpener
+from scoring.head.pose_methods import pose_opener
 from scoring.images import Image, resized
-from scoring.pose import OpenPose, Pose, PoseFinder, pose_opener
 from scoring.registry import scorers
 from scoring.scorer import Column, Measured, Scorer, Watch
 from scoring.settings import Settings
@@ -158,7 +159,7 @@ def look_at(path: Path, settings: Settings, cuts: Mapping[str, float], name: str
     """Score a clip with all scorers and keep what the sheet shows. Raises as `explain` does."""
     watches: list[LookWatch] = []
 
-    def begin(open_pose: OpenPose, opening: Opening) -> LookWatch:
+    def begin(open_pose: PoseOpener, opening: Opening) -> LookWatch:
         step = talkvid.step(opening) if settings.talkvid_compat else None
         watches.append(LookWatch(open_pose(), step))
         return watches[-1]

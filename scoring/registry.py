@@ -3,7 +3,7 @@
 from scoring.audio import audio
 from scoring.cotracker import cotracker
 from scoring.dover import dover
-from scoring.head import head
+from scoring.head.head import head
 from scoring.motion import motion
 from scoring.quality import quality
 from scoring.scorer import MakeScorer, Scorer

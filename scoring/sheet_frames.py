@@ -8,8 +8,8 @@ import numpy as np
 from scoring.drawing import ACCENT, ACCENT_SOFT, BODY, INK, LINE, META, MUTED, REJECT, SURFACE, Canvas, number
 from scoring.explain import Explained, Look
 from scoring.faces.face import Face
+from scoring.head.pose import Pose, rotation_matrix
 from scoring.images import Image, resized
-from scoring.pose import Pose, turned
 
 PAD = 12
 """Pixels between a tile's edge and its words."""
@@ -108,7 +108,7 @@ def with_faces(look: Look, width: int, height: int) -> Image:
 
 def _axes(picture: Image, face: Face, pose: Pose, scale: float) -> None:
     """From the nose: the head's right and down as thin lines, its gaze as an arrow, all half as long as the box."""
-    nose, long, turn = face.points[2] * scale, face.box[3] * scale / 2, turned(pose)
+    nose, long, turn = face.points[2] * scale, face.box[3] * scale / 2, rotation_matrix(pose)
     right, down, gaze = (np.rint(nose + axis[:2] * long).astype(int).tolist() for axis in (*turn.T[:2], -turn[:, 2]))
     start = np.rint(nose).astype(int).tolist()
     for colour, more in ((DARK, 4), (SURFACE, 0)):

@@ -174,7 +174,7 @@ def _runner(name: str, jobs: int, scheduler: str | None) -> "Runner":
 def _pose(name: Literal["auto", "points", "mesh"]) -> Literal["points", "mesh"]:
     if name != "auto":
         return name
-    from scoring.pose import best_pose
+    from scoring.head.pose_methods import best_pose
 
     return best_pose()
 

@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 
 from scoring.crew import Crew
-from scoring.head import head
-from scoring.pose import best_pose
+from scoring.head.head import head
+from scoring.head.pose_methods import best_pose
 from scoring.registry import scorers
 from scoring.runners import score_files
 from scoring.settings import Settings

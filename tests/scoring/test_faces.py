@@ -13,7 +13,7 @@ from scoring.faces.centerface import CenterFace, decoded
 from scoring.faces.detectors import face_backend, face_finder
 from scoring.faces.face import Face, intersection_over_union
 from scoring.faces.yunet import YuNet
-from scoring.head_formulas import resolution
+from scoring.head.formulas import resolution
 from scoring.images import Image
 from scoring.settings import Settings
 from scoring.weights import CENTERFACE, PLACE, WeightsError, state

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from app.demo.footage import View, seen, stage
 from scoring.faces.face import Face, Points
 from scoring.faces.yunet import YuNet
-from scoring.head import head
-from scoring.head_formulas import completeness, face_consistency, movement, orientation, resolution, rotation
+from scoring.head.formulas import completeness, face_consistency, movement, orientation, resolution, rotation
+from scoring.head.head import head
+from scoring.head.pose import Pose
+from scoring.head.pose_methods import best_pose
 from scoring.images import Image
-from scoring.pose import Pose, best_pose
 from scoring.scorer import Measured
 from scoring.settings import Settings
 from tests.conftest import need

@@ -10,8 +10,8 @@ from scipy.stats import spearmanr
 from scoring.crew import Crew
 from scoring.faces.centerface import CenterFace
 from scoring.faces.face import Face
-from scoring.head import head
-from scoring.pose import best_pose
+from scoring.head.head import head
+from scoring.head.pose_methods import best_pose
 from scoring.scorer import Column, Measured, Scorer, Watch
 from scoring.settings import Settings
 from scoring.video.frames import Facts, Frame, Opening

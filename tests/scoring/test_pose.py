@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from app.demo.footage import View, seen, stage
 from scoring.faces.face import Face
 from scoring.faces.yunet import YuNet
-from scoring.head import head
+from scoring.head.five_points import FACE_MODEL, FivePoints, head_pose
+from scoring.head.head import head
+from scoring.head.pose import Pose, pose_of, rotation_matrix
+from scoring.head.pose_methods import best_pose, pose_opener
 from scoring.images import Image
-from scoring.pose import FACE_MODEL, FivePoints, Pose, angles, best_pose, head_pose, pose_opener, turned
 from scoring.settings import Settings
 from scoring.weights import PLACE, WeightsError
 from tests.conftest import need
@@ -38,16 +40,16 @@ def has_mesh() -> None:
 
 def points_of(pose: Pose) -> NDArray[np.float64]:
     """The head model's points, turned and seen by a camera in a picture of 640x360."""
-    space = FACE_MODEL @ turned(pose).T + (40, -30, 700)
+    space = FACE_MODEL @ rotation_matrix(pose).T + (40, -30, 700)
     return np.asarray(space[:, :2] / space[:, 2:] * 640 + (320, 180), np.float64)
 
 
 @given(poses)
 def test_angles_undo_turned(pose: Pose) -> None:
     """Pitch, yaw and roll come back from the rotation they make, as long as the face does not look along an axis."""
-    rotation = turned(pose)
+    rotation = rotation_matrix(pose)
     assert rotation @ rotation.T == pytest.approx(np.eye(3), abs=1e-9)
-    assert turned(angles(rotation)) == pytest.approx(rotation, abs=1e-6)
+    assert rotation_matrix(pose_of(rotation)) == pytest.approx(rotation, abs=1e-6)
 
 
 @pytest.mark.parametrize("pose", [Pose(0, 0, 0), Pose(12, 0, 0), Pose(0, -25, 0), Pose(0, 0, 30), Pose(-8, 15, -20)])
@@ -59,9 +61,9 @@ def test_head_pose_finds_the_turn_that_was_put_in(pose: Pose) -> None:
 def test_signs_are_those_that_are_told() -> None:
     """Positive pitch looks down, positive yaw to the left of the picture, positive roll leans clockwise."""
     gaze = np.array([0, 0, -1.0])
-    assert (turned(Pose(20, 0, 0)) @ gaze)[1] > 0
-    assert (turned(Pose(0, 20, 0)) @ gaze)[0] < 0
-    assert (turned(Pose(0, 0, 20)) @ np.array([1.0, 0, 0]))[1] > 0
+    assert (rotation_matrix(Pose(20, 0, 0)) @ gaze)[1] > 0
+    assert (rotation_matrix(Pose(0, 20, 0)) @ gaze)[0] < 0
+    assert (rotation_matrix(Pose(0, 0, 20)) @ np.array([1.0, 0, 0]))[1] > 0
 
 
 def test_points_on_one_spot_are_no_crash() -> None:

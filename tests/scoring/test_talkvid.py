@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring.faces.face import Face, Points
-from scoring.head import head
-from scoring.pose import FivePoints
+from scoring.head.five_points import FivePoints
+from scoring.head.head import head
+from scoring.head.talkvid import TalkVidWatch
 from scoring.scorer import Measured
 from scoring.settings import Settings
-from scoring.talkvid import TalkVidWatch
 from scoring.video.frames import Facts, Opening
 from tests.helpers.watching import finding, frames_of, measured
 

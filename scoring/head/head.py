@@ -1,22 +1,23 @@
-"""Head scores by the formulas of TalkVid (`scoring.head_formulas`), at exact times, from five points per face.
+"""Head scores by the formulas of TalkVid (`scoring.head.formulas`), at exact times, from five points per face.
 
 Everything is measured on one picture per second. A second counts only if exactly one face is found in it; two seconds
 are neighbours only if they follow each other directly. Nothing is made up for the rest: its entries in the series are
 None, `face_consistency` counts it, and a score with no second to stand on is None with its reason.
-`talkvid_compat` measures as TalkVid's own code does instead: see `scoring.talkvid`.
+`talkvid_compat` measures as TalkVid's own code does instead: see `scoring.head.talkvid`.
 """
 
 import math
 from dataclasses import replace
 from functools import partial
 
-from scoring import head_formulas as formulas
 from scoring.faces.detectors import face_backend
 from scoring.faces.face import Face
-from scoring.pose import OpenPose, Pose, PoseFinder, pose_backend, pose_opener
+from scoring.head import formulas
+from scoring.head.pose import Pose, PoseFinder, PoseOpener
+from scoring.head.pose_methods import pose_backend, pose_opener
+from scoring.head.talkvid import TalkVidWatch, as_talkvid
 from scoring.scorer import Column, Measured, Scorer, Watch
 from scoring.settings import Settings
-from scoring.talkvid import TalkVidWatch, as_talkvid
 from scoring.video.frames import Facts, Frame, Opening
 
 PAIRED = ("movement", "rotation")
@@ -91,12 +92,12 @@ class HeadWatch(Watch):
         return Measured(scores, series, reasons)
 
 
-def watch(open_pose: OpenPose, opening: Opening) -> HeadWatch:  # noqa: ARG001 - every watch is given the opening
+def watch(open_pose: PoseOpener, opening: Opening) -> HeadWatch:  # noqa: ARG001 - every watch is given the opening
     """Begin a clip."""
     return HeadWatch(open_pose())
 
 
-def watch_as_talkvid(open_pose: OpenPose, opening: Opening) -> TalkVidWatch:
+def watch_as_talkvid(open_pose: PoseOpener, opening: Opening) -> TalkVidWatch:
     """Begin a clip that is measured as TalkVid's code would."""
     return TalkVidWatch(open_pose(), opening)
 

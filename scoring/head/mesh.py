@@ -12,8 +12,8 @@ from mediapipe.tasks.python import BaseOptions
 from mediapipe.tasks.python.vision import FaceLandmarker, FaceLandmarkerOptions
 
 from scoring.faces.face import Face
+from scoring.head.pose import Pose, pose_of
 from scoring.images import Image, resized
-from scoring.pose import Pose, angles
 
 CROP = 2.0
 """The crop is this many times as large as the longer side of the face's box."""
@@ -59,7 +59,7 @@ class FaceMesh:
         if not found.facial_transformation_matrixes:
             return None
         turn = np.asarray(found.facial_transformation_matrixes[0], np.float64)[:3, :3]
-        return angles(UPRIGHT @ turn @ UPRIGHT)
+        return pose_of(UPRIGHT @ turn @ UPRIGHT)
 
 
 def around(bgr: Image, face: Face) -> Image | None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from scoring.faces.face import Points
-from scoring.pose import Pose
+from scoring.head.pose import Pose
 
 POINT_WORTH = (15.0, 15.0, 40.0, 15.0, 15.0)
 """Completeness: both eyes 30, nose 40, both corners of the mouth 30."""

@@ -18,9 +18,9 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
 
-from scoring import head_formulas as formulas
 from scoring.faces.face import Face
-from scoring.pose import Pose, PoseFinder
+from scoring.head import formulas
+from scoring.head.pose import Pose, PoseFinder
 from scoring.scorer import Column, Measured, Watch
 from scoring.video.frames import Facts, Frame, Opening
 
@@ -48,7 +48,7 @@ def step(opening: Opening) -> int:
 
 
 class TalkVidWatch(Watch):
-    """One clip's head scores under the names of `scoring.head`; series have an entry per sampled frame."""
+    """One clip's head scores under the names of `scoring.head.head`; series have an entry per sampled frame."""
 
     def __init__(self, poses: PoseFinder, opening: Opening) -> None:
         self._poses = poses
