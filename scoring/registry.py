@@ -5,10 +5,10 @@ from scoring.cotracker import cotracker
 from scoring.dover import dover
 from scoring.head.head import head
 from scoring.motion import motion
-from scoring.quality import quality
+from scoring.picture.quality import quality
+from scoring.picture.text import text
 from scoring.scorer import MakeScorer, Scorer
 from scoring.settings import Settings
-from scoring.text import text
 
 SCORERS: tuple[MakeScorer, ...] = (head, quality, motion, audio, text, dover, cotracker)
 """The scorers, in the order of the pool's columns."""

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from scoring.brisque import RATIOS, SHAPES, asymmetric_fit, features, halved, load_brisque, normalised
 from scoring.images import Image
+from scoring.picture.brisque import RATIOS, SHAPES, asymmetric_fit, features, halved, load_brisque, normalised
 from tests.helpers.real_videos import texture
 
 BRISQUE = load_brisque()

@@ -6,11 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.brisque import load_brisque
 from scoring.faces.face import Face
 from scoring.images import Image
-from scoring.quality import COLUMNS, QualityWatch, face_crop, quality, sampled
-from scoring.quality_formulas import (
+from scoring.picture.brisque import load_brisque
+from scoring.picture.formulas import (
     black_bars,
     blockiness,
     colourfulness,
@@ -20,6 +19,7 @@ from scoring.quality_formulas import (
     sharpness,
     underexposed_share,
 )
+from scoring.picture.quality import COLUMNS, QualityWatch, face_crop, quality, sampled
 from scoring.settings import Settings
 from scoring.video.frames import Facts
 from tests.helpers.real_videos import texture

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring.images import Image
+from scoring.picture.text import Boxes, TextWatch, covered_share, text
 from scoring.registry import scorers
 from scoring.runners import score_files
 from scoring.settings import Settings
-from scoring.text import Boxes, TextWatch, covered_share, text
 from scoring.video.frames import Facts, Opening
 from tests.helpers.real_videos import texture, write_video
 from tests.helpers.watching import frames_of, measured
@@ -83,7 +83,7 @@ def test_the_model_comes_with_the_package() -> None:
     """Loading the detector and using it opens no connection, and writes nothing on the terminal."""
     program = (
         "import numpy as np\n"
-        "from scoring.text import text_finder\n"
+        "from scoring.picture.text import text_finder\n"
         "find = text_finder()\n"
         "print(find(np.zeros((90, 160, 3), np.uint8)).shape)\n"
     )
@@ -93,7 +93,7 @@ def test_the_model_comes_with_the_package() -> None:
 
 def test_a_missing_extra_is_a_reason_and_no_failure() -> None:
     """Where RapidOCR cannot be imported there is no detector, and the score is null and says why."""
-    run = offline("sys.modules['rapidocr'] = None\nfrom scoring.text import text_finder\nprint(text_finder())")
+    run = offline("sys.modules['rapidocr'] = None\nfrom scoring.picture.text import text_finder\nprint(text_finder())")
     assert (run.returncode, run.stdout.strip()) == (0, "None")
     watch = TextWatch(None, Opening(Path("a.mp4")))
     for frame in frames_of([texture()]):

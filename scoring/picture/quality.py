@@ -5,11 +5,11 @@ import math
 import cv2
 import numpy as np
 
-from scoring.brisque import Brisque, load_brisque
 from scoring.faces.detectors import face_backend
 from scoring.faces.face import Face
 from scoring.images import Image
-from scoring.quality_formulas import (
+from scoring.picture.brisque import Brisque, load_brisque
+from scoring.picture.formulas import (
     black_bars,
     blockiness,
     colourfulness,
