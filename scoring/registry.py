@@ -4,7 +4,7 @@ from scoring.audio import audio
 from scoring.cotracker import cotracker
 from scoring.dover import dover
 from scoring.head.head import head
-from scoring.motion import motion
+from scoring.motion.motion import motion
 from scoring.picture.quality import quality
 from scoring.picture.text import text
 from scoring.scorer import MakeScorer, Scorer

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring.images import Image, resized
-from scoring.motion import EVERY_FRAME, HALF_SECONDS, MotionWatch, motion
-from scoring.motion_formulas import camera_shake, change, jitter, likeness, longest_freeze, repeats
+from scoring.motion.formulas import camera_shake, change, jitter, likeness, longest_freeze, repeats
+from scoring.motion.motion import EVERY_FRAME, HALF_SECONDS, MotionWatch, motion
+from scoring.motion.tracking import Flow, for_points, for_shift, tracked_ratio
 from scoring.scorer import Measured
 from scoring.settings import Settings
-from scoring.tracking import Flow, for_points, for_shift, tracked_ratio
 from scoring.video.frames import Facts
 from tests.helpers.real_videos import moving, texture
 from tests.helpers.watching import frames_of

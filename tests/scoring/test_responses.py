@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scoring.crew import ClipScores, Crew
-from scoring.motion import motion
+from scoring.motion.motion import motion
 from scoring.scorer import Measured, Scorer, Watch, nothing_to_load
 from scoring.settings import Settings
 from scoring.video.frames import Facts, Frame

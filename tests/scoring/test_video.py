@@ -12,7 +12,7 @@ import pytest
 from scoring.crew import Crew
 from scoring.faces.face import Face
 from scoring.images import Image
-from scoring.motion import motion
+from scoring.motion.motion import motion
 from scoring.settings import Settings
 from scoring.video.frames import MOTION_WIDTH, Facts, Frame
 from scoring.video.reading import GapTooWide, Reading, Unreadable

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from scoring.images import Image, resized
-from scoring.motion_formulas import camera_shake, jitter, likeness, longest_freeze, repeats
+from scoring.motion.formulas import camera_shake, jitter, likeness, longest_freeze, repeats
+from scoring.motion.tracking import FLOW_WIDTH, SHIFT_WIDTH, Flow, for_points, for_shift, tracked_ratio
 from scoring.scorer import Column, Measured, Scorer, Watch
 from scoring.settings import Settings
-from scoring.tracking import FLOW_WIDTH, SHIFT_WIDTH, Flow, for_points, for_shift, tracked_ratio
 from scoring.video.frames import Facts, Frame, Opening
 
 LIKENESS_WIDTH = 120
