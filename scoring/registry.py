@@ -1,6 +1,5 @@
 """Every scorer there is. To add one: write a module in a family's package and name its function in SCORERS."""
 
-from scoring.audio import audio
 from scoring.cotracker import cotracker
 from scoring.dover import dover
 from scoring.head.head import head
@@ -9,6 +8,7 @@ from scoring.picture.quality import quality
 from scoring.picture.text import text
 from scoring.scorer import MakeScorer, Scorer
 from scoring.settings import Settings
+from scoring.sound.audio import audio
 
 SCORERS: tuple[MakeScorer, ...] = (head, quality, motion, audio, text, dover, cotracker)
 """The scorers, in the order of the pool's columns."""

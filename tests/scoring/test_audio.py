@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from scoring.audio import AudioWatch, ClippedRuns, audio
-from scoring.loudness import Meter, integrated, k_weighting, lufs
 from scoring.runners import score_files
 from scoring.scorer import Measured
 from scoring.settings import Settings
+from scoring.sound.audio import AudioWatch, ClippedRuns, audio
+from scoring.sound.loudness import Meter, integrated, k_weighting, lufs
 from scoring.video.ffmpeg import find
 from scoring.video.frames import Facts, Opening, Sound
 from tests.helpers.generated_videos import write_film

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scoring.transcripts import (
+from scoring.sound.transcripts import (
     LARGEST,
     Cue,
     TranscriptError,

@@ -1,6 +1,6 @@
 """What is heard: whether there is sound, its loudness, clipping and silence, and whether someone speaks.
 
-Speech is read from transcripts that the user gives (`scoring.transcripts`); sound alone is not asked for it.
+Speech is read from transcripts that the user gives (`scoring.sound.transcripts`); sound alone is not asked for it.
 Loudness range is left out: EBU Tech 3342 warns against it below a minute.
 """
 
@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.loudness import ABSOLUTE_GATE, BLOCK, LEAST_RATE, PER_SECOND, Meter, Pieces, Powers, integrated, lufs
 from scoring.scorer import Column, Measured, Scorer, Watch
 from scoring.settings import Settings
-from scoring.transcripts import TranscriptError, read_cues, speech_seconds, transcripts_in
+from scoring.sound.loudness import ABSOLUTE_GATE, BLOCK, LEAST_RATE, PER_SECOND, Meter, Pieces, Powers, integrated, lufs
+from scoring.sound.transcripts import TranscriptError, read_cues, speech_seconds, transcripts_in
 from scoring.video.frames import Facts, Opening, Sound
 
 FULL_SCALE = 0.999
