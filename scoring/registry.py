@@ -1,8 +1,8 @@
 """Every scorer there is. To add one: write a module in a family's package and name its function in SCORERS."""
 
-from scoring.cotracker import cotracker
-from scoring.dover import dover
 from scoring.head.head import head
+from scoring.models.cotracker import cotracker
+from scoring.models.dover import dover
 from scoring.motion.motion import motion
 from scoring.picture.quality import quality
 from scoring.picture.text import text

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from scoring.cotracker import (
+from scoring.images import Image
+from scoring.models.cotracker import (
     NO_PACKAGE,
     CotrackerWatch,
     Visible,
@@ -26,7 +27,6 @@ from scoring.cotracker import (
     shown_frames,
     stretches,
 )
-from scoring.images import Image
 from scoring.scorer import Measured
 from scoring.settings import Settings
 from scoring.video.frames import Facts, Opening
@@ -194,7 +194,7 @@ def test_missing_pytorch_is_said_with_its_remedy(tmp_path: Path) -> None:
     program = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from scoring.cotracker import cotracker\n"
+        "from scoring.models.cotracker import cotracker\n"
         "from scoring.settings import Settings\n"
         "sys.modules['torch'] = None\n"
         f"cotracker(Settings(weights=(('cotracker', Path({str(tmp_path / 'c.pth')!r})),))).setup()\n"

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from scoring.dover import (
+from scoring.images import Image
+from scoring.models.dover import (
     FRAGMENT,
     GRID,
     MEAN,
@@ -29,7 +30,6 @@ from scoring.dover import (
     technical_frames,
     whole,
 )
-from scoring.images import Image
 from scoring.registry import scorers
 from scoring.runners import score_files
 from scoring.scorer import Measured
