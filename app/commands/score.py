@@ -201,7 +201,7 @@ def _folder(path: Path) -> Path:
 def _explain(paths: Sequence[str], settings: "Settings", folder: Path) -> int:
     """A sheet for each clip; returns how many clips have none."""
     from app.pools.clip_names import clip_names, file_names
-    from scoring.explain import explain
+    from scoring.explain.explain_clip import explain
     from scoring.locations import LocationError, fetched, find_files, text_of
     from scoring.video.reading import Unreadable
     from scoring.weights import WeightsError

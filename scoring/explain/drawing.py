@@ -1,4 +1,4 @@
-"""A page that is drawn on: smooth lines by OpenCV, text by Pillow in the font it carries, in the product's colours."""
+"""A canvas for contact sheets: lines drawn by OpenCV, text by Pillow with its own font, in the product's colours."""
 
 import unicodedata
 from dataclasses import dataclass, field
@@ -22,20 +22,20 @@ SURFACE: Colour = (255, 255, 255)
 LINE: Colour = (228, 228, 224)
 INK: Colour = (27, 28, 30)
 MUTED: Colour = (98, 100, 106)
-"""5.7 : 1 on the ground."""
+"""Contrast with GROUND: 5.7 : 1."""
 ACCENT: Colour = (59, 91, 219)
 ACCENT_SOFT: Colour = (142, 162, 255)
-"""The accent of the dark theme, which shows on video."""
+"""The accent of the dark theme, which is visible on video."""
 ACCEPT: Colour = (27, 127, 92)
 REJECT: Colour = (179, 64, 58)
 
 BODY, META, HEADING, TITLE = 15, 13, 20, 28
-"""Pixels of the type's sizes."""
+"""Font sizes in pixels."""
 SHIFT = 4
-"""OpenCV takes coordinates in sixteenths of a pixel."""
+"""Binary digits behind the point in the coordinates given to OpenCV: sixteenths of a pixel."""
 
 EXTRA = "©«°±´·»‘’“”…‹›™"
-"""What the font has beyond ASCII."""
+"""The characters beyond ASCII that the font has."""
 INSTEAD = {"−": "-", "–": "-", "—": "-", "×": "x", "≥": ">=", "≤": "<=", "⁄": "/", "ß": "ss"}
 
 Side = Literal["left", "right", "middle"]
@@ -44,7 +44,7 @@ _ANCHORS: dict[Side, str] = {"left": "ls", "right": "rs", "middle": "ms"}
 
 @cache
 def font(size: int) -> ImageFont.FreeTypeFont:
-    """The font that Pillow carries (Aileron, its figures all of one width): pages look alike everywhere."""
+    """The font inside Pillow (Aileron, with figures of equal width), so that sheets look the same on every machine."""
     made = ImageFont.load_default(size)
     assert isinstance(made, ImageFont.FreeTypeFont), "Pillow was built without FreeType"
     return made
@@ -52,7 +52,7 @@ def font(size: int) -> ImageFont.FreeTypeFont:
 
 @cache
 def plain(text: str) -> str:
-    """The text in characters that the font has: without accents, `?` for what it cannot write at all.
+    """The text in characters that the font has: accents are removed, unknown characters become `?`.
 
     >>> plain("naïve 3 − 1 ≥ 2 中")
     'naive 3 - 1 >= 2 ?'
@@ -66,12 +66,12 @@ def _bare(letter: str) -> str:
 
 
 def width_of(text: str, size: int) -> float:
-    """How wide the text will be, in pixels."""
+    """The width of the text in pixels."""
     return font(size).getlength(plain(text))
 
 
 def shortened(text: str, size: int, width: float) -> str:
-    """The text, its end left out if it would be wider than `width` pixels.
+    """The text, truncated with an ellipsis if it is wider than `width` pixels.
 
     >>> shortened("a long name", 15, 60)
     'a long n…'
@@ -100,7 +100,7 @@ def wrapped(text: str, size: int, width: float) -> list[str]:
 
 
 def number(value: float) -> str:
-    """A value in three or four figures.
+    """A value with three or four significant digits.
 
     >>> number(97.92), number(223.1), number(0.9341), number(100), number(0.00042)
     ('97.9', '223', '0.934', '100', '0.00042')
@@ -114,7 +114,7 @@ def number(value: float) -> str:
 
 @dataclass(frozen=True)
 class Words:
-    """Words on a page: where their base line begins, ends or is centred."""
+    """Text on a canvas. `place` is the point at which its baseline begins, ends or is centred, as `side` says."""
 
     text: str
     place: Point
@@ -126,7 +126,7 @@ class Words:
 
 @dataclass
 class Canvas:
-    """A page of so many pixels. Shapes are drawn at once, words when it is finished, so no shape ever covers a word."""
+    """A page of `width` x `height` pixels. Shapes are drawn at once and text at the end, so no shape covers text."""
 
     width: int
     height: int
@@ -146,17 +146,17 @@ class Canvas:
         *,
         strong: bool = False,
     ) -> float:
-        """Words whose base line begins, ends or is centred at `place`. Gives their width in pixels."""
+        """Write text whose baseline begins, ends or is centred at `place`; return its width in pixels."""
         self.words.append(Words(plain(text), place, size, colour, side, strong))
         return width_of(text, size)
 
     def picture(self, rgb: Image, left: int, top: int) -> None:
-        """A picture (height, width, 3) with its upper left corner at that place."""
+        """Draw a picture (height, width, 3) with its upper left corner at (`left`, `top`)."""
         height, width = rgb.shape[:2]
         self._pixels[top : top + height, left : left + width] = rgb
 
     def box(self, left: float, top: float, width: float, height: float, fill: Colour, radius: int = 0) -> None:
-        """A filled rectangle, its corners rounded."""
+        """Draw a filled rectangle with corners of `radius` pixels."""
         x0, y0, x1, y1 = round(left), round(top), round(left + width), round(top + height)
         if not radius:
             self._pixels[y0:y1, x0:x1] = fill
@@ -168,32 +168,32 @@ class Canvas:
                 self.dot((x, y), radius, fill)
 
     def line(self, start: Point, end: Point, colour: Colour, thick: int = 1) -> None:
-        """A smooth line."""
+        """Draw an anti-aliased line, `thick` pixels wide."""
         cv2.line(self._pixels, _fine(start), _fine(end), colour, thick, cv2.LINE_AA, SHIFT)
 
     def dashes(self, start: Point, end: Point, colour: Colour) -> None:
-        """A level line of dashes, 5 pixels each."""
+        """Draw a horizontal dashed line; each dash is 5 pixels long."""
         x = start[0]
         while x < end[0]:
             self.line((x, start[1]), (min(x + 5, end[0]), start[1]), colour)
             x += 9
 
     def curve(self, points: list[Point], colour: Colour, thick: int = 2) -> None:
-        """A smooth line through points."""
+        """Draw an anti-aliased line through points."""
         path: NDArray[np.int32] = np.array([_fine(point) for point in points], np.int32)
         cv2.polylines(self._pixels, [path], False, colour, thick, cv2.LINE_AA, SHIFT)
 
     def dot(self, place: Point, radius: float, colour: Colour, thick: int = -1) -> None:
-        """A disc, or a ring if `thick` is given."""
+        """Draw a disc, or a ring if `thick` (pixels) is given."""
         cv2.circle(self._pixels, _fine(place), round(radius * (1 << SHIFT)), colour, thick, cv2.LINE_AA, SHIFT)
 
     def shape(self, points: list[Point], colour: Colour) -> None:
-        """A filled polygon."""
+        """Draw a filled polygon."""
         path: NDArray[np.int32] = np.array([_fine(point) for point in points], np.int32)
         cv2.fillPoly(self._pixels, [path], colour, cv2.LINE_AA, SHIFT)
 
     def mark(self, passed: bool, place: Point, size: float = 10) -> None:
-        """A check or a cross, in the colours of accepting and rejecting, its lower left corner at `place`."""
+        """Draw a green check or a red cross with its lower left corner at `place`."""
         x, y = place
         if passed:
             self.curve([(x, y - size * 0.4), (x + size * 0.35, y - size * 0.05), (x + size, y - size * 0.8)], ACCEPT)
@@ -202,7 +202,7 @@ class Canvas:
             self.line((x + 1, y - size * 0.8), (x + size - 1, y), REJECT, 2)
 
     def finished(self) -> Pictures.Image:
-        """The page with its words."""
+        """The page with its text, as an image."""
         page = Pictures.fromarray(self._pixels)
         pen = ImageDraw.Draw(page)
         for words in self.words:

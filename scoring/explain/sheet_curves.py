@@ -1,11 +1,11 @@
-"""Curves on a contact sheet: one series each, over the seconds of the clip, with its worst point and its cuts."""
+"""Curves on a contact sheet: one per series, over the seconds of the clip, with its worst point and thresholds."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
-from scoring.drawing import (
+from scoring.explain.drawing import (
     ACCENT,
     BODY,
     INK,
@@ -19,18 +19,19 @@ from scoring.drawing import (
     shortened,
     width_of,
 )
-from scoring.explain import Explained
+from scoring.explain.explanation import Explanation
 from scoring.scorer import Column, Scorer
 
 CURVE, LEFT, BELOW, PAD = 90, 56, 30, 14
-"""Pixels: the curve's height, and what lies between it and the panel's left, lower and other edges."""
+"""Pixels: the height of the curve, and its distance from the panel's left, lower and other edges."""
 FAR = 4.0
-"""A cut further off than this many times the range of the values is named, not drawn: it would flatten the curve."""
+"""A threshold further away than this many times the range of the values is named but not drawn: it would flatten
+the curve."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """From values `low`..`high` to places `start`..`end` in pixels."""
+    """A linear scale from values `low` to `high` to positions `start` to `end` in pixels."""
 
     low: float
     high: float
@@ -38,7 +39,7 @@ class Scale:
     end: float
 
     def at(self, value: float) -> float:
-        """The place of a value.
+        """The position of a value in pixels.
 
         >>> Scale(0, 10, 100, 200).at(2.5)
         125.0
@@ -47,7 +48,7 @@ class Scale:
 
 
 def ticks(low: float, high: float, most: int = 4) -> list[float]:
-    """At most so many round values within a range, evenly apart by 1, 2 or 5 times a power of ten.
+    """At most `most` round values within a range, evenly spaced by 1, 2 or 5 times a power of ten.
 
     >>> ticks(91.3, 99.2)
     [92.0, 94.0, 96.0, 98.0]
@@ -61,22 +62,22 @@ def ticks(low: float, high: float, most: int = 4) -> list[float]:
     return [round(index * step, 10) for index in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
-def reach(values: list[float], cuts: list[float]) -> tuple[float, float]:
-    """The range that the curve is drawn in: that of its values and of the cuts not far from them, with some air.
+def axis_range(values: list[float], thresholds: list[float]) -> tuple[float, float]:
+    """The range of the vertical axis: that of the values and of the thresholds near them, with a margin.
 
-    >>> reach([96.0, 98.0], [60.0])
+    >>> axis_range([96.0, 98.0], [60.0])
     (95.7, 98.3)
     """
     low, high = min(values), max(values)
     span = max(high - low, 0.02 * max(abs(low), abs(high)), 1e-3)
-    near = [cut for cut in cuts if low - FAR * span <= cut <= high + FAR * span]
+    near = [threshold for threshold in thresholds if low - FAR * span <= threshold <= high + FAR * span]
     low, high = min(low, *near, high), max(low, *near, high)
     air = max(0.15 * (high - low), (span - (high - low)) / 2)
     return round(low - air, 9), round(high + air, 9)
 
 
-def cuts_of(explained: Explained, column: Column) -> list[tuple[float, str]]:
-    """The cuts that concern a series, each with its words."""
+def thresholds_of(explanation: Explanation, column: Column) -> list[tuple[float, str]]:
+    """The thresholds of the scores that summarise a series, each with its label."""
     bound = "at most" if column.direction == "lower" else "at least"
     names = {
         column.name: "",
@@ -84,33 +85,33 @@ def cuts_of(explained: Explained, column: Column) -> list[tuple[float, str]]:
         f"min_{column.name}": "worst ",
         f"max_{column.name}": "worst ",
     }
-    found = [(explained.cuts[name], word) for name, word in names.items() if name in explained.cuts]
-    return [(cut, f"{word}{bound} {number(cut)}") for cut, word in found]
+    found = [(explanation.thresholds[name], word) for name, word in names.items() if name in explanation.thresholds]
+    return [(threshold, f"{word}{bound} {number(threshold)}") for threshold, word in found]
 
 
-def height(cuts: Mapping[str, float]) -> int:
-    """Pixels of a panel: a line more where there are cuts to name."""
-    return 172 + 18 * bool(cuts)
+def height(thresholds: Mapping[str, float]) -> int:
+    """Height of a panel in pixels; thresholds to name need one more line."""
+    return 172 + 18 * bool(thresholds)
 
 
 def panel(
-    canvas: Canvas, explained: Explained, scorer: Scorer, column: Column, left: int, top: int, width: int
+    canvas: Canvas, explanation: Explanation, scorer: Scorer, column: Column, left: int, top: int, width: int
 ) -> None:
-    """One series, its upper left corner at that place; series without any value are not for drawing."""
-    series = explained.result.series[column.name]
-    times = explained.times(scorer, len(series))
+    """Draw one series with its upper left corner at (`left`, `top`). The series must have at least one value."""
+    series = explanation.result.series[column.name]
+    times = explanation.times(scorer, len(series))
     known = [(time, value) for time, value in zip(times, series, strict=True) if value is not None]
-    cuts = cuts_of(explained, column)
-    tall = height(explained.cuts)
-    low, high = reach([value for _, value in known], [cut for cut, _ in cuts])
-    x = Scale(0, max(times[-1], explained.facts.duration), left + LEFT, left + width - PAD)
+    thresholds = thresholds_of(explanation, column)
+    tall = height(explanation.thresholds)
+    low, high = axis_range([value for _, value in known], [threshold for threshold, _ in thresholds])
+    x = Scale(0, max(times[-1], explanation.facts.duration), left + LEFT, left + width - PAD)
     y = Scale(low, high, top + tall - BELOW, top + tall - CURVE - BELOW)
     canvas.box(left - 1, top - 1, width + 2, tall + 2, LINE, 5)
     canvas.box(left, top, width, tall, SURFACE, 4)
     _axes(canvas, x, y, [value for _, value in known])
-    for cut, _ in cuts:
-        if y.low <= cut <= y.high:
-            canvas.dashes((x.start, round(y.at(cut))), (x.end, round(y.at(cut))), REJECT)
+    for threshold, _ in thresholds:
+        if y.low <= threshold <= y.high:
+            canvas.dashes((x.start, round(y.at(threshold))), (x.end, round(y.at(threshold))), REJECT)
     for present, run in groupby(zip(times, series, strict=True), lambda entry: entry[1] is not None):
         if present:
             points = [(x.at(time), y.at(value)) for time, value in run if value is not None]
@@ -118,8 +119,8 @@ def panel(
             for point in points if len(series) <= 60 or len(points) == 1 else ():
                 canvas.dot(point, 2.6, INK)
     said, colour = f"{number(known[0][1])} throughout", MUTED
-    worst = explained.worst(scorer, column)
-    if worst and column.name in explained.worst_places:
+    worst = explanation.worst(scorer, column)
+    if worst and column.name in explanation.worst_places:
         canvas.dot((x.at(worst.time), y.at(worst.value)), 6, SURFACE)
         canvas.dot((x.at(worst.time), y.at(worst.value)), 4.5, ACCENT)
         extreme = "highest" if column.direction == "lower" else "lowest"
@@ -130,9 +131,9 @@ def panel(
     unit = f" ({column.units})" if column.units else ""
     room = width - PAD * 3 - width_of(said, META)
     canvas.text(shortened(f"{column.name}{unit}", BODY, room), (left + PAD, top + 28), BODY, strong=True)
-    beyond = [not y.low <= cut <= y.high for cut, _ in cuts]
+    beyond = [not y.low <= threshold <= y.high for threshold, _ in thresholds]
     notes = [" (beyond this range)" if out and not all(beyond) else "" for out in beyond]
-    words = ", ".join(words + note for (_, words), note in zip(cuts, notes, strict=True))
+    words = ", ".join(words + note for (_, words), note in zip(thresholds, notes, strict=True))
     words += " (beyond this range)" if beyond and all(beyond) else ""
     canvas.text(words, (left + PAD, top + 47), META, MUTED)
 
