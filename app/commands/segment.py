@@ -35,10 +35,12 @@ def segment(
     only what is missing.
     """
     from app.pools import segmenting
-    from scoring.segments import Cutting
+    from scoring.segmenting.scenes import SegmentSettings
 
     try:
-        cutting = Cutting(content or None, histogram or None, shortest, None if longest in (0, inf) else longest)
+        cutting = SegmentSettings(
+            content or None, histogram or None, shortest, None if longest in (0, inf) else longest
+        )
     except ValueError as error:
         raise AppError(str(error), "See: clipjury segment --help") from error
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())

@@ -13,10 +13,10 @@ from app.pools.clip_names import file_names
 from app.pools.manifest import NAME as MANIFEST
 from app.pools.manifest import Record, Value, records_for
 from app.pools.pool_files import clip_names
-from scoring.cuts import Way, cut
 from scoring.locations import text_of
 from scoring.runners import find_videos
-from scoring.segments import Cutting, Footage, Part, clips, scenes, watch
+from scoring.segmenting.cutting import CutMethod, write_segment
+from scoring.segmenting.scenes import Footage, Segment, SegmentSettings, clip_segments, find_cuts, scenes
 from scoring.video.reading import Unreadable
 
 STATE = "segments.json"
@@ -59,7 +59,7 @@ class _Row(BaseModel):
     end_time: float
     end_frame: int
     durations: str
-    cut: Way
+    cut: CutMethod
     info: dict[str, Value] = Field(default_factory=dict)
 
 
@@ -85,7 +85,7 @@ class _State(BaseModel):
 def segment(
     paths: Sequence[Path],
     folder: Path,
-    cutting: Cutting,
+    cutting: SegmentSettings,
     on_step: Callable[[str, float], None] | None = None,
 ) -> SegmentSummary:
     """Cut videos, and those in folders, into clips in `folder`, beside a manifest that scoring reads.
@@ -117,7 +117,7 @@ def segment(
 class _Work:
     """One folder of clips while it is being filled."""
 
-    def __init__(self, folder: Path, cutting: Cutting, on_step: Callable[[str, float], None]) -> None:
+    def __init__(self, folder: Path, cutting: SegmentSettings, on_step: Callable[[str, float], None]) -> None:
         self.folder, self.cutting, self._on_step = folder, cutting, on_step
         self.made = 0
         folder.mkdir(parents=True, exist_ok=True)
@@ -154,13 +154,13 @@ class _Work:
         self._note(full, video)
 
     def _watched(self, path: Path, video: _Video) -> Footage:
-        footage = watch(path, self.cutting, lambda share: self._on_step(f"{path.name}: looking for cuts", share))
+        footage = find_cuts(path, self.cutting, lambda share: self._on_step(f"{path.name}: looking for cuts", share))
         found = scenes(footage)
         video.seconds, video.scenes = float(footage.time(footage.frames)), len(found)
         return footage
 
     def _cut_all(self, footage: Footage, video: _Video, source: str, record: Record) -> None:
-        parts = clips(footage, self.cutting)
+        parts = clip_segments(footage, self.cutting)
         for number, part in enumerate(parts, start=1):
             self._on_step(f"{footage.path.name}: cutting", (number - 1) / len(parts))
             clip = f"{video.name}_{number:04d}"
@@ -168,7 +168,7 @@ class _Work:
             if not (row and self._is_there(clip) and (row.start_frame, row.end_frame) == (part.start, part.end)):
                 target = self.folder / f"{clip}.mp4"
                 try:
-                    chosen = cut(footage, part, target)
+                    chosen = write_segment(footage, part, target)
                 except Unreadable as error:
                     raise Unreadable(f"Clip {number} of {len(parts)}: {error}") from error
                 self._add(_row(footage, part, clip, source, record, chosen))
@@ -250,7 +250,7 @@ class _Work:
         return rows
 
 
-def _row(footage: Footage, part: Part, clip: str, source: str, record: Record, chosen: Way) -> _Row:
+def _row(footage: Footage, part: Segment, clip: str, source: str, record: Record, chosen: CutMethod) -> _Row:
     width, height = footage.width, footage.height
     if chosen == "encode":
         width, height = width // 2 * 2, height // 2 * 2
@@ -271,7 +271,7 @@ def _row(footage: Footage, part: Part, clip: str, source: str, record: Record, c
     )
 
 
-def _steps(videos: Sequence[_Video], cutting: Cutting) -> tuple[Step, ...]:
+def _steps(videos: Sequence[_Video], cutting: SegmentSettings) -> tuple[Step, ...]:
     read = [video for video in videos if video.seconds]
     raw = sum(video.seconds for video in read)
     kept = sum(video.kept_seconds for video in read)

@@ -17,13 +17,13 @@ from app.errors import AppError
 from app.pools.clip_names import file_names
 from app.pools.manifest import records_for
 from app.pools.segmenting import SegmentSummary, segment
-from scoring.cuts import cut, way
-from scoring.segments import Cutting, Footage, Part, clips, scenes, watch
+from scoring.segmenting.cutting import method_for, write_segment
+from scoring.segmenting.scenes import Footage, Segment, SegmentSettings, clip_segments, find_cuts, scenes
 from scoring.video.reading import Unreadable
 from tests.helpers.generated_videos import decoded, heard, pitch, same, scene, write_film
 from tests.helpers.real_videos import write_sound
 
-SHORT = Cutting(shortest=1.0, longest=None)
+SHORT = SegmentSettings(shortest=1.0, longest=None)
 
 
 @pytest.fixture(scope="module")
@@ -35,67 +35,78 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def footage(film: Path) -> Footage:
-    return watch(film, SHORT)
+    return find_cuts(film, SHORT)
 
 
 def test_cuts_are_found_at_the_very_frame(footage: Footage) -> None:
     """Every frame is in one scene; a scene opens with its very first one."""
     assert footage.cuts == [50, 70, 150]
-    assert scenes(footage) == [Part(0, 50), Part(50, 70), Part(70, 150), Part(150, 190)]
+    assert scenes(footage) == [Segment(0, 50), Segment(50, 70), Segment(70, 150), Segment(150, 190)]
     assert (footage.width, footage.height, footage.fps, footage.time(190)) == (320, 180, 25, Fraction(38, 5))
 
 
-@pytest.mark.parametrize("only", [Cutting(content=None), Cutting(histogram=None)], ids=["histogram", "content"])
-def test_each_detector_works_alone(film: Path, only: Cutting) -> None:
+@pytest.mark.parametrize(
+    "only", [SegmentSettings(content=None), SegmentSettings(histogram=None)], ids=["histogram", "content"]
+)
+def test_each_detector_works_alone(film: Path, only: SegmentSettings) -> None:
     """Either finds the cuts between long scenes by itself, and without both nothing is cut."""
-    assert {50, 150} <= set(watch(film, only).cuts)
-    assert watch(film, Cutting(content=None, histogram=None)).cuts == []
+    assert {50, 150} <= set(find_cuts(film, only).cuts)
+    assert find_cuts(film, SegmentSettings(content=None, histogram=None)).cuts == []
 
 
 def test_short_scenes_are_dropped(footage: Footage) -> None:
     """A scene of exactly the shortest length stays, one that is a frame too short goes."""
-    assert clips(footage, Cutting(shortest=1.6, longest=None)) == [Part(0, 50), Part(70, 150), Part(150, 190)]
-    assert clips(footage, Cutting(shortest=1.61, longest=None)) == [Part(0, 50), Part(70, 150)]
+    assert clip_segments(footage, SegmentSettings(shortest=1.6, longest=None)) == [
+        Segment(0, 50),
+        Segment(70, 150),
+        Segment(150, 190),
+    ]
+    assert clip_segments(footage, SegmentSettings(shortest=1.61, longest=None)) == [Segment(0, 50), Segment(70, 150)]
 
 
 def test_long_scenes_are_divided_evenly() -> None:
     """Pieces of one scene are alike to the frame, none is over the limit, none is lost; key frames nearby are taken."""
     footage = Footage(Path("a.mp4"), "h264", Fraction(1, 30), list(range(5001)), [1000], 320, 180)
-    parts = clips(footage, Cutting())
-    assert parts == [Part(0, 1000), Part(1000, 2334), Part(2334, 3667), Part(3667, 5000)]
-    assert clips(footage, Cutting(longest=None)) == [Part(0, 1000), Part(1000, 5000)]
+    parts = clip_segments(footage, SegmentSettings())
+    assert parts == [Segment(0, 1000), Segment(1000, 2334), Segment(2334, 3667), Segment(3667, 5000)]
+    assert clip_segments(footage, SegmentSettings(longest=None)) == [Segment(0, 1000), Segment(1000, 5000)]
     keyed = Footage(
         Path("a.mp4"), "h264", Fraction(1, 30), list(range(5001)), [1000], 320, 180, keys={2400: 0, 3300: 0}
     )
-    assert clips(keyed, Cutting()) == [Part(0, 1000), Part(1000, 2400), Part(2400, 3667), Part(3667, 5000)]
+    assert clip_segments(keyed, SegmentSettings()) == [
+        Segment(0, 1000),
+        Segment(1000, 2400),
+        Segment(2400, 3667),
+        Segment(3667, 5000),
+    ]
 
 
 def test_a_part_between_key_frames_is_copied_bit_by_bit(film: Path, footage: Footage, tmp_path: Path) -> None:
     """Decoded frames are equal to the source's, all of them, from time 0."""
-    part = Part(0, 70)
-    assert cut(footage, part, tmp_path / "a.mp4") == "copy"
+    part = Segment(0, 70)
+    assert write_segment(footage, part, tmp_path / "a.mp4") == "copy"
     whole, _ = decoded(film)
     pictures, times = decoded(tmp_path / "a.mp4")
     assert np.array_equal(pictures, whole[:70])
     assert times == pytest.approx([number / 25 for number in range(70)])
 
 
-@pytest.mark.parametrize("part", [Part(50, 70), Part(70, 149), Part(71, 190), Part(150, 190)])
-def test_any_other_part_is_encoded_to_the_frame(film: Path, footage: Footage, tmp_path: Path, part: Part) -> None:
+@pytest.mark.parametrize("part", [Segment(50, 70), Segment(70, 149), Segment(71, 190), Segment(150, 190)])
+def test_any_other_part_is_encoded_to_the_frame(film: Path, footage: Footage, tmp_path: Path, part: Segment) -> None:
     """The same frames in the same order, none lost, none doubled, at the same distance in time."""
-    chosen = cut(footage, part, tmp_path / "a.mp4")
+    chosen = write_segment(footage, part, tmp_path / "a.mp4")
     whole, _ = decoded(film)
     pictures, times = decoded(tmp_path / "a.mp4")
     assert same(pictures, whole[part.start : part.end])
     assert times == pytest.approx([number / 25 for number in range(part.end - part.start)], abs=1e-3)
     if chosen == "copy":
-        assert part == Part(70, 149)
+        assert part == Segment(70, 149)
         assert np.array_equal(pictures, whole[70:149])
 
 
 def test_a_part_that_ends_amid_frames_that_need_each_other_is_not_copied(footage: Footage) -> None:
     """With B-frames some ends can be copied and some cannot: a copy is a whole run in the order of decoding."""
-    ways = [way(footage, Part(0, end)) for end in range(1, 70)]
+    ways = [method_for(footage, Segment(0, end)) for end in range(1, 70)]
     assert set(ways) == {"copy", "encode"}
     for end, chosen in enumerate(ways, start=1):
         run = footage.decoding[:end]
@@ -106,10 +117,10 @@ def test_a_part_that_ends_amid_frames_that_need_each_other_is_not_copied(footage
 def test_the_first_part_is_copied_whole_out_of_any_container(tmp_path: Path, sound: str | None, name: str) -> None:
     """Matroska states no decoding times, and the first packets, the key frame among them, come without."""
     film = write_film(tmp_path / name, [*scene(1, 50), *scene(2, 50)], keys=(0, 50), sound=sound)
-    footage = watch(film, SHORT)
-    part = Part(0, 50)
+    footage = find_cuts(film, SHORT)
+    part = Segment(0, 50)
     assert footage.decoding[:50] != sorted(footage.decoding[:50]), "no B-frames: nothing is shown"
-    assert cut(footage, part, tmp_path / "a.mp4") == "copy"
+    assert write_segment(footage, part, tmp_path / "a.mp4") == "copy"
     pictures, times = decoded(tmp_path / "a.mp4")
     assert np.array_equal(pictures, decoded(film)[0][:50])
     assert times == pytest.approx([number / 25 for number in range(50)], abs=0.002)
@@ -119,22 +130,22 @@ def test_the_first_part_is_copied_whole_out_of_any_container(tmp_path: Path, sou
 def test_pixels_keep_their_shape(tmp_path: Path, turn: int) -> None:
     """Of a video whose pixels are no squares, encoded parts are as wide as copied ones."""
     film = write_film(tmp_path / "film.mp4", scene(1, 30), sound=None, turn=turn, shape=Fraction(16, 11))
-    footage = watch(film, SHORT)
+    footage = find_cuts(film, SHORT)
     shapes = []
-    for part, way_ in ((Part(0, 30), "copy"), (Part(5, 30), "encode")):
-        assert cut(footage, part, tmp_path / "a.mp4") == way_
+    for part, way_ in ((Segment(0, 30), "copy"), (Segment(5, 30), "encode")):
+        assert write_segment(footage, part, tmp_path / "a.mp4") == way_
         with av.open(str(tmp_path / "a.mp4")) as container:
             shapes.append(container.streams.video[0].sample_aspect_ratio)
     assert shapes == [Fraction(16, 11), Fraction(11, 16) if turn else Fraction(16, 11)]
 
 
 @pytest.mark.parametrize("sound", ["aac", "libopus"])
-@pytest.mark.parametrize("part", [Part(100, 200), Part(115, 215)], ids=["copied", "encoded"])
-def test_sound_stays_with_the_picture(tmp_path: Path, sound: str, part: Part) -> None:
+@pytest.mark.parametrize("part", [Segment(100, 200), Segment(115, 215)], ids=["copied", "encoded"])
+def test_sound_stays_with_the_picture(tmp_path: Path, sound: str, part: Segment) -> None:
     """The tone that rises each second rises at the same place of the clip, whether sound is copied or encoded."""
     film = write_film(tmp_path / "film.mkv", [*scene(1, 100), *scene(2, 150)], keys=(0, 100, 200), sound=sound)
-    footage = watch(film, SHORT)
-    assert cut(footage, part, tmp_path / "a.mp4") == ("copy" if part.start == 100 else "encode")
+    footage = find_cuts(film, SHORT)
+    assert write_segment(footage, part, tmp_path / "a.mp4") == ("copy" if part.start == 100 else "encode")
     begin = part.start / 25
     for second in (0.1, 1.05, 2.1, 3.1) if part.start == 100 else (0.05, 0.5, 1.5, 3.5):
         assert pitch(tmp_path / "a.mp4", second) == pytest.approx(300 + 100 * int(begin + second), abs=8)
@@ -148,21 +159,21 @@ def test_frames_of_changing_length_keep_their_times(tmp_path: Path) -> None:
     """A video with a variable frame rate is cut without moving a frame, and its scenes are measured in time."""
     times = [number + (number > 20) * 30 for number in range(60)]
     film = write_film(tmp_path / "film.mkv", [*scene(1, 30), *scene(2, 30)], times=times, sound=None)
-    footage = watch(film, SHORT)
+    footage = find_cuts(film, SHORT)
     assert footage.cuts == [30]
-    assert float(footage.seconds(Part(0, 30))) == pytest.approx(60 / 25, abs=0.002)
-    assert cut(footage, Part(10, 60), tmp_path / "a.mp4") == "encode"
+    assert float(footage.seconds(Segment(0, 30))) == pytest.approx(60 / 25, abs=0.002)
+    assert write_segment(footage, Segment(10, 60), tmp_path / "a.mp4") == "encode"
     _, shown = decoded(tmp_path / "a.mp4")
     assert shown == pytest.approx([(time - 10) / 25 for time in times[10:]], abs=0.002)
 
 
-@pytest.mark.parametrize(("part", "chosen"), [(Part(0, 30), "copy"), (Part(5, 30), "encode")])
-def test_a_video_filmed_upright_stays_upright(tmp_path: Path, part: Part, chosen: str) -> None:
+@pytest.mark.parametrize(("part", "chosen"), [(Segment(0, 30), "copy"), (Segment(5, 30), "encode")])
+def test_a_video_filmed_upright_stays_upright(tmp_path: Path, part: Segment, chosen: str) -> None:
     """A phone's rotation is kept in a copy and carried out in an encoded part."""
     film = write_film(tmp_path / "film.mp4", scene(1, 30), turn=90, sound=None)
-    footage = watch(film, SHORT)
+    footage = find_cuts(film, SHORT)
     assert (footage.width, footage.height) == (180, 320)
-    assert cut(footage, part, tmp_path / "a.mp4") == chosen
+    assert write_segment(footage, part, tmp_path / "a.mp4") == chosen
     with av.open(str(tmp_path / "a.mp4")) as container:
         frame = next(container.decode(video=0))
         picture = frame.to_ndarray(format="bgr24")
@@ -188,21 +199,21 @@ def test_what_is_no_video_is_refused_in_plain_words(film: Path, tmp_path: Path) 
     for name, (content, reason) in faults.items():
         (tmp_path / name).write_bytes(content)
         with pytest.raises(Unreadable, match=reason):
-            watch(tmp_path / name, SHORT)
+            find_cuts(tmp_path / name, SHORT)
     with pytest.raises(Unreadable, match="only sound"):
-        watch(write_sound(tmp_path / "sound.mp4"), SHORT)
+        find_cuts(write_sound(tmp_path / "sound.mp4"), SHORT)
     pictures = [*scene(1, 50), *scene(2, 50)]
     mkv = write_film(tmp_path / "film.mkv", pictures, keys=(0, 50), sound=None).read_bytes()
     (tmp_path / "torn.mkv").write_bytes(mkv[: len(mkv) // 2])
     with pytest.raises(Unreadable, match=r"breaks off: \d\.\d of 4\.0 s"):
-        watch(tmp_path / "torn.mkv", SHORT)
+        find_cuts(tmp_path / "torn.mkv", SHORT)
 
 
 def test_limits_that_contradict_each_other_are_refused() -> None:
     """Thresholds have a range; halves of a long scene must not be too short to keep."""
     for wrong in ({"content": 300.0}, {"histogram": 1.5}, {"longest": 9.0}, {"shortest": -1.0}):
         with pytest.raises(ValueError, match=r"threshold|shortest|longest"):
-            Cutting(**wrong)
+            SegmentSettings(**wrong)
 
 
 @pytest.fixture
@@ -305,7 +316,7 @@ def test_clips_of_different_making_do_not_mix(videos: Path, tmp_path: Path) -> N
     clips = tmp_path / "clips"
     segment([videos], clips, SHORT)
     with pytest.raises(AppError, match=r"other settings \(shortest 1\.0\)"):
-        segment([videos], clips, Cutting(shortest=1.5, longest=None))
+        segment([videos], clips, SegmentSettings(shortest=1.5, longest=None))
     write_film(videos / "film.mp4", scene(1, 40))
     with pytest.raises(AppError, match="has changed"):
         segment([videos], clips, SHORT)

@@ -1,4 +1,4 @@
-"""Cutting parts out of a video to the frame: copied where the stream allows it, else encoded anew."""
+"""Writing segments of a video as files of their own: copied where the stream allows it, else encoded."""
 
 import os
 from collections.abc import Iterable
@@ -10,78 +10,88 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.segments import Footage, Part, plain_words
+from scoring.segmenting.scenes import Footage, Segment, unreadable_errors
 from scoring.video.packets import DecodingTimes, Upright, is_lying, shape_of
 from scoring.video.reading import OPENING, Unreadable
 
-Way = Literal["copy", "encode"]
+CutMethod = Literal["copy", "encode"]
 
 PICTURES = frozenset({"h264", "hevc", "av1", "vp9"})
-"""Codecs that are copied into MP4 as they are."""
+"""Picture codecs that are copied into MP4 unchanged."""
 SOUNDS = frozenset({"aac", "mp3"})
+"""Sound codecs that are copied unchanged."""
 QUALITY = {"crf": "18", "preset": "veryfast"}
-"""For parts that are encoded anew: hard to tell from what they were made of."""
+"""Options of the H.264 encoder: the result is hard to tell from its source."""
 LATE = Fraction(2)
-"""Seconds of packets read past the end of a part, for sound that lies behind its pictures in the file."""
+"""Seconds read past the end of a segment, for sound that the file stores after its pictures."""
 JITTER = Fraction(1, 50)
-"""Seconds by which sound may be off before silence is put in or samples are left out."""
+"""Seconds by which sound may be out of step before silence is inserted or samples are dropped."""
 
 
-def way(footage: Footage, part: Part) -> Way:
-    """How a part can be cut. Copied, if its packets begin with a key frame and follow each other in the order of
-    decoding without a stranger in between: then no frame in it can need one outside of it.
+def method_for(footage: Footage, segment: Segment) -> CutMethod:
+    """How a segment can be written: copied or encoded.
+
+    It is copied if its packets begin with a key frame and are consecutive in decoding order: then no frame in it can
+    depend on a frame outside.
 
     >>> stamps, order = [0, 1, 2, 3, 4, 5, 6], [0, 3, 1, 2, 4, 5]
     >>> footage = Footage(Path("a"), "h264", Fraction(1, 25), stamps, [], 320, 180, order, {0: -1, 4: 3})
-    >>> way(footage, Part(0, 4)), way(footage, Part(0, 3)), way(footage, Part(1, 4))
+    >>> method_for(footage, Segment(0, 4)), method_for(footage, Segment(0, 3)), method_for(footage, Segment(1, 4))
     ('copy', 'encode', 'encode')
     """
-    inside = footage.stamps[part.start : part.end]
+    inside = footage.stamps[segment.start : segment.end]
     if footage.codec not in PICTURES or inside[0] not in footage.keys:
         return "encode"
     first = footage.decoding.index(inside[0])
     return "copy" if sorted(footage.decoding[first : first + len(inside)]) == inside else "encode"
 
 
-def cut(footage: Footage, part: Part, target: Path) -> Way:
-    """Write a part as MP4 with its sound; the file appears complete or not at all. Gives how its pictures were made.
+def write_segment(footage: Footage, segment: Segment, target: Path) -> CutMethod:
+    """Write a segment as MP4 with its sound; return how its pictures were made.
 
-    Sound in AAC or MP3 is copied from the first packet that begins in the part, any other is encoded. Metadata is left
-    behind. Raises Unreadable if the video cannot be read any more or the file cannot be written.
+    The file appears complete or not at all. Sound in AAC or MP3 is copied from the first packet that begins in the
+    segment, other sound is encoded. Metadata is not copied. Raises Unreadable if the video can no longer be read or
+    the file cannot be written.
     """
-    chosen = way(footage, part)
+    method = method_for(footage, segment)
     half = target.with_name(f".{target.name}.{os.getpid()}.part")
     source = str(footage.path.absolute())
     try:
         with (
-            plain_words(),
+            unreadable_errors(),
             av.open(source, options=OPENING) as given,
             av.open(str(half), "w", format="mp4", options={"movflags": "+faststart"}) as made,
         ):
-            written = _transfer(given, made, footage, part, chosen)
-        if written != part.end - part.start:
-            raise Unreadable(f"Only {written} of {part.end - part.start} frames could be cut out of it.")
+            written = _transfer(given, made, footage, segment, method)
+        if written != segment.end - segment.start:
+            raise Unreadable(f"Only {written} of {segment.end - segment.start} frames could be cut out of it.")
         half.replace(target)
     finally:
         half.unlink(missing_ok=True)
-    return chosen
+    return method
 
 
 def _transfer(
-    given: av.container.InputContainer, made: av.container.OutputContainer, footage: Footage, part: Part, chosen: Way
+    given: av.container.InputContainer,
+    made: av.container.OutputContainer,
+    footage: Footage,
+    segment: Segment,
+    method: CutMethod,
 ) -> int:
-    """Read the part once, pictures and sound together; gives the number of frames written."""
-    start, end = (footage.stamps[frame] * footage.tick for frame in (part.start, part.end))
+    """Read the segment once, pictures and sound together; return the number of frames written."""
+    start, end = (footage.stamps[frame] * footage.tick for frame in (segment.start, segment.end))
     picture = given.streams.video[0]
     sound = next(iter(given.streams.audio), None)
-    frames: _Copied | _Pictures = (
-        _Copied(made, picture, start, end) if chosen == "copy" else _Pictures(made, picture, footage, start, end)
+    frames: _PacketCopier | _PictureEncoder = (
+        _PacketCopier(made, picture, start, end)
+        if method == "copy"
+        else _PictureEncoder(made, picture, footage, start, end)
     )
-    hearing: _Copied | _Sounds | None = None
+    hearing: _PacketCopier | _SoundEncoder | None = None
     if sound is not None:
         copied = sound.codec_context.name in SOUNDS
-        hearing = _Copied(made, sound, start, end) if copied else _Sounds(made, sound, start, end)
-    before = max((key for key in footage.keys if key <= footage.stamps[part.start]), default=None)
+        hearing = _PacketCopier(made, sound, start, end) if copied else _SoundEncoder(made, sound, start, end)
+    before = max((key for key in footage.keys if key <= footage.stamps[segment.start]), default=None)
     if before is not None and (decoding := footage.keys[before]) is not None:
         given.seek(decoding, stream=picture)
     for packet in given.demux([stream for stream in (picture, sound) if stream]):
@@ -98,8 +108,8 @@ def _transfer(
     return frames.written
 
 
-class _Copied:
-    """Packets of one stream that begin between two times (in s), moved so that the part begins at 0."""
+class _PacketCopier:
+    """Copies the packets of one stream that begin between two times (in s), shifted so that the segment begins at 0."""
 
     def __init__(
         self,
@@ -127,7 +137,7 @@ class _Copied:
     def _put(self, packet: "av.Packet[av.stream.Stream]") -> None:
         assert packet.dts is not None
         assert packet.pts is not None
-        # What is decoded after the end is shown after the end too.
+        # A packet that is decoded after the end is also shown after the end.
         self.done = self.done or packet.dts >= self._last
         if self._first <= packet.pts < self._last:
             packet.pts -= self._shift
@@ -137,11 +147,11 @@ class _Copied:
             self.written += 1
 
     def finish(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: no packet is held back."""
 
 
-class _Pictures:
-    """Frames shown between two times (in s), upright and with even sides, as H.264."""
+class _PictureEncoder:
+    """Encodes the frames shown between two times (in s) as H.264, upright and with even width and height."""
 
     def __init__(
         self,
@@ -172,7 +182,7 @@ class _Pictures:
             self._encode(packet.decode())
 
     def finish(self) -> None:
-        """Write what the encoder holds back."""
+        """Write the frames that the encoder still holds."""
         self._made.mux(self._stream.encode(None))
 
     def _encode(self, frames: Iterable[object]) -> None:
@@ -193,8 +203,8 @@ class _Pictures:
             self.written += 1
 
 
-class _Sounds:
-    """Samples heard between two times (in s), as AAC. Gaps become silence, so that sound and picture stay together."""
+class _SoundEncoder:
+    """Encodes the sound between two times (in s) as AAC. Gaps become silence, to keep sound and picture in step."""
 
     def __init__(
         self, made: av.container.OutputContainer, stream: av.AudioStream, start: Fraction, end: Fraction
@@ -213,7 +223,7 @@ class _Sounds:
             self._encode(packet.decode())
 
     def finish(self) -> None:
-        """Write what the resampler and the encoder hold back."""
+        """Write the samples that the resampler and the encoder still hold."""
         if not self.done:
             self._encode([None])
         self._made.mux(self._stream.encode(None))
@@ -226,7 +236,7 @@ class _Sounds:
                 self._place(np.asarray(piece.to_ndarray(), np.float32), round(time * self._rate))
 
     def _place(self, samples: NDArray[np.float32], place: int) -> None:
-        """Write samples that belong `place` samples after the start."""
+        """Write samples that belong `place` samples after the start of the segment."""
         off = place - self.written
         if abs(off) <= JITTER * self._rate and self.written:
             off = 0
