@@ -87,7 +87,7 @@ def init(
     from app.raters.invite_list import links as link_lines
     from app.studies import creation, lifecycle, study_file
     from scoring.head.pose_methods import best_pose
-    from scoring.runners import Processes
+    from scoring.runners.local import Processes
     from scoring.settings import Settings as ScoringSettings
 
     settings, how = load(), ScoringSettings(pose=best_pose())

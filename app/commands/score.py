@@ -15,8 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from app.errors import AppError
 
 if TYPE_CHECKING:
-    from scoring.crew import ClipScores
-    from scoring.runners import Runner
+    from scoring.pipeline import ClipScores
+    from scoring.runners.score_files import Runner
     from scoring.settings import Settings
 
 out = Console(highlight=False, soft_wrap=True)
@@ -162,7 +162,7 @@ def _runner(name: str, jobs: int, scheduler: str | None) -> "Runner":
     if name == "local":
         if scheduler is not None:
             raise AppError("A scheduler is for --runner dask.", "Add --runner dask, or leave --scheduler away.")
-        from scoring.runners import Processes
+        from scoring.runners.local import Processes
 
         # In a process of its own even with one: a file that crashes the decoder must not end the run.
         return Processes(jobs)

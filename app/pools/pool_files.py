@@ -16,7 +16,7 @@ from app.pools.clip_names import clip_names
 from app.pools.scoring import ScoreSummary, score_to_pool
 from app.pools.table import KEY, read_record
 from scoring.locations import is_remote
-from scoring.parts import FACTS, SERIES
+from scoring.runners.part_files import FACTS, SERIES
 
 __all__ = ["FACTS", "KEY", "SERIES", "Pool", "ScoreSummary", "clip_names", "read_pool", "score_to_pool"]
 

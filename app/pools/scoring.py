@@ -19,7 +19,6 @@ from app.pools.clip_names import clip_names
 from app.pools.lock import PoolLock
 from app.pools.manifest import records_for
 from app.pools.table import KEY, ROWS_PER_GROUP, Earlier, Making, compose, foreign, listed, read_record, record_of
-from scoring.crew import ClipScores
 from scoring.locations import (
     LocationError,
     Place,
@@ -36,10 +35,12 @@ from scoring.locations import (
     tidy,
     written,
 )
-from scoring.parts import SUFFIX, frame_of, identity_of, read_parts, row_of, schema_of, signature_of
+from scoring.pipeline import ClipScores
 from scoring.registry import scorers
-from scoring.runners import Clip, Runner, Team, Work, local
 from scoring.runners.dask_cluster import ClusterError
+from scoring.runners.part_files import SUFFIX, frame_of, identity_of, read_parts, row_of, schema_of, signature_of
+from scoring.runners.score_files import Runner, local_runner
+from scoring.runners.work import ClipFile, ScorerSelection, Work
 from scoring.settings import Settings
 from scoring.weights import WeightsError
 
@@ -69,7 +70,7 @@ def score_to_pool(
     jobs: int = 1,
     runner: Runner | None = None,
     settings: Settings = Settings(),  # noqa: B008 - frozen
-    team: Team = scorers,
+    scorers: ScorerSelection = scorers,
     retry_failed: bool = False,
     prune: bool = False,
     on_clip: Callable[[int, int, ClipScores], None] | None = None,
@@ -95,10 +96,10 @@ def score_to_pool(
                 f"There are no videos in {where}.", "Name a folder with .mp4 files, or the files themselves."
             )
         with PoolLock(place).held() as lock:
-            pool = _Pool(place, lock, settings, team, prune=prune)
+            pool = _Pool(place, lock, settings, scorers, prune=prune)
             pool.plan(files, paths)
             waiting = pool.take_up(retry_failed=retry_failed)
-            scored = pool.fill(waiting, runner or local(jobs), on_clip)
+            scored = pool.fill(waiting, runner or local_runner(jobs), on_clip)
             pool.tidy()
             return ScoreSummary(len(files), pool.failed(), time.monotonic() - began, scored)
 
@@ -109,16 +110,18 @@ class _Pool:
     `rows` are in the file, `found` were left in parts by another run, `fresh` come from this one.
     """
 
-    def __init__(self, output: str, lock: PoolLock, settings: Settings, team: Team, *, prune: bool) -> None:
-        made = team(settings)
+    def __init__(
+        self, output: str, lock: PoolLock, settings: Settings, scorers: ScorerSelection, *, prune: bool
+    ) -> None:
+        made = scorers(settings)
         self.output, self.lock, self.prune = output, lock, prune
         self.settings = settings
         self.making = Making(made, signature_of(made, settings))
         self.parts = f"{output if is_remote(output) else Path(output).absolute()}.parts"
-        self.work = Work(settings, self.parts, team, self.making.signature)
+        self.work = Work(settings, self.parts, scorers, self.making.signature)
         self.earlier = _earlier(output)
         self.frame = self.earlier.frame
-        self.clips: list[Clip] = []
+        self.clips: list[ClipFile] = []
         self.table = pl.DataFrame()
         self.rows = pl.DataFrame(schema=schema_of(made))
         self.found: list[pl.DataFrame] = []
@@ -133,11 +136,11 @@ class _Pool:
         for file, medium in zip(files, media, strict=True):
             place = file.place if is_remote(file.place) else os.path.abspath(file.place)  # noqa: PTH100 - many
             near = beside.get(name_of(file.place).rpartition(".")[0], ())
-            self.clips.append(Clip(place, medium, identity_of(medium, file, self.making.signature, near)))
+            self.clips.append(ClipFile(place, medium, identity_of(medium, file, self.making.signature, near)))
         records = records_for([file.place for file in files], paths)
         self.table = listed(names, media, [clip.identity for clip in self.clips], records, self.making)
 
-    def take_up(self, *, retry_failed: bool) -> list[Clip]:
+    def take_up(self, *, retry_failed: bool) -> list[ClipFile]:
         """Find what is finished, in the pool and in parts that a killed run left; gives the clips that are not."""
         tidy(self.parts)
         if "identity" in self.frame.columns:
@@ -154,7 +157,7 @@ class _Pool:
         return [clip for clip in self.clips if clip.identity not in done]
 
     def fill(
-        self, waiting: Sequence[Clip], runner: Runner, on_clip: Callable[[int, int, ClipScores], None] | None
+        self, waiting: Sequence[ClipFile], runner: Runner, on_clip: Callable[[int, int, ClipScores], None] | None
     ) -> int:
         """Score what is waiting, and write the pool now and then and at the end; gives the number of clips scored."""
         done = len(self.clips) - len(waiting)

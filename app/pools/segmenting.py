@@ -13,8 +13,7 @@ from app.pools.clip_names import file_names
 from app.pools.manifest import NAME as MANIFEST
 from app.pools.manifest import Record, Value, records_for
 from app.pools.pool_files import clip_names
-from scoring.locations import text_of
-from scoring.runners import find_videos
+from scoring.locations import find_videos, text_of
 from scoring.segmenting.cutting import CutMethod, write_segment
 from scoring.segmenting.scenes import Footage, Segment, SegmentSettings, clip_segments, find_cuts, scenes
 from scoring.video.reading import Unreadable

@@ -17,7 +17,7 @@ from app.pools.scanning import metadata, said, scan_pool
 from app.pools.table import LAST, PERCENTILE, read_record
 from scoring.filters import Filter, chain
 from scoring.locations import is_remote, name_of, plain
-from scoring.parts import FACTS
+from scoring.runners.part_files import FACTS
 
 BINS = 48
 """Bins of a histogram; drawn narrower, neighbours are put together."""

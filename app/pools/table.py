@@ -9,7 +9,7 @@ import polars as pl
 
 from app import __version__
 from app.pools.manifest import Record
-from scoring.parts import FACTS, SERIES, TIMES, schema_of
+from scoring.runners.part_files import FACTS, SERIES, TIMES, schema_of
 from scoring.scorer import Column, Scorer
 
 KEY = "clipjury"

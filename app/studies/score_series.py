@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
-from scoring.parts import SERIES
+from scoring.runners.part_files import SERIES
 
 SUMMARIES = ("avg_", "min_", "max_", "mean_")
 """Prefixes of scores that summarise a per-second series."""

@@ -11,13 +11,13 @@ from typing import Any
 
 import cv2
 
-from scoring.crew import Crew
 from scoring.explain.explanation import Explanation, SampledFrame
 from scoring.explain.sheet import draw
 from scoring.head import talkvid
 from scoring.head.pose import PoseFinder, PoseOpener
 from scoring.head.pose_methods import pose_opener
 from scoring.images import resized
+from scoring.pipeline import Pipeline
 from scoring.registry import scorers
 from scoring.scorer import Column, Measured, Scorer, Watch
 from scoring.settings import Settings
@@ -100,7 +100,7 @@ def explanation_of(path: Path, settings: Settings, thresholds: Mapping[str, floa
     count = Column(NAME, "frames looked at", "none")
     made = tuple(scorers(settings))
     looking = Scorer(NAME, "1", "", (count,), lambda: pose_opener(settings), begin)
-    result = Crew(settings, (*made, looking)).score(path)
+    result = Pipeline(settings, (*made, looking)).score(path)
     if result.error or result.facts is None:
         raise Unreadable(result.error)
     if result.scores.pop(NAME) is None:

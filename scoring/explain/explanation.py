@@ -7,10 +7,10 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from scoring.crew import ClipScores
 from scoring.faces.face import Face
 from scoring.head.pose import Pose
 from scoring.images import Image
+from scoring.pipeline import ClipScores
 from scoring.scorer import Column, Scorer
 from scoring.settings import Settings
 from scoring.video.frames import Facts

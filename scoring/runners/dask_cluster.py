@@ -1,4 +1,4 @@
-"""Scoring on a Dask cluster: the same scorers, unchanged, on machines that see the same files."""
+"""Scoring on a Dask cluster: the same scorers, on machines that can read the same files."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -6,26 +6,27 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
-from scoring.crew import ClipScores
-from scoring.runners.work import Clip, Work, crashed, score_clip
+from scoring.pipeline import ClipScores
+from scoring.runners.work import ClipFile, Work, crashed, score_clip
 
 AHEAD = 5_000
-"""Clips the scheduler holds at once: enough for any cluster, however long the list."""
+"""Clips that the scheduler holds at once: enough for any cluster, and little memory for any list."""
 PATIENCE = 20
 """Seconds to wait for a scheduler to answer."""
 RETRIES = 2
-"""Further tries of a clip whose part could not be written."""
+"""Further tries of a clip whose part file could not be written."""
 NO_DASK = "Scoring on a cluster needs Dask: pip install 'clipjury[dask]'"
 
 
 class ClusterError(Exception):
-    """There is no cluster to score on; the message says why."""
+    """There is no cluster to score on. The message gives the reason."""
 
 
 class DaskCluster:
-    """A cluster by the address of its scheduler; without one, `jobs` worker processes on this machine.
+    """A Dask cluster, given by the address of its scheduler; without one, `jobs` worker processes on this machine.
 
-    A worker that dies costs its clips another try elsewhere. Raises ClusterError without Dask, or when nobody answers.
+    If a worker dies, its clips are tried again elsewhere. `patience` is in seconds. Raises ClusterError if Dask is not
+    installed or no scheduler answers.
     """
 
     def __init__(self, scheduler: str | None = None, *, jobs: int = 1, patience: float = PATIENCE) -> None:
@@ -33,8 +34,8 @@ class DaskCluster:
         self.jobs = jobs
         self.patience = patience
 
-    def map(self, clips: Sequence[Clip], work: Work) -> Iterator[tuple[Clip, ClipScores]]:
-        """See Runner."""
+    def map(self, clips: Sequence[ClipFile], work: Work) -> Iterator[tuple[ClipFile, ClipScores]]:
+        """Score every clip; see `Runner.map`."""
         with self._client() as client:
             yield from _results(client, deque(clips), work)
 
@@ -58,22 +59,22 @@ class DaskCluster:
 
 
 def _distributed() -> Any:
-    """Dask's library: an extra, and mostly without types."""
+    """The library of Dask, which is an extra and mostly without types."""
     try:
         return import_module("distributed")
     except ImportError as error:
         raise ClusterError(NO_DASK) from error
 
 
-def _results(client: Any, waiting: deque[Clip], work: Work) -> Iterator[tuple[Clip, ClipScores]]:
+def _results(client: Any, waiting: deque[ClipFile], work: Work) -> Iterator[tuple[ClipFile, ClipScores]]:
     distributed = _distributed()
-    running: dict[str, Clip] = {}
+    running: dict[str, ClipFile] = {}
     done = distributed.as_completed()
 
     def hand_out() -> None:
         while waiting and len(running) < AHEAD:
             clip = waiting.popleft()
-            # Keys say what is made: a run that is taken up again finds what the cluster is still at.
+            # Keys name the result: a run that is resumed finds the clips that the cluster is still scoring.
             key = f"clipjury-{clip.identity}-{work.parts}"
             future = client.submit(score_clip, clip, work, key=key, retries=RETRIES)
             running[future.key] = clip

@@ -1,4 +1,4 @@
-"""Scoring on this machine, in this process or in others beside it."""
+"""Scoring on this machine: in this process, or in several worker processes."""
 
 import os
 import threading
@@ -9,46 +9,50 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 
-from scoring.crew import ClipScores
-from scoring.runners.work import Clip, Work, crashed, new_crew, prepare, score_clip, score_with
+from scoring.pipeline import ClipScores
+from scoring.runners.work import ClipFile, Work, crashed, new_pipeline, prepare, score_clip, score_with
 
 AHEAD = 2
-"""Clips handed to a process at once: the next one lies ready when it ends the first."""
+"""Clips handed to a process at once: the next is ready when the first is finished."""
 TRIES = 2
-"""A clip on which so many processes died is given up."""
+"""A clip on which this many processes died is given up."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""Environment variables with the number of threads of numerical libraries."""
 
 
-class Here:
-    """One clip after the other in this process, in order. A decoder that crashes takes it along."""
+class InProcess:
+    """Scores one clip after the other in this process, in order. A crash of the decoder ends the process."""
 
-    def map(self, clips: Sequence[Clip], work: Work) -> Iterator[tuple[Clip, ClipScores]]:
-        """See Runner."""
-        crew = new_crew(work)
+    def map(self, clips: Sequence[ClipFile], work: Work) -> Iterator[tuple[ClipFile, ClipScores]]:
+        """Score every clip; see `Runner.map`."""
+        pipeline = new_pipeline(work)
         for clip in clips:
-            yield clip, score_with(crew, clip, work)
+            yield clip, score_with(pipeline, clip, work)
 
 
 class Processes:
-    """`jobs` processes of one thread each, which load the models once; the death of one costs its clip a second try."""
+    """Scores clips in `jobs` processes of one thread each, which load the models once.
+
+    If a process dies, its clip is tried once more in a new one. Raises ValueError for `jobs` < 1.
+    """
 
     def __init__(self, jobs: int) -> None:
         if jobs < 1:
             raise ValueError(f"jobs must be 1 or more, not {jobs}")
         self.jobs = jobs
 
-    def map(self, clips: Sequence[Clip], work: Work) -> Iterator[tuple[Clip, ClipScores]]:
-        """See Runner."""
+    def map(self, clips: Sequence[ClipFile], work: Work) -> Iterator[tuple[ClipFile, ClipScores]]:
+        """Score every clip; see `Runner.map`."""
         waiting = deque(clips)
         workers = [_Worker(work) for _ in range(min(self.jobs, len(clips)))]
         try:
             while True:
                 for worker in workers:
                     worker.take(waiting)
-                heads = [worker.head for worker in workers if worker.busy]
-                if not heads:
+                pending = [worker.next_result for worker in workers if worker.busy]
+                if not pending:
                     return
-                wait(heads, return_when=FIRST_COMPLETED)
+                wait(pending, return_when=FIRST_COMPLETED)
                 for worker in workers:
                     yield from worker.finished()
         finally:
@@ -57,36 +61,36 @@ class Processes:
 
 
 class _Worker:
-    """A process, the clips handed to it, the first of which it is at, and how often it died of that one."""
+    """A worker process, the clips handed to it (it scores the first), and how often it died on the first."""
 
     def __init__(self, work: Work) -> None:
         self._work = work
-        self._queue: deque[tuple[Clip, Future[ClipScores]]] = deque()
+        self._queue: deque[tuple[ClipFile, Future[ClipScores]]] = deque()
         self._deaths = 0
         self._start()
 
     @property
     def busy(self) -> bool:
-        """It has a clip."""
+        """True if it has a clip to score."""
         return bool(self._queue)
 
     @property
-    def head(self) -> Future[ClipScores]:
-        """The result it will give next."""
+    def next_result(self) -> Future[ClipScores]:
+        """The result that it will give next."""
         return self._queue[0][1]
 
-    def take(self, waiting: deque[Clip]) -> None:
-        """Hand it clips."""
+    def take(self, waiting: deque[ClipFile]) -> None:
+        """Hand it clips of `waiting`, up to AHEAD."""
         while waiting and len(self._queue) < AHEAD:
             self._hand(waiting.popleft())
 
-    def finished(self) -> Iterator[tuple[Clip, ClipScores]]:
-        """The results it has ready. If the process died, a new one goes on with the same clips."""
-        while self._queue and self.head.done():
+    def finished(self) -> Iterator[tuple[ClipFile, ClipScores]]:
+        """The results that are ready. If the process died, a new process continues with the same clips."""
+        while self._queue and self.next_result.done():
             clip = self._queue[0][0]
             try:
                 self._ready.result()
-                result = self.head.result()
+                result = self.next_result.result()
             except BrokenProcessPool:
                 self._deaths += 1
                 clips = [clip for clip, _ in self._queue]
@@ -107,10 +111,10 @@ class _Worker:
                 yield clip, result
 
     def stop(self) -> None:
-        """End the process, when it has ended the clip it is at."""
+        """End the process after the clip that it is scoring."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _hand(self, clip: Clip) -> None:
+    def _hand(self, clip: ClipFile) -> None:
         try:
             self._queue.append((clip, self._pool.submit(score_clip, clip, self._work)))
         except BrokenProcessPool as error:
@@ -131,7 +135,7 @@ def _get_ready(work: Work) -> None:
 
 
 def _end_with_parent() -> None:
-    """A process whose parent was killed would wait for clips for ever."""
+    """End this process with its parent: if the parent is killed, it would wait for clips for ever."""
     parent = parent_process()
     if parent is not None:
         parent.join()
@@ -140,7 +144,7 @@ def _end_with_parent() -> None:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Processes started meanwhile compute with one thread: libraries read these variables when they are loaded."""
+    """Give processes started in the block one thread: libraries read these variables when they are loaded."""
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))
     try:

@@ -1,24 +1,25 @@
-"""What a worker does with a clip, wherever it runs: fetch it, score it, write its part."""
+"""What a worker does with one clip, on whatever machine it runs: fetch the file, score it, write its part file."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 
-from scoring.crew import ClipScores, Crew, failed
+from scoring import registry
 from scoring.locations import LocationError, fetched, is_remote
-from scoring.parts import write_part
-from scoring.registry import scorers
+from scoring.pipeline import ClipScores, Pipeline, failed
+from scoring.runners.part_files import write_part
 from scoring.scorer import Scorer
 from scoring.settings import Settings
 
-Team = Callable[[Settings], tuple[Scorer, ...]]
-"""Gives the scorers of a run: `scoring.registry.scorers` or another function of a module, which workers can import."""
+ScorerSelection = Callable[[Settings], tuple[Scorer, ...]]
+"""Gives the scorers of a run. A function of a module, such as `scoring.registry.scorers`, so that workers can import
+it."""
 
 
 @dataclass(frozen=True)
-class Clip:
-    """A video to score: `place` is its path or address, `media` what its pool calls it, `identity` names its part."""
+class ClipFile:
+    """A video: `place` is its path or address, `media` is what its pool calls it, `identity` names its part."""
 
     place: str
     media: str = ""
@@ -27,63 +28,65 @@ class Clip:
 
 @dataclass(frozen=True)
 class Work:
-    """What every worker of a run must know: settings, scorers, the folder that takes the parts (None: none), and the
-    signature of settings and scorers: it changes when a model file does.
+    """What every worker of a run must know.
+
+    `parts` is the folder for part files (None: write none). `signature` is that of settings and scorers: it changes
+    when a model file does.
     """
 
     settings: Settings
     parts: str | None = None
-    team: Team = scorers
+    scorers: ScorerSelection = registry.scorers
     signature: str = ""
 
 
-_crews: dict[tuple[Settings, Team, str], Crew] = {}
-"""In a worker process: its crew, set up once for a run. A cluster's worker outlives runs, and holds the last one's."""
+_pipelines: dict[tuple[Settings, ScorerSelection, str], Pipeline] = {}
+"""In a worker process: the pipeline of the latest run. A worker of a cluster outlives runs."""
 _one_at_a_time = Lock()
-"""Models and OpenCV's number of threads belong to a process: it scores one clip at a time, whatever its threads."""
+"""Models and OpenCV's number of threads belong to a process, so it scores one clip at a time."""
 
 
-def prepare(work: Work) -> Crew:
-    """This worker process's crew. Raises WeightsError if a model file is missing or wrong."""
-    key = (work.settings, work.team, work.signature)
-    if key not in _crews:
-        _crews.clear()
-        _crews[key] = new_crew(work)
-    return _crews[key]
+def prepare(work: Work) -> Pipeline:
+    """The pipeline of this worker process, loaded once per run. Raises WeightsError if a model file is missing."""
+    key = (work.settings, work.scorers, work.signature)
+    if key not in _pipelines:
+        _pipelines.clear()
+        _pipelines[key] = new_pipeline(work)
+    return _pipelines[key]
 
 
-def new_crew(work: Work) -> Crew:
-    """A crew for one run. Raises WeightsError."""
-    return Crew(work.settings, work.team(work.settings))
+def new_pipeline(work: Work) -> Pipeline:
+    """A pipeline for one run. Raises WeightsError if a model file is missing or wrong."""
+    return Pipeline(work.settings, work.scorers(work.settings))
 
 
-def score_clip(clip: Clip, work: Work) -> ClipScores:
-    """In a worker process: score one clip and, if parts are wanted, write its part. Done twice it is the same part."""
+def score_clip(clip: ClipFile, work: Work) -> ClipScores:
+    """In a worker process: score one clip and, if wanted, write its part file. Repeating it gives the same file."""
     with _one_at_a_time:
-        crew = prepare(work)
-    return score_with(crew, clip, work)
+        pipeline = prepare(work)
+    return score_with(pipeline, clip, work)
 
 
-def score_with(crew: Crew, clip: Clip, work: Work) -> ClipScores:
-    """Score one clip and, if parts are wanted, write its part."""
+def score_with(pipeline: Pipeline, clip: ClipFile, work: Work) -> ClipScores:
+    """Score one clip with a loaded pipeline and, if wanted, write its part file."""
     try:
         with fetched(clip.place) as path, _one_at_a_time:
-            result = crew.score(path)
+            result = pipeline.score(path)
     except LocationError as error:
-        result = failed(Path(clip.place), str(error), crew.scorers)
+        result = failed(Path(clip.place), str(error), pipeline.scorers)
     if is_remote(clip.place):
         result = replace(result, path=Path(clip.place))
     return kept(clip, work, result)
 
 
-def crashed(clip: Clip, work: Work) -> ClipScores:
-    """The result of a clip on which worker processes die."""
+def crashed(clip: ClipFile, work: Work) -> ClipScores:
+    """The result of a clip on which worker processes die, written to its part file if wanted."""
     why = "The decoder or a scorer crashed on this file."
-    return kept(clip, work, failed(Path(clip.place), why, work.team(work.settings)))
+    return kept(clip, work, failed(Path(clip.place), why, work.scorers(work.settings)))
 
 
-def kept(clip: Clip, work: Work, result: ClipScores) -> ClipScores:
-    """The result, written as a part if parts are wanted."""
+def kept(clip: ClipFile, work: Work, result: ClipScores) -> ClipScores:
+    """Write a result to its part file if part files are wanted; return the result."""
     if work.parts is not None:
-        write_part(work.parts, clip.identity, clip.media, result, work.team(work.settings))
+        write_part(work.parts, clip.identity, clip.media, result, work.scorers(work.settings))
     return result

@@ -17,11 +17,11 @@ import av
 import cv2
 import numpy as np
 
-from scoring.crew import Crew
 from scoring.head.head import head
 from scoring.head.pose_methods import best_pose
+from scoring.pipeline import Pipeline
 from scoring.registry import scorers
-from scoring.runners import score_files
+from scoring.runners.score_files import score_files
 from scoring.settings import Settings
 from tests.helpers.real_videos import CUTS, REAL_CLIPS, texture, write_video
 
@@ -35,8 +35,8 @@ import sys
 from pathlib import Path
 from scoring.registry import scorers
 from scoring.settings import Settings
-from scoring.crew import Crew
-result = Crew(Settings(), scorers()).score(Path(sys.argv[1]))
+from scoring.pipeline import Pipeline
+result = Pipeline(Settings(), scorers()).score(Path(sys.argv[1]))
 assert result.error is None, result.error
 print(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
 """
@@ -75,11 +75,11 @@ def _time(clips: Sequence[Path]) -> None:
     skipping = Settings(skip_nonreference=True)
     ways: dict[str, Callable[[Path], object]] = {
         "decoding alone": _decode,
-        "all scorers": Crew(Settings(), scorers()).score,
-        "all, frames skipped": Crew(skipping, scorers(skipping)).score,
+        "all scorers": Pipeline(Settings(), scorers()).score,
+        "all, frames skipped": Pipeline(skipping, scorers(skipping)).score,
     }
     for scorer in scorers():
-        ways[f"{scorer.name} alone"] = Crew(Settings(), [scorer]).score
+        ways[f"{scorer.name} alone"] = Pipeline(Settings(), [scorer]).score
     took: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(REPEATS):
         for name, way in ways.items():
@@ -158,8 +158,8 @@ def _distributions(clips: Sequence[Path]) -> None:
     """How many clips hold TalkVid's cuts, and where the head scores lie, by five points and, if here, the mesh."""
     settings = [Settings()] + [Settings(pose="mesh")] * (best_pose() == "mesh")
     for chosen in settings:
-        crew = Crew(chosen, [head(chosen)])
-        scores = [crew.score(clip).scores for clip in clips]
+        pipeline = Pipeline(chosen, [head(chosen)])
+        scores = [pipeline.score(clip).scores for clip in clips]
         held = sum(
             all((value := one[name]) is not None and value >= cut for name, cut in CUTS.items()) for one in scores
         )

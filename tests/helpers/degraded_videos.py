@@ -10,8 +10,8 @@ import av
 import cv2
 import numpy as np
 
-from scoring.crew import ClipScores, Crew
 from scoring.images import Image, resized
+from scoring.pipeline import ClipScores, Pipeline
 from scoring.registry import scorers
 from scoring.settings import Settings
 from tests.helpers.real_videos import GOOD, write_video
@@ -170,14 +170,14 @@ VERSIONS = {
     "second face": Version(beside(0, FRAMES)),
 }
 
-_crew: list[Crew] = []
+_pipeline: list[Pipeline] = []
 """In a process of its own: the scorers."""
 
 
 def get_ready() -> None:
     """Once per process."""
     cv2.setNumThreads(1)
-    _crew.append(Crew(Settings(), scorers()))
+    _pipeline.append(Pipeline(Settings(), scorers()))
 
 
 def scored_versions(clip: Path, other: Path, folder: Path) -> dict[str, ClipScores]:
@@ -188,6 +188,6 @@ def scored_versions(clip: Path, other: Path, folder: Path) -> dict[str, ClipScor
         path = folder / f"{clip.stem} {name}.mp4"
         # One thread: two processes do this side by side.
         write_video(path, version.worsen(pictures, others), FPS, options={**version.options, "threads": "1"})
-        results[name] = _crew[0].score(path)
+        results[name] = _pipeline[0].score(path)
         path.unlink()
     return results

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from app.pools.scoring import ScoreSummary, score_to_pool
-from scoring.crew import ClipScores, failed
-from scoring.runners import Clip, Work
-from scoring.runners.work import kept
+from scoring.pipeline import ClipScores, failed
+from scoring.runners.work import ClipFile, Work, kept
 from scoring.scorer import Column, Measured, Scorer, Watch
 from scoring.settings import Settings
 from scoring.video.frames import Facts, Opening
 
-Team = tuple[Scorer, ...]
+Scorers = tuple[Scorer, ...]
 
 
 class _Note(Watch):
@@ -94,32 +93,32 @@ def _nothing() -> None:
 FRAMES = Column("frames", "how many", "higher", low=0, ranked=True)
 
 
-def counting(_: Settings) -> Team:
+def counting(_: Settings) -> Scorers:
     """Counts frames."""
     return (Scorer("counting", "1", "", (FRAMES,), _nothing, _note),)
 
 
-def counting_anew(_: Settings) -> Team:
+def counting_anew(_: Settings) -> Scorers:
     """The same in another version."""
     return (Scorer("counting", "2", "", (FRAMES,), _nothing, _note),)
 
 
-def slow(_: Settings) -> Team:
+def slow(_: Settings) -> Scorers:
     """Counts frames, and takes its time."""
     return (Scorer("counting", "1", "", (FRAMES,), _nothing, _slow),)
 
 
-def dies_once(_: Settings) -> Team:
+def dies_once(_: Settings) -> Scorers:
     """Its process dies at the first try on the clip `b`."""
     return (Scorer("counting", "1", "", (FRAMES,), _nothing, partial(_dies, 1)),)
 
 
-def dies(_: Settings) -> Team:
+def dies(_: Settings) -> Scorers:
     """Its process dies at every try on the clip `b`."""
     return (Scorer("counting", "1", "", (FRAMES,), _nothing, partial(_dies, 99)),)
 
 
-def fails(_: Settings) -> Team:
+def fails(_: Settings) -> Scorers:
     """It fails on the clip `b`."""
     return (Scorer("fail", "1", "", (Column("fail", "", "higher"),), _nothing, _fails),)
 
@@ -130,14 +129,14 @@ class MadeUp:
     def __init__(self, stop: int | None = None) -> None:
         self.stop = stop
 
-    def map(self, clips: Sequence[Clip], work: Work) -> Iterator[tuple[Clip, ClipScores]]:
+    def map(self, clips: Sequence[ClipFile], work: Work) -> Iterator[tuple[ClipFile, ClipScores]]:
         """Results in reverse order: none may count on another."""
         for done, clip in enumerate(reversed(clips)):
             if done == self.stop:
                 raise KeyboardInterrupt
             path = Path(clip.place)
             if path.stem.startswith("broken"):
-                yield clip, kept(clip, work, failed(path, "It is broken.", work.team(work.settings)))
+                yield clip, kept(clip, work, failed(path, "It is broken.", work.scorers(work.settings)))
                 continue
             facts = Facts(2.0, 64, 64, 25.0, "h264", 50)
             yield clip, kept(clip, work, ClipScores(path, facts, {"frames": float(path.stem[1:])}))
@@ -155,7 +154,7 @@ def made_up(
 ) -> ScoreSummary:
     """Score with made-up results."""
     runner = MadeUp(stop)
-    return score_to_pool([folder], output, runner=runner, team=counting, retry_failed=retry_failed, prune=prune)
+    return score_to_pool([folder], output, runner=runner, scorers=counting, retry_failed=retry_failed, prune=prune)
 
 
 def parts(output: Path) -> list[Path]:

@@ -11,8 +11,8 @@ import pytest
 from app.demo.clips import PLAN, DemoClip, describe, make_clip, make_demo_clips
 from app.demo.footage import forget_stages
 from app.errors import AppError
-from scoring.crew import ClipScores
-from scoring.runners import score_files
+from scoring.pipeline import ClipScores
+from scoring.runners.score_files import score_files
 from tests.conftest import need
 from tests.helpers.shared_fixtures import once
 

@@ -14,7 +14,7 @@ from app.errors import AppError
 from app.pools import lock as pool_lock
 from app.pools.lock import PoolLock
 from app.pools.scoring import score_to_pool
-from scoring.crew import ClipScores
+from scoring.pipeline import ClipScores
 from tests.helpers.quick_scorers import MadeUp, counting, made_up, names, parts
 
 
@@ -64,7 +64,7 @@ def test_a_run_that_lost_its_lock_writes_no_more(tmp_path: Path, lock_of_another
         Path(f"{output}.lock").write_text(json.dumps(lock_of_another))
 
     with pytest.raises(AppError, match="Another run took over"):
-        score_to_pool([tmp_path], output, runner=MadeUp(), team=counting, on_clip=take)
+        score_to_pool([tmp_path], output, runner=MadeUp(), scorers=counting, on_clip=take)
     assert not output.exists()
     assert len(parts(output)) == 2
     assert Path(f"{output}.lock").exists()

@@ -8,7 +8,7 @@ import pytest
 
 from app.errors import AppError
 from app.pools.pool_files import Pool, clip_names, read_pool, score_to_pool
-from scoring.crew import ClipScores
+from scoring.pipeline import ClipScores
 from scoring.registry import scorers
 from tests.helpers.real_videos import moving, write_video
 

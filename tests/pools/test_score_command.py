@@ -101,7 +101,7 @@ def test_progress_tells_pace_time_left_and_failures(
     monkeypatch.setattr(command, "QUIET", 0.0)
     for name in ("broken", "c1", "c2"):
         (tmp_path / f"{name}.mp4").write_bytes(b"x")
-    failed = run([tmp_path], tmp_path / "pool.parquet", runner=MadeUp(), team=counting)
+    failed = run([tmp_path], tmp_path / "pool.parquet", runner=MadeUp(), scorers=counting)
     lines = capsys.readouterr().out.splitlines()
     assert failed == 1
     assert re.fullmatch(r"1 of 3 clips, \d+\.\d clips/s, 0:00:0\d left, 0 failed", lines[0])
@@ -113,7 +113,7 @@ def test_of_very_many_failures_the_first_are_named(tmp_path: Path, capsys: pytes
     """The terminal is not flooded; the count is whole."""
     for number in range(30):
         (tmp_path / f"broken{number:02}.mp4").write_bytes(b"x")
-    assert run([tmp_path], tmp_path / "pool.parquet", runner=MadeUp(), team=counting) == 30
+    assert run([tmp_path], tmp_path / "pool.parquet", runner=MadeUp(), scorers=counting) == 30
     said = capsys.readouterr().out
     assert said.count("not scored") == command.SHOWN
     assert f"and {30 - command.SHOWN} more" in said

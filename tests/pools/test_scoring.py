@@ -15,10 +15,10 @@ import pytest
 from app.errors import AppError
 from app.pools.pool_files import read_pool
 from app.pools.scoring import score_to_pool
-from scoring.crew import ClipScores
 from scoring.locations import find_files
-from scoring.parts import write_part
-from scoring.runners import local
+from scoring.pipeline import ClipScores
+from scoring.runners.part_files import write_part
+from scoring.runners.score_files import local_runner
 from scoring.settings import Settings
 from tests.helpers import object_stores, quick_scorers
 from tests.helpers.quick_scorers import MadeUp, counting, counting_anew, made_up, names, parts
@@ -59,7 +59,7 @@ def test_a_place_that_no_pool_can_have_is_named(
     monkeypatch.chdir(tmp_path)
     names(tmp_path, 1)
     with pytest.raises(AppError, match=said):
-        score_to_pool([tmp_path], output, runner=MadeUp(), team=counting)
+        score_to_pool([tmp_path], output, runner=MadeUp(), scorers=counting)
     assert [path.name for path in tmp_path.iterdir()] == ["c0000.mp4"]
 
 
@@ -70,12 +70,12 @@ def test_a_name_that_is_no_text_is_a_row_with_the_remedy(tmp_path: Path) -> None
     clips(folder, range(1))
     for name in (b"caf\xe9.mp4", b"caf\xe8.mp4"):
         Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_bytes((folder / "c0000.mp4").read_bytes())
-    summary = score_to_pool([folder], tmp_path / "pool.parquet", team=counting)
+    summary = score_to_pool([folder], tmp_path / "pool.parquet", scorers=counting)
     assert [clip for clip, _ in summary.failed] == ["caf\\xe8", "caf\\xe9"]
     assert all("Rename the file" in reason for _, reason in summary.failed)
     pool = read_pool(tmp_path / "pool.parquet")
     assert pool.column("media").to_list() == ["clips/c0000.mp4", "clips/caf\\xe8.mp4", "clips/caf\\xe9.mp4"]
-    assert score_to_pool([folder], tmp_path / "pool.parquet", team=counting).scored == 0
+    assert score_to_pool([folder], tmp_path / "pool.parquet", scorers=counting).scored == 0
 
 
 def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path) -> None:
@@ -155,11 +155,11 @@ def test_only_what_changed_is_scored_again(tmp_path: Path) -> None:
     """A file with another time or size, and a new one; the rows of the others stay as they are."""
     clips(tmp_path, range(3))
     output = tmp_path / "pool.parquet"
-    score_to_pool([tmp_path], output, team=counting)
+    score_to_pool([tmp_path], output, scorers=counting)
     os.utime(tmp_path / "c0001.mp4", ns=(1, 1))
     write_video(tmp_path / "a.mp4", moving([(0, 0)] * 7, 64, 64))
     told: list[str] = []
-    summary = score_to_pool([tmp_path], output, team=counting, on_clip=lambda *now: told.append(now[2].path.stem))
+    summary = score_to_pool([tmp_path], output, scorers=counting, on_clip=lambda *now: told.append(now[2].path.stem))
     assert summary.scored == 2
     assert sorted(told) == ["a", "c0001"]
     assert read_pool(output).column("clip").to_list() == ["a", "c0000", "c0001", "c0002"]
@@ -173,14 +173,14 @@ def test_other_scorers_score_everything_again_and_the_record_tells_which_made_wh
     made_up(tmp_path, output)
     old = read_pool(output)
     with pytest.raises(KeyboardInterrupt):
-        score_to_pool([tmp_path], output, runner=MadeUp(250), team=counting_anew)
+        score_to_pool([tmp_path], output, runner=MadeUp(250), scorers=counting_anew)
     mixed = read_pool(output)
     assert mixed.column("clip").to_list() == old.column("clip").to_list()
     assert [scorer["version"] for scorer in mixed.made["scorers"]] == ["2"]
     ((signature, before),) = mixed.made["earlier"].items()
     assert (signature, before["scorers"][0]["version"]) == (old.made["signature"], "1")
     assert mixed.column("signature").to_list().count(signature) == 100
-    assert score_to_pool([tmp_path], output, runner=MadeUp(), team=counting_anew).scored == 50
+    assert score_to_pool([tmp_path], output, runner=MadeUp(), scorers=counting_anew).scored == 50
     new = read_pool(output)
     assert new.made["earlier"] == {}
     assert set(new.column("signature")) == {new.made["signature"]} != {old.made["signature"]}
@@ -191,13 +191,13 @@ def test_new_scorers_bring_their_columns_and_old_ones_go_with_their_last_row(tmp
     """A pool outlives the scorers that filled it: a clip that is not scored again keeps what it had."""
     clips(tmp_path, range(2))
     output = tmp_path / "pool.parquet"
-    score_to_pool([tmp_path], output, team=counting)
-    score_to_pool([tmp_path / "c0000.mp4"], output, team=quick_scorers.fails)
+    score_to_pool([tmp_path], output, scorers=counting)
+    score_to_pool([tmp_path / "c0000.mp4"], output, scorers=quick_scorers.fails)
     pool = read_pool(output)
     assert pool.column("fail").to_list() == [1, None]
     assert pool.column("frames").to_list() == [None, 25]
     assert pool.score_columns() == ["fail"]
-    score_to_pool([tmp_path], output, team=quick_scorers.fails)
+    score_to_pool([tmp_path], output, scorers=quick_scorers.fails)
     assert "frames" not in read_pool(output).frame.columns
     assert read_pool(output).column("fail").to_list() == [1, 1]
 
@@ -209,7 +209,7 @@ def test_other_settings_are_another_signature(tmp_path: Path) -> None:
     transcripts.mkdir()
 
     def scored(settings: Settings) -> int:
-        return score_to_pool([tmp_path], output, runner=MadeUp(), team=counting, settings=settings).scored
+        return score_to_pool([tmp_path], output, runner=MadeUp(), scorers=counting, settings=settings).scored
 
     assert scored(Settings()) == 2
     assert scored(Settings(talkvid_compat=True)) == 2
@@ -232,7 +232,7 @@ def test_a_clip_that_failed_is_tried_again_only_when_asked(tmp_path: Path) -> No
     (tmp_path / "broken.mp4").unlink()
     clips(tmp_path, range(1, 2))
     (tmp_path / "c0001.mp4").rename(tmp_path / "broken.mp4")
-    summary = score_to_pool([tmp_path], output, team=counting, retry_failed=True)
+    summary = score_to_pool([tmp_path], output, scorers=counting, retry_failed=True)
     assert (summary.scored, summary.failed) == (1, ())
     assert read_pool(output).column("frames").to_list() == [25, 0]
 
@@ -248,7 +248,7 @@ def test_clips_of_earlier_runs_stay_unless_they_are_pruned(tmp_path: Path) -> No
     assert both.column("clip").to_list() == ["c0000-2", "c0001-2", "c0000", "c0001"]
     assert both.column("media").to_list() == ["y/c0000.mp4", "y/c0001.mp4", "x/c0000.mp4", "x/c0001.mp4"]
     (tmp_path / "x" / "c0000.mp4").unlink()
-    assert score_to_pool([tmp_path], output, runner=MadeUp(), team=counting).scored == 0
+    assert score_to_pool([tmp_path], output, runner=MadeUp(), scorers=counting).scored == 0
     assert read_pool(output).column("clip").to_list() == ["c0001", "c0000-2", "c0001-2", "c0000"]
     assert made_up(tmp_path, output, prune=True).scored == 0
     assert read_pool(output).column("clip").to_list() == ["c0001", "c0000-2", "c0001-2"]
@@ -322,7 +322,7 @@ def test_parts_of_clips_that_have_changed_since_are_cleared_away(tmp_path: Path)
     os.utime(tmp_path / "y" / "c0002.mp4", ns=(1, 1))
     made_up(tmp_path / "y", output)
     assert {pl.read_parquet(part)["media"][0] for part in parts(output)} == {"x/c0001.mp4", "x/c0002.mp4"}
-    assert score_to_pool([tmp_path], output, runner=MadeUp(), team=counting).scored == 1
+    assert score_to_pool([tmp_path], output, runner=MadeUp(), scorers=counting).scored == 1
     assert parts(output) == []
 
 
@@ -339,7 +339,7 @@ def test_clips_and_pool_may_lie_in_a_store(tmp_path: Path) -> None:
         for jobs, scored in ((2, 3), (1, 0)):
             assert score_to_pool([f"{bucket}/clips"], output, jobs=jobs).scored == scored
         store.pipe(f"{bucket}/clips/day/c0002.mp4", b"no video")
-        summary = score_to_pool([f"{bucket}/clips"], output, runner=local(1))
+        summary = score_to_pool([f"{bucket}/clips"], output, runner=local_runner(1))
         assert summary.scored == 1
         assert [clip for clip, _ in summary.failed] == ["day/c0002"]
         assert store.ls(f"{bucket}/pools", detail=False) == [f"{bucket.removeprefix('s3://')}/pools/pool.parquet"]
@@ -358,6 +358,6 @@ def test_clips_and_pool_may_lie_in_a_store(tmp_path: Path) -> None:
 def test_a_quick_scorer_stands_for_real_ones(tmp_path: Path) -> None:
     """What the tests above count with is scored from real files like everything else."""
     clips(tmp_path, range(2))
-    score_to_pool([tmp_path], tmp_path / "pool.parquet", jobs=2, team=quick_scorers.counting)
+    score_to_pool([tmp_path], tmp_path / "pool.parquet", jobs=2, scorers=quick_scorers.counting)
     assert read_pool(tmp_path / "pool.parquet").column("frames").to_list() == [25, 25]
     assert [file.bytes for file in find_files([tmp_path])] == [(tmp_path / "c0000.mp4").stat().st_size] * 2

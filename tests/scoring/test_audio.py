@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from scoring.runners import score_files
+from scoring.runners.score_files import score_files
 from scoring.scorer import Measured
 from scoring.settings import Settings
 from scoring.sound.audio import AudioWatch, ClippedRuns, audio

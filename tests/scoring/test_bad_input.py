@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 import pytest
 
-from scoring.crew import ClipScores
 from scoring.images import Image
+from scoring.pipeline import ClipScores
 from scoring.registry import scorers
-from scoring.runners import score_files
+from scoring.runners.score_files import score_files
 from tests.helpers.real_videos import moving, texture, write_sound, write_video
 from tests.scoring.test_video import turned_to_the_right
 
@@ -183,15 +183,15 @@ import os, sys
 from pathlib import Path
 from scoring.registry import scorers
 from scoring.settings import Settings
-from scoring.crew import Crew
+from scoring.pipeline import Pipeline
 if __name__ == "__main__":
-    crew = Crew(Settings(), scorers())
+    pipeline = Pipeline(Settings(), scorers())
     if os.getuid() == 0:
         os.setgroups([])
         os.setgid(65534)
         os.setuid(65534)
     for path in sys.argv[1:]:
-        print(crew.score(Path(path)).error)
+        print(pipeline.score(Path(path)).error)
 """
 """Scores clips as a user who owns nothing: the administrator may read every file."""
 

@@ -17,7 +17,7 @@ from app.errors import AppError
 from app.pools.pool_files import read_pool
 from app.pools.scoring import score_to_pool
 from scoring import locations
-from scoring.crew import ClipScores
+from scoring.pipeline import ClipScores
 from scoring.runners.dask_cluster import DaskCluster
 from tests.helpers import object_stores, quick_scorers
 from tests.helpers.real_videos import moving, write_video
@@ -100,7 +100,7 @@ def test_a_clip_scored_while_its_worker_dies_is_scored_again(cluster: Cluster, c
     (clips / "c03.mp4").rename(clips / "b.mp4")
     pool = clips / "pool.parquet"
     runner = DaskCluster(cluster.address)
-    summary = score_to_pool([clips], pool, runner=runner, team=quick_scorers.dies_once)
+    summary = score_to_pool([clips], pool, runner=runner, scorers=quick_scorers.dies_once)
     assert [clip for clip, _ in summary.failed] == ["broken"]
     assert (clips / "b.log").read_text().count("\n") == 2
     assert [worker.poll() is None for worker in cluster.workers].count(True) == 1
@@ -109,18 +109,18 @@ def test_a_clip_scored_while_its_worker_dies_is_scored_again(cluster: Cluster, c
 
 def test_workers_write_what_they_finish_so_that_nothing_hangs_on_the_command(cluster: Cluster, clips: Path) -> None:
     """The command is interrupted: what was finished lies beside the pool, and is not scored again."""
-    pool, team = clips / "pool.parquet", quick_scorers.counting
+    pool, scorers = clips / "pool.parquet", quick_scorers.counting
 
     def interrupt(done: int, _total: int, _result: ClipScores) -> None:
         if done == 4:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        score_to_pool([clips], pool, runner=DaskCluster(cluster.address), team=team, on_clip=interrupt)
+        score_to_pool([clips], pool, runner=DaskCluster(cluster.address), scorers=scorers, on_clip=interrupt)
     assert not pool.exists()
     finished = len(list(Path(f"{pool}.parts").glob("*.parquet")))
     assert finished >= 4
-    assert score_to_pool([clips], pool, team=team).scored <= 17 - finished
+    assert score_to_pool([clips], pool, scorers=scorers).scored <= 17 - finished
     assert read_pool(pool).frame.height == 17
 
 
@@ -130,8 +130,8 @@ def test_workers_of_a_cluster_write_their_parts_into_a_store(cluster_here: DaskC
         for path in sorted(clips.glob("c0[0-2].mp4")):
             with locations.written(f"{bucket}/clips/{path.name}") as target:
                 target.write_bytes(path.read_bytes())
-        team = quick_scorers.counting
-        summary = score_to_pool([f"{bucket}/clips"], f"{bucket}/pool.parquet", runner=cluster_here, team=team)
+        scorers = quick_scorers.counting
+        summary = score_to_pool([f"{bucket}/clips"], f"{bucket}/pool.parquet", runner=cluster_here, scorers=scorers)
         assert (summary.scored, summary.failed) == (3, ())
         with locations.fetched(f"{bucket}/pool.parquet") as copy:
             assert read_pool(copy).column("clip").to_list() == ["c00", "c01", "c02"]

@@ -31,7 +31,7 @@ from scoring.models.dover import (
     whole,
 )
 from scoring.registry import scorers
-from scoring.runners import score_files
+from scoring.runners.score_files import score_files
 from scoring.scorer import Measured
 from scoring.settings import Settings
 from scoring.video.frame_count import frame_count

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from PIL import Image as Pictures
 
 from app.demo.footage import View, seen, stage
-from scoring.crew import Crew
 from scoring.explain.drawing import Words, plain, shortened, width_of, wrapped
 from scoring.explain.explain_clip import explain, explanation_of
 from scoring.explain.explanation import TILES, Explanation, chosen_frames
@@ -20,6 +19,7 @@ from scoring.explain.sheet import draw
 from scoring.explain.sheet_curves import axis_range, ticks
 from scoring.explain.sheet_frames import tile
 from scoring.images import Image
+from scoring.pipeline import Pipeline
 from scoring.registry import scorers
 from scoring.settings import Settings
 from scoring.video.reading import Unreadable
@@ -57,7 +57,7 @@ def test_the_sheet_and_its_numbers_are_those_of_scoring(clip: Path, tmp_path: Pa
         assert colours is not None
         assert len(colours) > 1000
     numbers = json.loads((tmp_path / "new" / "face.json").read_text(encoding="utf-8"))
-    result = Crew(Settings(), scorers(Settings())).score(clip)
+    result = Pipeline(Settings(), scorers(Settings())).score(clip)
     assert numbers["scores"] == result.scores
     assert numbers["series"] == result.series
     assert numbers["reasons"] == result.reasons

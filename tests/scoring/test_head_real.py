@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from scipy.stats import spearmanr
 
-from scoring.crew import Crew
 from scoring.faces.centerface import CenterFace
 from scoring.faces.face import Face
 from scoring.head.head import head
 from scoring.head.pose_methods import best_pose
+from scoring.pipeline import Pipeline
 from scoring.scorer import Column, Measured, Scorer, Watch
 from scoring.settings import Settings
 from scoring.video.frames import Facts, Frame, Opening
@@ -60,7 +60,7 @@ def beside(settings: Settings, prefix: str, other: CenterFace | None = None) -> 
     return Scorer(f"{prefix}head", "1", "", columns, inner.setup, begin)
 
 
-_crew: list[Crew] = []
+_pipeline: list[Pipeline] = []
 """In a process of its own: the scorers."""
 
 
@@ -71,12 +71,12 @@ def get_ready() -> None:
         made.append(beside(Settings(pose="mesh"), "mesh_"))
     if state(CENTERFACE) == "right":
         made.append(beside(Settings(), "other_", CenterFace(CENTERFACE)))
-    _crew.append(Crew(Settings(), made))
+    _pipeline.append(Pipeline(Settings(), made))
 
 
 def scored(path: Path) -> dict[str, float | None]:
     """The scores of a clip."""
-    return _crew[0].score(path).scores
+    return _pipeline[0].score(path).scores
 
 
 @pytest.fixture(scope="module")

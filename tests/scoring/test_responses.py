@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from scoring.crew import ClipScores, Crew
 from scoring.motion.motion import motion
+from scoring.pipeline import ClipScores, Pipeline
 from scoring.scorer import Measured, Scorer, Watch, nothing_to_load
 from scoring.settings import Settings
 from scoring.video.frames import Facts, Frame
@@ -163,11 +163,11 @@ class Picks(Watch):
 @pytest.fixture(scope="module")
 def skipped_and_whole() -> list[tuple[ClipScores, ClipScores]]:
     """Four real clips, decoded by reference frames only and in full: what is picked, and how it moves."""
-    crews = []
+    pipelines = []
     for settings in (Settings(skip_nonreference=True), Settings()):
         picks = Scorer("picks", "1", "", (), nothing_to_load, lambda _state, _opening: Picks())
-        crews.append(Crew(settings, [motion(settings), picks]))
-    return [(crews[0].score(path), crews[1].score(path)) for path in sorted(REAL_CLIPS.glob("*.mp4"))[::6]]
+        pipelines.append(Pipeline(settings, [motion(settings), picks]))
+    return [(pipelines[0].score(path), pipelines[1].score(path)) for path in sorted(REAL_CLIPS.glob("*.mp4"))[::6]]
 
 
 def test_skipping_frames_moves_a_seconds_picture_by_two_frames_at_most(

@@ -10,9 +10,12 @@ import cv2
 import psutil
 import pytest
 
-from scoring.crew import ClipScores
+from scoring.locations import find_videos
+from scoring.pipeline import ClipScores
 from scoring.registry import scorers
-from scoring.runners import Clip, Processes, Work, find_videos, score_files
+from scoring.runners.local import Processes
+from scoring.runners.score_files import score_files
+from scoring.runners.work import ClipFile, Work
 from scoring.scorer import Scorer
 from scoring.settings import Settings
 from scoring.weights import PLACE, YUNET, WeightsError
@@ -104,7 +107,7 @@ def test_results_depend_neither_on_processes_nor_on_order_nor_on_threads(folder:
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is a thing of POSIX systems")
 def test_a_worker_that_dies_costs_its_clip_a_second_try_and_nothing_else(tiny: list[Path]) -> None:
     """kill -9 in the middle of `b`: it is scored at the second try, every other clip once, and all have scores."""
-    results = list(score_files(tiny, jobs=2, team=quick_scorers.dies_once))
+    results = list(score_files(tiny, jobs=2, scorers=quick_scorers.dies_once))
     assert [result.path for result in results] == tiny
     assert [result.error for result in results] == [None] * 6
     assert [times_scored(path) for path in tiny] == [1, 2, 1, 1, 1, 1]
@@ -113,7 +116,7 @@ def test_a_worker_that_dies_costs_its_clip_a_second_try_and_nothing_else(tiny: l
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is a thing of POSIX systems")
 def test_a_clip_that_kills_every_worker_is_named_and_the_rest_is_scored(tiny: list[Path]) -> None:
     """Two tries, then a result that says so."""
-    results = {result.path.stem: result for result in score_files(tiny, jobs=2, team=quick_scorers.dies)}
+    results = {result.path.stem: result for result in score_files(tiny, jobs=2, scorers=quick_scorers.dies)}
     assert results.pop("b") == ClipScores(
         tiny[1], None, {"frames": None}, reasons={"frames": CRASHED}, times={}, error=CRASHED
     )
@@ -123,7 +126,7 @@ def test_a_clip_that_kills_every_worker_is_named_and_the_rest_is_scored(tiny: li
 
 def test_clips_are_shared_between_the_processes_asked_for(tiny: list[Path]) -> None:
     """Two jobs are two processes, neither of them this one, and each scores clips."""
-    list(score_files(tiny, jobs=2, team=quick_scorers.slow))
+    list(score_files(tiny, jobs=2, scorers=quick_scorers.slow))
     processes = {path.with_suffix(".log").read_text() for path in tiny}
     assert len(processes) == 2
     assert f"{os.getpid()}\n" not in processes
@@ -132,10 +135,10 @@ def test_clips_are_shared_between_the_processes_asked_for(tiny: list[Path]) -> N
 WAITS = """
 from pathlib import Path
 import sys
-from scoring.runners import score_files
+from scoring.runners.score_files import score_files
 from tests.helpers.quick_scorers import slow
 if __name__ == "__main__":
-    for result in score_files([Path(path) for path in sys.argv[1:]] * 50, jobs=2, team=slow):
+    for result in score_files([Path(path) for path in sys.argv[1:]] * 50, jobs=2, scorers=slow):
         print(result.path.stem, flush=True)
 """
 
@@ -158,7 +161,7 @@ def test_workers_end_when_the_process_that_started_them_is_killed(tiny: list[Pat
 
 def test_a_failing_scorer_costs_its_own_scores_only(folder: Path) -> None:
     """The others' scores of that clip stand, and the failure is told."""
-    good, bad = score_files([folder / "a.mp4", folder / "b.mp4"], team=pixels)
+    good, bad = score_files([folder / "a.mp4", folder / "b.mp4"], scorers=pixels)
     assert good.scores["fail"] == 1
     assert bad.scores["fail"] is None
     assert bad.reasons["fail"] == "The scorer fail failed: ZeroDivisionError: no frames left"
@@ -174,7 +177,7 @@ def test_a_missing_model_file_is_said_by_workers_too(
     monkeypatch.setenv(PLACE, str(tmp_path))
     for runner in (Processes(1), Processes(2)):
         with pytest.raises(WeightsError, match="is not the expected model"):
-            list(runner.map([Clip(str(path)) for path in tiny], Work(Settings())))
+            list(runner.map([ClipFile(str(path)) for path in tiny], Work(Settings())))
 
 
 def test_a_scorer_measures_exactly_the_columns_it_describes(folder: Path) -> None:
@@ -203,5 +206,7 @@ def test_no_processes_at_all_is_refused(folder: Path) -> None:
 
 def test_one_process_may_be_another_than_this_one(tiny: list[Path]) -> None:
     """A crash of the decoder then ends a worker, not the run."""
-    results = list(Processes(1).map([Clip(str(path)) for path in tiny[:2]], Work(Settings(), team=quick_scorers.dies)))
+    results = list(
+        Processes(1).map([ClipFile(str(path)) for path in tiny[:2]], Work(Settings(), scorers=quick_scorers.dies))
+    )
     assert [result.error for _, result in results] == [None, CRASHED]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scoring.images import Image
 from scoring.picture.text import Boxes, TextWatch, covered_share, text
 from scoring.registry import scorers
-from scoring.runners import score_files
+from scoring.runners.score_files import score_files
 from scoring.settings import Settings
 from scoring.video.frames import Facts, Opening
 from tests.helpers.real_videos import texture, write_video

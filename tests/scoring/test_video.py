@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from scoring.crew import Crew
 from scoring.faces.face import Face
 from scoring.images import Image
 from scoring.motion.motion import motion
+from scoring.pipeline import Pipeline
 from scoring.settings import Settings
 from scoring.video.frames import MOTION_WIDTH, Facts, Frame
 from scoring.video.reading import GapTooWide, Reading, Unreadable
@@ -187,7 +187,7 @@ def test_where_skipping_leaves_too_little_the_clip_is_read_again_whole(tmp_path:
     with pytest.raises(GapTooWide):
         read(path, skip=True)
     skipping, whole = (
-        Crew(settings, [motion(settings)]) for settings in (Settings(skip_nonreference=True), Settings())
+        Pipeline(settings, [motion(settings)]) for settings in (Settings(skip_nonreference=True), Settings())
     )
     found = skipping.score(path)
     assert found == whole.score(path)
@@ -200,7 +200,7 @@ def test_a_clip_scored_with_skipping_says_what_it_lacks(tmp_path: Path) -> None:
     """Scores of neighbouring frames are null with the reason; those of half seconds are there."""
     settings = Settings(skip_nonreference=True)
     path = with_frames_to_skip(tmp_path / "a.mp4", moving([(0.3 * n, 0) for n in range(60)]), 2)
-    found = Crew(settings, [motion(settings)]).score(path)
+    found = Pipeline(settings, [motion(settings)]).score(path)
     assert found.reasons["jitter"] == "Frames were skipped, to save time."
     assert found.scores["tracked_ratio"] is not None
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from app.commands.weights import commands
 from app.errors import AppError
-from scoring.runners import score_files
+from scoring.runners.score_files import score_files
 from scoring.weights import (
     CENTERFACE,
     MODELS,

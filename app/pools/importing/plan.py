@@ -9,7 +9,7 @@ from app.pools.importing import values
 from app.pools.importing.batches import FAULT, PLACE, SHOWN, TEXT
 from app.pools.importing.fields import Raw
 from app.pools.importing.mapping import FACTS, NO_SCORE, NUMBERS, TALKVID, Mapped, Role, plain_name
-from scoring.parts import FACTS as KINDS
+from scoring.runners.part_files import FACTS as KINDS
 
 _LEADING_ZERO = r"^[-+]?0[0-9]"
 

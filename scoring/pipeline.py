@@ -1,4 +1,4 @@
-"""All scorers, set up once per process, and a clip passed before them: one decode, whatever their number."""
+"""The pipeline: all scorers, loaded once per process. It decodes a clip once and gives each frame to every scorer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,11 +15,11 @@ from scoring.video.reading import GapTooWide, Reading, Unreadable
 
 @dataclass(frozen=True)
 class ClipScores:
-    """What is known of one file after scoring.
+    """The results of one file.
 
-    `scores` has every column of every scorer, None where nothing could be computed; `reasons` says why for each None.
-    `series` has one entry per second, `times` lists of moments in s. If the file could not be read, `error` says why,
-    `facts` is None and so is every score.
+    `scores` has every column of every scorer, None if it could not be computed; `reasons` has the reason for each
+    None. `series` have one entry per second, `times` are lists of moments in s. If the file could not be read, `error`
+    is the reason, `facts` is None and so is every score.
     """
 
     path: Path
@@ -31,8 +31,8 @@ class ClipScores:
     error: str | None = None
 
 
-class Crew:
-    """The scorers of one process. Raises WeightsError at the start if a model file is missing or wrong."""
+class Pipeline:
+    """The scorers of one process, loaded. Raises WeightsError if a model file is missing or wrong."""
 
     def __init__(self, settings: Settings, scorers: Sequence[Scorer]) -> None:
         self.settings = settings
@@ -41,9 +41,9 @@ class Crew:
         self._states = [scorer.setup() for scorer in self.scorers]
 
     def score(self, path: Path) -> ClipScores:
-        """Every score of one file. What is wrong with the file, or goes wrong in a scorer, is said in the result."""
+        """Compute every score of one file. A faulty file or a scorer that fails is reported in the result."""
         threads = cv2.getNumThreads()
-        cv2.setNumThreads(1)  # optical flow depends on the number of threads, and results must not
+        cv2.setNumThreads(1)  # optical flow depends on the number of threads, results must not
         try:
             if self.settings.skip_nonreference:
                 try:
@@ -57,19 +57,19 @@ class Crew:
             cv2.setNumThreads(threads)
 
     def _pass(self, path: Path, *, skip: bool) -> ClipScores:
-        ears: list[_Guarded] = []
+        listeners: list[_GuardedWatch] = []
 
         def hear(sound: Sound) -> None:
-            for ear in ears:
-                ear.hear(sound)
+            for listener in listeners:
+                listener.hear(sound)
 
         hears = any(scorer.hears for scorer in self.scorers)
         with Reading(path, find=self._find, hear=hear if hears else None, skip=skip) as reading:
             watches = [
-                _Guarded(scorer, state, reading.opening)
+                _GuardedWatch(scorer, state, reading.opening)
                 for scorer, state in zip(self.scorers, self._states, strict=True)
             ]
-            ears += [watch for watch in watches if watch.scorer.hears]
+            listeners += [watch for watch in watches if watch.scorer.hears]
             for frame in reading.frames():
                 for watch in watches:
                     watch.see(frame)
@@ -84,8 +84,8 @@ class Crew:
         return result
 
 
-class _Guarded:
-    """A scorer's watch whose failure costs its own scores only."""
+class _GuardedWatch:
+    """A scorer's watch. If it raises an error, only this scorer's scores are lost."""
 
     def __init__(self, scorer: Scorer, state: object, opening: Opening) -> None:
         self.scorer = scorer
@@ -125,6 +125,6 @@ class _Guarded:
 
 
 def failed(path: Path, why: str, scorers: Sequence[Scorer]) -> ClipScores:
-    """The result for a file that cannot be scored at all."""
+    """The result of a file that cannot be scored, with the reason `why` for every score."""
     columns = [column.name for scorer in scorers for column in scorer.columns]
     return ClipScores(path, None, dict.fromkeys(columns), reasons=dict.fromkeys(columns, why), error=why)

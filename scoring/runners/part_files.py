@@ -1,4 +1,7 @@
-"""Parts: one small Parquet file per clip, named by what was scored and how, so that writing one twice is harmless."""
+"""Part files: a small Parquet file per scored clip, from which the pool is put together; and the pool's columns.
+
+A part file is named by the hash of what was scored and how, so writing one twice is harmless.
+"""
 
 import hashlib
 import io
@@ -10,8 +13,8 @@ from typing import Any
 import polars as pl
 from polars.exceptions import PolarsError
 
-from scoring.crew import ClipScores
 from scoring.locations import VideoFile, read_all, written
+from scoring.pipeline import ClipScores
 from scoring.scorer import Scorer
 from scoring.settings import Settings
 
@@ -21,17 +24,19 @@ FACTS: dict[str, type[pl.DataType]] = {
     "height": pl.Int64,
     "fps": pl.Float64,
 }
+"""The columns of a clip's facts, with their types."""
 SERIES = "_per_second"
-"""A series column is named after its score, with this behind it."""
+"""Suffix of a series' column: its name is that of the series, then this."""
 TIMES = "_times"
-"""A column of moments, likewise."""
+"""Suffix of a column of moments in seconds."""
 SUFFIX = ".parquet"
+"""Suffix of a part file."""
 
 
 def signature_of(scorers: Sequence[Scorer], settings: Settings) -> str:
-    """How scores are made, as one sha256: names, versions, backends, columns and model hashes, and the settings.
+    """The sha256 of how scores are made: the scorers' names, versions, backends, columns and model hashes; settings.
 
-    Where model files and transcripts lie is no part of it; what is in a model file is.
+    The contents of model files count; the paths of model files and transcripts do not.
     """
     made = [
         [
@@ -50,7 +55,7 @@ def signature_of(scorers: Sequence[Scorer], settings: Settings) -> str:
 
 
 def identity_of(media: str, file: VideoFile, signature: str, beside: Sequence[str] = ()) -> str:
-    """One sha256 for a clip's file and how it is scored; it changes when the file or its transcript (`beside`) does.
+    """The sha256 of a clip's file and how it is scored. It changes when the file or its transcript (`beside`) does.
 
     >>> one = identity_of("a.mp4", VideoFile("a.mp4", 10, "1"), "s")
     >>> len(one), one == identity_of("a.mp4", VideoFile("a.mp4", 11, "1"), "s")
@@ -60,7 +65,7 @@ def identity_of(media: str, file: VideoFile, signature: str, beside: Sequence[st
 
 
 def schema_of(scorers: Sequence[Scorer]) -> dict[str, pl.DataType | type[pl.DataType]]:
-    """The columns of a part, the same whatever the clip: a score that it lacks is null."""
+    """The columns of a part file with their types. They are the same for every clip: a missing score is null."""
     schema: dict[str, pl.DataType | type[pl.DataType]] = {"identity": pl.String, "media": pl.String, **FACTS}
     schema |= {column.name: pl.Float64 for scorer in scorers for column in scorer.columns}
     schema |= {column.name + SERIES: pl.List(pl.Float64) for scorer in scorers for column in scorer.series}
@@ -69,7 +74,7 @@ def schema_of(scorers: Sequence[Scorer]) -> dict[str, pl.DataType | type[pl.Data
 
 
 def row_of(identity: str, media: str, result: ClipScores, scorers: Sequence[Scorer]) -> tuple[Any, ...]:
-    """A clip's results in the order of `schema_of`."""
+    """A clip's results in the order of the columns of `schema_of`."""
     scores = [_number(result.scores[column.name]) for scorer in scorers for column in scorer.columns]
     series = [_numbers(result.series.get(column.name)) for scorer in scorers for column in scorer.series]
     times = [_numbers(result.times.get(column.name)) for scorer in scorers for column in scorer.times]
@@ -78,30 +83,30 @@ def row_of(identity: str, media: str, result: ClipScores, scorers: Sequence[Scor
 
 
 def frame_of(rows: Sequence[tuple[Any, ...]], scorers: Sequence[Scorer]) -> pl.DataFrame:
-    """Rows as a table."""
+    """Rows of `row_of` as a table."""
     return pl.DataFrame(rows, schema=schema_of(scorers), orient="row")
 
 
 def write_part(folder: str, identity: str, media: str, result: ClipScores, scorers: Sequence[Scorer]) -> None:
-    """Write a clip's part into a folder, complete or not at all."""
+    """Write a clip's part file into a folder. The file appears complete or not at all."""
     with written(f"{folder}/{identity}{SUFFIX}") as path:
         frame = frame_of([row_of(identity, media, result, scorers)], scorers)
         frame.write_parquet(path, compression="uncompressed", statistics=False)
 
 
 def read_parts(folder: str, identities: Sequence[str]) -> list[pl.DataFrame]:
-    """The parts of these identities that are there and whole, each a frame of one row."""
+    """The part files of these identities that exist and are intact, each a table of one row."""
     found = []
     for _, data in read_all(folder, [identity + SUFFIX for identity in identities]):
         try:
             found.append(pl.read_parquet(io.BytesIO(data)))
-        except PolarsError:  # a disk that was full or lost power: the clip is scored again
+        except PolarsError:  # damaged by a full disk or a power failure: the clip is scored again
             continue
     return found
 
 
 def _number(value: float | None) -> float | None:
-    """As a plain float: scorers may give numbers of numpy or whole ones."""
+    """The value as a plain float: scorers may give integers or numbers of numpy."""
     return None if value is None else float(value)
 
 
@@ -110,7 +115,7 @@ def _numbers(values: Sequence[float | None] | None) -> list[float | None] | None
 
 
 def _reason(result: ClipScores) -> str | None:
-    """Why scores are missing: one sentence if the file is at fault, else each reason with its columns."""
+    """Why scores are missing: one sentence if the file cannot be scored, else each reason after its columns."""
     if result.error:
         return result.error
     columns: dict[str, list[str]] = {}
