@@ -6,7 +6,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from analysis import coefficients
-from analysis.agreement import NO_ORDER, coefficient_of, nothing_to_compare
+from analysis.agreement import statistic_named
 from analysis.estimate import Estimate, Floats, Ints, absent, signature
 from analysis.ratings import Ratings
 from analysis.resampling import percentile_interval, within_strata
@@ -23,13 +23,14 @@ def weighted_agreement(
     seed: int = 0,
     confidence: float = 0.95,
 ) -> Estimate:
-    """One of `agreement.ON_FILES` in its Hajek form, with a bootstrap within strata.
+    """One of `agreement.STATISTICS`, by its key, in its Hajek form, with a bootstrap within strata.
 
     `weights` gives each clip's inverse inclusion probability; only their proportions matter, and equal ones give the
     unweighted value. Without `strata` all clips are one stratum. `groups` (clip to source) draws whole sources
-    within strata. Raises ValueError naming a clip without a weight, or with one that is not above 0.
+    within strata. Raises ValueError for an unknown statistic, and naming a clip without a weight above 0.
     """
-    kept = ratings.votes >= (2 if statistic in ("krippendorff_alpha", "percent_agreement") else 1)
+    entry = statistic_named(statistic)
+    kept = entry.entering(ratings)
     clips = [clip for clip, keep in zip(ratings.clips, kept, strict=True) if keep]
     wrong = [clip for clip in clips if not weights.get(clip, 0.0) > 0]
     if wrong:
@@ -41,12 +42,10 @@ def weighted_agreement(
         confidence=confidence,
     )  # fmt: skip
     counted = int((ratings.votes >= 2).sum())
-    reason = nothing_to_compare(ratings, kept) if statistic != "percent_agreement" or not counted else None
-    if statistic == "gwet_ac2" and ratings.scale.metric == "nominal":
-        reason = NO_ORDER
+    reason = entry.undefined(ratings)
     if reason:
         return absent(statistic, reason, signature=made, confidence=confidence, clips=counted)
-    coefficient = coefficient_of(statistic, ratings.scale)
+    coefficient = entry.coefficient(ratings.scale)
     patterns, pattern_of, _ = coefficients.collapse(ratings.counts[kept])
     own = np.array([weights[clip] for clip in clips])
     own *= len(own) / own.sum()

@@ -4,18 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import altair as alt
 
+from analysis.agreement import label_of
 from analysis.estimate import Estimate
 from analysis.figures.rendering import Chart, Table
 
-_NAMES = {
-    "krippendorff_alpha": "Krippendorff's alpha",
-    "gwet_ac": "Gwet's AC",
-    "gwet_ac1": "Gwet's AC1",
-    "gwet_ac2": "Gwet's AC2",
-    "percent_agreement": "raw agreement",
-}
-_SHAPES = ("circle", "diamond", "square", "triangle-up")
-_COLOURS = ("#5b78e6", "#8b8f97", "#8b8f97", "#8b8f97")  # readable on both grounds; shapes tell the greys apart
+_SHAPES = ("circle", "diamond", "square", "triangle-up", "cross", "triangle-down", "triangle-right", "triangle-left")
+_FIRST, _OTHERS = "#5b78e6", "#8b8f97"  # colours readable on both grounds; shapes tell the greys apart
 _NARROW = 300  # pixels; below them the legend stands in one column
 _ROW = 19  # pixels for a statistic of a criterion
 
@@ -23,13 +17,13 @@ _ROW = 19  # pixels for a statistic of a criterion
 def agreement_forest(estimates: Mapping[str, Sequence[Estimate]], *, width: int = 440) -> Chart:
     """Estimates of agreement by criterion, points with interval bars; an undefined one is said in its place.
 
-    `estimates` maps the name of a criterion to the results of `agreement.STATISTICS`. `width` is the plot's, in
+    `estimates` maps the name of a criterion to the estimates shown of it. `width` is the plot's, in
     pixels. Raises ValueError when there is nothing to draw.
     """
     rows = [(criterion, estimate) for criterion, group in estimates.items() for estimate in group]
     if not rows:
         raise ValueError("no estimate of agreement to draw")
-    names = list(dict.fromkeys(_NAMES.get(estimate.statistic, estimate.statistic) for _, estimate in rows))
+    names = list(dict.fromkeys(label_of(estimate.statistic) for _, estimate in rows))
     known = [_known(criterion, estimate) for criterion, estimate in rows if estimate.value is not None]
     absent = [_absent(criterion, estimate) for criterion, estimate in rows if estimate.value is None]
     least = min([0.0, *(end for _, estimate in rows for end in (estimate.value, estimate.low) if end is not None)])
@@ -42,7 +36,7 @@ def agreement_forest(estimates: Mapping[str, Sequence[Estimate]], *, width: int 
     y = alt.Y("criterion:N", title=None, sort=list(estimates), axis=alt.Axis(grid=False, labelPadding=8))
     offset = alt.YOffset("statistic:N", sort=names, scale=alt.Scale(paddingOuter=0.8))
     legend = alt.Legend(columns=1 if width < _NARROW else 3)
-    colours = alt.Scale(domain=names, range=list(_COLOURS[: len(names)]))
+    colours = alt.Scale(domain=names, range=[_FIRST, *[_OTHERS] * (len(names) - 1)])
     colour = alt.Color("statistic:N", title=None, sort=names, scale=colours, legend=legend)
     shapes = alt.Scale(domain=names, range=list(_SHAPES[: len(names)]))
     shape = alt.Shape("statistic:N", title=None, sort=names, scale=shapes)
@@ -65,7 +59,7 @@ def agreement_forest_table(estimates: Mapping[str, Sequence[Estimate]]) -> Table
     rows = tuple(
         (
             criterion,
-            _NAMES.get(estimate.statistic, estimate.statistic),
+            label_of(estimate.statistic),
             estimate.value,
             estimate.low,
             estimate.high,
@@ -85,7 +79,7 @@ def _known(criterion: str, estimate: Estimate) -> dict[str, str | float | int | 
     value = estimate.value
     return {
         "criterion": criterion,
-        "statistic": _NAMES.get(estimate.statistic, estimate.statistic),
+        "statistic": label_of(estimate.statistic),
         "value": value,
         "low": value if estimate.low is None else estimate.low,
         "high": value if estimate.high is None else estimate.high,
@@ -94,7 +88,7 @@ def _known(criterion: str, estimate: Estimate) -> dict[str, str | float | int | 
 
 
 def _absent(criterion: str, estimate: Estimate) -> dict[str, str | float | None]:
-    name = _NAMES.get(estimate.statistic, estimate.statistic)
+    name = label_of(estimate.statistic)
     return {"criterion": criterion, "statistic": name, "value": 0.0, "reason": estimate.undefined}
 
 
@@ -104,7 +98,7 @@ def _finding(estimates: Mapping[str, Sequence[Estimate]]) -> str:
     ranked = sorted(lead, key=lambda criterion: lead[criterion].value or 0.0)
     if not ranked:
         return "Agreement is not defined yet"
-    name = _NAMES.get(lead[ranked[0]].statistic, lead[ranked[0]].statistic).split()[-1]
+    name = label_of(lead[ranked[0]].statistic).split()[-1]
     if len(ranked) == 1:
         return f"Raters agree on {ranked[0]}: {name} {lead[ranked[0]].value:.2f}"
     best, worst = ranked[-1], ranked[0]

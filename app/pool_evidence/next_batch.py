@@ -101,7 +101,7 @@ def _accepted(result: FilterResult, sample: Sample) -> Floats:
 
 def _alpha(one: CriterionAgreement, raters: int, clips: int) -> Bought:
     label = one.item.label
-    ratings, alpha = one.ratings, one.estimates[0].value
+    ratings, alpha = one.ratings, one.alpha.value
     have = int((ratings.votes >= 2).sum())
     if not have:
         return Bought("alpha", label, alpha, None, None, have, "no clip has two answers yet")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from analysis.agreement import shown_on
 from app import __version__
 from app.filters.threshold_text import threshold_text
 from app.report.author import QUESTIONS
@@ -134,7 +135,8 @@ def _known(facts: Facts) -> Iterator[tuple[str, str, str]]:
                 f"without votes {truth.without_votes}, without score {truth.without_score}"
             ),
         )
-    yield "Analysis", "Agreement", "tables/agreement.csv: Krippendorff's alpha, Gwet's AC, percent, with intervals"
+    statistics = ", ".join(one.label for one in shown_on("results"))
+    yield "Analysis", "Agreement", f"tables/agreement.csv: {statistics}, with intervals"
     yield (
         "Analysis",
         "Two-by-two tables, precision, recall, specificity, F1, AUC",

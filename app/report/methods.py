@@ -1,5 +1,6 @@
 """The methods paragraph, written from what happened: no sentence that the study's own data do not support."""
 
+from analysis.agreement import shown_on
 from app.filters.threshold_text import threshold_text
 from app.report.facts import Facts
 from app.report.formats import latex
@@ -95,9 +96,10 @@ def _statistics(facts: Facts) -> list[str]:
         else "Rates are weighted by the inverse inclusion probabilities (Hájek), with linearised variances."
     )
     errors = facts.subgroups
+    first, *others = shown_on("results")
     return [
-        "Agreement is Krippendorff's alpha (nominal for verdicts, ordinal for categories) with a 95 % percentile "
-        "interval over resampled clips, beside Gwet's AC and percent agreement.",
+        f"Agreement is {first.label} (nominal for verdicts, ordinal for categories) with a 95 % percentile "
+        f"interval over resampled clips, beside {' and '.join(one.label for one in others)}.",
         weighting,
         "Intervals of rates are Wilson's on the effective number of clips; thresholds found on these data are marked "
         "exploratory and their F1 is cross-fitted.",

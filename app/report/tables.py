@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
+from analysis.agreement import shown_on
 from analysis.estimate import Estimate
 from analysis.fairness import FEW
 from analysis.talkvid_table import Row, row
@@ -121,20 +122,19 @@ def _sample(facts: Facts) -> ReportTable:
 
 
 def _agreement(facts: Facts) -> ReportTable:
-    names = {"krippendorff_alpha": "Krippendorff’s α", "gwet_ac": "Gwet’s AC", "percent_agreement": "agreement"}
-    shown = [name for name in names if any(name in one.estimates for one in facts.results.criteria)]
+    shown = shown_on("results")
     lines = tuple(
         (
             one.label,
-            *(with_interval(one.estimates.get(name)) for name in shown),
+            *(with_interval(one.estimates.get(statistic.key)) for statistic in shown),
             str(one.clips),
             str(one.raters),
             str(one.answers),
         )
         for one in facts.results.criteria
     )
-    heads = ("criterion", *(names[name] for name in shown), "clips", "raters", "answers")
-    note = "Value and 95 % interval; clips resampled. AC stays readable where nearly every clip gets one answer."
+    heads = ("criterion", *(statistic.label for statistic in shown), "clips", "raters", "answers")
+    note = " ".join(["Value and 95 % interval; clips resampled.", *(statistic.explanation for statistic in shown)])
     return ReportTable("agreement", "Agreement between raters", heads, lines, note)
 
 

@@ -8,7 +8,7 @@ import polars as pl
 from sqlalchemy import select as rows
 from sqlmodel import Session, col
 
-from analysis.agreement import ON_FILES
+from analysis.agreement import krippendorff_alpha, shown_on
 from analysis.estimate import Estimate
 from analysis.figures import PairAgreement
 from analysis.intra_rater import intra_rater
@@ -38,7 +38,8 @@ class CriterionAgreement:
 
     item: Criterion
     ratings: Ratings
-    estimates: tuple[Estimate, ...]
+    estimates: dict[str, Estimate]
+    """By the key of the statistic, of those that exist on the criterion's scale."""
     kappa: str
     """What the pairs are compared by."""
     pairs: tuple[PairAgreement, ...]
@@ -48,6 +49,21 @@ class CriterionAgreement:
     """What to know about its intervals."""
     needed: str
     """How many clips more would make alpha's interval narrow enough; empty when it is, or nobody can tell."""
+
+    @property
+    def alpha(self) -> Estimate:
+        """Krippendorff's alpha of all raters."""
+        return self.estimates[krippendorff_alpha.key]
+
+    @property
+    def compared(self) -> int:
+        """Clips with two votes or more."""
+        return int((self.ratings.votes >= 2).sum())
+
+    @property
+    def undefined(self) -> list[str]:
+        """Why statistics are undefined, each reason once."""
+        return list(dict.fromkeys(one.undefined for one in self.estimates.values() if one.undefined))
 
     def rater(self, name: str) -> Against | None:
         """One rater beside the rest; None for somebody without a vote on this criterion."""
@@ -78,7 +94,7 @@ class Agreement:
     @property
     def estimates(self) -> dict[str, list[Estimate]]:
         """As the forest plot reads them, of the criteria that have answers."""
-        return {one.item.label: list(one.estimates) for one in self.criteria if len(one.ratings.clip_of)}
+        return {one.item.label: list(one.estimates.values()) for one in self.criteria if len(one.ratings.clip_of)}
 
 
 def compute(db: Session, study: Study, kind: Kind) -> Agreement:
@@ -101,8 +117,11 @@ def _criterion(item: Criterion, answers: Answers, sources: Mapping[int, str], se
     ratings = answers.ratings(item)
     groups, note = resampled_units(ratings, sources) if ratings.clips else (None, "")
     ordered = ratings.scale.metric != "nominal"
-    names = ["krippendorff_alpha", "gwet_ac1", *(["gwet_ac2"] if ordered else []), "percent_agreement"]
-    estimates = tuple(ON_FILES[name](ratings, resamples=RESAMPLES, seed=seed, groups=groups) for name in names)
+    estimates = {
+        statistic.key: statistic(ratings, resamples=RESAMPLES, seed=seed, groups=groups)
+        for statistic in shown_on("agreement")
+        if statistic.applies_to(ratings.scale)
+    }
     kappa = "weighted_kappa_quadratic" if ordered else "cohen_kappa"
     return CriterionAgreement(
         item=item,
@@ -113,7 +132,7 @@ def _criterion(item: Criterion, answers: Answers, sources: Mapping[int, str], se
         raters=tuple(sorted(against_rest(ratings), key=lambda one: _number(one.rater))),
         itself=tuple(intra_rater(answers.repeats(item), ratings.scale)),
         note=note,
-        needed=_needed(ratings, estimates[0], seed),
+        needed=_needed(ratings, estimates[krippendorff_alpha.key], seed),
     )
 
 

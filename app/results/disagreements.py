@@ -54,12 +54,11 @@ def disputed(db: Session, result: FilterResult) -> DisputedClips:
 
 
 def undefined_agreement(results: Results) -> dict[str, list[str]]:
-    """Why alpha is undefined: each reason with the questions it concerns, of those over which it is computed."""
+    """Why statistics of agreement are undefined: each reason with the questions it concerns."""
     found: dict[str, list[str]] = {}
     for one in results.criteria:
-        alpha = one.estimates.get("krippendorff_alpha")
-        if alpha is not None and alpha.undefined:
-            found.setdefault(alpha.undefined, []).append(one.label)
+        for reason in dict.fromkeys(each.undefined for each in one.estimates.values() if each.undefined):
+            found.setdefault(reason, []).append(one.label)
     return found
 
 

@@ -99,7 +99,7 @@ def _criterion(found: Agreement, one: CriterionAgreement, name: str, seed: int) 
             estimate.statistic: estimate
             for estimate in intra_rater(found.answers.repeats(one.item, name), ratings.scale)
         },
-        alpha=one.estimates[0],
+        alpha=one.alpha,
         alpha_without=krippendorff_alpha(without(ratings, name), resamples=RESAMPLES, seed=seed),
         ways=_ways(ratings, name) if points else None,
         accepts=None if points else _accepts(ratings, name),

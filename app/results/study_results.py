@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import select as rows
 from sqlmodel import Session, col
 
-from analysis import agreement
+from analysis.agreement import shown_on
 from analysis.estimate import Estimate
 from analysis.ratings import Ratings
 from app.cache import Cache
@@ -36,6 +36,11 @@ class CriterionResult:
     clips: int
     note: str
     """What to know about its intervals; empty when there is nothing."""
+
+    @property
+    def compared(self) -> int:
+        """Clips with two votes or more."""
+        return max((one.clips for one in self.estimates.values()), default=0)
 
     def to_dict(self) -> dict[str, Any]:
         """For the export."""
@@ -141,8 +146,8 @@ def _criterion(item: Criterion, given: list[Vote], clips: Mapping[int, _Clip], s
         key=item.key,
         label=item.label,
         estimates={
-            name: statistic(ratings, resamples=times, seed=seed, groups=groups)
-            for name, statistic in agreement.STATISTICS.items()
+            statistic.key: statistic(ratings, resamples=times, seed=seed, groups=groups)
+            for statistic in shown_on("results")
         },
         values=scales.counted(item, values),
         answers=len(values),

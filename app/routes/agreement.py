@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import JSONResponse
 from sqlmodel import Session
 
+from analysis.agreement import shown_on
 from app.auth import require_researcher
 from app.cache import Cache
 from app.errors import NotFound
@@ -48,6 +49,7 @@ def agreement(request: Request, slug: str, db: Reader, criterion: Key = "") -> R
     context = _usual(study, found) | {
         "chosen": chosen,
         "wall": wall,
+        "statistics": shown_on("agreement"),
         "tables": agreement_figures.tables(found, chosen),
     }
     return page(request, "results/agreement.html", context)

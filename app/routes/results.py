@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from sqlmodel import Session
 
+from analysis.agreement import shown_on
 from app.auth import require_researcher
 from app.filters.threshold_text import short_number, threshold_text
 from app.models import Study
@@ -36,6 +37,7 @@ def results(request: Request, slug: str, db: Reader) -> Response:
         "clips": overview.clips_of(db, study),
         "simulated": found.kind == "simulated",
         "results": found,
+        "statistics": shown_on("results"),
         "weighted": is_weighted(study),
         "table": figures.agreement_table(found),
         "cuts": {one.rule.name: threshold_text(one.rule.minimum, one.rule.maximum) for one in found.filters},

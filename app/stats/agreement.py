@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from analysis import icc, kappas
-from analysis.agreement import ON_FILES, krippendorff_alpha
+from analysis.agreement import krippendorff_alpha, shown_on
 from analysis.ceiling import human_ceiling
 from analysis.estimate import Estimate, absent
 from analysis.intra_rater import Repeats, intra_rater, repeats
@@ -208,13 +208,13 @@ def _repeats(voted: pl.DataFrame, scale: Scale) -> tuple[Repeats, list[str]]:
 
 def _estimates(read: _Read, how: How) -> list[dict[str, Any]]:
     drawing, groups, found = _drawing(how), read.groups, []
-    for name, statistic in ON_FILES.items():
+    for statistic in shown_on("files"):
         plain = statistic(read.ratings, **drawing, groups=groups)
         if read.weights is None:
             found.append(_row(plain, read.criterion))
         else:
             weighted = weighted_agreement(
-                name, read.ratings, read.weights, strata=read.strata, groups=groups, **drawing
+                statistic.key, read.ratings, read.weights, strata=read.strata, groups=groups, **drawing
             )  # fmt: skip
             found.append(_row(weighted, read.criterion, sample_value=plain.value))
     of_sample = [

@@ -3,7 +3,7 @@
 import numpy as np
 
 from analysis import icc, kappas
-from analysis.agreement import ON_FILES
+from analysis.agreement import STATISTICS
 from analysis.estimate import Estimate, Ints
 from analysis.ratings import Metric, Ratings, Scale
 from analysis.weighted_agreement import weighted_agreement
@@ -64,4 +64,4 @@ def _estimate(name: str, ratings: Ratings, design: tuple[dict[str, float], dict[
         return kappas.mean_kappa(name, ratings)
     if name in icc.NAMES:
         return icc.icc(name, ratings, resamples=RESAMPLES)
-    return ON_FILES[name](ratings, resamples=RESAMPLES)
+    return STATISTICS[name](ratings, resamples=RESAMPLES)

@@ -83,8 +83,8 @@ def test_agreement_is_what_the_library_says(disputed: Study, database: Database)
         given = [vote for vote in votes.current(db, disputed, kind="person") if vote.criterion == "verdict"]
     own = Ratings.from_votes([str(v.clip) for v in given], [v.rater for v in given], [v.value for v in given], VERDICT)
     alpha = krippendorff_alpha(own, resamples=study_results.RESAMPLES, seed=disputed.seed)
-    assert (one.estimates[0].value, one.estimates[0].low) == (alpha.value, alpha.low)
-    assert [each.statistic for each in one.estimates] == ["krippendorff_alpha", "gwet_ac1", "percent_agreement"]
+    assert (one.alpha.value, one.alpha.low) == (alpha.value, alpha.low)
+    assert list(one.estimates) == ["krippendorff_alpha", "gwet_ac1", "percent_agreement"]
     kappas = [pair_estimate("cohen_kappa", pair, own).value for pair in pairs(own)]
     assert [pair.kappa.value for pair in one.pairs] == kappas
     assert [(pair.first, pair.second) for pair in one.pairs] == [("R1", "R2"), ("R1", "R3"), ("R2", "R3")]
@@ -107,7 +107,7 @@ def test_the_page_shows_the_computed_numbers(disputed: Study, researcher: TestCl
     page = " ".join(researcher.get(f"/studies/{disputed.slug}/agreement?criterion=verdict").text.split())
     one = found(database, disputed).about("verdict")
     assert one is not None
-    alpha = one.estimates[0]
+    alpha = one.alpha
     assert alpha.value is not None
     assert alpha.low is not None
     assert alpha.high is not None
@@ -248,7 +248,7 @@ def test_a_clip_with_one_vote_keeps_its_source(study_maker: StudyMaker, database
     one = found(database, study).about("verdict")
     assert one is not None
     assert "source videos" in one.note
-    assert all(each.value is not None for each in one.estimates)
+    assert all(each.value is not None for each in one.estimates.values())
     assert computed(database, study).criteria[2].estimates["gwet_ac"].value is not None
 
 

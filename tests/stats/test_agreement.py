@@ -17,7 +17,7 @@ from tests.helpers.analysis_data import case, real
 COMMAND = typer.Typer()
 COMMAND.command()(agreement)
 NAMES = (
-    *("krippendorff_alpha", "percent_agreement", "fleiss_kappa", "gwet_ac1", "gwet_ac2"),
+    *("krippendorff_alpha", "gwet_ac1", "gwet_ac2", "percent_agreement", "fleiss_kappa"),
     *("cohen_kappa", "weighted_kappa_linear", "weighted_kappa_quadratic"),
     *("icc_1_1", "icc_2_1", "icc_3_1", "icc_1_k", "icc_2_k", "icc_3_k"),
     *("intra_rater_agreement", "intra_rater_kappa", "within_rater_sd", "repeatability"),
