@@ -55,17 +55,21 @@ class Pool:
 
         Raises AppError for a clip that the pool does not have, and for one in a store: its file must be fetched first.
         """
-        rows = self.frame.filter(pl.col("clip") == clip)
-        if rows.is_empty():
+        media = self._media.get(clip)
+        if media is None:
             near = did_you_mean(clip, self.frame["clip"].to_list())
             raise AppError(f"The pool {self.path.name} has no clip {clip!r}.", near, status=404)
-        media = str(rows["media"][0])
         if is_remote(media):
             raise AppError(
                 f"The clip {clip!r} lies at {media}, not on this machine.",
                 "Fetch the clips into a folder and score them there into a pool of their own.",
             )
         return self.path.parent.absolute() / media
+
+    @cached_property
+    def _media(self) -> dict[str, str]:
+        """The video file of each clip: a new study asks for thousands of them, one after the other."""
+        return dict(self.frame.select("clip", "media").iter_rows())
 
     def score_columns(self) -> list[str]:
         """The scores in the pool: what its record lists, or, if it has none, every number beside the clips' facts."""

@@ -20,6 +20,8 @@ from scoring.video.packets import DecodingTimes, Upright, is_lying, shape_of
 from scoring.video.reading import OPENING
 
 Item = TypeVar("Item")
+CopyClip = Callable[[Path, Path], None]
+"""Writes a copy for browsers: from the first file to the second."""
 
 PLAYABLE_PIXELS = frozenset({"yuv420p", "yuvj420p"})
 SOUNDS_OF_MP4 = frozenset({"aac", "mp3", "opus", "flac"})
@@ -151,7 +153,11 @@ def _drawn(frame: av.VideoFrame, draw: Callable[[Image.Image], Image.Image]) -> 
 
 
 def make_ready(
-    pool: Pool, settings: Settings, clips: Sequence[str], on_clip: Callable[[int, int], None] | None
+    pool: Pool,
+    settings: Settings,
+    clips: Sequence[str],
+    on_clip: Callable[[int, int], None] | None,
+    copy_clip: CopyClip = prepare,
 ) -> dict[str, str]:
     """Prepare each clip once; returns the random name of each. `on_clip` gets (clips done, clips in total)."""
     # Shuffled: the order in which files are created must not follow the clips' names.
@@ -159,7 +165,7 @@ def make_ready(
     keys = {name: new_key() for name in names}
     try:
         for number, name in enumerate(names, start=1):
-            prepare(pool.media_path(name), settings.media / f"{keys[name]}.mp4")
+            copy_clip(pool.media_path(name), settings.media / f"{keys[name]}.mp4")
             if on_clip is not None:
                 on_clip(number, len(names))
     except BaseException:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
+from sqlalchemy import insert
 from sqlmodel import Session, col, select
 
 from app import auth
@@ -15,7 +16,7 @@ from app.models import Assignment, Criterion, Event, Filter, Study, StudyClip
 from app.pools.pool_files import Pool
 from app.settings import Settings
 from app.studies import attention_clips, documents, reference_clips, rules
-from app.studies.clip_files import make_ready, shuffled
+from app.studies.clip_files import CopyClip, make_ready, prepare, shuffled
 from app.studies.drawing import DrawnClip, sample_from_file, sample_from_pool
 from app.studies.lifecycle import slug_of
 from app.studies.score_series import snapshot
@@ -35,12 +36,14 @@ def create(
     slug: str | None = None,
     sample: Path | None = None,
     on_clip: Callable[[int, int], None] | None = None,
+    copy_clip: CopyClip = prepare,
 ) -> str:
     """Draw the sample, prepare its clips, write the study; returns its slug.
 
-    If `sample` is given, the clips of this sample file are used instead of a new draw. Filters whose score is missing
-    in the pool are left out, and the study's notes say so. Raises AppError if no filter is left, if the sample is from
-    another pool, if the slug is taken, or if a clip cannot be prepared; nothing is written then.
+    If `sample` is given, the clips of this sample file are used instead of a new draw. `copy_clip` writes a clip's
+    copy for browsers. Filters whose score is missing in the pool are left out, and the study's notes say so. Raises
+    AppError if no filter is left, if the sample is from another pool, if the slug is taken, or if a clip cannot be
+    prepared; nothing is written then.
     """
     slug = slug or slug_of(spec.name)
     if slug_of(slug) != slug:
@@ -63,7 +66,7 @@ def create(
     one_by_one = spec.presentation == "one_by_one" or drawn.design["kind"] == "borderline"
     asked = [item.key for item in spec.criteria] if one_by_one else []
     attention = attention_clips.choose(pool, spec, used, one_by_one=one_by_one)
-    keys = make_ready(pool, settings, used, on_clip)
+    keys = make_ready(pool, settings, used, on_clip, copy_clip)
     attention_keys = attention_clips.make(pool, spec, attention, settings, keys)
     with database.writer() as db:
         study = Study(
@@ -165,7 +168,8 @@ def write_clips(
         clips = _per_pass(clips, list(criteria))
     order = list(range(len(clips)))
     random.Random(study.seed).shuffle(order)  # noqa: S311 - an order, not a secret
-    facts = {row["clip"]: row for row in pool.frame.iter_rows(named=True)}
+    drawn_rows = pool.frame.filter(pl.col("clip").is_in([drawn.clip for drawn in clips]))
+    facts = {row["clip"]: row for row in drawn_rows.iter_rows(named=True)}
     scores = sorted({*pool.score_columns(), *read})
     chance = random.Random(f"blocks:{study.seed}:{start}")  # noqa: S311 - a design, not a secret
     block = blocks([f"{one.criterion}:{one.stratum}" for one in clips], BLOCK_SIZE, chance)
@@ -194,8 +198,12 @@ def write_clips(
     # Raters see ids of assignments in addresses: ids in the order of the strata would reveal the stratum.
     db.add_all(shuffled(rows))
     db.flush()
-    places = [(clip.id, place) for clip in rows for place in range(study.raters_per_clip)]
-    db.add_all(Assignment(study_id=study.id, study_clip_id=clip, place=place) for clip, place in shuffled(places))
+    places = [
+        {"study_id": study.id, "study_clip_id": clip.id, "place": place}
+        for clip in rows
+        for place in range(study.raters_per_clip)
+    ]
+    db.execute(insert(Assignment), shuffled(places))
 
 
 def _per_pass(clips: list[DrawnClip], criteria: list[str]) -> list[DrawnClip]:

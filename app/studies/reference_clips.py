@@ -93,7 +93,8 @@ def write(
     a gold clip is then stored once per criterion with a reference answer, because its page must not ask for more than
     others. `read` are the scores that filters use: pages that show scores show those of gold clips too.
     """
-    facts = {row["clip"]: row for row in pool.frame.iter_rows(named=True)}
+    those = pool.frame.filter(pl.col("clip").is_in([one.clip for one in known]))
+    facts = {row["clip"]: row for row in those.iter_rows(named=True)}
     snapshots = {one.clip: _snapshot(facts[one.clip], pool.score_columns(), sorted(read)) for one in known}
     rows = [
         _row(study, one, key, facts[one.clip], snapshots[one.clip], keys[one.clip])
