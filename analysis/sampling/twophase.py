@@ -16,8 +16,6 @@ from analysis.estimate import Bools, Floats, Ints
 from analysis.sampling.allocation import filled
 from analysis.sampling.strata import Division
 
-PILOT = 30
-"""Clips of the first phase in each band."""
 FLOOR = 20
 """Clips in each band after both phases, at least."""
 FOCUS = 0.7

@@ -88,7 +88,7 @@ class FilterSpec(StudyTable):
 
 
 class StudyFile(Rules):
-    """A complete study file: the study, and the rules for raters (`study_rules`)."""
+    """A complete study file: the study, and the rules for raters (`studies.rules`)."""
 
     name: str = Field(min_length=1, max_length=120)
     guidelines: str = Field(min_length=1)

@@ -135,11 +135,6 @@ def mapping_of(raw: Raw, given: dict[str, str]) -> tuple[Mapped, ...]:
     return (*first, *rest)
 
 
-def is_known_score(column: str) -> bool:
-    """One of TalkVid's scores."""
-    return column in TALKVID
-
-
 def _fact(column: str, plain: dict[str, str]) -> Mapped | None:
     return next((Mapped(column, plain[name]) for name in GUESSES[column] if name in plain), None)
 
