@@ -1,4 +1,4 @@
-"""How the rated clips came out of the pool: strata, weights and pool sizes, checked once for every estimate."""
+"""The sampling design of the rated clips: strata, weights, sources and pool sizes, checked once for every estimate."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,17 +9,17 @@ import numpy as np
 from analysis.estimate import Bools, Floats, Ints
 from analysis.resampling import within_strata
 
-_CHUNK = 300_000  # numbers of a block of replicates held at once: 2.4 MB, near the processor
+_CHUNK = 300_000  # numbers of a block of replicates held at once: 2.4 MB fit the processor's cache
 
 
 @dataclass(frozen=True, eq=False)
 class Design:
     """Strata, weights and sources of the rated clips.
 
-    Per clip, shape (clips,): `of` its stratum (number from 0), `clip_weight` the pool clips it stands for, `source`
-    the video it was cut from (number from 0; None where every clip is taken for itself). Per stratum, shape
-    (strata,): `labels`, `drawn` rated clips and `population` (clips in the pool, infinite when not known, which
-    leaves out the finite population correction).
+    Per clip, shape (clips,): `of` is its stratum (numbered from 0), `clip_weight` the pool clips it stands for and
+    `source` the video it comes from (numbered from 0; None if clips are independent). Per stratum, shape (strata,):
+    `labels`, `drawn` rated clips, and `population` clips in the pool (infinite if not known, which leaves out the
+    finite population correction).
     """
 
     of: Ints
@@ -38,12 +38,12 @@ class Design:
         stratum_sizes: Mapping[str, int] | None = None,
         sources: Sequence[str] | None = None,
     ) -> "Design":
-        """From one weight, stratum and source per clip; without strata the clips are one random sample.
+        """Build from one weight, stratum and source per clip; without strata the clips are one random sample.
 
         Weights default to the pool clips per rated clip where sizes are known, else to 1. They may differ inside a
-        stratum (a limit per source, post-stratification, calibration). `sources` makes the source the unit that was
-        drawn. Raises ValueError when lengths differ, a weight is not positive, a stratum's size is missing or
-        smaller than its sample, or a stratum of the pool was never drawn from (nothing can be said about it).
+        stratum (a limit per source, post-stratification, calibration). With `sources` the unit drawn is the source.
+        Raises ValueError if lengths differ, a weight is not positive, a stratum's size is missing or smaller than its
+        sample, or no clip was rated in a stratum of the pool (nothing can be estimated there).
 
         >>> Design.build(3, strata=["a", "a", "b"], stratum_sizes={"a": 10, "b": 7}).weight
         array([5., 7.])
@@ -71,21 +71,21 @@ class Design:
 
     @cached_property
     def even(self) -> Bools:
-        """Whether all clips of a stratum weigh the same, shape (strata,)."""
+        """Whether all clips of each stratum have the same weight, shape (strata,)."""
         first = self.clip_weight[np.unique(self.of, return_index=True)[1]]
         differs = ~np.isclose(self.clip_weight, first[self.of], rtol=1e-9, atol=0.0)
         return np.asarray(np.bincount(self.of, differs, minlength=len(self.labels)) == 0)
 
     @property
     def weight(self) -> Floats:
-        """The one weight of each stratum's clips, shape (strata,); raises ValueError where a stratum has several."""
+        """The weight of each stratum's clips, shape (strata,); raises ValueError if a stratum has several."""
         if not self.even.all():
             raise ValueError("weights must be equal inside a stratum: refine the strata")
         return self.clip_weight[np.unique(self.of, return_index=True)[1]]
 
     @cached_property
     def units(self) -> Ints:
-        """What was drawn from each stratum, shape (strata,): its clips, or its sources where they are known."""
+        """The number of units drawn from each stratum, shape (strata,): sources where they are known, else clips."""
         if self.source is None:
             return self.drawn
         sources = int(self.source.max(initial=0)) + 1
@@ -93,12 +93,12 @@ class Design:
         return np.bincount(pairs // sources, minlength=len(self.labels))
 
     def reordered(self, order: Ints) -> "Design":
-        """The same design for the clips in another order, `order` being their old positions."""
+        """The same design with the clips in another order; `order` holds their old positions."""
         source = None if self.source is None else self.source[order]
         return replace(self, of=self.of[order], clip_weight=self.clip_weight[order], source=source)
 
     def part(self, chosen: Bools) -> "Design":
-        """The design of some of the clips, with their weights and without pool sizes: a half of a sample."""
+        """The design of the `chosen` clips, with their weights and without pool sizes; used for halves of a sample."""
         kept, of = np.unique(self.of[chosen], return_inverse=True)
         source = None if self.source is None else np.unique(self.source[chosen], return_inverse=True)[1]
         labels = tuple(self.labels[number] for number in kept)
@@ -107,29 +107,29 @@ class Design:
 
     @property
     def plain(self) -> bool:
-        """True for one simple random sample from a large pool: the case of the textbook intervals."""
+        """True for one simple random sample from a large pool, for which textbook intervals hold."""
         return self.source is None and len(self.labels) <= 1 and self.equal_weights and not self.finite
 
     @property
     def finite(self) -> bool:
-        """True when the size of some stratum in the pool is known."""
+        """True if the pool size of some stratum is known."""
         return bool(np.isfinite(self.population).any())
 
     @cached_property
     def equal_weights(self) -> bool:
-        """True when every clip weighs the same."""
+        """True if every clip has the same weight."""
         weight = self.clip_weight
         return len(weight) == 0 or bool(np.allclose(weight, weight[0], rtol=1e-9, atol=0.0))
 
     def total_variance(self, values: Floats, *, finite: bool = True) -> float:
-        """Estimated variance of the sum of `values` (weight x residual, one per clip), by strata.
+        """The estimated variance of the sum of `values` (weight x residual, shape (clips,)), by strata.
 
-        With one weight in a stratum this is Cochran's (1977, section 5A) formula, finite population correction
-        included unless `finite` is False. With several weights the clips are taken as drawn with replacement with
-        unequal chances (Hansen & Hurwitz 1943; Sarndal, Swensson & Wretman 1992, section 2.9) and the correction is
-        left out, which errs on the wide side. With sources, residuals centred within strata are summed per source
-        first (the ultimate cluster, Hansen, Hurwitz & Madow 1953; across strata too where a source spans several).
-        A stratum with one clip or source adds nothing: the caller must answer for it.
+        With one weight in a stratum this is Cochran's (1977, section 5A) formula, with the finite population
+        correction unless `finite` is False. With several weights the clips count as drawn with replacement and
+        unequal probabilities (Hansen & Hurwitz 1943; Sarndal, Swensson & Wretman 1992, section 2.9) and the correction
+        is left out, which is conservative. With sources, residuals centred within strata are first summed per source
+        (the ultimate cluster, Hansen, Hurwitz & Madow 1953; across strata if a source spans several). A stratum with
+        one clip or source adds nothing, so the caller must handle it.
 
         >>> round(Design.build(4).total_variance(np.array([0.0, 1.0, 2.0, 3.0])), 4)
         6.6667
@@ -145,16 +145,16 @@ class Design:
 
     @property
     def unseen(self) -> Floats:
-        """Finite population correction, shape (strata,): 1 where the size is unknown or chances were unequal."""
+        """The finite population correction, shape (strata,); 1 where the size is unknown or weights are unequal."""
         share = 1 - self.drawn / self.population
         corrected = self.even if self.source is None else np.zeros(len(self.labels), dtype=np.bool_)
         return np.where(corrected | (share <= 0), share, 1.0)
 
     def replicates(self, resamples: int, seed: int) -> Iterator[Floats]:
-        """Multipliers of the clips' weights in bootstrap samples: blocks of shape (block, clips).
+        """Yield multipliers of the clips' weights in bootstrap samples, in blocks of shape (block, clips).
 
-        Clips are drawn within strata (`resampling.within_strata`). With sources, whole sources are drawn: within
-        strata where each source lies in one, else from all together, which forgoes the gain of the strata.
+        Clips are drawn within strata (`resampling.within_strata`). With sources, whole sources are drawn: within strata
+        if each source lies in one stratum, else from all strata together, which loses the gain of stratifying.
 
         >>> block = next(Design.build(3, sources=["x", "x", "y"]).replicates(5, seed=0))
         >>> bool((block[:, 0] == block[:, 1]).all())
@@ -169,7 +169,7 @@ class Design:
                 yield block[start : start + rows][:, self.source]
 
     def unit_replicates(self, resamples: int, seed: int) -> Iterator[Floats]:
-        """As `replicates`, of what is drawn: blocks of shape (block, sources), or (block, clips) without sources.
+        """As `replicates`, for the units drawn: blocks of shape (block, sources), or (block, clips) without sources.
 
         >>> next(Design.build(3, sources=["x", "x", "y"]).unit_replicates(5, seed=0)).shape
         (5, 2)
@@ -184,7 +184,7 @@ class Design:
 
 
 def binary(values: Sequence[bool] | Bools, name: str) -> Bools:
-    """A truth value per clip; raises ValueError naming `name` when something else than 0 and 1 is in it.
+    """True or false for every clip, shape (clips,); raises ValueError, naming `name`, for other values than 0 and 1.
 
     >>> binary([True, False], "good").tolist()
     [True, False]
@@ -196,7 +196,7 @@ def binary(values: Sequence[bool] | Bools, name: str) -> Bools:
 
 
 def scored(values: Sequence[float] | Floats, clips: int) -> Floats:
-    """A finite score per clip; raises ValueError with the number of clips that have none.
+    """A finite score for every clip, shape (clips,); raises ValueError with the number of clips that have none.
 
     >>> scored([0.5, 2], 2)
     array([0.5, 2. ])
@@ -211,7 +211,7 @@ def scored(values: Sequence[float] | Floats, clips: int) -> Floats:
 
 
 def graded(values: Sequence[bool] | Sequence[float] | Bools | Floats, name: str) -> Floats:
-    """A share from 0 to 1 per clip; raises ValueError naming `name` for anything else.
+    """A share from 0 to 1 for every clip, shape (clips,); raises ValueError, naming `name`, for other values.
 
     >>> graded([True, 0.4], "good").tolist()
     [1.0, 0.4]

@@ -1,4 +1,4 @@
-"""A number that says how it was made: value, interval, counts, method and signature, or the reason it is absent."""
+"""`Estimate`: a statistic with its interval, counts, method and signature, or the reason why it is undefined."""
 
 import math
 from collections.abc import Sequence
@@ -19,13 +19,13 @@ Bools = NDArray[np.bool_]
 class Estimate:
     """One statistic with its interval.
 
-    `value` is None exactly when `undefined` states why. `low` and `high` are None when no interval can be given
-    although the value can; `method` then says so. `clips` counts the clips that entered the statistic,
-    `raters` and `ratings` the people and votes behind them where that is known. `resamples_undefined` counts
-    bootstrap replicates in which the statistic did not exist; they are left out of the interval.
+    `value` is None if and only if `undefined` gives the reason. `low` and `high` are None if the value has no
+    interval; `method` then says why. `clips` counts the clips that entered the statistic, `raters` and `ratings` the
+    people and votes behind them where known. `resamples_undefined` counts bootstrap replicates in which the statistic
+    is undefined; the interval leaves them out.
 
-    Raises ValueError when value and reason contradict each other, when a number is not finite, or when the
-    interval is upside down.
+    Raises ValueError if value and reason contradict each other, a number is not finite, the lower end is above the
+    upper one, or the confidence is not in (0, 1).
 
     >>> Estimate("precision", 0.9, 0.81, 0.95, 0.95, 60, None, None, "Wilson", signature("precision")).value
     0.9
@@ -56,14 +56,14 @@ class Estimate:
             raise ValueError(f"{self.statistic}: confidence {self.confidence} must lie between 0 and 1")
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields under their own names, plain Python numbers only: safe for JSON, never NaN."""
+        """The fields by name with plain Python numbers, ready for JSON; never NaN."""
         return {name: entry.item() if isinstance(entry, np.generic) else entry for name, entry in asdict(self).items()}
 
 
 def absent(
     statistic: str, reason: str, *, signature: str, confidence: float, clips: int, raters: int | None = None
 ) -> Estimate:
-    """The estimate of something that does not exist in these data, with the reason in words.
+    """An undefined estimate, with the reason in words.
 
     >>> absent("alpha", "no clip has two ratings", signature="", confidence=0.95, clips=0).undefined
     'no clip has two ratings'
@@ -72,9 +72,9 @@ def absent(
 
 
 def signature(statistic: str, libraries: Sequence[str] = (), **settings: object) -> str:
-    """Settings and versions as one short string, after sacreBLEU (Post 2018); settings that are None are left out.
+    """Settings and versions as one string, after sacreBLEU (Post 2018); settings that are None are left out.
 
-    `libraries` are the packages beside numpy that the number was computed with, by their names on PyPI.
+    `libraries` names the packages besides numpy that the number was computed with.
 
     >>> signature("alpha", metric="nominal", seed=0).split("|")[:3]
     ['alpha', 'metric:nominal', 'seed:0']
@@ -86,7 +86,7 @@ def signature(statistic: str, libraries: Sequence[str] = (), **settings: object)
 
 @cache
 def _version(name: str) -> str:
-    """Looked up once: reading a package's record takes longer than most estimates."""
+    """The version of a package, looked up once because that takes longer than most estimates."""
     return version(name)
 
 

@@ -9,7 +9,7 @@ from scipy.stats import norm, rankdata, t
 
 from analysis.estimate import Estimate, Floats, absent, signature
 from analysis.kappas import METHOD, disagreement, kappa, student_ends
-from analysis.rates import wilson
+from analysis.proportions import wilson
 from analysis.ratings import Ratings
 
 
@@ -141,3 +141,23 @@ def student_square(squares: Floats, confidence: float) -> tuple[float | None, fl
     half = float(t.ppf((1 + confidence) / 2, n - 1)) * float(squares.std(ddof=1)) / sqrt(n)
     mean = float(squares.mean())
     return sqrt(max(0.0, mean - half)), sqrt(mean + half)
+
+
+def clip_disagreement(ratings: Ratings) -> Floats:
+    """Mean disagreement of two raters on each clip, 0 (all alike) to 1, shape (clips,); NaN under two votes.
+
+    Two answers differ or not on a nominal scale; elsewhere their distance counts squared, 1 from end to end. This is
+    a clip's own term of the observed disagreement in a weighted kappa (Conger 1980, doi:10.1037/0033-2909.88.2.322).
+
+    >>> from analysis.ratings import VERDICT
+    >>> votes = Ratings.from_votes(list("aabbc"), list("xyxyx"), ["accept", "reject", "accept", "accept", "accept"],
+    ...     VERDICT)
+    >>> clip_disagreement(votes).tolist()
+    [1.0, 0.0, nan]
+    """
+    weights = disagreement(ratings.scale, "none" if ratings.scale.metric == "nominal" else "quadratic")
+    counts = ratings.counts.astype(np.float64)
+    votes = counts.sum(axis=1)
+    apart = ((counts @ weights) * counts).sum(axis=1)
+    pairs = votes * (votes - 1)
+    return np.asarray(np.divide(apart, pairs, out=np.full(len(votes), np.nan), where=pairs > 0))

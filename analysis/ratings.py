@@ -1,4 +1,4 @@
-"""Votes of raters on clips, checked once and kept in the two shapes the statistics ask for."""
+"""Votes of raters on the clips of one criterion, checked once and stored in the two shapes that statistics need."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,11 +13,12 @@ Metric = Literal["nominal", "ordinal", "interval", "ratio"]
 
 @dataclass(frozen=True)
 class Scale:
-    """The answers a criterion allows, in order, and how far apart they are.
+    """The answers that a criterion allows, in order, and the level of measurement.
 
-    `metric` is "nominal" when answers are merely different, "ordinal" when their order counts, "interval" when their
-    differences do and "ratio" when zero means none; the last two need levels that are rising numbers. `missing`
-    holds the answers that are no vote (a rater who is unsure): counted, never compared.
+    `metric` is "nominal" if answers are only different, "ordinal" if they are ordered, "interval" if differences have
+    a meaning, and "ratio" if zero has one too; the last two need levels that are rising numbers. `missing` holds
+    answers that are not votes (a rater who is unsure): they are counted and never compared. Raises ValueError for
+    fewer than two levels, a repeated answer, or levels that do not fit the metric.
 
     >>> Scale("seconds", ("0", "2.5", "10"), "ratio").numbers
     array([ 0. ,  2.5, 10. ])
@@ -41,7 +42,7 @@ class Scale:
 
     @property
     def numbers(self) -> Floats | None:
-        """The levels as finite numbers, shape (levels,); None where one of them is a word."""
+        """The levels as finite numbers, shape (levels,); None if one of them is not a number."""
         try:
             points = np.array([float(level) for level in self.levels])
         except ValueError:
@@ -50,7 +51,7 @@ class Scale:
 
     @property
     def points(self) -> Floats:
-        """What differences are taken of: the numbers of an interval or ratio scale, else the positions 0, 1, ..."""
+        """The numbers of an interval or ratio scale, else the positions 0, 1, ..., shape (levels,)."""
         numbers = self.numbers if self.metric in ("interval", "ratio") else None
         return np.arange(len(self.levels), dtype=np.float64) if numbers is None else numbers
 
@@ -59,16 +60,16 @@ ACR5 = Scale("acr5", ("1", "2", "3", "4", "5"), "ordinal")
 """Absolute category rating, bad to excellent (ITU-T P.910)."""
 
 VERDICT = Scale("verdict", ("reject", "accept"), "nominal", frozenset({"unsure"}))
-"""Acceptable or not; "unsure" is counted and is no vote."""
+"""Acceptable or not; "unsure" is counted as missing."""
 
 
 @dataclass(frozen=True, eq=False)
 class Ratings:
     """All votes on one criterion.
 
-    `clips` and `raters` are sorted, so the order in which votes arrive changes nothing. `counts` has shape
-    (clips, levels): how many raters gave each level. The vote k is `level[k]` (position on the scale) by rater
-    `rater_of[k]` on clip `clip_of[k]`; `missing_of` counts the missing answers of each clip.
+    `clips` and `raters` are sorted, so that the order in which votes arrive does not matter. `counts` (clips, levels)
+    says how many raters gave each level. Vote k is `level[k]` (position on the scale) by rater `rater_of[k]` on clip
+    `clip_of[k]`; `missing_of` (clips,) counts the missing answers of each clip.
 
     >>> ratings = Ratings.from_votes(["a", "a", "b"], ["x", "y", "x"], ["accept", "unsure", "reject"], VERDICT)
     >>> ratings.counts.tolist(), ratings.missing
@@ -86,10 +87,10 @@ class Ratings:
 
     @classmethod
     def from_votes(cls, clips: Sequence[str], raters: Sequence[str], values: Sequence[str], scale: Scale) -> "Ratings":
-        """Build from parallel sequences, one entry per answer.
+        """Build from parallel sequences with one entry per answer.
 
-        Raises ValueError when the sequences differ in length, when an answer is not on the scale, or when one
-        rater answered one clip twice; the message names them.
+        Raises ValueError, naming the entry, if the sequences differ in length, an answer is not on the scale, or a
+        rater answered a clip twice.
         """
         if not len(clips) == len(raters) == len(values):
             raise ValueError(f"{len(clips)} clips, {len(raters)} raters and {len(values)} values are not parallel")
@@ -127,17 +128,17 @@ class Ratings:
 
     @property
     def missing(self) -> int:
-        """Number of answers that are no vote."""
+        """The number of missing answers."""
         return int(self.missing_of.sum())
 
     @property
     def votes(self) -> Ints:
-        """Number of votes per clip, shape (clips,)."""
+        """The number of votes per clip, shape (clips,)."""
         return np.asarray(self.counts.sum(axis=1))
 
     @property
     def matrix(self) -> Floats:
-        """Levels as positions 0, 1, ... in shape (raters, clips); NaN where a rater has no vote on a clip."""
+        """Levels as positions 0, 1, ..., shape (raters, clips); NaN where a rater has no vote on a clip."""
         table = np.full((len(self.raters), len(self.clips)), np.nan)
         table[self.rater_of, self.clip_of] = self.level
         return table

@@ -1,4 +1,4 @@
-"""Bootstrap weights: how often each clip, each count pattern or each source is drawn in a replicate."""
+"""Bootstrap: how often each clip, count pattern or source is drawn in a replicate, and percentile intervals."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -8,15 +8,15 @@ from scipy.sparse import csr_array
 
 from analysis.estimate import Floats, Ints
 
-_CHUNK = 300_000  # numbers held at once while resampling clip by clip: 2.4 MB, near the processor
-_CELLS = 60_000  # counted at once: half a megabyte stays in the processor's cache, ten times as quick as more
+_CHUNK = 300_000  # numbers held at once while resampling clip by clip: 2.4 MB fit the processor's cache
+_CELLS = 60_000  # counted at once: half a megabyte fits the inner cache, which is ten times as fast
 
 
 def pattern_weights(sizes: Ints, resamples: int, seed: int) -> Floats:
-    """Resample clips that were collapsed to patterns: multinomial counts, shape (resamples, patterns).
+    """Resample clips that are collapsed to patterns: clips per pattern in each replicate, shape (resamples, patterns).
 
-    `sizes` counts the clips of each pattern. Drawing as many clips as there are, with replacement, and counting
-    patterns is this multinomial: nothing is approximated.
+    `sizes` (patterns,) counts the clips of each pattern. Drawing all clips with replacement and counting patterns is
+    exactly this multinomial distribution.
 
     >>> pattern_weights(np.array([3, 7]), 2, seed=0).sum(axis=1)
     array([10., 10.])
@@ -26,7 +26,7 @@ def pattern_weights(sizes: Ints, resamples: int, seed: int) -> Floats:
 
 
 def source_weights(pattern_of: Ints, source_of: Ints, resamples: int, seed: int) -> Floats:
-    """Resample whole sources with replacement: clips per pattern in each replicate, (resamples, patterns).
+    """Resample whole sources with replacement: clips per pattern in each replicate, shape (resamples, patterns).
 
     `pattern_of` and `source_of` have shape (clips,) and number patterns and sources from 0.
 
@@ -38,7 +38,7 @@ def source_weights(pattern_of: Ints, source_of: Ints, resamples: int, seed: int)
 
 @lru_cache(maxsize=2)
 def _source_weights(pattern_of: bytes, source_of: bytes, resamples: int, seed: int) -> Floats:
-    """Read-only and kept: the statistics of one criterion ask for the same replicates one after another."""
+    """Cached and read-only, because the statistics of one criterion ask for the same replicates in a row."""
     pattern, source = (np.frombuffer(part, dtype=np.int64) for part in (pattern_of, source_of))
     sources = int(source.max()) + 1
     shape = (int(pattern.max()) + 1, sources)
@@ -54,7 +54,7 @@ def _source_weights(pattern_of: bytes, source_of: bytes, resamples: int, seed: i
 
 
 def times_drawn(generator: np.random.Generator, among: int, draws: int, rows: int) -> Floats:
-    """How often each of `among` things is drawn in `draws` draws with replacement, shape (rows, among).
+    """How often each of `among` units is drawn in `draws` draws with replacement, shape (rows, among).
 
     >>> times_drawn(np.random.default_rng(0), 3, 5, 2).sum(axis=1)
     array([5., 5.])
@@ -72,9 +72,9 @@ def times_drawn(generator: np.random.Generator, among: int, draws: int, rows: in
 def within_strata(stratum_of: Ints, resamples: int, seed: int) -> Iterator[Floats]:
     """Resample clips within strata: blocks of multipliers, shapes (block, clips), `resamples` rows in all.
 
-    In a stratum of n clips, n - 1 are drawn with replacement and scaled by n / (n - 1), so that the spread of the
-    replicates is not too small in small strata (Rao & Wu 1988, doi:10.1080/01621459.1988.10478591). Strata of one clip
-    are drawn together (`collapsed`). The finite size of the pool is ignored, which errs on the wide side.
+    In a stratum of n clips, n - 1 are drawn with replacement and scaled by n / (n - 1), so that replicates vary enough
+    in small strata (Rao & Wu 1988, doi:10.1080/01621459.1988.10478591). Strata of one clip are drawn together
+    (`collapsed`). The finite size of the pool is ignored, which makes intervals conservative.
 
     >>> [block.sum(axis=1).round(9).tolist() for block in within_strata(np.array([0, 0, 0, 1]), 2, seed=0)]
     [[4.0, 4.0]]
@@ -93,10 +93,11 @@ def within_strata(stratum_of: Ints, resamples: int, seed: int) -> Iterator[Float
 
 
 def collapsed(stratum_of: Ints) -> Ints:
-    """Strata of one clip joined to one stratum, a single one of them to the smallest of the others.
+    """Join all strata of one clip into one stratum; a single such stratum joins the smallest of the others.
 
-    One clip shows no spread of its own stratum: drawn by itself it would pass for certain. Joined, the differences
-    between the strata count as spread, which errs on the wide side (Cochran 1977, section 5A.12; Wolter 2007).
+    One clip shows no spread within its stratum and would count as certain. In a joint stratum the differences between
+    strata count as spread, which is conservative (Cochran 1977, section 5A.12; Wolter 2007). `stratum_of` and the
+    result have shape (clips,).
 
     >>> collapsed(np.array([0, 0, 1, 2, 2, 3])).tolist(), collapsed(np.array([0, 0, 0, 1, 2, 2])).tolist()
     ([0, 0, 1, 2, 2, 1], [0, 0, 0, 2, 2, 2])
@@ -110,9 +111,9 @@ def collapsed(stratum_of: Ints) -> Ints:
 
 
 def percentile_interval(replicates: Floats, confidence: float) -> tuple[float | None, float | None, int]:
-    """Percentile interval of the replicates that exist, and how many do not (NaN).
+    """The percentile interval of the defined replicates, and the number of undefined (NaN) ones.
 
-    Returns None for both ends when the replicates show no spread: then resampling says nothing about certainty.
+    Both ends are None if the replicates show no spread, because resampling then says nothing about uncertainty.
 
     >>> percentile_interval(np.array([0.0, 0.5, 1.0, np.nan]), 0.5)
     (0.25, 0.75, 1)

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 import altair as alt
 
 from analysis.figures.rendering import Chart, Table
-from analysis.roc import Roc, short_cut
+from analysis.filters.roc import RocCurve, shortest_threshold
 
 _SHAPES = ("circle", "diamond", "square", "triangle-up")
 _MOST_POINTS = 400  # a drawn curve needs no more; the table keeps them all
 
 
-def roc_curve(roc: Roc, *, cuts: Mapping[str, float] | None = None, width: int = 440) -> Chart:
+def roc_curve(roc: RocCurve, *, cuts: Mapping[str, float] | None = None, width: int = 440) -> Chart:
     """The curve, the diagonal of a score that knows nothing, and named cuts such as {"now": 0.85, "best F1": 0.91}.
 
     A cut is labelled with the shortest number that accepts the same clips. The plot is square, `width` pixels
@@ -41,7 +41,7 @@ def roc_curve(roc: Roc, *, cuts: Mapping[str, float] | None = None, width: int =
     return alt.layer(*layers).properties(width=width, height=width, title=title)
 
 
-def roc_curve_table(roc: Roc, *, cuts: Mapping[str, float] | None = None) -> Table:
+def roc_curve_table(roc: RocCurve, *, cuts: Mapping[str, float] | None = None) -> Table:
     """One row per threshold (None: nothing accepted) with the shares accepted, and the cuts that lie there."""
     at: dict[tuple[float, float], str] = {}
     for name, cut in (cuts or {}).items():
@@ -56,18 +56,18 @@ def roc_curve_table(roc: Roc, *, cuts: Mapping[str, float] | None = None) -> Tab
     return Table(headings, rows)
 
 
-def _shown(roc: Roc, cut: float) -> str:
-    return short_cut(cut, lambda threshold: roc.at(threshold) == roc.at(cut))
+def _shown(roc: RocCurve, cut: float) -> str:
+    return shortest_threshold(cut, lambda threshold: roc.at(threshold) == roc.at(cut))
 
 
-def _finding(roc: Roc, area: float) -> str:
+def _finding(roc: RocCurve, area: float) -> str:
     if len(roc.thresholds) == 2:  # nothing accepted, everything accepted
         return "All scores are equal: they cannot tell good clips from bad ones"
     better = "outscores" if roc.direction == "ge" else "scores below"
     return f"A good clip {better} a bad one in {100 * area:.0f} of 100 pairs"
 
 
-def _caption(roc: Roc, area: float) -> list[str]:
+def _caption(roc: RocCurve, area: float) -> list[str]:
     counts = f"n = {roc.good + roc.bad} clips ({roc.good} good, {roc.bad} bad)"
     if roc.auc.low is None:
         return [f"AUC {area:.2f}, no interval; {counts}"]

@@ -5,15 +5,21 @@ from typing import Literal
 
 import altair as alt
 
-from analysis.cut_pairs import CutPair
 from analysis.figures.rendering import Chart, Table
+from analysis.thresholds.threshold_pairs import ThresholdPair
 
 Rate = Literal["precision", "recall", "f1"]
 WORDS: dict[Rate, str] = {"precision": "precision", "recall": "recall", "f1": "F1"}
 
 
 def cut_pair_map(
-    pairs: Sequence[CutPair], rate: Rate, *, first: str, second: str, preset: tuple[float, float], width: int = 440
+    pairs: Sequence[ThresholdPair],
+    rate: Rate,
+    *,
+    first: str,
+    second: str,
+    preset: tuple[float, float],
+    width: int = 440,
 ) -> Chart:
     """The rate of every pair in colour and figures, with its interval under the pointer.
 
@@ -50,7 +56,7 @@ def cut_pair_map(
     return alt.layer(cells, words, none, now).properties(width=width, height=max(160, 30 * len(seconds)), title=title)
 
 
-def cut_pair_table(pairs: Sequence[CutPair], *, first: str, second: str) -> Table:
+def cut_pair_table(pairs: Sequence[ThresholdPair], *, first: str, second: str) -> Table:
     """A row per pair: rated clips on both sides, each rate with its interval."""
     headings = [f"{first} ≥", f"{second} ≥", "good kept", "bad kept", "good rejected", "bad rejected"]
     for word in WORDS.values():
@@ -74,7 +80,7 @@ def _labels(cuts: Sequence[float]) -> dict[float, str]:
     return {cut: repr(cut) for cut in apart}
 
 
-def _cell(pair: CutPair, rate: Rate, preset: tuple[float, float]) -> dict[str, object]:
+def _cell(pair: ThresholdPair, rate: Rate, preset: tuple[float, float]) -> dict[str, object]:
     estimate = getattr(pair.table, rate)
     known = estimate.value is not None
     between = f"{100 * estimate.low:.1f} to {100 * estimate.high:.1f} %" if known and estimate.low is not None else "–"

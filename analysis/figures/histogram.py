@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import altair as alt
 import numpy as np
 
-from analysis.consensus import Verdict
+from analysis.consensus.majority import Verdict
 from analysis.estimate import Bools, Floats, Ints
 from analysis.figures.rendering import VERDICT_COLOURS, Chart, Table
 

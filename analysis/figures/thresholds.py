@@ -11,7 +11,7 @@ import numpy as np
 
 from analysis.estimate import Estimate
 from analysis.figures.rendering import Chart, Table
-from analysis.threshold_curves import ThresholdCurves
+from analysis.thresholds.threshold_curves import ThresholdCurves
 
 WORDS = {"precision": "precision", "recall": "recall", "f1": "F1"}
 _COLOURS = ["#3b5bdb", "#c2410c", "#0f766e"]  # blue, rust, teal: apart for colour-blind eyes too, and dashes differ

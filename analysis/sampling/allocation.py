@@ -1,4 +1,4 @@
-"""How many clips each stratum gives to the sample."""
+"""Allocation: how many clips of the sample come from each stratum."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -8,20 +8,20 @@ from numpy.typing import ArrayLike
 
 from analysis.estimate import Floats, Ints
 
-Rule = Literal["equal", "proportional", "neyman", "power"]
-FEWEST = 2
-"""Clips per stratum at least, as far as n allows: one alone tells nothing about the spread within its stratum."""
+AllocationRule = Literal["equal", "proportional", "neyman", "power"]
+MIN_PER_STRATUM = 2
+"""Clips drawn from every stratum if n allows, because a single clip does not show the spread within its stratum."""
 
 
-def claims(sizes: ArrayLike, rule: Rule, *, p: ArrayLike | None = None, power: float = 0.5) -> Floats:
-    """What the strata's shares of the sample are proportional to, shape (strata,).
+def claims(sizes: ArrayLike, rule: AllocationRule, *, p: ArrayLike | None = None, power: float = 0.5) -> Floats:
+    """The quantities to which the strata's shares of the sample are proportional, shape (strata,).
 
-    equal: 1. proportional: the clips in the pool, N. neyman: N sqrt(p (1 - p)), p being the share of good clips in
-    the stratum, guessed or from a pilot (`smoothed`); it makes the variance of a weighted share smallest. power:
-    N^power, between equal (0) and proportional (1). Sources: Neyman (1934); Bankier (1988), Power allocations,
-    The American Statistician 42(3):174-177, with equal coefficients of variation.
+    equal: 1. proportional: N, the clips in the pool. neyman: N sqrt(p (1 - p)), where p is the share of good clips in
+    the stratum, guessed or from a pilot (`smoothed`); this minimises the variance of a weighted share. power: N^power,
+    between equal (0) and proportional (1). Sources: Neyman (1934); Bankier (1988), Power allocations, The American
+    Statistician 42(3):174-177, with equal coefficients of variation.
 
-    Raises ValueError for p that is missing, of another length, or outside 0 ... 1, and a power outside 0 ... 1.
+    Raises ValueError for p that is missing, has another length, or lies outside [0, 1], and for a power outside [0, 1].
 
     >>> claims([600, 400], "neyman", p=[0.5, 0.1]).round(9).tolist()
     [300.0, 120.0]
@@ -46,10 +46,10 @@ def claims(sizes: ArrayLike, rule: Rule, *, p: ArrayLike | None = None, power: f
 
 
 def smoothed(good: ArrayLike, judged: ArrayLike) -> Floats:
-    """Shares of good clips from a pilot, never 0 or 1: (good + 1/2) / (judged + 1), shape of the arguments.
+    """The shares of good clips in a pilot, never 0 or 1: (good + 1/2) / (judged + 1), shape of the arguments.
 
-    A pilot without a bad clip would leave a stratum out of a Neyman allocation; this keeps it in. A stratum that
-    no pilot clip came from gets 1/2, the most cautious guess.
+    Without smoothing, a stratum without a bad clip in the pilot would get no clip in a Neyman allocation. A stratum
+    without pilot clips gets 1/2, the most conservative guess.
 
     >>> smoothed([0, 9, 0], [9, 9, 0]).tolist()
     [0.05, 0.95, 0.5]
@@ -58,7 +58,7 @@ def smoothed(good: ArrayLike, judged: ArrayLike) -> Floats:
 
 
 def quotas(n: int, claim: Floats) -> Floats:
-    """The strata's exact shares of n, before rounding, floors and ceilings, shape (strata,).
+    """The strata's exact shares of n, before rounding and before minimum and supply apply, shape (strata,).
 
     >>> quotas(10, np.array([3.0, 1.0])).tolist()
     [7.5, 2.5]
@@ -75,13 +75,13 @@ def allocate(
     *,
     least: Ints | None = None,
 ) -> tuple[Ints, tuple[str, ...]]:
-    """Clips to draw from each stratum, shape (strata,), and what to tell the researcher about them.
+    """How many clips to draw from each stratum, shape (strata,), and notes for the researcher.
 
-    `supply` are the clips there are, `claim` what shares are proportional to. Every stratum that has clips gets at
-    least two (one, if n is too small for two), since a stratum never drawn from cannot be spoken of, and at least
-    `least`. Then every next clip goes to the stratum that is furthest behind its claim and not yet exhausted: the
-    rounding of Webster (Sainte-Lague). Where a stratum has too few clips all are taken and the rest goes to the
-    others. Raises ValueError for an n below the number of strata.
+    `supply` (strata,) counts the clips available; shares are proportional to `claim` (strata,). Every stratum with
+    clips gets at least two (one if n is too small), because nothing can be estimated in a stratum without a drawn clip,
+    and at least `least`. Each further clip goes to the stratum that is furthest below its claim and not exhausted,
+    which is rounding by Webster's (Sainte-Lague's) method. A stratum with too few clips gives all of them, and the
+    rest comes from the others. Raises ValueError for an n below the number of strata.
 
     >>> allocate(np.array([50, 3]), 20, np.array([1.0, 1.0]), ["a", "b"])[0].tolist()
     [17, 3]
@@ -89,7 +89,7 @@ def allocate(
     present, total = int((supply > 0).sum()), int(supply.sum())
     if n < max(1, present):
         raise ValueError(f"{n} clips cannot cover {present} strata; draw at least {present}, or use fewer strata")
-    floor = FEWEST if n >= FEWEST * present else 1
+    floor = MIN_PER_STRATUM if n >= MIN_PER_STRATUM * present else 1
     shares = np.minimum(supply, floor if least is None else np.maximum(floor, least)).astype(np.int64)
     shares = filled(shares, supply, claim, min(n, total))
     remarks = [f"Stratum {label} has no clips." for label, size in zip(labels, supply, strict=True) if not size]
@@ -106,9 +106,9 @@ def allocate(
 
 
 def filled(shares: Ints, supply: Ints, claim: Floats, n: int) -> Ints:
-    """Shares raised one by one until they are n in all or nothing is left, each time the one furthest behind its claim.
+    """Raise shares one by one, always the one furthest below its claim, until they sum to n or the supply ends.
 
-    A stratum without a claim comes only after all others are exhausted.
+    Strata without a claim are raised only after all others are exhausted. All arrays have shape (strata,).
 
     >>> filled(np.array([2, 2]), np.array([9, 3]), np.array([1.0, 1.0]), 8).tolist()
     [5, 3]

@@ -1,4 +1,4 @@
-"""The slice of rejects: no sample without clips that the filters refuse, or nothing can be said of what they lose."""
+"""Rejected clips in a sample: without them, the good clips that the filters lose cannot be estimated."""
 
 from dataclasses import dataclass
 
@@ -6,21 +6,21 @@ import numpy as np
 
 from analysis.estimate import Bools, Ints
 from analysis.sampling.allocation import allocate
-from analysis.sampling.ranks import Codes
+from analysis.sampling.random_numbers import Codes
 from analysis.sampling.strata import OUTSIDE, Division, counts
 
 SLICE = "random slice of rejects"
-REJECTS = 30
-"""Rejected clips wanted where the design does not say: with none good among 30, at most 10 % of them are."""
-SHARE = 0.3
-"""The slice a design gets unasked is at most this share of the clips it asks for."""
+DEFAULT_REJECTS = 30
+"""Rejected clips drawn if the design does not say: if none of 30 is good, at most 10 % of all rejects are good."""
+MAX_SHARE = 0.3
+"""The default number of rejects is at most this share of the clips that the design asks for."""
 
 
 @dataclass(frozen=True, eq=False)
-class Sliced:
-    """A division with its shares once rejected clips are sure to be drawn.
+class DivisionWithRejects:
+    """A division and its shares, shape (strata,), that draw enough rejected clips.
 
-    `parent` is the stratum that each was before, shape (strata,), OUTSIDE for the slice itself.
+    `parent` (strata,) is the stratum from which each comes, OUTSIDE for the added stratum of rejects.
     """
 
     division: Division
@@ -29,11 +29,11 @@ class Sliced:
     notes: tuple[str, ...]
 
 
-def expected(division: Division, shares: Ints, rejected: Bools) -> float:
-    """How many rejected clips the shares draw on average.
+def expected_rejects(division: Division, shares: Ints, rejected: Bools) -> float:
+    """The expected number of rejected clips in the sample; `rejected` has shape (clips,).
 
     >>> division = Division(np.array([0, 0, 0, 0], dtype=np.int32), ("all",), ((None, None),))
-    >>> expected(division, np.array([2]), np.array([True, False, False, False]))
+    >>> expected_rejects(division, np.array([2]), np.array([True, False, False, False]))
     0.5
     """
     turned = counts(np.where(rejected, division.of, OUTSIDE), len(division.labels))
@@ -41,24 +41,22 @@ def expected(division: Division, shares: Ints, rejected: Bools) -> float:
     return float(np.divide(shares * turned, sizes, out=np.zeros(len(sizes)), where=sizes > 0).sum())
 
 
-def guaranteed(division: Division, shares: Ints, rejected: Bools, wanted: int) -> Sliced:
-    """See to it that `wanted` rejected clips (all, if there are fewer) are drawn.
+def with_enough_rejects(division: Division, shares: Ints, rejected: Bools, wanted: int) -> DivisionWithRejects:
+    """Change the strata so that `wanted` rejected clips are drawn, or all if there are fewer.
 
-    Where the shares draw that many on average already, nothing changes. Else every stratum that mixes accepted and
-    rejected clips is split into the two, its share with it in proportion, and rejected clips are added until there
-    are enough, to each stratum by the rejected clips it has. The strata stay disjoint: every probability remains
-    clips drawn by clips there.
-
-    `rejected` says it of each clip, shape (clips,).
+    If the shares draw that many on average, nothing changes. Else every stratum with accepted and rejected clips is
+    split into the two, with its share divided in proportion, and rejected clips are added in proportion to the
+    rejected clips of each stratum. The strata stay disjoint, so every probability remains clips drawn / clips of the
+    stratum. `rejected` has shape (clips,).
 
     >>> division = Division(np.array([0] * 10, dtype=np.int32), ("all",), ((None, None),))
-    >>> sliced = guaranteed(division, np.array([4]), np.arange(10) < 2, 2)
+    >>> sliced = with_enough_rejects(division, np.array([4]), np.arange(10) < 2, 2)
     >>> sliced.division.labels, sliced.shares.tolist()
     (('all, accepted', 'all, rejected'), [3, 2])
     """
     there = int((rejected & (division.of != OUTSIDE)).sum())
-    if expected(division, shares, rejected) >= min(wanted, there):
-        return Sliced(division, shares, np.arange(len(shares)), ())
+    if expected_rejects(division, shares, rejected) >= min(wanted, there):
+        return DivisionWithRejects(division, shares, np.arange(len(shares)), ())
     numbers, labels, ends = _numbered(division, rejected)
     of = np.where(division.of == OUTSIDE, OUTSIDE, numbers[division.of, rejected.astype(np.int64)]).astype(np.int32)
     split = Division(of, labels, ends, division.notes)
@@ -79,13 +77,13 @@ def guaranteed(division: Division, shares: Ints, rejected: Bools, wanted: int) -
     parent = np.array(
         [number for number, sides in enumerate(numbers) for side in sides if side != OUTSIDE], dtype=np.int64
     )
-    return Sliced(split, total, parent, (words, few) if there < wanted else (words,))
+    return DivisionWithRejects(split, total, parent, (words, few) if there < wanted else (words,))
 
 
 def _numbered(
     division: Division, rejected: Bools
 ) -> tuple[Ints, tuple[str, ...], tuple[tuple[float | None, float | None], ...]]:
-    """New numbers of (stratum, rejected), with names and ends; -1 where there are no such clips."""
+    """The new number of each (stratum, rejected), shape (strata, 2), OUTSIDE if it has no clips; names and ends."""
     strata = len(division.labels)
     turned = counts(np.where(rejected, division.of, OUTSIDE), strata)
     kept = division.sizes - turned
@@ -95,7 +93,7 @@ def _numbered(
     for number, label in enumerate(division.labels):
         mixed = turned[number] > 0 and kept[number] > 0
         for side, there, word in ((0, kept[number], "accepted"), (1, turned[number], "rejected")):
-            if there or (side == 0 and not turned[number]):  # an empty stratum stays what it is
+            if there or (side == 0 and not turned[number]):  # an empty stratum stays as it is
                 numbers[number, side] = len(labels)
                 labels.append(f"{label}, {word}" if mixed else label)
                 ends.append(division.ends[number])
@@ -103,7 +101,7 @@ def _numbered(
 
 
 def _split_shares(shares: Ints, numbers: Ints, sizes: Ints) -> Ints:
-    """Each stratum's share between its accepted and its rejected clips in proportion, one accepted at least."""
+    """Each stratum's share divided between its accepted and rejected clips in proportion, at least one accepted."""
     base = np.zeros(len(sizes), dtype=np.int64)
     for number, share in enumerate(shares.tolist()):
         accepted, turned = numbers[number]
@@ -116,21 +114,21 @@ def _split_shares(shares: Ints, numbers: Ints, sizes: Ints) -> Ints:
     return base
 
 
-def with_slice(division: Division, shares: Ints, rejected: Bools, wanted: int) -> Sliced:
-    """A further stratum: `wanted` of the rejected clips that lie in no stratum, all of them if there are fewer.
+def with_reject_stratum(division: Division, shares: Ints, rejected: Bools, wanted: int) -> DivisionWithRejects:
+    """Add a stratum of rejected clips that lie in no other stratum, and draw `wanted` of them, or all.
 
-    For designs whose strata hold no rejected clips, or only some of them. Those that have a chance in a stratum
-    are not in the slice's population, so that no clip can come in by two ways.
+    For designs whose strata hold no rejected clips, or only some of them. Rejected clips that lie in another stratum
+    are not part of the new one, so that every clip can be drawn in one way only.
     """
     free = rejected & (division.of == OUTSIDE)
     there = int(free.sum())
     if not there:
         none = "The pool has no rejected clips beside those: there is no slice of rejects."
-        return Sliced(division, shares, np.arange(len(shares)), (none,))
+        return DivisionWithRejects(division, shares, np.arange(len(shares)), (none,))
     labels = (*division.labels, SLICE)
     of: Codes = np.where(free, len(division.labels), division.of).astype(np.int32)
     few = (f"The pool has only {there} other rejected clips where {wanted} were wanted: all are taken.",)
-    return Sliced(
+    return DivisionWithRejects(
         Division(of, labels, (*division.ends, (None, None)), division.notes),
         np.append(shares, min(wanted, there)),
         np.append(np.arange(len(shares)), OUTSIDE),
@@ -138,10 +136,10 @@ def with_slice(division: Division, shares: Ints, rejected: Bools, wanted: int) -
     )
 
 
-def default(clips: int) -> int:
-    """The rejects wanted where a design does not say how many.
+def default_rejects(clips: int) -> int:
+    """The number of rejects to draw if a design of so many clips does not say.
 
-    >>> default(700), default(12)
+    >>> default_rejects(700), default_rejects(12)
     (30, 3)
     """
-    return min(REJECTS, int(SHARE * clips))
+    return min(DEFAULT_REJECTS, int(MAX_SHARE * clips))

@@ -1,4 +1,4 @@
-"""The draw itself: a plan says who may come in and with which probability, a seed then says who does."""
+"""Drawing a sample: a `DrawPlan` fixes the inclusion probabilities, and a seed then selects the clips."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -7,25 +7,25 @@ from typing import Literal
 import numpy as np
 
 from analysis.estimate import Bools, Floats, Ints
-from analysis.sampling.limits import Limit
-from analysis.sampling.ranks import SELECT, THIN, Codes, Keys, numbers
+from analysis.sampling.random_numbers import SELECT, THIN, Codes, Keys, numbers
+from analysis.sampling.source_limits import SourceLimit
 from analysis.sampling.strata import OUTSIDE, Division, Stratum
 
-Kind = Literal["simple", "stratified", "borderline", "two_phase"]
+DesignName = Literal["simple", "stratified", "borderline", "two_phase"]
 _ALL = np.uint64(2**64 - 1)
 
 
 @dataclass(frozen=True, eq=False)
 class Draw:
-    """A drawn sample. Arrays have one entry per drawn clip.
+    """A drawn sample; arrays have one entry per drawn clip.
 
-    `indices` points into the pool given; `inclusion_probability` lies in (0, 1] and `weight` is its inverse: how
-    many clips of the pool a drawn clip stands for. `estimated` marks probabilities that come from a simulation.
-    `phase` is 1, or 2 for the clips of a top-up. `notes` says, in words for the researcher, where the draw is not
-    what was asked for or what its figures cannot speak of.
+    `indices` are positions in the pool; `inclusion_probability` lies in (0, 1] and its inverse `weight` is the number
+    of pool clips that a drawn clip stands for. `estimated` marks probabilities estimated by simulation. `phase` is 1,
+    or 2 for the clips of a top-up. `notes` tell the researcher where the draw differs from what was asked for, and
+    which questions it cannot answer.
     """
 
-    design: Kind
+    design: DesignName
     indices: Ints
     stratum: tuple[str, ...]
     inclusion_probability: Floats
@@ -37,33 +37,34 @@ class Draw:
 
     @cached_property
     def weight(self) -> Floats:
-        """Inverse of the inclusion probability."""
+        """The inverse of the inclusion probability, shape (drawn,)."""
         return 1.0 / self.inclusion_probability
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
-    """Everything about a draw but its seed.
+class DrawPlan:
+    """Everything about a draw except its seed.
 
-    `digest` are the clips' digests (`ranks.digests`) and `division.of` their strata, shape (clips,); `shares` the
-    clips to draw from each stratum, shape (strata,); `limit` the limit per source, made for the same division.
+    `digest` holds the clips' digests (`random_numbers.digests`) and `division.of` their strata, shapes (clips,);
+    `shares` (strata,) is the number of clips to draw from each stratum; `limit` is the limit per source, made for the
+    same division.
     """
 
     digest: Keys
     division: Division
     shares: Ints
-    limit: Limit | None = None
+    limit: SourceLimit | None = None
     notes: tuple[str, ...] = ()
-    kind: Kind = "stratified"
+    kind: DesignName = "stratified"
 
     @cached_property
     def sizes(self) -> Ints:
-        """Clips of the pool in each stratum, shape (strata,)."""
+        """The clips of the pool in each stratum, shape (strata,)."""
         return self.division.sizes
 
     @cached_property
     def _bounds(self) -> Keys:
-        """A number for each stratum below which its sample surely lies, with a last one for clips outside."""
+        """A number per stratum below which its sample almost certainly lies, and a last one for clips outside."""
         supply = self.sizes if self.limit is None else np.maximum(1, self.limit.supply)
         reach = (self.shares + 12 * np.sqrt(self.shares) + 40) / np.maximum(1, supply)
         open_ = reach >= 1
@@ -75,22 +76,22 @@ class Plan:
         return np.empty(0) if self.limit is None else self.limit.chances(self.shares)
 
     def probability(self, clips: Ints) -> Floats:
-        """Inclusion probability of the clips at these positions, shape of `clips`; they must lie in a stratum."""
+        """The inclusion probability of the clips at these positions, shape of `clips`; each must lie in a stratum."""
         if self.limit is not None:
             return self.limit.of_clips(clips, self._cells)
         return (self.shares / np.maximum(1, self.sizes))[self.division.of[clips]]
 
     def estimated(self, clips: Ints) -> Bools:
-        """Whether that probability comes from a simulation, shape of `clips`."""
+        """Whether that probability is estimated by simulation, shape of `clips`."""
         if self.limit is None:
             return np.zeros(len(clips), dtype=np.bool_)
         return ~self.limit.certain[self.division.of[clips]]
 
 
-def drawn(plan: Plan, seed: int) -> Ints:
-    """Positions of the clips that a seed draws, by stratum and then by their random number.
+def drawn_clips(plan: DrawPlan, seed: int) -> Ints:
+    """The positions of the clips that a seed draws, sorted by stratum and then by random number.
 
-    Within a stratum the draw for a smaller share is the beginning of that for a larger one.
+    Within a stratum the draw of a smaller share is the beginning of that of a larger one.
     """
     of = plan.division.of
     if plan.limit is not None:
@@ -98,17 +99,17 @@ def drawn(plan: Plan, seed: int) -> Ints:
     return _smallest(numbers(plan.digest, seed, SELECT), of, plan)
 
 
-def draw(plan: Plan, seed: int) -> Draw:
-    """Draw by a seed: the same pool and seed give the same clips on any machine, in any order of rows.
+def draw(plan: DrawPlan, seed: int) -> Draw:
+    """Draw a sample; the same pool and seed give the same clips on every machine and in every order of rows.
 
-    >>> from analysis.sampling.ranks import digests
+    >>> from analysis.sampling.random_numbers import digests
     >>> from analysis.sampling.strata import everything
     >>> import polars as pl
-    >>> plan = Plan(digests(pl.Series(list("abcd"))), everything(4), np.array([2]), kind="simple")
+    >>> plan = DrawPlan(digests(pl.Series(list("abcd"))), everything(4), np.array([2]), kind="simple")
     >>> draw(plan, seed=1).weight.tolist()
     [2.0, 2.0]
     """
-    indices = drawn(plan, seed)
+    indices = drawn_clips(plan, seed)
     of = plan.division.of[indices]
     labels = plan.division.labels
     got = np.bincount(of, minlength=len(labels))
@@ -131,12 +132,12 @@ def draw(plan: Plan, seed: int) -> Draw:
     )
 
 
-def topped_up(earlier: Plan, later: Plan, seed: int) -> Draw:
-    """The draw of `later`, with phase 1 for the clips that `earlier` had drawn by the same seed and 2 for new ones.
+def top_up_draw(earlier: DrawPlan, later: DrawPlan, seed: int) -> Draw:
+    """Draw `later`, with phase 1 for the clips that `earlier` drew with the same seed and phase 2 for new ones.
 
-    Both plans divide the same pool alike. The clips of both phases together are what `later` alone would have
-    drawn, so their joint probability is that of `later`: total drawn by pool in each stratum. Raises ValueError
-    when the plans differ in more than their shares, or a share shrinks.
+    Both plans must have the same pool and strata. The clips of both phases together are those that `later` alone
+    draws, so their joint probability is that of `later`: clips drawn / clips of the pool in each stratum. Raises
+    ValueError if the plans differ in more than their shares, or a share shrinks.
     """
     same = len(earlier.digest) == len(later.digest) and earlier.division.labels == later.division.labels
     if not same or not np.array_equal(earlier.division.of, later.division.of):
@@ -147,17 +148,17 @@ def topped_up(earlier: Plan, later: Plan, seed: int) -> Draw:
         if after < before:
             raise ValueError(f"stratum {label}: {before} clips were drawn, a top-up cannot leave {after}")
     found = draw(later, seed)
-    known = np.isin(found.indices, drawn(earlier, seed))
+    known = np.isin(found.indices, drawn_clips(earlier, seed))
     return replace(found, phase=np.where(known, 1, 2))
 
 
-def _smallest(lots: Keys, of: Codes, plan: Plan) -> Ints:
-    """The clips with the smallest numbers of each stratum, as many as its share (or all there are)."""
+def _smallest(lots: Keys, of: Codes, plan: DrawPlan) -> Ints:
+    """The positions of the clips with the smallest numbers in each stratum, as many as its share, or all."""
     parts = len(plan.shares)
     near = np.flatnonzero(lots <= plan._bounds[of])
     near = near[of[near] != OUTSIDE]
     have = np.bincount(of[near], minlength=parts)
-    if (have < plan.shares).any():  # the bound was too low, or there are no more
+    if (have < plan.shares).any():  # a bound was too low, or the stratum has no more clips
         near = np.flatnonzero(of != OUTSIDE)
         have = np.bincount(of[near], minlength=parts)
     near = near[np.lexsort((lots[near], of[near]))]

@@ -1,4 +1,4 @@
-"""Strata: bands of a score, values of a column, patterns of verdicts, and these crossed."""
+"""Strata of a pool: bands of a score, values of a column, patterns of verdicts, and combinations of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,21 +10,21 @@ from typing import Literal
 import numpy as np
 
 from analysis.estimate import Floats, Ints
-from analysis.sampling.ranks import Codes
+from analysis.sampling.random_numbers import Codes
 
 NO_SCORE = "no score"
-"""Name of the stratum of clips whose score is absent."""
-_TABLE = 10_000_000  # combinations looked up in a table; more are sorted
+"""Name of the stratum of clips without a score."""
+_TABLE = 10_000_000  # combinations that are looked up in a table; if there are more, they are sorted
 OUTSIDE = -1
 """The stratum number of clips that cannot be drawn."""
 
 
 @dataclass(frozen=True)
 class Stratum:
-    """Part of a pool: its clips there, and how many are drawn.
+    """A stratum: how many clips of the pool it has, and how many of them are drawn.
 
-    For a band of scores low <= score < high (None: open). `farthest` is set in borderline draws alone: the largest
-    distance of a drawn clip from the cut, in units of the score.
+    A band of scores holds low <= score < high (None: open). `farthest` is set in borderline draws only: the largest
+    distance of a drawn clip from the threshold, in units of the score.
     """
 
     label: str
@@ -37,7 +37,11 @@ class Stratum:
 
 @dataclass(frozen=True, eq=False)
 class Division:
-    """One division of the pool: the part of each clip, shape (clips,), OUTSIDE for none; the parts' names and ends."""
+    """A division of the pool into strata, with what to tell the researcher about it in `notes`.
+
+    `of` (clips,) is the stratum of each clip, OUTSIDE if it cannot be drawn; `labels` and `ends` (low, high) describe
+    the strata.
+    """
 
     of: Codes
     labels: tuple[str, ...]
@@ -46,21 +50,21 @@ class Division:
 
     @cached_property
     def sizes(self) -> Ints:
-        """Clips in each part, shape (parts,)."""
+        """The clips of the pool in each stratum, shape (strata,)."""
         return counts(self.of, len(self.labels))
 
 
-def counts(of: Codes | Ints, parts: int) -> Ints:
-    """How many clips each part has, shape (parts,); clips outside are not counted.
+def counts(of: Codes | Ints, strata: int) -> Ints:
+    """The number of clips in each stratum, shape (strata,); clips outside are not counted.
 
     >>> counts(np.array([0, 2, 2, -1], dtype=np.int32), 3).tolist()
     [1, 0, 2]
     """
-    return np.bincount(of + 1, minlength=parts + 1)[1:].astype(np.int64)
+    return np.bincount(of + 1, minlength=strata + 1)[1:].astype(np.int64)
 
 
 def everything(clips: int) -> Division:
-    """The pool as a single stratum.
+    """The whole pool as a single stratum.
 
     >>> everything(3).sizes.tolist()
     [3]
@@ -71,28 +75,31 @@ def everything(clips: int) -> Division:
 def bands(
     scores: Sequence[float | None] | Floats,
     k: int,
-    cut: float | None = None,
+    threshold: float | None = None,
     *,
     direction: Literal["ge", "le"] = "ge",
     upper: float | None = None,
 ) -> tuple[float, ...]:
-    """Inner edges of k bands with about equal numbers of clips, the cut being one of the edges.
+    """The inner edges of k bands with about equal numbers of clips; the threshold is one of the edges.
 
-    Quantiles are taken on each side of the cut; the k bands are shared out by how many clips lie there, at least
-    one a side. `direction` says which clips the filter accepts: "ge" score >= cut, "le" score <= cut; for "le"
-    the edge is the next number above the cut, so that accepted clips stay in the lower band. `upper` is a second
-    cut that accepts score <= upper. Tied scores can make bands coincide; then fewer edges come back. Raises
-    ValueError for k < 2 or when no clip has a score.
+    The k bands are divided among the sides of the threshold by the number of clips there, at least one per side, and
+    edges are quantiles within a side. `direction` says which clips the filter accepts: "ge" score >= threshold, "le"
+    score <= threshold; for "le" the edge is the next number above the threshold, so that accepted clips stay in the
+    lower band. `upper` is a second threshold that accepts score <= upper. Tied scores can make bands coincide; fewer
+    edges are then returned. Raises ValueError for k < 2, or if no clip has a score.
 
-    >>> bands([1, 2, 3, 4, 5, 6, 7, 8], 4, cut=5)
+    >>> bands([1, 2, 3, 4, 5, 6, 7, 8], 4, threshold=5)
     (2.5, 5.0, 6.5)
     """
     values = np.asarray(scores, dtype=np.float64)  # None becomes NaN
     known = values[~np.isnan(values)]
     if k < 2 or not known.size:
         raise ValueError(f"{k} bands of {known.size} scored clips; at least two bands and one score are needed")
-    edges = [] if cut is None else [float(cut) if direction == "ge" else float(np.nextafter(cut, np.inf))]
-    edges += [] if upper is None else [float(np.nextafter(upper, np.inf))]
+    edges: list[float] = []
+    if threshold is not None:
+        edges.append(float(threshold if direction == "ge" else np.nextafter(threshold, np.inf)))
+    if upper is not None:
+        edges.append(float(np.nextafter(upper, np.inf)))
     side = _band(known, edges)
     parts = [known[side == number] for number in range(len(edges) + 1)] if edges else [known]
     inner = list(edges)
@@ -103,7 +110,7 @@ def bands(
 
 
 def _shares(sizes: Sequence[int], k: int) -> list[int]:
-    """k bands shared out over the sides of the cuts by their clips, at least one each."""
+    """How many of the k bands each side of the thresholds gets, by its number of clips; at least one."""
     shares = np.ones(len(sizes), dtype=np.int64)
     for _ in range(k - len(sizes)):
         shares[np.argmax(np.asarray(sizes) / (shares + 0.5))] += 1
@@ -111,7 +118,7 @@ def _shares(sizes: Sequence[int], k: int) -> list[int]:
 
 
 def _band(scores: Floats, edges: Sequence[float]) -> Codes:
-    """How many of the edges each score reaches; for few edges quicker than a search."""
+    """How many of the edges each score reaches; for few edges this is faster than a binary search."""
     of = np.zeros(len(scores), dtype=np.int32)
     for edge in edges:
         of += scores >= edge
@@ -119,9 +126,10 @@ def _band(scores: Floats, edges: Sequence[float]) -> Codes:
 
 
 def by_edges(scores: Floats, edges: Sequence[float], *, include_missing: bool = True) -> Division:
-    """Bands of a score (NaN: none) between inner edges; a clip on an edge belongs to the band above.
+    """Divide the pool into bands of a score between inner edges; a clip on an edge belongs to the band above.
 
-    Clips without a score are a part of their own, or stay outside. Raises ValueError for an infinite score.
+    `scores` has shape (clips,), NaN without a score; such clips form a stratum of their own, or stay outside without
+    `include_missing`. Raises ValueError for an infinite score.
 
     >>> division = by_edges(np.array([1.0, 5.0, np.nan]), [5])
     >>> division.labels, division.of.tolist()
@@ -144,7 +152,9 @@ def by_edges(scores: Floats, edges: Sequence[float], *, include_missing: bool = 
 
 
 def by_values(of: Codes, labels: Sequence[str], *, most: int | None = None, rest: str = "other") -> Division:
-    """The values of a column as numbers from 0 with their names; with `most` the commonest, all others as one part.
+    """Divide the pool by the values of a column: `of` (clips,) numbers them from 0, `labels` names them.
+
+    With `most`, only that many of the most common values have a stratum; all others together form the stratum `rest`.
 
     >>> division = by_values(np.array([0, 1, 1, 2], dtype=np.int32), ["en", "fr", "de"], most=1)
     >>> division.labels, division.of.tolist()
@@ -160,7 +170,7 @@ def by_values(of: Codes, labels: Sequence[str], *, most: int | None = None, rest
 
 
 def crossed(divisions: Sequence[Division]) -> Division:
-    """Every combination of parts that has clips, in the order of the first division, then the second, ...
+    """Divide the pool by every combination of strata that has clips, ordered by the first division, then the second.
 
     >>> one = by_values(np.array([0, 1, 1], dtype=np.int32), ["en", "fr"])
     >>> both = crossed([one, by_edges(np.array([1.0, 2.0, 9.0]), [5])])
@@ -188,19 +198,19 @@ def crossed(divisions: Sequence[Division]) -> Division:
 
 
 def _renumbered(joint: Ints, top: int) -> tuple[Ints, Codes]:
-    """The codes (0 ... top - 1, or OUTSIDE) that occur, and each code as its place among them."""
+    """The codes (0 ... top - 1, or OUTSIDE) that occur, and the position of each clip's code among them."""
     if top > _TABLE:
         present = np.unique(joint[joint != OUTSIDE])
         place = np.searchsorted(present, joint).astype(np.int32)
         return present, np.where(joint == OUTSIDE, np.int32(OUTSIDE), place)
     present = np.flatnonzero(counts(joint, top))
-    table = np.full(top + 1, OUTSIDE, dtype=np.int32)  # its last place answers for OUTSIDE
+    table = np.full(top + 1, OUTSIDE, dtype=np.int32)  # OUTSIDE is -1 and so indexes the last entry
     table[present] = np.arange(len(present))
     return present, table[joint]
 
 
 def names_of(bounds: Sequence[float | None]) -> list[str]:
-    """Names of the bands, in four significant digits or as many more as keep the edges apart.
+    """The names of the bands, with four significant digits, or more if needed to distinguish the edges.
 
     >>> names_of([None, 52.6612, 134.0871, None])
     ['below 52.66', '52.66 to below 134.1', '134.1 and above']
@@ -216,9 +226,9 @@ def names_of(bounds: Sequence[float | None]) -> list[str]:
 
 
 def _spoken(edge: float) -> tuple[float, bool]:
-    """The number to name an edge by, and whether that number still belongs to the band below the edge.
+    """The number that names an edge, and whether that number still belongs to the band below the edge.
 
-    An edge that follows next on a far shorter number, as `bands` makes them for "le", is named by that number.
+    An edge directly above a much shorter number, as `bands` makes them for "le", is named by that number.
     """
     before = float(np.nextafter(edge, -np.inf))
     through = len(repr(before)) + 3 <= len(repr(edge))
@@ -227,11 +237,11 @@ def _spoken(edge: float) -> tuple[float, bool]:
 
 def _rounded(value: float, digits: int) -> str:
     whole = len(str(int(abs(value))))
-    return f"{value:.{max(digits, min(whole, 15))}g}"  # whole numbers stay whole, very large ones aside
+    return f"{value:.{max(digits, min(whole, 15))}g}"  # whole numbers stay whole unless they are very large
 
 
 def _name(low: tuple[str, bool] | None, high: tuple[str, bool] | None) -> str:
-    """A band in words, each end a number and whether it belongs to the band below it."""
+    """The name of a band; each end is a number and whether that number belongs to the band below it."""
     if low is not None and high is not None:
         if low[0] == high[0]:
             return f"exactly {low[0]}"

@@ -12,10 +12,10 @@ from sqlalchemy import func
 from sqlalchemy import select as rows
 from sqlmodel import Session, col
 
-from analysis import rater_flags
 from analysis.estimate import Estimate
-from analysis.rater_flags import Runs
-from analysis.rates import wilson
+from analysis.proportions import wilson
+from analysis.raters import quality
+from analysis.raters.quality import AnswerRuns
 from app.models import Assignment, Criterion, Event, Judgment, Rater, Study, StudyClip, is_work
 from app.rating import reference_answers
 from app.results.answers import numbers
@@ -77,7 +77,7 @@ class RaterQuality:
     itself: Share | None
     seconds: float | None
     """Median between two answers, pauses left out."""
-    runs: Runs | None
+    runs: AnswerRuns | None
     drift: Estimate | None
     failures: int
     """Clips that did not play for this rater."""
@@ -117,7 +117,7 @@ def of_study(db: Session, study: Study, kind: Kind) -> list[RaterQuality]:
     rest = _beside_the_rest(answers, steps)
     by_rater = {int(key[0]): frame for key, frame in answers.group_by("rater", maintain_order=True)}
     seconds = {who: _seconds(frame) for who, frame in by_rater.items()}
-    hasty = rater_flags.hasty(np.array([np.nan if one is None else one for one in seconds.values()]))
+    hasty = quality.hasty(np.array([np.nan if one is None else one for one in seconds.values()]))
     found = []
     for (who, frame), is_hasty in zip(by_rater.items(), hasty, strict=True):
         gold = _right(frame, "gold", known, criteria, tolerance)
@@ -127,7 +127,7 @@ def of_study(db: Session, study: Study, kind: Kind) -> list[RaterQuality]:
         failed = int(failures.get(who, 0))
         answered = frame.select(pl.struct("clip", "occasion").n_unique()).item()
         flags = _flags(
-            gold, attention, runs, drift, answered, hasty=is_hasty and answered >= rater_flags.LEAST, failed=failed
+            gold, attention, runs, drift, answered, hasty=is_hasty and answered >= quality.MIN_ANSWERS, failed=failed
         )
         itself = _itself(frame)
         found.append(
@@ -224,14 +224,14 @@ def _seconds(frame: pl.DataFrame) -> float | None:
     return float(np.median(near)) if len(near) else None
 
 
-def _runs(frame: pl.DataFrame, seed: int) -> Runs | None:
+def _runs(frame: pl.DataFrame, seed: int) -> AnswerRuns | None:
     """Monotony of whole answers: all values of a clip together."""
     work = frame.filter(pl.col("purpose").is_in(["sample", "stabiliser"]))
     whole = work.group_by("clip", maintain_order=True).agg(pl.col("value").str.join("|"), pl.col("at").first())
     if not whole.height:
         return None
     codes = whole["value"].rank("dense").to_numpy().astype(np.int64) - 1
-    return rater_flags.runs(codes, np.arange(whole.height, dtype=np.float64), seed=seed)
+    return quality.answer_runs(codes, np.arange(whole.height, dtype=np.float64), seed=seed)
 
 
 def _beside_the_rest(answers: pl.DataFrame, steps: Criterion | None) -> pl.DataFrame | None:
@@ -249,13 +249,13 @@ def _drift(frame: pl.DataFrame) -> Estimate | None:
     if not frame.height:
         return None
     points, rest, position = (frame[name].cast(pl.Float64).to_numpy() for name in ("points", "rest", "position"))
-    return rater_flags.drift(points, rest, position)
+    return quality.drift(points, rest, position)
 
 
 def _flags(
     gold: Share | None,
     attention: Share | None,
-    runs: Runs | None,
+    runs: AnswerRuns | None,
     drift: Estimate | None,
     answered: int,
     *,

@@ -8,10 +8,10 @@ import polars as pl
 from sqlalchemy import select as rows
 from sqlmodel import Session, col
 
-from analysis.anchoring import Anchoring, anchoring
-from analysis.ceiling import human_ceiling
 from analysis.estimate import Estimate
 from analysis.figures import Line
+from analysis.raters.anchoring import Anchoring, anchoring
+from analysis.raters.human_ceiling import human_ceiling
 from analysis.ratings import Ratings
 from app.filters.threshold_text import passes
 from app.models import Criterion, Filter, Study, StudyClip

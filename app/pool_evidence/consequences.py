@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from analysis.estimate import Estimate, signature
 from analysis.figures import Level, Line
-from analysis.ppi import PoolShare, cross_fitted, pool_share
+from analysis.prediction_powered import PoolShare, cross_fitted_predictions, pool_share
 from app.errors import AppError
 from app.filters.filter_files import FilterFile
 from app.filters.retention import Retention, retention
@@ -255,7 +255,9 @@ def good_share(found: Strata, result: FilterResult, judged: Judged, seed: int) -
     scores = pool[rule.score].cast(pl.Float64).to_numpy()
     good = sample.good.astype(np.float64)
     try:
-        predicted, of_pool = cross_fitted(sample.scores, good, scores, rising=rule.minimum is not None, seed=seed)
+        predicted, of_pool = cross_fitted_predictions(
+            sample.scores, good, scores, rising=rule.minimum is not None, seed=seed
+        )
         share = pool_share(good, predicted, of_pool, sample.strata, pool["stratum"].to_list())
     except ValueError as error:
         return GoodShare(rule.name, rule.title, None, pool.height, str(error))

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 from sqlmodel import Session
 
 from analysis import figures
-from analysis.fairness import ErrorKind
 from analysis.figures import Chart, Table
+from analysis.filters.fairness import ErrorKind
 from app.cache import Cache
 from app.errors import AppError, NotFound
 from app.models import Study

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from sqlmodel import Session
 
 from analysis.estimate import Floats
-from analysis.planning import half_width, rate_from
-from analysis.planning_agreement import alpha_half_width, pilot_votes
+from analysis.sampling.alpha_sample_size import alpha_half_width, pilot_votes
+from analysis.sampling.sample_size import half_width, rate_from
 from app.errors import AppError
 from app.filters.threshold_text import passes, threshold_text
 from app.models import Study

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from analysis.consensus.mean_opinion import mean_opinion
 from analysis.estimate import Estimate, signature
-from analysis.fairness import FEW, ErrorKind, GroupError, group_errors
 from analysis.figures import Line
-from analysis.opinion import mean_opinion
+from analysis.filters.fairness import FEW_CLIPS, ErrorKind, GroupError, group_errors
 from app.errors import AppError
 from app.filters.retention import OTHERS, label_of
 from app.filters.threshold_text import passes
@@ -120,7 +120,7 @@ def _finding(result: FilterResult, rows: Sequence[GroupError], kind: ErrorKind) 
     enough = [one for one in rows if not one.too_few]
     if not enough:
         kinds = "good" if kind == "false_rejection" else "bad"
-        return f"Every group has fewer than {FEW} judged {kinds} clips: too few to compare"
+        return f"Every group has fewer than {FEW_CLIPS} judged {kinds} clips: too few to compare"
     clear = [one for one in enough if one.p_holm is not None and one.p_holm < SIGNIFICANT and one.difference.value]
     if not clear:
         return f"No group differs clearly from the others in how often {result.rule.title} {verb} clips"
@@ -181,7 +181,7 @@ def means_plot(found: Means) -> dict[str, Any]:
     clips = sum(one.clips for _, one, _ in found.groups)
     which = "clips that pass every filter" if found.kept else "clips of the pool"
     return {
-        "lines": [Line(name, "mean", one, "too few" if one.clips < FEW else "") for name, one, _ in found.groups],
+        "lines": [Line(name, "mean", one, "too few" if one.clips < FEW_CLIPS else "") for name, one, _ in found.groups],
         "finding": finding,
         "caption": f"n = {clips} {which}; bars are 95 % intervals of the mean",
         "axis": f"{found.column}, mean",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlmodel import Session
 
-from analysis.fairness import GroupError
+from analysis.filters.fairness import GroupError
 from app.errors import AppError
 from app.models import Study
 from app.pool_evidence import study_pool, subgroups

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from analysis.agreement import shown_on
 from analysis.estimate import Estimate
-from analysis.fairness import FEW
-from analysis.talkvid_table import Row, row
+from analysis.filters.fairness import FEW_CLIPS
+from analysis.filters.talkvid_table import TalkvidRow, talkvid_row
 from app.filters.threshold_text import passes, threshold_text
 from app.report.facts import Facts
 
@@ -162,12 +162,12 @@ def _threshold(one: "FilterResult") -> tuple[str, ...]:
     return (one.rule.title, cut, clips, *rates, auc, best, held_out)
 
 
-def two_rater_rows(facts: Facts) -> list[Row]:
+def two_rater_rows(facts: Facts) -> list[TalkvidRow]:
     """TalkVid's row of every filter, of the clips with two votes; nothing where more than two raters were asked for."""
     return list(_two_rater_rows(facts)) if facts.study.raters_per_clip == 2 else []
 
 
-def _two_rater_rows(facts: Facts) -> Iterator[Row]:
+def _two_rater_rows(facts: Facts) -> Iterator[TalkvidRow]:
     for result in facts.results.filters:
         votes: dict[int, list[tuple[str, bool]]] = {}
         for vote in facts.votes:
@@ -179,12 +179,12 @@ def _two_rater_rows(facts: Facts) -> Iterator[Row]:
             continue
         pairs = [[given for _rater, given in sorted(votes[clip])] for clip in clips]
         verdicts = [passes(scores[clip], result.rule.minimum, result.rule.maximum) for clip in clips]
-        yield row(
+        yield talkvid_row(
             result.rule.title, verdicts, [one for one, _ in pairs], [two for _, two in pairs], seed=facts.study.seed
         )
 
 
-def _as_published(rows: list[Row]) -> ReportTable:
+def _as_published(rows: list[TalkvidRow]) -> ReportTable:
     heads = ("filter", "agreement %", "κ", "accuracy %", "precision %", "recall %", "F1 %", "tp/fp/fn/tn")
     lines = tuple(
         (
@@ -198,7 +198,7 @@ def _as_published(rows: list[Row]) -> ReportTable:
     return ReportTable("as_published", "Filters against agreeing raters, as usually published", heads, lines, note)
 
 
-def _companion(rows: list[Row], facts: Facts) -> ReportTable:
+def _companion(rows: list[TalkvidRow], facts: Facts) -> ReportTable:
     heads = ("filter", "κ", "accuracy %", "precision %", "recall %", "F1 %", "split", "split wrong %", "split half %")
     lines = tuple(
         (
@@ -241,8 +241,8 @@ def _subgroups(facts: Facts) -> ReportTable:
     note = (
         "Each group beside all the others together, with 95 % intervals (Wilson, Newcombe), weighted where the sample "
         "was drawn by design. p adjusted over the groups of one filter, attribute and error: Holm’s for claims, "
-        f"Benjamini and Hochberg’s for a search. Too few: under {FEW} clips, shown and not to be leant on. Raters may "
-        "treat groups differently themselves; this table cannot show it."
+        f"Benjamini and Hochberg’s for a search. Too few: under {FEW_CLIPS} clips, shown and not to be leant on. "
+        "Raters may treat groups differently themselves; this table cannot show it."
     )
     return ReportTable("subgroups", "Filters’ errors by subgroup", heads, lines, note)
 

@@ -11,11 +11,11 @@ from sqlmodel import Session, col
 from analysis.agreement import krippendorff_alpha, shown_on
 from analysis.estimate import Estimate
 from analysis.figures import PairAgreement
-from analysis.intra_rater import intra_rater
 from analysis.kappas import pair_estimate, pairs
 from analysis.pairwise import Against, against_rest
-from analysis.planning_agreement import alpha_size, guessed_votes, pilot_votes
+from analysis.raters.intra_rater import intra_rater
 from analysis.ratings import Ratings
+from analysis.sampling.alpha_sample_size import alpha_size, guessed_votes, pilot_votes
 from app.models import Criterion, Study, StudyClip
 from app.results.answers import Answers, read
 from app.results.counted_answers import Kind

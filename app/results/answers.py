@@ -7,7 +7,7 @@ import polars as pl
 from sqlalchemy import select
 from sqlmodel import Session, col
 
-from analysis.intra_rater import Repeats, repeats
+from analysis.raters.intra_rater import Repeats, repeats
 from analysis.ratings import Ratings
 from app.models import Criterion, Rater, Study
 from app.raters import exclusions

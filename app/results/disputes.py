@@ -8,9 +8,8 @@ import numpy as np
 import polars as pl
 from sqlmodel import Session, col, select
 
-from analysis.disputes import clip_disagreement
 from analysis.estimate import Floats
-from analysis.pairwise import others
+from analysis.pairwise import clip_disagreement, others
 from analysis.ratings import Ratings
 from app.models import Criterion, Study, StudyClip
 from app.results import adjudications

@@ -8,12 +8,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from analysis import calibration, objectives, rates, roc
-from analysis.consensus import majority
+from analysis.consensus.majority import majority
 from analysis.design import Design
 from analysis.estimate import Bools, Floats
+from analysis.filters import rates, roc
+from analysis.proportions import wilson
 from analysis.ratings import Ratings
 from analysis.sampling.rejects import SLICE
+from analysis.thresholds import calibration, objectives
 from app.filters.threshold_text import passes
 from app.models import Filter, Study
 from app.results import votes
@@ -103,8 +105,8 @@ class FilterResult:
     clips: tuple[Scored, ...]
     sample: Sample | None = None
     current: rates.Confusion | None = None
-    best: calibration.Choice | None = None
-    curve: roc.Roc | None = None
+    best: calibration.ChosenThreshold | None = None
+    curve: roc.RocCurve | None = None
     missing: dict[str, str] = field(default_factory=dict)
     """For each part that does not exist, the reason in words."""
     notes: tuple[str, ...] = ()
@@ -251,7 +253,7 @@ def _slice_note(rule: Filter, drawn: int, lost: tuple[Scored, ...]) -> list[str]
     if not own:
         return [f"{begin}; none that this filter rejects has a verdict yet. The figures leave them out."]
     good = sum(one.verdict == "accept" for one in own)
-    low, high = rates.wilson(good, len(own))
+    low, high = wilson(good, len(own))
     return [
         f"{begin}: of the {len(own)} that this filter rejects and raters decided, {good} "
         f"{'is' if good == 1 else 'are'} good ({good / len(own):.0%}, 95 % interval {low:.0%} to {high:.0%}). That is "
@@ -286,7 +288,7 @@ def _calibrated(result: FilterResult, study: Study, clips: Mapping[int, ClipFact
     missing: dict[str, str] = {}
     best = curve = None
     try:
-        best = calibration.best(
+        best = calibration.best_threshold(
             scores, good, design, objectives.F1, direction=result.direction, resamples=times, seed=study.seed
         )
     except ValueError as error:

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from analysis.estimate import Estimate, absent, signature
-from analysis.rates import wilson
+from analysis.proportions import wilson
 from app.models import Criterion, Rater, Study
 from app.raters import exclusions
 from app.results import counted_answers

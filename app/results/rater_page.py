@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.agreement import krippendorff_alpha
+from analysis.consensus.subject_model import SubjectModel, subject_model
 from analysis.estimate import Estimate
-from analysis.intra_rater import intra_rater
 from analysis.pairwise import others, without
+from analysis.raters.intra_rater import intra_rater
 from analysis.ratings import Ratings
-from analysis.subject_model import SubjectModel, subject_model
 from app.errors import NotFound
 from app.results.agreement import Agreement, CriterionAgreement
 from app.studies import scales

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from polars.exceptions import PolarsError
 
-from analysis.quotas import Balance, Quota, balance, choose
+from analysis.sampling.quotas import Balance, Quota, balance, choose
 from app import __version__
 from app.errors import AppError, did_you_mean
 from app.pools.pool_files import KEY, fingerprint

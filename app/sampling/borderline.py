@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 
 from analysis.estimate import Bools, Ints
-from analysis.sampling import boundary, rejects
-from analysis.sampling.boundary import Near
-from analysis.sampling.selection import Plan, drawn
+from analysis.sampling import borderline, rejects
+from analysis.sampling.borderline import BorderlineSide
+from analysis.sampling.selection import DrawPlan, drawn_clips
 from analysis.sampling.strata import OUTSIDE, Division
 from app.errors import AppError
 from app.sampling.designs import Borderline
@@ -25,7 +25,7 @@ class Side:
     """The clips drawn on one side of a filter's cut: `clips` are positions in the pool, nearest first."""
 
     filter: Filter
-    near: Near
+    near: BorderlineSide
     clips: Ints
 
     @property
@@ -77,7 +77,7 @@ class BorderlineDraw:
 
     def chances(self, sides: tuple[Side, ...]) -> dict[int, float]:
         """For each clip that any of these sides can draw, the probability that one of them does."""
-        clips, chance = boundary.joint([side.near for side in sides])
+        clips, chance = borderline.joint_probabilities([side.near for side in sides])
         return dict(zip(clips.tolist(), chance.tolist(), strict=True))
 
     @cached_property
@@ -115,7 +115,7 @@ def draw(rows: Rows, plan: Borderline, seed: int) -> BorderlineDraw:
         if rule.name not in wanted:
             continue
         scores = rows.scores(rule.score)
-        both = boundary.near_cut(
+        both = borderline.near_threshold(
             scores,
             low=rule.minimum,
             high=rule.maximum,
@@ -127,7 +127,7 @@ def draw(rows: Rows, plan: Borderline, seed: int) -> BorderlineDraw:
         for place, near in enumerate(both):
             taken = near.drawn(rows.digest, seed, 2 * number + place)
             sides.append(Side(rule, near, near.clips[taken]))
-        for note in boundary.remarks(both, plan.each, int(np.isnan(scores).sum())):
+        for note in borderline.remarks(both, plan.each, int(np.isnan(scores).sum())):
             said.setdefault(note, []).append(rule.name)
     if not sides:
         raise AppError(
@@ -152,7 +152,7 @@ def _others_pass(rows: Rows, rule: Filter) -> Bools:
 
 
 def _nearness(side: Side) -> str:
-    verb = "pass" if side.near.label == boundary.PASSES else "fail"
+    verb = "pass" if side.near.label == borderline.PASSES else "fail"
     return f"{side.filter.name}: clips that just {verb} lie within {side.near.farthest:.4g} of the cut."
 
 
@@ -165,8 +165,8 @@ def _slice(rows: Rows, plan: Borderline, sides: list[Side], seed: int) -> tuple[
     far = rows.rejected.copy()
     for side in sides:
         far[side.near.clips] = False
-    sliced = rejects.with_slice(Division(of, (), ()), none, far, plan.rejects or rejects.REJECTS)
+    sliced = rejects.with_reject_stratum(Division(of, (), ()), none, far, plan.rejects or rejects.DEFAULT_REJECTS)
     if not len(sliced.shares):
         return none, 0, sliced.notes
-    taken = drawn(Plan(rows.digest, sliced.division, sliced.shares), seed)
+    taken = drawn_clips(DrawPlan(rows.digest, sliced.division, sliced.shares), seed)
     return taken, int(sliced.division.sizes[0]), sliced.notes

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from analysis.estimate import Bools, Floats, Ints
-from analysis.sampling.ranks import Codes, Keys, codes, digests, twice
+from analysis.sampling.random_numbers import Codes, Keys, codes, digests, repeated_id
 from app.errors import AppError, did_you_mean
 from app.sampling.designs import Borderline, Simple, Stratified, TwoPhase
 from scoring.filters import Filter, chain
@@ -47,7 +47,7 @@ class Rows:
             raise AppError(f"The pool {name} has no clips.", "Make one: clipjury score FOLDER -o POOL.parquet")
         ids = table["clip"]
         digest = digests(ids)
-        if (again := twice(digest, ids)) is not None:
+        if (again := repeated_id(digest, ids)) is not None:
             raise AppError(f"{name} has the clip {again!r} more than once.", "Give each clip a name of its own.")
         included, excluded = _positions(name, ids, plan.include), _positions(name, ids, plan.exclude)
         inside = np.ones(len(ids), dtype=np.bool_)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from analysis.estimate import Floats, Ints
-from analysis.sampling.selection import Plan, drawn
+from analysis.sampling.selection import DrawPlan, drawn_clips
 from analysis.sampling.strata import OUTSIDE
 from app.errors import AppError
 from app.pools.pool_files import Pool
@@ -29,7 +29,7 @@ class Part:
 
     rows: Rows
     prepared: probability.Prepared
-    plan: Plan
+    plan: DrawPlan
     seed: int
     again: dict[str, Any]
 
@@ -69,7 +69,7 @@ class Part:
     @property
     def drawn(self) -> Ints:
         """Positions of the clips that this part draws."""
-        return drawn(self.plan, self.seed)
+        return drawn_clips(self.plan, self.seed)
 
     def shares(self) -> dict[str, int]:
         """Clips of each stratum, by its name."""

@@ -7,11 +7,11 @@ import numpy as np
 import polars as pl
 
 from analysis.estimate import Bools, Floats, Ints
-from analysis.sampling import rejects, twophase
+from analysis.sampling import rejects, two_phase
 from analysis.sampling.allocation import allocate, claims, smoothed
-from analysis.sampling.limits import Limit
-from analysis.sampling.ranks import Codes
-from analysis.sampling.selection import Draw, Kind, Plan, drawn, topped_up
+from analysis.sampling.random_numbers import Codes
+from analysis.sampling.selection import DesignName, Draw, DrawPlan, drawn_clips, top_up_draw
+from analysis.sampling.source_limits import SourceLimit
 from analysis.sampling.strata import OUTSIDE, Division, by_edges, everything
 from app.errors import AppError
 from app.sampling.designs import Simple, Stratified, TwoPhase
@@ -26,7 +26,7 @@ INCLUDED = "must include"
 class Prepared:
     """A plan ready to draw from, and what a top-up of it goes by: each stratum's claim, shape (strata,)."""
 
-    plan: Plan
+    plan: DrawPlan
     claim: Floats
 
     @property
@@ -55,7 +55,7 @@ def top_up(prepared: Prepared, earlier: Ints, new: int, seed: int) -> Draw:
     return _topped_up(replace(prepared.plan, shares=earlier), grown(prepared, earlier, new), seed)
 
 
-def grown(prepared: Prepared, earlier: Ints, new: int) -> Plan:
+def grown(prepared: Prepared, earlier: Ints, new: int) -> DrawPlan:
     """The plan of a draw that was topped up: shares for the `earlier` clips of each stratum and `new` more by claim.
 
     Raises AppError where there are not so many.
@@ -73,9 +73,9 @@ def grown(prepared: Prepared, earlier: Ints, new: int) -> Plan:
     return replace(prepared.plan, shares=shares, notes=(*prepared.plan.notes, *notes))
 
 
-def _topped_up(before: Plan, after: Plan, seed: int) -> Draw:
+def _topped_up(before: DrawPlan, after: DrawPlan, seed: int) -> Draw:
     try:
-        return topped_up(before, after, seed)
+        return top_up_draw(before, after, seed)
     except ValueError as error:
         raise AppError(f"The sample cannot be topped up: {error}.", "Draw a new sample.") from error
 
@@ -86,7 +86,7 @@ def second_phase(rows: Rows, plan: TwoPhase, prepared: Prepared, pilot: pl.DataF
     Raises AppError when the judged clips are not those of the first phase, or cannot give a curve.
     """
     rule = rule_of(rows, plan.by)
-    first = drawn(prepared.plan, seed)
+    first = drawn_clips(prepared.plan, seed)
     known = rows.table["clip"].gather(first)
     strangers = pilot.filter(~pl.col("clip").is_in(known.implode()))["clip"]
     if len(strangers):
@@ -98,11 +98,11 @@ def second_phase(rows: Rows, plan: TwoPhase, prepared: Prepared, pilot: pl.DataF
     scores = rows.scores(rule.score)[judged["place"].to_numpy()]
     have = np.isfinite(scores)
     try:
-        found = twophase.curve(
+        found = two_phase.quality_curve(
             scores[have], judged["good"].to_numpy()[have], target=plan.target, rising=rule.minimum is not None
         )
         focus = _focus(prepared.plan.division, found)
-        shares, notes = twophase.second_phase(
+        shares, notes = two_phase.second_phase(
             prepared.plan.division, prepared.plan.shares, focus, plan.clips, share=plan.focus, floor=plan.floor
         )
     except ValueError as error:
@@ -115,7 +115,7 @@ def second_phase(rows: Rows, plan: TwoPhase, prepared: Prepared, pilot: pl.DataF
     unjudged = len(first) - judged["clip"].n_unique()
     if unjudged:
         notes = (*notes, f"{unjudged} clips of the first phase have no judgment yet.")
-    both = topped_up(prepared.plan, replace(prepared.plan, shares=shares), seed)
+    both = top_up_draw(prepared.plan, replace(prepared.plan, shares=shares), seed)
     return replace(both, notes=(*both.notes, *notes))
 
 
@@ -138,9 +138,9 @@ def _one_phase(rows: Rows, plan: Simple | Stratified, pilot: pl.DataFrame | None
     if limit is not None:
         shares = np.minimum(shares, _whole(limit.supply))
         said = (*said, _limit_words(plan, limit))
-    kind: Kind = "simple" if isinstance(plan, Simple) else "stratified"
+    kind: DesignName = "simple" if isinstance(plan, Simple) else "stratified"
     notes = (*notes, *said, *_outside_words(rows))
-    return Prepared(Plan(rows.digest, division, shares, limit, notes, kind), claim)
+    return Prepared(DrawPlan(rows.digest, division, shares, limit, notes, kind), claim)
 
 
 def _first_phase(rows: Rows, plan: TwoPhase) -> Prepared:
@@ -159,7 +159,7 @@ def _first_phase(rows: Rows, plan: TwoPhase) -> Prepared:
     claim = np.ones(len(division.labels))
     division, shares, claim = _with_included(rows, sliced, claim, whole=division)
     notes = (*few, *said, *_outside_words(rows))
-    return Prepared(Plan(rows.digest, division, shares, None, notes, "two_phase"), claim)
+    return Prepared(DrawPlan(rows.digest, division, shares, None, notes, "two_phase"), claim)
 
 
 def _claim(rows: Rows, plan: Simple | Stratified, division: Division, pilot: pl.DataFrame | None) -> Floats:
@@ -211,23 +211,23 @@ def _given(shares: Sequence[int], supply: Ints, labels: Sequence[str]) -> tuple[
 
 def _with_rejects(
     rows: Rows, plan: Simple | Stratified | TwoPhase, division: Division, shares: Ints, *, slice_only: bool
-) -> tuple[rejects.Sliced, tuple[str, ...]]:
+) -> tuple[rejects.DivisionWithRejects, tuple[str, ...]]:
     """The division with its slice of rejects, or the word that there is none and why."""
-    same = rejects.Sliced(division, shares, np.arange(len(shares)), ())
+    same = rejects.DivisionWithRejects(division, shares, np.arange(len(shares)), ())
     if rows.passed is None:
         return same, ("No filters are named: which clips are rejects is not known, and no slice of them is drawn.",)
     if plan.waive_rejects:
         return same, (f"No slice of rejects is drawn: {plan.waive_rejects}",)
     if slice_only:
-        sliced = rejects.with_slice(division, shares, rows.rejected, plan.rejects or rejects.REJECTS)
+        sliced = rejects.with_reject_stratum(division, shares, rows.rejected, plan.rejects or rejects.DEFAULT_REJECTS)
     else:
-        wanted = plan.rejects or rejects.default(int(shares.sum()))
-        sliced = rejects.guaranteed(division, shares, rows.rejected, wanted)
+        wanted = plan.rejects or rejects.default_rejects(int(shares.sum()))
+        sliced = rejects.with_enough_rejects(division, shares, rows.rejected, wanted)
     return sliced, sliced.notes
 
 
 def _with_included(
-    rows: Rows, sliced: rejects.Sliced, claim: Floats, *, whole: Division
+    rows: Rows, sliced: rejects.DivisionWithRejects, claim: Floats, *, whole: Division
 ) -> tuple[Division, Ints, Floats]:
     """Division, shares and claims with the stratum of clips to be included. A part of a stratum inherits its claim."""
     division, shares = sliced.division, sliced.shares
@@ -242,13 +242,13 @@ def _with_included(
     return more, np.append(shares, len(rows.included)), np.append(heirs, 0.0)
 
 
-def _limit(plan: Simple | Stratified, division: Division, source: Codes) -> Limit:
-    return Limit.build(
+def _limit(plan: Simple | Stratified, division: Division, source: Codes) -> SourceLimit:
+    return SourceLimit.build(
         division.of, len(division.labels), source, plan.per_source or 1, within_strata=plan.per_source_in == "stratum"
     )
 
 
-def _limit_words(plan: Simple | Stratified, limit: Limit) -> str:
+def _limit_words(plan: Simple | Stratified, limit: SourceLimit) -> str:
     where = "a source and stratum" if plan.per_source_in == "stratum" else "a source"
     words = f"At most {plan.per_source} clips of {where}; clips to be included do not count."
     if limit.certain.all():
@@ -274,12 +274,12 @@ def _outside(division: Division, out: Bools) -> Division:
     return replace(division, of=np.where(out, np.int32(OUTSIDE), division.of))
 
 
-def _focus(division: Division, found: twophase.Curve) -> Bools:
+def _focus(division: Division, found: two_phase.QualityCurve) -> Bools:
     """The strata (bands, or their accepted and rejected parts) around the crossing."""
     lows = np.array([-np.inf if low is None else low for low, _ in division.ends])
     bands_of = [low for label, (low, _) in zip(division.labels, division.ends, strict=True) if label != INCLUDED]
     edges = sorted({low for low in bands_of if low is not None})
-    near = twophase.crossing_bands(found, edges)
+    near = two_phase.crossing_bands(found, edges)
     named = np.array([label != INCLUDED for label in division.labels])
     focus: Bools = near[np.searchsorted(np.array(edges), lows, side="right")] & named
     return focus

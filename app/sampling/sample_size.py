@@ -7,9 +7,9 @@ from typing import Literal
 
 from scipy.stats import norm
 
-from analysis import planning, planning_agreement
-from analysis.planning import Interval
-from analysis.planning_agreement import Votes
+from analysis.sampling import alpha_sample_size, sample_size
+from analysis.sampling.alpha_sample_size import VotePatterns
+from analysis.sampling.sample_size import Interval
 from app.errors import AppError
 from app.sampling.sample_size_pilots import Pilot
 
@@ -93,12 +93,12 @@ def claim(target: float, guesses: Guesses, pilot: Pilot | None = None) -> Plan:
     if _effect(guesses, pilot)[0] > 1:
         notes.append("The claim holds for clips drawn one by one: take one clip per source.")
     try:
-        sizes = [(planning.claim_size(target, guesses.confidence, bad), bad) for bad in range(6)]
+        sizes = [(sample_size.claim_size(target, guesses.confidence, bad), bad) for bad in range(6)]
         if p is None:
             best = sizes[0]
             notes.append("Give a guess of the precision with --p to see the chance that the claim succeeds.")
         else:
-            best = planning.claim_plan(target, p, confidence=guesses.confidence, power=guesses.power)
+            best = sample_size.claim_plan(target, p, confidence=guesses.confidence, power=guesses.power)
     except ValueError as error:
         raise AppError(f"The claim cannot be proved: {error}.", "Claim less, or improve the filter.") from error
     if guesses.pool_size is not None and guesses.pool_size < best[0]:
@@ -112,7 +112,7 @@ def claim(target: float, guesses: Guesses, pilot: Pilot | None = None) -> Plan:
             guesses.raters,
             guesses,
             bad_allowed=bad,
-            chance=None if p is None else planning.claim_chance(p, size, bad),
+            chance=None if p is None else sample_size.claim_chance(p, size, bad),
         )
         for size, bad in sorted({*sizes, best})
     ]
@@ -148,8 +148,8 @@ def _rate(target: str, wanted: float, guesses: Guesses, pilot: Pilot | None) -> 
         )
 
     def found(clips: int, raters: int) -> float:
-        whole = effect * planning.rater_effect(agreement, raters)
-        return planning.half_width(
+        whole = effect * sample_size.rater_effect(agreement, raters)
+        return sample_size.half_width(
             p,
             clips,
             interval=guesses.interval,
@@ -158,12 +158,12 @@ def _rate(target: str, wanted: float, guesses: Guesses, pilot: Pilot | None) -> 
             pool=guesses.pool_size,
         )
 
-    clips = planning.size_for(
+    clips = sample_size.size_for(
         p,
         wanted,
         interval=guesses.interval,
         confidence=guesses.confidence,
-        design_effect=effect * planning.rater_effect(agreement, guesses.raters),
+        design_effect=effect * sample_size.rater_effect(agreement, guesses.raters),
         pool=guesses.pool_size,
     )
     kind = "accepted clips" if target == "precision" and (pilot is None or guesses.p is not None) else "clips"
@@ -176,23 +176,23 @@ def _alpha(wanted: float, guesses: Guesses, pilot: Pilot | None) -> Plan:
     most = 5 if ratings is None else int(ratings.votes.max(initial=0))
     raters = max(2, guesses.raters if ratings is None else min(guesses.raters, most))
 
-    def votes(count: int) -> Votes:
+    def votes(count: int) -> VotePatterns:
         if ratings is not None:
-            return planning_agreement.pilot_votes(ratings, count)
+            return alpha_sample_size.pilot_votes(ratings, count)
         if guesses.agreement is None:
             raise ValueError("alpha needs a pilot with --pilot, or a guess of it with --agreement")
-        return planning_agreement.guessed_votes(guesses.p or 0.5, guesses.agreement, count)
+        return alpha_sample_size.guessed_votes(guesses.p or 0.5, guesses.agreement, count)
 
     def found(clips: int, count: int) -> float | None:
         alone = max(2, round(clips / effect))
         try:
-            return planning_agreement.alpha_half_width(
+            return alpha_sample_size.alpha_half_width(
                 votes(count), alone, confidence=guesses.confidence, seed=guesses.seed
             )
         except ValueError:  # so few clips that alpha is undefined in most samples
             return None
 
-    clips, _ = planning_agreement.alpha_size(votes(raters), wanted, confidence=guesses.confidence, seed=guesses.seed)
+    clips, _ = alpha_sample_size.alpha_size(votes(raters), wanted, confidence=guesses.confidence, seed=guesses.seed)
     clips = math.ceil(clips * effect)
     source = f"{guesses.p or 0.5:g} accepted" if ratings is None else f"votes of {len(ratings.clips)} pilot clips"
     notes.append(f"Alpha {votes(raters).alpha:.3g}, {source}; simulated with seed {guesses.seed}.")
@@ -206,12 +206,12 @@ def _alpha(wanted: float, guesses: Guesses, pilot: Pilot | None) -> Plan:
 def _mos(wanted: float, guesses: Guesses, pilot: Pilot | None) -> Plan:
     sd = guesses.sd if pilot is None else math.sqrt(pilot.opinions().within)
     known, unknown = (
-        planning.mos_raters(sd, wanted, known=known, confidence=guesses.confidence) for known in (True, False)
+        sample_size.mos_raters(sd, wanted, known=known, confidence=guesses.confidence) for known in (True, False)
     )
     notes = [f"Standard deviation of raters on one clip: {sd:.3g} points."]
     notes.append(f"With that taken as known (z instead of t), {known} raters would do.")
     rows = [
-        _trade(guesses.clips, m, guesses, planning.mos_half_width(sd, m, confidence=guesses.confidence))
+        _trade(guesses.clips, m, guesses, sample_size.mos_half_width(sd, m, confidence=guesses.confidence))
         for m in sorted({*MOS_PANELS, known, unknown} - {1})
     ]
     chosen = next(row for row in rows if row.raters == unknown)
@@ -231,7 +231,7 @@ def _mean_mos(wanted: float, guesses: Guesses, pilot: Pilot | None) -> Plan:
     share = 0.0 if guesses.pool_size is None else 1 / guesses.pool_size
 
     def found(clips: int, raters: int) -> float:
-        whole = planning.mean_variance(between * effect * (1 - min(1.0, clips * share)), within, clips, raters)
+        whole = sample_size.mean_variance(between * effect * (1 - min(1.0, clips * share)), within, clips, raters)
         return z * math.sqrt(whole)
 
     if not 0 < wanted < 4:
@@ -257,7 +257,7 @@ def _effect(guesses: Guesses, pilot: Pilot | None) -> tuple[float, list[str]]:
             "Give --clips-per-source and --icc, or a pilot with a column source.",
         )
     try:
-        effect = planning.cluster_effect(size, icc)
+        effect = sample_size.cluster_effect(size, icc)
     except ValueError as error:
         raise AppError(f"The effect of sources cannot be had: {error}.", "Give an --icc between 0 and 1.") from error
     return effect, [f"{size:.3g} clips per source, intraclass correlation {icc:.3g}: design effect {effect:.3g}."]

@@ -9,8 +9,8 @@ from polars.exceptions import PolarsError
 
 from analysis.design import Design
 from analysis.estimate import Floats
-from analysis.planning import Spread, rate_from, spread_of
 from analysis.ratings import ACR5, VERDICT, Ratings
+from analysis.sampling.sample_size import VarianceComponents, rate_from, variance_components
 from app.errors import AppError, did_you_mean
 from app.sampling import pilot_files
 
@@ -61,7 +61,7 @@ class Pilot:
             raise AppError(f"Nothing can be planned from {self.path}: {error}.", "Mend the pilot, or guess.") from error
         return value, effect, notes
 
-    def sources(self) -> Spread | None:
+    def sources(self) -> VarianceComponents | None:
         """How alike the clips of one source are, by their mean judgment; None where no source has two clips."""
         if "source" not in self.table.columns:
             return None
@@ -72,7 +72,7 @@ class Pilot:
             means = pilot_files.read(self.path, self.criterion)
         rows = means.join(self.table.select("clip", "source").unique("clip", keep="first"), on="clip").sort("clip")
         try:
-            return spread_of(rows["good"].to_numpy(), rows["source"].fill_null("").to_list())
+            return variance_components(rows["good"].to_numpy(), rows["source"].fill_null("").to_list())
         except ValueError:
             return None
 
@@ -96,13 +96,13 @@ class Pilot:
                 f"The pilot {self.path} cannot be used: {error}.", "Values: accept, reject; or 1 to 5."
             ) from error
 
-    def opinions(self) -> Spread:
+    def opinions(self) -> VarianceComponents:
         """Spread of opinion scores between and within clips, in points. Raises AppError for what has no points."""
         ratings = self.ratings()
         if ratings.scale.numbers is None:
             raise AppError(f"The pilot {self.path} has verdicts, no opinion scores.", "Values must be 1 to 5.")
         try:
-            return spread_of(
+            return variance_components(
                 np.asarray(ratings.level + 1.0, dtype=np.float64), [ratings.clips[clip] for clip in ratings.clip_of]
             )
         except ValueError as error:

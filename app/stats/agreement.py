@@ -9,10 +9,10 @@ import polars as pl
 
 from analysis import icc, kappas
 from analysis.agreement import krippendorff_alpha, shown_on
-from analysis.ceiling import human_ceiling
 from analysis.estimate import Estimate, absent
-from analysis.intra_rater import Repeats, intra_rater, repeats
 from analysis.pairwise import against_rest, without
+from analysis.raters.human_ceiling import human_ceiling
+from analysis.raters.intra_rater import Repeats, intra_rater, repeats
 from analysis.ratings import Metric, Ratings, Scale
 from analysis.weighted_agreement import weighted_agreement
 from app.errors import AppError

@@ -5,16 +5,16 @@ from functools import cached_property
 
 import numpy as np
 
-from analysis.calibration import Choice, best
-from analysis.cross_fitting import HeldOut
 from analysis.design import Design
 from analysis.estimate import Floats
-from analysis.objectives import Objective
-from analysis.promise import Promise, precision_promise
-from analysis.promise_checks import promise_held_out, promise_stability
-from analysis.rates import Confusion, tabulate
-from analysis.recall_control import RecallThreshold, recall_threshold
-from analysis.roc import Direction, Roc, curve_of
+from analysis.filters.rates import Confusion, tabulate
+from analysis.filters.roc import Direction, RocCurve, roc_for_design
+from analysis.thresholds.calibration import ChosenThreshold, best_threshold
+from analysis.thresholds.cross_fitting import HeldOutResult
+from analysis.thresholds.guarantee_checks import guarantee_held_out, guarantee_stability
+from analysis.thresholds.objectives import Objective
+from analysis.thresholds.precision_guarantee import PrecisionThreshold, precision_threshold
+from analysis.thresholds.recall_guarantee import RecallThreshold, recall_threshold
 
 POINTS = 2000
 """The largest number of points of a curve; a longer curve is thinned evenly."""
@@ -40,12 +40,12 @@ class PrecisionGuarantee:
     `threshold`, `start` and `interval` are in the units of the score. `tests` says how the guarantee was tested.
     """
 
-    tests: Promise
+    tests: PrecisionThreshold
     start: float
     threshold: float | None
     interval: Interval | None
     stability: GuaranteeStability | None
-    held_out: HeldOut | None
+    held_out: HeldOutResult | None
     undefined: str | None
 
     @property
@@ -115,7 +115,7 @@ class Calibration:
     def _sign(self) -> float:
         return 1.0 if self.direction == "ge" else -1.0
 
-    def curve(self, resamples: int) -> Roc:
+    def curve(self, resamples: int) -> RocCurve:
         """The ROC curve with the area under it."""
         return self._curve(self.design, resamples, self.seed)
 
@@ -123,8 +123,8 @@ class Calibration:
         """The area under the curve of the rated clips alone, without weights; None where it is undefined."""
         return self._curve(Design.build(len(self.good)), 2, 0).auc.value
 
-    def _curve(self, design: Design, resamples: int, seed: int) -> Roc:
-        return curve_of(
+    def _curve(self, design: Design, resamples: int, seed: int) -> RocCurve:
+        return roc_for_design(
             self.values,
             self.good,
             design,
@@ -142,9 +142,9 @@ class Calibration:
         """Whether any clip that this threshold rejects was rated."""
         return bool((self.values < self._sign * threshold).any())
 
-    def best(self, objective: Objective, resamples: int) -> Choice:
+    def best(self, objective: Objective, resamples: int) -> ChosenThreshold:
         """The best threshold for an objective. Raises ValueError where the clips allow no choice."""
-        return best(
+        return best_threshold(
             self.scores,
             self.good,
             self.design,
@@ -159,7 +159,7 @@ class Calibration:
         self, target: float, confidence: float, start: float | None, *, bin_wise: bool
     ) -> PrecisionGuarantee:
         """The loosest threshold at which "precision >= target" holds with the confidence."""
-        promise = precision_promise(
+        promise = precision_threshold(
             self.values,
             self.good,
             self.design,
@@ -177,8 +177,8 @@ class Calibration:
             start=begin,
             threshold=self._sign * promise.threshold,
             interval=self._interval(promise.threshold),
-            stability=self._stability(promise_stability(*given, seed=self.seed)),
-            held_out=promise_held_out(*given, seed=self.seed, confidence=self.confidence),
+            stability=self._stability(guarantee_stability(*given, seed=self.seed)),
+            held_out=guarantee_held_out(*given, seed=self.seed, confidence=self.confidence),
             undefined=promise.undefined,
         )
 
@@ -205,7 +205,7 @@ class Calibration:
         threshold = self._sign * value
         return (beyond, threshold) if self.direction == "ge" else (threshold, beyond)
 
-    def points(self, curve: Roc) -> list[CurvePoint]:
+    def points(self, curve: RocCurve) -> list[CurvePoint]:
         """The points of the curve, from strict to loose thresholds, at most `POINTS` of them."""
         mass = self.design.clip_weight
         good, bad = float((mass * self.good).sum()), float((mass * (1 - self.good)).sum())

@@ -7,10 +7,10 @@ import numpy as np
 import polars as pl
 from scipy.stats import norm
 
-from analysis.dawid_skene import Skill, dawid_skene
+from analysis.consensus.dawid_skene import SkillModel, dawid_skene
+from analysis.consensus.mean_opinion import mean_opinion
+from analysis.consensus.subject_model import subject_model
 from analysis.estimate import Floats, Ints
-from analysis.opinion import mean_opinion
-from analysis.subject_model import subject_model
 from app.errors import AppError
 from app.stats.ratings import RatingTable
 
@@ -137,7 +137,7 @@ def _skilled(frame: pl.DataFrame, levels: list[str], method: Method, path: objec
     coded = Coded.of(frame)
     position = {level: number for number, level in enumerate(levels)}
     said = np.array([position[value] for value in frame["value"].to_list()], dtype=np.int64)
-    skill: Skill = "one-coin" if method == "one-coin" else "confusion"
+    skill: SkillModel = "one-coin" if method == "one-coin" else "confusion"
     made = dawid_skene(coded.clip_of, coded.rater_of, said, levels=len(levels), skill=skill)
     ratings, per_rater = np.bincount(coded.clip_of), np.bincount(coded.rater_of)
     ranked = np.sort(made.posterior, axis=1)

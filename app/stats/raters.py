@@ -6,10 +6,16 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from analysis.consensus.mean_opinion import (
+    FEW_RATINGS,
+    MIN_VOTES,
+    SCREENING_RULES,
+    correlation_with_others,
+    mean_opinion,
+)
+from analysis.consensus.subject_model import SubjectModel, subject_model
 from analysis.estimate import Floats
-from analysis.opinion import FEW, LEAST_VOTES, RULES, mean_opinion, with_the_rest
-from analysis.rater_flags import drift, gold_accuracy, hasty, runs
-from analysis.subject_model import SubjectModel, subject_model
+from analysis.raters.quality import answer_runs, drift, gold_accuracy, hasty
 from app.errors import AppError
 from app.stats.consensus import Coded, first_answers, points, votes
 from app.stats.ratings import RatingTable
@@ -36,7 +42,7 @@ def about_raters(
     grid[coded.clip_of, coded.rater_of] = given
     opinion = mean_opinion(coded.clip_of, given, confidence=confidence)
     model = subject_model(coded.clip_of, coded.rater_of, given)
-    rejected = {name: rule(grid) for name, rule in RULES.items()}
+    rejected = {name: rule(grid) for name, rule in SCREENING_RULES.items()}
     return {
         "criterion": frame["criterion"][0],
         "confidence": confidence,
@@ -49,7 +55,7 @@ def about_raters(
                 "mos": float(opinion.mean[row]),
                 "ratings": int(opinion.ratings[row]),
                 "sd": _known(opinion.spread[row]),
-                "sd_pooled": bool(opinion.ratings[row] < FEW),
+                "sd_pooled": bool(opinion.ratings[row] < FEW_RATINGS),
                 "t": _ends(opinion.mean[row], opinion.t_half[row]),
                 "z": _ends(opinion.mean[row], opinion.z_half[row]),
                 "quality": float(model.quality[row]),
@@ -75,7 +81,7 @@ def _raters(
     seed: int,
     path: Path,
 ) -> list[dict[str, Any]]:
-    correlations = with_the_rest(grid)
+    correlations = correlation_with_others(grid)
     seconds, places, gold = (_column(frame, name, path) for name in ("seconds", "position", "gold"))
     rest = _mean_of_others(coded, given, grid)
     codes = np.unique(given, return_inverse=True)[1]
@@ -85,7 +91,7 @@ def _raters(
     made = []
     for row, (rater, own) in enumerate(zip(coded.raters, owns, strict=True)):
         order = places[own] if np.isfinite(places[own]).all() else None
-        signs = runs(codes[own], order, seed=seed)
+        signs = answer_runs(codes[own], order, seed=seed)
         checked = own & np.isfinite(gold)
         right = int((np.abs(given[checked] - gold[checked]) <= tolerance).sum())
         made.append(
@@ -145,14 +151,14 @@ def _result(grid: Floats, confidence: float) -> dict[str, float | int | None]:
 
 def _notes(model: SubjectModel, ratings: Floats) -> list[str]:
     notes = ["Rules flag raters for a look; publish results with and without them, and reject nobody in silence."]
-    if np.median(ratings) < LEAST_VOTES:
+    if np.median(ratings) < MIN_VOTES:
         notes.append(
-            f"BT.500 looks at the shape of a clip's votes and needs about {LEAST_VOTES}; the middle clip has "
+            f"BT.500 looks at the shape of a clip's votes and needs about {MIN_VOTES}; the middle clip has "
             f"{np.median(ratings):g}."
         )
-    if model.parts > 1:
+    if model.components > 1:
         notes.append(
-            f"Raters and clips fall into {model.parts} groups that no rating joins: biases of different groups "
+            f"Raters and clips fall into {model.components} groups that no rating joins: biases of different groups "
             "cannot be compared."
         )
     if not model.converged:

@@ -7,10 +7,10 @@ import numpy as np
 from pydantic import BaseModel, Field
 from sqlmodel import Session, col, select
 
-from analysis import rates
-from analysis.cascade import FilterShare, filter_shares
-from analysis.cascade_promise import Cascade, cascade
 from analysis.estimate import Floats
+from analysis.filters import rates
+from analysis.thresholds.cascade import FilterContribution, filter_contributions
+from analysis.thresholds.cascade_guarantee import Cascade, cascade
 from app.errors import AppError, NotFound
 from app.models import Criterion, Filter, Study, StudyClip
 from app.results.filter_results import CONFIDENCE, FilterResult, Sample, sample_of
@@ -60,7 +60,7 @@ class Together:
     notes: tuple[str, ...]
     without: int
     """Judged clips left out, because one of the scores is missing."""
-    shares: tuple[FilterShare, ...]
+    shares: tuple[FilterContribution, ...]
     table: rates.Confusion
     found: Cascade | None
     why_not: str
@@ -87,7 +87,7 @@ def together(db: Session, study: Study, found: Results, item: Criterion, target:
     values = _values(sample, concerned, endings)
     presets = np.array([ending.sign * ending.preset for ending in endings])
     good = sample.good.astype(np.float64)
-    shares = filter_shares([ending.name for ending in endings], values, presets, good, sample.design)
+    shares = filter_contributions([ending.name for ending in endings], values, presets, good, sample.design)
     kept = np.asarray((values >= presets).all(axis=1))
     table = rates.tabulate(kept, good, sample.design, CONFIDENCE)
     joint, why_not = None, ""

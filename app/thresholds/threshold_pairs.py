@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from sqlmodel import Session
 
-from analysis.cut_pairs import CutPair, cut_pairs, cuts_between
 from analysis.estimate import Floats
 from analysis.figures import Chart, Table
 from analysis.figures.cut_pairs import Rate, cut_pair_map, cut_pair_table
+from analysis.thresholds.threshold_pairs import ThresholdPair, threshold_pairs, thresholds_between
 from app.errors import NotFound
 from app.models import Filter, Study
 from app.results.filter_results import CONFIDENCE, FilterResult, Sample
@@ -29,7 +29,7 @@ class PairOfCuts:
 
     first: Filter
     second: Filter
-    pairs: list[CutPair]
+    pairs: list[ThresholdPair]
     notes: tuple[str, ...]
     without: int
     """Judged clips left out, because one of the scores is missing."""
@@ -75,13 +75,13 @@ def make(db: Session, study: Study, found: Results, name: str) -> PairOfCuts:
     both = sorted((result, other), key=lambda one: PARTS.index(one.rule.score[:4]))
     sample, notes, without = cascades.joint_sample(db, study, both)
     first, second = (_scores(one, sample) for one in both)
-    pairs = cut_pairs(
+    pairs = threshold_pairs(
         first,
         second,
         sample.good,
         sample.design,
-        firsts=cuts_between(first, _cut(both[0].rule), CUTS),
-        seconds=cuts_between(second, _cut(both[1].rule), CUTS),
+        firsts=thresholds_between(first, _cut(both[0].rule), CUTS),
+        seconds=thresholds_between(second, _cut(both[1].rule), CUTS),
         confidence=CONFIDENCE,
     )
     return PairOfCuts(both[0].rule, both[1].rule, pairs, notes, without)

@@ -11,9 +11,9 @@ from sqlmodel import Session, col, select
 
 from analysis.estimate import Bools, Estimate, Floats
 from analysis.figures import Table, score_histogram_table
-from analysis.objectives import Objective
-from analysis.roc import Direction, short_cut
-from analysis.threshold_curves import ThresholdCurves, threshold_curves
+from analysis.filters.roc import Direction, shortest_threshold
+from analysis.thresholds.objectives import Objective
+from analysis.thresholds.threshold_curves import ThresholdCurves, threshold_curves
 from app.errors import AppError
 from app.models import Filter, Study, StudyClip
 from app.pools import scanning
@@ -293,7 +293,7 @@ def _labels(scores: Floats, curves: ThresholdCurves) -> tuple[str, ...]:
 
     def short(cut: float) -> str:
         place = np.searchsorted(ordered, cut, side)
-        return short_cut(cut, lambda other: np.searchsorted(ordered, other, side) == place)
+        return shortest_threshold(cut, lambda other: np.searchsorted(ordered, other, side) == place)
 
     return tuple(short(float(cut)).replace("-", "\u2212") for cut in curves.thresholds)
 

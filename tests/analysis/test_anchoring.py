@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from analysis.anchoring import anchoring
+from analysis.raters.anchoring import anchoring
 from tests.helpers.places import FIXTURES
 
 CASE = json.loads((FIXTURES / "anchoring/statsmodels_two_way/case.json").read_text())

@@ -5,12 +5,12 @@ from itertools import product
 import numpy as np
 import pytest
 
-from analysis.cascade import Problem, filter_shares, search
-from analysis.cascade_promise import cascade, split_promise
-from analysis.curves import fast_curve, fast_cut
 from analysis.design import Design
-from analysis.objectives import F1, parse
-from analysis.rates import wilson
+from analysis.proportions import wilson
+from analysis.thresholds.cascade import CascadeGrid, filter_contributions, search
+from analysis.thresholds.cascade_guarantee import cascade, split_guarantee
+from analysis.thresholds.histogram_curves import histogram_curve, histogram_threshold
+from analysis.thresholds.objectives import F1, parse
 from tests.bench.statistics_promises import broken_cascades
 from tests.bench.statistics_thresholds import seven_filters
 
@@ -21,17 +21,17 @@ def test_the_search_finds_the_optimum_of_three_filters(target: float) -> None:
     values, good = seven_filters(500, 3)
     values = values[:, :3]
     weight = np.random.default_rng(0).uniform(0.5, 2, 500)
-    problem = Problem.of(values, good, weight, cuts=9)
+    grid = CascadeGrid.of(values, good, weight, count=9)
     best = 0.0
-    for levels in product(*(range(len(ladder)) for ladder in problem.cuts)):
-        kept, wrong = problem.yields(np.array(levels))
+    for levels in product(*(range(len(ladder)) for ladder in grid.candidates)):
+        kept, wrong = grid.accepted_weight(np.array(levels))
         if kept >= target * (kept + wrong):
             best = max(best, kept)
-    found = search(problem, target)
+    found = search(grid, target)
     if found is None:
         assert best == 0.0
         return
-    kept, wrong = problem.yields(found)
+    kept, wrong = grid.accepted_weight(found)
     assert kept >= target * (kept + wrong)
     assert kept == pytest.approx(best)
 
@@ -39,11 +39,11 @@ def test_the_search_finds_the_optimum_of_three_filters(target: float) -> None:
 def test_seven_filters_reach_the_best_known_yield() -> None:
     """With seven filters the search keeps 99 % of what three times as many restarts from other seeds keep."""
     values, good = seven_filters(800, 1)
-    problem = Problem.of(values, good, np.ones(800))
-    found, longer = search(problem, 0.85), search(problem, 0.85, restarts=90, seed=9)
+    grid = CascadeGrid.of(values, good, np.ones(800))
+    found, longer = search(grid, 0.85), search(grid, 0.85, restarts=90, seed=9)
     assert found is not None
     assert longer is not None
-    assert problem.yields(found)[0] >= 0.99 * problem.yields(longer)[0]
+    assert grid.accepted_weight(found)[0] >= 0.99 * grid.accepted_weight(longer)[0]
 
 
 def test_an_impossible_precision_has_no_thresholds() -> None:
@@ -51,7 +51,7 @@ def test_an_impossible_precision_has_no_thresholds() -> None:
     generator = np.random.default_rng(0)
     values, good = generator.random((200, 2)), (np.arange(200) % 2).astype(float)
     values[:, 0] = values[:, 1] = np.round(values[:, 0], 0)
-    assert search(Problem.of(values, good, np.ones(200)), 0.99) is None
+    assert search(CascadeGrid.of(values, good, np.ones(200)), 0.99) is None
     with pytest.raises(ValueError, match="no thresholds of these filters reach"):
         cascade(["a", "b"], values, good, Design.build(200), target=0.99)
 
@@ -60,7 +60,9 @@ def test_what_each_filter_rejects_alone() -> None:
     """Unique rejects, the good share among them and the loss without the filter are those counted by hand."""
     values = np.array([[1, 1, 1], [0, 1, 1], [0, 0, 1], [1, 1, 0], [1, 1, 1]], dtype=np.float64)
     good, weight = np.array([1.0, 1, 0, 0, 1]), np.array([1.0, 2, 1, 1, 1])
-    first, second, third = filter_shares(["a", "b", "c"], values, np.array([1.0, 1, 1]), good, Design.build(5, weight))
+    first, second, third = filter_contributions(
+        ["a", "b", "c"], values, np.array([1.0, 1, 1]), good, Design.build(5, weight)
+    )
     assert (first.rejects, first.unique, first.unique_good) == (2, 1, 1.0)
     assert first.yield_change == pytest.approx(2 / 4)
     assert first.precision_change == pytest.approx(0.0)
@@ -79,18 +81,18 @@ def test_the_cascade_is_judged_on_clips_without_a_say() -> None:
     flipped = np.random.default_rng(1).random(3000) < 0.03
     good = np.where(flipped, 1 - good, good)
     design = Design.build(3000)
-    promise = split_promise(values, good, design, target=0.85, confidence=0.95)
+    promise = split_guarantee(values, good, design, target=0.85, confidence=0.95)
     assert promise.method == "exact"
     assert promise.thresholds is not None
     assert promise.table is not None
     assert promise.table.precision.value is not None
     assert promise.table.precision.value > 0.85
     assert sum(promise.table.counts) < 3000, "half of the clips"
-    weighted = split_promise(
+    weighted = split_guarantee(
         values, good, Design.build(3000, np.where(np.arange(3000) % 3, 1.0, 2.0)), target=0.85, confidence=0.95
     )
     assert weighted.method == "effective-n"
-    small = split_promise(values[:60], good[:60], Design.build(60), target=0.95, confidence=0.95)
+    small = split_guarantee(values[:60], good[:60], Design.build(60), target=0.95, confidence=0.95)
     assert small.thresholds is None
     assert small.undefined
 
@@ -114,17 +116,17 @@ def test_the_fast_curve_brackets_the_area_and_finds_the_cut() -> None:
     generator = np.random.default_rng(6)
     good = generator.random(20_000) < 0.3
     for scores in (generator.normal(size=20_000) + good, (generator.normal(size=20_000) + good).astype(np.float32)):
-        curve, area = fast_curve(scores, good), roc_auc_score(good, scores)
+        curve, area = histogram_curve(scores, good), roc_auc_score(good, scores)
         assert curve.auc_low - 1e-12 <= area <= curve.auc_high + 1e-12
         assert curve.auc == pytest.approx(area, abs=1e-4)
-        cut, value = fast_cut(scores, good)
+        cut, value = histogram_threshold(scores, good)
         order = np.argsort(-scores, kind="stable")
         hits, taken = np.cumsum(good[order]), np.arange(1, 20_001)
         reached = F1.value(hits.astype(float), taken.astype(float), float(good.sum()), 20_000.0)
         assert value == pytest.approx(reached.max(), abs=1e-9)
         assert cut == pytest.approx(float(scores[order][np.argmax(reached)]), abs=0.05)
     with pytest.raises(ValueError, match="no rated clip is bad"):
-        fast_curve(np.array([1.0, 2.0]), np.array([True, True]))
+        histogram_curve(np.array([1.0, 2.0]), np.array([True, True]))
 
 
 @pytest.mark.parametrize("text", ["f2", "fbeta", "fbeta:0", "cost:1", "cost:0,0", "cost:-1,2", "youden:1", "cost:a,b"])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.dawid_skene import dawid_skene
+from analysis.consensus.dawid_skene import dawid_skene
 from tests.helpers.places import FIXTURES, SHARED
 
 CASE = json.loads((FIXTURES / "dawid_skene/dawid_skene_1979/case.json").read_text())

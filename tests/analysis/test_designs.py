@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, matthews_corrcoef, precision_score, recall_score, roc_auc_score
 
-from analysis.calibration import best, best_f1
-from analysis.cross_fitting import halves
-from analysis.delong import delong_test
 from analysis.design import Design
 from analysis.estimate import Bools, Floats
-from analysis.objectives import parse
-from analysis.rates import NAMES, confusion, effective_wilson
-from analysis.roc import roc
+from analysis.filters.delong import delong_test
+from analysis.filters.rates import NAMES, confusion
+from analysis.filters.roc import roc
+from analysis.proportions import effective_wilson
+from analysis.thresholds.calibration import best_f1, best_threshold
+from analysis.thresholds.cross_fitting import halves
+from analysis.thresholds.objectives import parse
 from tests.helpers.analysis_data import case, real
 
 
@@ -207,7 +208,7 @@ def test_paired_delong_of_the_asah_data(first: str, second: str, z: float, p: fl
 def test_best_cuts_of_the_asah_data(aim: str, threshold: float, value: float) -> None:
     """Youden, F and cost choose the thresholds that an exhaustive search printed, with the value reached."""
     scores, poor = asah("s100b")
-    choice = best(scores, poor.astype(float), Design.build(113), parse(aim), resamples=50)
+    choice = best_threshold(scores, poor.astype(float), Design.build(113), parse(aim), resamples=50)
     assert choice.threshold == pytest.approx(threshold)
     assert choice.value == pytest.approx(value, abs=1e-7)
     assert choice.held_out is not None
@@ -220,9 +221,9 @@ def test_a_large_sample_is_resampled_by_bins() -> None:
     generator = np.random.default_rng(9)
     scores = generator.random(1500)
     good = (generator.random(1500) < scores).astype(float)
-    even = best(scores, good, Design.build(1500), resamples=300)
+    even = best_threshold(scores, good, Design.build(1500), resamples=300)
     uneven_weights = Design.build(1500, np.where(np.arange(1500) == 0, 1.0001, 1.0))
-    clip_by_clip = best(scores, good, uneven_weights, resamples=300)
+    clip_by_clip = best_threshold(scores, good, uneven_weights, resamples=300)
     assert even.stable_low == pytest.approx(clip_by_clip.stable_low, abs=0.03)
     assert even.stable_high == pytest.approx(clip_by_clip.stable_high, abs=0.05)
     assert even.same_share == pytest.approx(clip_by_clip.same_share, abs=0.12)

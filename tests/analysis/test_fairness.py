@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.fairness import benjamini_hochberg, group_errors, holm, newcombe
+from analysis.filters.fairness import benjamini_hochberg, group_errors, holm, newcombe
 from tests.helpers.places import FIXTURES
 
 

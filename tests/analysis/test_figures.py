@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.agreement import STATISTICS
-from analysis.consensus import Verdict
+from analysis.consensus.majority import Verdict
 from analysis.estimate import Estimate, absent
 from analysis.figures import (
     FIGURES,
@@ -31,8 +31,8 @@ from analysis.figures import (
     svg,
 )
 from analysis.figures.rendering import Chart
+from analysis.filters.roc import roc
 from analysis.ratings import VERDICT, Ratings
-from analysis.roc import roc
 
 SCORES = [0.80, 0.84, 0.85, 0.86, 0.9, 0.95, 0.999, 1.0]
 VERDICTS: list[Verdict | None] = ["reject", "reject", "accept", None, "accept", "accept", "reject", None]

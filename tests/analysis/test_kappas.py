@@ -8,9 +8,9 @@ from sklearn.metrics import cohen_kappa_score
 
 from analysis import icc, kappas
 from analysis.agreement import fleiss_kappa, gwet_ac1, gwet_ac2, krippendorff_alpha
-from analysis.ceiling import human_ceiling
 from analysis.estimate import Floats, Ints
 from analysis.pairwise import against_rest, without
+from analysis.raters.human_ceiling import human_ceiling
 from analysis.ratings import ACR5, Metric, Ratings, Scale
 from analysis.weighted_agreement import weighted_agreement
 from tests.helpers.analysis_data import case

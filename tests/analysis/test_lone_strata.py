@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.rates import confusion
+from analysis.filters.rates import confusion
 from analysis.ratings import Ratings, Scale
 from analysis.resampling import collapsed, within_strata
 from analysis.weighted_agreement import weighted_agreement

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.opinion import RULES, bias_removed, bt500, correlation, mean_opinion
-from analysis.rater_flags import drift, gold_accuracy, hasty, runs
-from analysis.subject_model import subject_model
+from analysis.consensus.mean_opinion import SCREENING_RULES, bt500, bt500_bias_removed, low_correlation, mean_opinion
+from analysis.consensus.subject_model import subject_model
+from analysis.raters.quality import answer_runs, drift, gold_accuracy, hasty
 from tests.helpers.places import SHARED
 
 RATINGS = SHARED / "ratings"
@@ -46,7 +46,7 @@ def test_the_demo_of_p913_is_reproduced() -> None:
     assert made.quality == pytest.approx(np.array(expected["mos_j"]), abs=1e-8)
     assert made.observed_error == pytest.approx(np.array(expected["sos_j"]), abs=1e-8)
     assert made.converged
-    assert made.parts == 1
+    assert made.components == 1
 
 
 @pytest.mark.parametrize("name", ["nflx_public", "nflx_public_outliers", "vqeg_hd3"])
@@ -56,7 +56,7 @@ def test_real_sets_give_sureals_figures(name: str) -> None:
     clips, raters, points = long(table)
     assert mean_opinion(clips, points).mean.mean() == pytest.approx(expected["MOS"]["quality_mean"], abs=1e-12)
     assert bt500(table) == [bool(one) for one in expected["BT500"]["observer_rejected"]]
-    assert bias_removed(table) == [bool(one) for one in expected["P913"]["observer_rejected"]]
+    assert bt500_bias_removed(table) == [bool(one) for one in expected["P913"]["observer_rejected"]]
     made, model = subject_model(clips, raters, points), expected["P910"]
     assert made.bias == pytest.approx(np.array(model["observer_bias"]), abs=6e-7)
     assert made.inconsistency == pytest.approx(np.array(model["observer_inconsistency"]), abs=6e-7)
@@ -68,9 +68,9 @@ def test_rules_miss_bad_raters_that_the_model_ranks_worst() -> None:
     table, _ = known("nflx_public_outliers")
     bad = {26, 27, 28, 29}
     assert len(bad - set(np.flatnonzero(bt500(table)))) == 1
-    assert len(bad - set(np.flatnonzero(bias_removed(table)))) == 1
+    assert len(bad - set(np.flatnonzero(bt500_bias_removed(table)))) == 1
     assert set(np.argsort(-subject_model(*long(table)).inconsistency)[:4].tolist()) == bad
-    assert bad <= set(np.flatnonzero(correlation(table)))
+    assert bad <= set(np.flatnonzero(low_correlation(table)))
 
 
 def test_incomplete_blocks_are_read_as_they_are() -> None:
@@ -122,7 +122,7 @@ def test_nobody_gets_infinite_weight() -> None:
 def test_groups_that_no_rating_joins_are_counted() -> None:
     """Two panels without a common clip: bias cannot be told from quality across them."""
     clips, raters = np.array([0, 0, 1, 1, 2, 2, 3, 3]), np.array([0, 1, 0, 1, 2, 3, 2, 3])
-    assert subject_model(clips, raters, np.array([1.0, 2, 3, 4, 5, 4, 3, 2])).parts == 2
+    assert subject_model(clips, raters, np.array([1.0, 2, 3, 4, 5, 4, 3, 2])).components == 2
 
 
 def test_intervals_of_clips_use_t_and_a_pooled_spread_where_ratings_are_few() -> None:
@@ -135,7 +135,9 @@ def test_intervals_of_clips_use_t_and_a_pooled_spread_where_ratings_are_few() ->
 
 def test_a_silent_panel_rejects_nobody() -> None:
     """Equal votes everywhere have no spread: no rule divides by it."""
-    assert {name: rule(np.full((20, 4), 3.0)) for name, rule in RULES.items()} == dict.fromkeys(RULES, [False] * 4)
+    assert {name: rule(np.full((20, 4), 3.0)) for name, rule in SCREENING_RULES.items()} == dict.fromkeys(
+        SCREENING_RULES, [False] * 4
+    )
 
 
 def test_straight_lining_is_told_from_chance() -> None:
@@ -143,9 +145,9 @@ def test_straight_lining_is_told_from_chance() -> None:
     generator = np.random.default_rng(4)
     values = generator.integers(1, 6, 100)
     order = np.arange(100.0)
-    assert not runs(values, order).straight
-    assert runs(np.sort(values), order).straight
-    assert runs(np.array([2] * 9), None).straight is False
+    assert not answer_runs(values, order).straight
+    assert answer_runs(np.sort(values), order).straight
+    assert answer_runs(np.array([2] * 9), None).straight is False
 
 
 def test_haste_gold_and_drift() -> None:

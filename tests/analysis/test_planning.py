@@ -10,7 +10,11 @@ from scipy.stats import binomtest
 
 from analysis.agreement import krippendorff_alpha
 from analysis.design import Design
-from analysis.planning import (
+from analysis.filters.rates import confusion
+from analysis.proportions import wilson
+from analysis.ratings import ACR5, VERDICT, Ratings
+from analysis.sampling.alpha_sample_size import alpha_half_width, alpha_size, guessed_votes, pilot_votes
+from analysis.sampling.sample_size import (
     claim_chance,
     claim_plan,
     claim_size,
@@ -22,11 +26,8 @@ from analysis.planning import (
     rate_from,
     rater_effect,
     size_for,
-    spread_of,
+    variance_components,
 )
-from analysis.planning_agreement import alpha_half_width, alpha_size, guessed_votes, pilot_votes
-from analysis.rates import confusion, wilson
-from analysis.ratings import ACR5, VERDICT, Ratings
 
 
 @pytest.mark.parametrize(
@@ -124,10 +125,10 @@ def test_variance_between_and_within_groups_is_found_again() -> None:
     chance = np.random.default_rng(10)
     groups = np.repeat(np.arange(3000), chance.integers(1, 6, size=3000))
     values = 3 + 0.8 * chance.standard_normal(3000)[groups] + 0.7 * chance.standard_normal(len(groups))
-    found = spread_of(values, groups.astype(np.float64))
+    found = variance_components(values, groups.astype(np.float64))
     assert (found.mean, found.between, found.within) == pytest.approx((3, 0.64, 0.49), abs=0.05)
     assert found.icc == pytest.approx(0.64 / 1.13, abs=0.03)
-    assert spread_of(np.array([0.0, 1.0, 1.0, 0.0]), ["a", "a", "b", "b"]).icc == 0.0
+    assert variance_components(np.array([0.0, 1.0, 1.0, 0.0]), ["a", "a", "b", "b"]).icc == 0.0
 
 
 def test_raters_for_a_mean_opinion_score() -> None:
@@ -240,7 +241,7 @@ def test_wishes_that_cannot_be_fulfilled_are_refused_in_words() -> None:
         (lambda: pilot_votes(same, 2), "every vote of the pilot is the same"),
         (lambda: pilot_votes(two, 3), "the most votes are 2"),
         (lambda: alpha_size(guessed_votes(0.5, 0.5, 2), 0.001), "more than 200000 clips"),
-        (lambda: spread_of(np.array([1.0, 2.0]), ["a", "b"]), "show no variance between and within"),
+        (lambda: variance_components(np.array([1.0, 2.0]), ["a", "b"]), "show no variance between and within"),
         (lambda: rate_from(np.ones(4), np.ones(4), Design.build(4)), "shows no variance"),
         (
             lambda: rate_from(np.array([1.0, 0.0, 1.0]), np.ones(3), Design.build(3, strata=list("aab"))),

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from scipy.stats import beta, binom
 
 from analysis.design import Design
-from analysis.promise import binomial_p, hoeffding_bentkus_p, precision_promise, start_size
-from analysis.promise_checks import promise_held_out, promise_stability
-from analysis.recall_control import recall_threshold
+from analysis.thresholds.guarantee_checks import guarantee_held_out, guarantee_stability
+from analysis.thresholds.precision_guarantee import binomial_p, hoeffding_bentkus_p, precision_threshold, start_size
+from analysis.thresholds.recall_guarantee import recall_threshold
 from tests.bench.statistics_promises import broken_promises, broken_under_weights
 
 
@@ -51,7 +51,7 @@ def test_the_sequence_stops_at_the_first_failure() -> None:
     scores = np.arange(400.0)
     good = np.ones(400)
     good[250:300] = 0  # bad clips in the middle, only good ones below
-    promise = precision_promise(scores, good, Design.build(400), target=0.85, start=300.0)
+    promise = precision_threshold(scores, good, Design.build(400), target=0.85, start=300.0)
     assert promise.threshold is not None
     assert 280 <= promise.threshold <= 300
     assert [step.passed for step in promise.tests] == [True] * (len(promise.tests) - 1) + [False]
@@ -62,23 +62,23 @@ def test_the_sequence_stops_at_the_first_failure() -> None:
 def test_a_promise_that_cannot_be_made_says_why() -> None:
     """A start that no clip reaches, or too few clips, gives no threshold and a reason with figures."""
     scores = np.arange(40.0)
-    high = precision_promise(scores, np.ones(40), Design.build(40), target=0.95, start=99.0)
+    high = precision_threshold(scores, np.ones(40), Design.build(40), target=0.95, start=99.0)
     assert high.threshold is None
     assert high.undefined is not None
     assert "declare a lower" in high.undefined
-    few = precision_promise(scores, np.ones(40), Design.build(40), target=0.95)
+    few = precision_threshold(scores, np.ones(40), Design.build(40), target=0.95)
     assert few.undefined is not None
     assert "accepts 40 rated clips, 0 of them bad" in few.undefined
     assert "59 are" in few.undefined
     with pytest.raises(ValueError, match="must lie between 0 and 1"):
-        precision_promise(scores, np.ones(40), Design.build(40), target=1.0)
+        precision_threshold(scores, np.ones(40), Design.build(40), target=1.0)
 
 
 def test_the_start_by_rule_knows_no_label() -> None:
     """Other labels give the same start, where as many clips are accepted as the rule says."""
     scores = np.random.default_rng(0).random(600)
     starts = {
-        precision_promise(scores, (scores > cut).astype(float), Design.build(600), target=0.9).start
+        precision_threshold(scores, (scores > cut).astype(float), Design.build(600), target=0.9).start
         for cut in (0.1, 0.5, 0.9)
     }
     assert len(starts) == 1
@@ -94,16 +94,17 @@ def test_bin_wise_bounds_are_exact_and_cautious() -> None:
     design = Design.build(
         600, strata=list("a" * 200 + "b" * 200 + "c" * 200), stratum_sizes={"a": 900, "b": 600, "c": 300}
     )
-    promise = precision_promise(scores, good, design, target=0.9, start=2.0, bin_wise=True)
+    promise = precision_threshold(scores, good, design, target=0.9, start=2.0, bin_wise=True)
     assert (promise.method, promise.threshold) == ("bin-wise", 1.0)
     bounds = beta.ppf(0.05 / 2, 199, 2)
     assert (
-        precision_promise(scores, good, design, target=float(bounds) - 1e-6, start=1.0, bin_wise=True).threshold == 1.0
+        precision_threshold(scores, good, design, target=float(bounds) - 1e-6, start=1.0, bin_wise=True).threshold
+        == 1.0
     )
-    tight = precision_promise(scores, good, design, target=float(bounds) + 1e-6, start=1.0, bin_wise=True)
+    tight = precision_threshold(scores, good, design, target=float(bounds) + 1e-6, start=1.0, bin_wise=True)
     assert tight.threshold is None
     with pytest.raises(ValueError, match="bin-wise"):
-        precision_promise(scores, good * 0.5, design, target=0.9, bin_wise=True)
+        precision_threshold(scores, good * 0.5, design, target=0.9, bin_wise=True)
 
 
 def test_methods_say_what_they_rest_on() -> None:
@@ -112,9 +113,9 @@ def test_methods_say_what_they_rest_on() -> None:
     scores = generator.random(300)
     good = (scores > 0.2).astype(float)
     weights = generator.uniform(1, 3, 300)
-    assert precision_promise(scores, good, Design.build(300), target=0.8).method == "exact"
-    assert precision_promise(scores, good * 0.95, Design.build(300), target=0.8).method == "hoeffding-bentkus"
-    weighted = precision_promise(scores, good, Design.build(300, weights), target=0.8)
+    assert precision_threshold(scores, good, Design.build(300), target=0.8).method == "exact"
+    assert precision_threshold(scores, good * 0.95, Design.build(300), target=0.8).method == "hoeffding-bentkus"
+    weighted = precision_threshold(scores, good, Design.build(300, weights), target=0.8)
     assert weighted.method == "effective-n"
     assert weighted.approximate
     assert hoeffding_bentkus_p(np.array(0.3), np.array(50.0), 0.2) == 1.0
@@ -126,12 +127,12 @@ def test_stability_and_held_out_precision_of_a_promise() -> None:
     scores = generator.random(800)
     good = (generator.random(800) < 0.6 + 0.5 * scores).astype(float)
     design = Design.build(800)
-    promise = precision_promise(scores, good, design, target=0.85)
+    promise = precision_threshold(scores, good, design, target=0.85)
     assert promise.threshold is not None
-    stable = promise_stability(scores, good, design, promise)
+    stable = guarantee_stability(scores, good, design, promise)
     assert stable is not None
     assert stable[0] <= promise.threshold <= stable[1]
-    held_out = promise_held_out(scores, good, design, promise)
+    held_out = guarantee_held_out(scores, good, design, promise)
     assert held_out is not None
     assert held_out.value >= 0.85
 

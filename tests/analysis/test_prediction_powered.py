@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from analysis.ppi import cross_fitted, pool_share
+from analysis.prediction_powered import cross_fitted_predictions, pool_share
 from tests.helpers.places import FIXTURES
 
 CASE = json.loads((FIXTURES / "ppi/ppi_python/case.json").read_text())
@@ -32,7 +32,7 @@ def studies(stratified: bool, seed: int = 7, runs: int = 200) -> tuple[np.ndarra
             judged = np.unique(judged)
         else:
             judged = generator.choice(4000, 120, replace=False)
-        own, pool = cross_fitted(score[judged], good[judged], score, seed=run)
+        own, pool = cross_fitted_predictions(score[judged], good[judged], score, seed=run)
         names = (stratum[judged].tolist(), stratum.tolist()) if stratified else (None, None)
         found = pool_share(good[judged], own, pool, *names)
         one = found.with_predictions
@@ -107,4 +107,4 @@ def test_what_cannot_be_said_is_refused_or_undefined() -> None:
     with pytest.raises(ValueError, match="finite"):
         pool_share([1, float("nan")], [0.5] * 2, [0.5] * 3)
     with pytest.raises(ValueError, match="too few"):
-        cross_fitted([1.0, 2.0], [0, 1], [1.0])
+        cross_fitted_predictions([1.0, 2.0], [0, 1], [1.0])

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.estimate import Ints
-from analysis.quotas import Balance, Quota, balance, choose
+from analysis.sampling.quotas import Balance, Quota, balance, choose
 
 BENCH = [
     Quota("age", ("0-19", "19-30", "31-45", "46-60", "60+"), 105),

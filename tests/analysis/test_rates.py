@@ -5,7 +5,8 @@ import pytest
 
 from analysis.design import Design
 from analysis.estimate import Bools, Floats
-from analysis.rates import Confusion, confusion, effective_wilson, wilson
+from analysis.filters.rates import Confusion, confusion
+from analysis.proportions import effective_wilson, wilson
 from tests.helpers.analysis_data import case, real
 
 

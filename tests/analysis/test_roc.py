@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, roc_auc_score
 
-from analysis.calibration import at_threshold, best_f1
-from analysis.delong import delong_variance, separation_bound
 from analysis.estimate import Bools, Floats
+from analysis.filters.delong import delong_variance, separation_bound
+from analysis.filters.rates import confusion
+from analysis.filters.roc import Direction, roc
 from analysis.resampling import within_strata
-from analysis.roc import Direction, roc
+from analysis.thresholds.calibration import best_f1
 from tests.helpers.analysis_data import real
 
 
@@ -176,8 +177,8 @@ def test_a_shown_threshold_accepts_the_same_clips(scores: list[float], le: bool,
     good = np.arange(len(scores)) % 3 > 0
     direction: Direction = "le" if le else "ge"
     choice = best_f1(scores, good, direction=direction, resamples=5)
-    typed = float(choice.shown(digits))
-    assert at_threshold(scores, good, threshold=typed, direction=direction) == choice.confusion
+    typed, values = float(choice.shown(digits)), np.array(scores)
+    assert confusion(values <= typed if le else values >= typed, good) == choice.confusion
 
 
 def test_a_shown_threshold_is_as_short_as_the_gap_allows() -> None:
@@ -241,8 +242,8 @@ def test_best_f1_finds_what_trying_every_cut_finds(clips: list[tuple[int, bool]]
     cuts = np.unique(scores)[:-1] if le else np.unique(scores)[1:]
     values = [f1_score(good, scores <= cut if le else scores >= cut, zero_division=0.0) for cut in cuts]
     assert choice.confusion.f1.value == pytest.approx(max(values))
-    same = at_threshold(scores, good, threshold=(choice.gap_low + choice.gap_high) / 2, direction=direction)
-    assert same == choice.confusion
+    inside = (choice.gap_low + choice.gap_high) / 2
+    assert confusion(scores <= inside if le else scores >= inside, good) == choice.confusion
     assert choice.stable_low <= choice.stable_high
 
 

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.sampling import NO_SCORE, Draw, bands, borderline, stratified
+from analysis.sampling.lists import borderline, stratified
+from analysis.sampling.selection import Draw
+from analysis.sampling.strata import NO_SCORE, bands
 
 IDS = [f"clip{number:03}" for number in range(120)]
 SCORES: list[float | None] = [None if number % 12 == 0 else float(number % 60) for number in range(120)]
@@ -161,7 +163,7 @@ def test_borderline_takes_the_nearest_on_each_side() -> None:
     ]
     assert [stratum.population for stratum in draw.strata] == [4, 3]
     assert draw.inclusion_probability.tolist() == [1.0] * 4
-    assert "boundary only" in draw.notes[0]
+    assert "borderline only" in draw.notes[0]
 
 
 def test_ties_at_the_edge_of_nearness_are_drawn_with_their_probability() -> None:
@@ -180,7 +182,7 @@ def test_ties_at_the_edge_of_nearness_are_drawn_with_their_probability() -> None
 
 def test_a_borderline_draw_needs_a_cut() -> None:
     """Without any cut, or with one that nothing can pass, there is no boundary to draw from."""
-    with pytest.raises(ValueError, match="needs a cut"):
+    with pytest.raises(ValueError, match="needs a threshold"):
         borderline(["a"], [1], n_each=1, seed=0)
     with pytest.raises(ValueError, match="low 2 is above high 1"):
         borderline(["a"], [1], low=2, high=1, n_each=1, seed=0)

@@ -12,12 +12,12 @@ import polars as pl
 import pytest
 
 from analysis.estimate import Bools, Floats
-from analysis.sampling import rejects, twophase
-from analysis.sampling.allocation import Rule, allocate, claims
-from analysis.sampling.boundary import joint, near_cut
-from analysis.sampling.limits import Limit
-from analysis.sampling.ranks import digests
-from analysis.sampling.selection import Plan, draw, drawn, topped_up
+from analysis.sampling import rejects, two_phase
+from analysis.sampling.allocation import AllocationRule, allocate, claims
+from analysis.sampling.borderline import joint_probabilities, near_threshold
+from analysis.sampling.random_numbers import digests
+from analysis.sampling.selection import DrawPlan, draw, drawn_clips, top_up_draw
+from analysis.sampling.source_limits import SourceLimit
 from analysis.sampling.strata import OUTSIDE, Division, by_edges, by_values, crossed, everything
 
 COPIES, SEEDS = 500, 40
@@ -37,7 +37,7 @@ WHOLE = everything(CLIPS)
 MANY = digests(pl.Series([f"clip-{copy}-{number}" for copy in range(COPIES) for number in range(CLIPS)]))
 
 
-def copied(plan: Plan, most: int | None = None, *, within_strata: bool = False) -> Plan:
+def copied(plan: DrawPlan, most: int | None = None, *, within_strata: bool = False) -> DrawPlan:
     """The plan for all copies of the pool at once, with a limit per source and copy where there is one."""
     parts = len(plan.shares)
     copy = np.repeat(np.arange(COPIES, dtype=np.int32), CLIPS)
@@ -45,29 +45,29 @@ def copied(plan: Plan, most: int | None = None, *, within_strata: bool = False) 
     of = np.where(tiled == OUTSIDE, OUTSIDE, tiled + parts * copy).astype(np.int32)
     division = Division(of, tuple(map(str, range(parts * COPIES))), plan.division.ends * COPIES)
     source = np.tile(SOURCE, COPIES) + 9 * copy
-    limit = None if most is None else Limit.build(of, parts * COPIES, source, most, within_strata=within_strata)
-    return Plan(MANY, division, np.tile(plan.shares, COPIES), limit)
+    limit = None if most is None else SourceLimit.build(of, parts * COPIES, source, most, within_strata=within_strata)
+    return DrawPlan(MANY, division, np.tile(plan.shares, COPIES), limit)
 
 
-def membership(many: Plan) -> Bools:
+def membership(many: DrawPlan) -> Bools:
     """Who comes in by each of the draws, shape (DRAWS, CLIPS)."""
     found = np.zeros((SEEDS, COPIES * CLIPS), dtype=np.bool_)
     for seed in range(SEEDS):
-        found[seed, drawn(many, seed)] = True
+        found[seed, drawn_clips(many, seed)] = True
     return found.reshape(DRAWS, CLIPS)
 
 
-def frequencies(plan: Plan) -> Floats:
+def frequencies(plan: DrawPlan) -> Floats:
     """How often each clip comes in over all draws."""
     return np.asarray(membership(copied(plan)).mean(axis=0))
 
 
 @cache
-def under_a_limit(within_strata: bool, more: int = 0) -> tuple[Plan, Bools]:
+def under_a_limit(within_strata: bool, more: int = 0) -> tuple[DrawPlan, Bools]:
     """The plan with a limit per source and `more` clips a stratum, and whom each draw takes."""
     most = 1 if within_strata else 2
     plan = limited(most, within_strata=within_strata)
-    plan = Plan(DIGEST, BANDS, plan.shares + more, plan.limit)
+    plan = DrawPlan(DIGEST, BANDS, plan.shares + more, plan.limit)
     return plan, membership(copied(plan, most, within_strata=within_strata))
 
 
@@ -77,7 +77,7 @@ def outliers(frequency: Floats, chance: Floats) -> int:
     return int((np.abs(frequency - chance) > 4 * error + 1e-9).sum())
 
 
-def chances(plan: Plan) -> Floats:
+def chances(plan: DrawPlan) -> Floats:
     """The plan's stored probability of every clip, 0 for those outside."""
     inside = np.flatnonzero(plan.division.of != OUTSIDE)
     found = np.zeros(CLIPS)
@@ -85,40 +85,40 @@ def chances(plan: Plan) -> Floats:
     return found
 
 
-def shared(division: Division, n: int, rule: Rule) -> Plan:
+def shared(division: Division, n: int, rule: AllocationRule) -> DrawPlan:
     """A plan with shares by a rule; p of a Neyman allocation rises with the stratum."""
     sizes = division.sizes
     p = np.linspace(0.1, 0.9, len(sizes))
-    return Plan(DIGEST, division, allocate(sizes, n, claims(sizes, rule, p=p), division.labels)[0])
+    return DrawPlan(DIGEST, division, allocate(sizes, n, claims(sizes, rule, p=p), division.labels)[0])
 
 
-def limited(most: int, *, within_strata: bool) -> Plan:
+def limited(most: int, *, within_strata: bool) -> DrawPlan:
     """Two clips a stratum and at most `most` of a source, in the sample or in each stratum."""
-    limit = Limit.build(BANDS.of, 5, SOURCE, most, within_strata=within_strata)
-    return Plan(DIGEST, BANDS, np.array([2, 3, 2, 3, 2]), limit)
+    limit = SourceLimit.build(BANDS.of, 5, SOURCE, most, within_strata=within_strata)
+    return DrawPlan(DIGEST, BANDS, np.array([2, 3, 2, 3, 2]), limit)
 
 
-def with_rejects() -> Plan:
+def with_rejects() -> DrawPlan:
     """Ten clips in two strata, and as many rejects added as make six sure."""
     halves = by_edges(SCORES, [50])
-    sliced = rejects.guaranteed(halves, np.array([5, 5]), REJECTED, 6)
+    sliced = rejects.with_enough_rejects(halves, np.array([5, 5]), REJECTED, 6)
     assert len(sliced.shares) == 3, "only one of the strata mixes accepted and rejected clips"
-    return Plan(DIGEST, sliced.division, sliced.shares)
+    return DrawPlan(DIGEST, sliced.division, sliced.shares)
 
 
-def passed_and_slice() -> Plan:
+def passed_and_slice() -> DrawPlan:
     """Eight of the clips that pass and a slice of four rejects; one clip is excluded, one a stratum of its own."""
     of = np.where(REJECTED, OUTSIDE, 0).astype(np.int32)
     of[[0, 1]] = OUTSIDE, 1
     division = Division(of, ("passed", "must include"), ((None, None),) * 2)
     free = REJECTED.copy()
     free[[0, 1]] = False
-    sliced = rejects.with_slice(division, np.array([8, 1]), free, 4)
-    return Plan(DIGEST, sliced.division, sliced.shares)
+    sliced = rejects.with_reject_stratum(division, np.array([8, 1]), free, 4)
+    return DrawPlan(DIGEST, sliced.division, sliced.shares)
 
 
-PLANS: dict[str, Callable[[], Plan]] = {
-    "simple": lambda: Plan(DIGEST, WHOLE, np.array([9]), kind="simple"),
+PLANS: dict[str, Callable[[], DrawPlan]] = {
+    "simple": lambda: DrawPlan(DIGEST, WHOLE, np.array([9]), kind="simple"),
     "equal": lambda: shared(BANDS, 15, "equal"),
     "proportional": lambda: shared(BANDS, 15, "proportional"),
     "neyman": lambda: shared(BANDS, 15, "neyman"),
@@ -159,8 +159,8 @@ def test_probabilities_without_a_closed_form_are_marked() -> None:
     assert limited(2, within_strata=False).estimated(everyone).all()
     assert not limited(2, within_strata=True).estimated(everyone).any()
     by_source = by_values((SOURCE > 4).astype(np.int32), ["first", "second"])
-    limit = Limit.build(by_source.of, 2, SOURCE, 1, within_strata=False)
-    plan = Plan(DIGEST, by_source, np.array([3, 2]), limit)
+    limit = SourceLimit.build(by_source.of, 2, SOURCE, 1, within_strata=False)
+    plan = DrawPlan(DIGEST, by_source, np.array([3, 2]), limit)
     assert not plan.estimated(everyone).any()
     assert outliers(membership(copied(plan, 1)).mean(axis=0), chances(plan)) == 0
 
@@ -170,22 +170,22 @@ def test_no_source_gives_more_clips_than_the_limit(within_strata: bool) -> None:
     """In each of 500 draws, counted in the stratum or in the whole sample."""
     plan = limited(1, within_strata=within_strata)
     for seed in range(500):
-        found = drawn(plan, seed)
+        found = drawn_clips(plan, seed)
         groups = SOURCE[found] * 5 + BANDS.of[found] if within_strata else SOURCE[found]
         assert np.bincount(groups).max() == 1
 
 
-def grows(earlier: Plan, later: Plan) -> None:
+def grows(earlier: DrawPlan, later: DrawPlan) -> None:
     """In each of 200 draws a top-up gives the clips of the later plan, those of the earlier one as phase 1."""
     for seed in range(200):
-        both = topped_up(earlier, later, seed)
-        assert both.indices.tolist() == drawn(later, seed).tolist()
-        assert set(both.indices[both.phase == 1].tolist()) == set(drawn(earlier, seed).tolist())
+        both = top_up_draw(earlier, later, seed)
+        assert both.indices.tolist() == drawn_clips(later, seed).tolist()
+        assert set(both.indices[both.phase == 1].tolist()) == set(drawn_clips(earlier, seed).tolist())
 
 
 def test_the_clips_of_a_top_up_have_their_joint_probability() -> None:
     """Both phases together are drawn as often as total drawn by population says; phase 2 alone is not."""
-    earlier, later = shared(BANDS, 12, "equal"), Plan(DIGEST, BANDS, np.array([4, 3, 7, 3, 5]))
+    earlier, later = shared(BANDS, 12, "equal"), DrawPlan(DIGEST, BANDS, np.array([4, 3, 7, 3, 5]))
     assert outliers(frequencies(later), chances(later)) == 0
     assert outliers(frequencies(earlier), chances(later)) > 8
     grows(earlier, later)
@@ -203,10 +203,10 @@ def test_a_top_up_under_a_limit_keeps_the_earlier_clips(within_strata: bool) -> 
 def test_both_phases_together_have_their_joint_probability_given_the_allotment() -> None:
     """Two-phase: pilot of three a band, then an allotment around a crossing; frequencies match drawn by population."""
     pilot = np.minimum(BANDS.sizes, 3)
-    found = twophase.curve(SCORES, (SCORES > 45).astype(np.float64), target=0.9)
-    focus = twophase.crossing_bands(found, [20, 40, 60, 80])
-    total, _ = twophase.second_phase(BANDS, pilot, focus, 8, floor=3)
-    first, both = Plan(DIGEST, BANDS, pilot), Plan(DIGEST, BANDS, total)
+    found = two_phase.quality_curve(SCORES, (SCORES > 45).astype(np.float64), target=0.9)
+    focus = two_phase.crossing_bands(found, [20, 40, 60, 80])
+    total, _ = two_phase.second_phase(BANDS, pilot, focus, 8, floor=3)
+    first, both = DrawPlan(DIGEST, BANDS, pilot), DrawPlan(DIGEST, BANDS, total)
     assert total.tolist() != pilot.tolist()
     assert outliers(frequencies(both), chances(both)) == 0
     grows(first, both)
@@ -216,10 +216,10 @@ def test_a_borderline_draw_has_its_stored_probabilities() -> None:
     """Ties at the last distance, within sources and between them, two filters that draw the same clips: all exact."""
     tied, other = (SCORES / 20).round() * 20, (SCORES[::-1] / 25).round() * 25
     sides = [
-        *near_cut(tied, low=50, high=None, n=6),
-        *near_cut(other, low=None, high=60, n=5, source=SOURCE, most=2),
+        *near_threshold(tied, low=50, high=None, n=6),
+        *near_threshold(other, low=None, high=60, n=5, source=SOURCE, most=2),
     ]
-    clips, chance = joint(sides)
+    clips, chance = joint_probabilities(sides)
     stored = np.zeros(CLIPS)
     stored[clips] = chance
     assert ((chance > 0) & (chance < 1)).sum() > 10, "lots decide for many clips"

@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.sampling import rejects, twophase
-from analysis.sampling.allocation import Rule, allocate, claims, quotas, smoothed
-from analysis.sampling.boundary import near_cut, remarks
-from analysis.sampling.limits import Limit
-from analysis.sampling.ranks import SELECT, THIN, codes, digests, numbers, twice
-from analysis.sampling.selection import Plan, draw, drawn, topped_up
+from analysis.sampling import rejects, two_phase
+from analysis.sampling.allocation import AllocationRule, allocate, claims, quotas, smoothed
+from analysis.sampling.borderline import near_threshold, remarks
+from analysis.sampling.random_numbers import SELECT, THIN, codes, digests, numbers, repeated_id
+from analysis.sampling.selection import DrawPlan, draw, drawn_clips, top_up_draw
+from analysis.sampling.source_limits import SourceLimit
 from analysis.sampling.strata import OUTSIDE, Division, bands, by_edges, by_values, crossed, everything
 
 IDS = pl.Series([f"clip-{number}" for number in range(20_000)])
@@ -59,7 +59,7 @@ def test_the_numbers_are_uniform_and_seeds_and_lots_independent(seed: int) -> No
 def test_an_id_that_is_there_twice_is_found() -> None:
     """The first such id by name; none where all differ; an absent id is refused."""
     ids = pl.Series(["b", "a", "c", "b", "a"])
-    assert (twice(digests(ids), ids), twice(digests(IDS), IDS)) == ("a", None)
+    assert (repeated_id(digests(ids), ids), repeated_id(digests(IDS), IDS)) == ("a", None)
     with pytest.raises(ValueError, match="no id"):
         digests(pl.Series(["a", None]))
 
@@ -70,11 +70,11 @@ def test_neyman_shares_are_those_of_the_worked_example() -> None:
     claim = claims(sizes, "neyman", p=p)
     assert quotas(400, claim).round().tolist() == [200, 136, 51, 12]
 
-    def error(rule: Rule) -> float:
+    def error(rule: AllocationRule) -> float:
         shares = quotas(400, claims(sizes, rule, p=p))
         return float(np.sqrt(((sizes / sizes.sum()) ** 2 * p * (1 - p) / shares).sum()))
 
-    rules: tuple[Rule, ...] = ("neyman", "proportional", "equal")
+    rules: tuple[AllocationRule, ...] = ("neyman", "proportional", "equal")
     assert [round(error(rule), 4) for rule in rules] == [0.0180, 0.0185, 0.0223]
     shares, _ = allocate(sizes, 400, claim, list("abcd"))
     assert (shares.sum(), np.abs(shares - quotas(400, claim)).max() < 1) == (400, True)
@@ -98,7 +98,7 @@ def test_power_lies_between_equal_and_proportional() -> None:
     ],
 )
 def test_an_allocation_that_makes_no_sense_is_refused(
-    rule: Rule, p: list[float] | None, power: float, words: str
+    rule: AllocationRule, p: list[float] | None, power: float, words: str
 ) -> None:
     """Neyman without shares, too few, impossible ones; a negative power."""
     with pytest.raises(ValueError, match=words):
@@ -143,8 +143,8 @@ def test_rejects_are_guaranteed_and_strata_stay_disjoint(seed: int, wanted: int,
     division, rejected = by_edges(chance.random(60), [0.4, 0.7]), chance.random(60) < share
     sizes = division.sizes
     shares, _ = allocate(sizes, n, claims(sizes, "equal"), division.labels)
-    sliced = rejects.guaranteed(division, shares, rejected, wanted)
-    assert rejects.expected(sliced.division, sliced.shares, rejected) >= min(wanted, rejected.sum()) - 1e-9
+    sliced = rejects.with_enough_rejects(division, shares, rejected, wanted)
+    assert rejects.expected_rejects(sliced.division, sliced.shares, rejected) >= min(wanted, rejected.sum()) - 1e-9
     assert sliced.division.sizes.sum() == 60
     assert (sliced.shares <= sliced.division.sizes).all()
     assert (sliced.shares[sliced.division.sizes > 0] > 0).all()
@@ -155,11 +155,11 @@ def test_rejects_are_guaranteed_and_strata_stay_disjoint(seed: int, wanted: int,
 def test_a_slice_leaves_out_rejects_that_have_a_chance_elsewhere() -> None:
     """No clip can come in by two ways; with none left there is no slice, and that is said."""
     division = Division(np.array([0, OUTSIDE, OUTSIDE, OUTSIDE], dtype=np.int32), ("near",), ((None, None),))
-    sliced = rejects.with_slice(division, np.array([1]), np.array([True, True, True, False]), 5)
+    sliced = rejects.with_reject_stratum(division, np.array([1]), np.array([True, True, True, False]), 5)
     assert sliced.division.of.tolist() == [0, 1, 1, OUTSIDE]
     assert sliced.shares.tolist() == [1, 2]
     assert "only 2 other rejected clips where 5 were wanted" in sliced.notes[0]
-    none = rejects.with_slice(division, np.array([1]), np.array([True, False, False, False]), 5)
+    none = rejects.with_reject_stratum(division, np.array([1]), np.array([True, False, False, False]), 5)
     assert none.shares.tolist() == [1]
     assert "no slice" in none.notes[0]
 
@@ -167,7 +167,7 @@ def test_a_slice_leaves_out_rejects_that_have_a_chance_elsewhere() -> None:
 def test_nearness_is_stated_and_only_eligible_clips_are_near() -> None:
     """The farthest drawn clip in units of the score; clips that other filters refuse are passed over."""
     scores = np.array([1.0, 2.0, 3.0, 4.0, 5.0, np.nan])
-    passing, failing = near_cut(
+    passing, failing = near_threshold(
         scores, low=2.5, high=None, n=2, eligible=np.array([True, True, False, True, True, True])
     )
     assert (passing.clips.tolist(), passing.farthest, passing.population) == ([3, 4], 2.5, 2)
@@ -177,7 +177,7 @@ def test_nearness_is_stated_and_only_eligible_clips_are_near() -> None:
 def test_a_limit_per_source_passes_over_the_rest_of_a_near_source() -> None:
     """At most one clip of a film a side: the next film comes in; where films run out that is said."""
     scores, source = np.array([5.1, 5.2, 5.3, 9.0, 4.0]), np.array([0, 0, 0, 1, 0], dtype=np.int32)
-    sides = near_cut(scores, low=5, high=None, n=3, source=source, most=1)
+    sides = near_threshold(scores, low=5, high=None, n=3, source=source, most=1)
     assert sides[0].clips.tolist() == [0, 3]
     assert any(
         "Only 2 clips pass where 3 were asked for (at most 1 of a source)" in note for note in remarks(sides, 3, 0)
@@ -188,7 +188,7 @@ def test_a_limited_side_looks_beyond_one_huge_near_source() -> None:
     """5,000 clips of one film nearest the cut, then others: the search goes on until there are enough."""
     scores = np.concatenate([np.linspace(5, 6, 5000), np.linspace(7, 8, 50)])
     source = np.concatenate([np.zeros(5000), np.arange(1, 51)]).astype(np.int32)
-    passing, _ = near_cut(scores, low=5, high=None, n=10, source=source, most=2)
+    passing, _ = near_threshold(scores, low=5, high=None, n=10, source=source, most=2)
     assert passing.clips.tolist() == [0, 1, *range(5000, 5008)]
     assert (passing.chance == 1).all()
 
@@ -196,55 +196,57 @@ def test_a_limited_side_looks_beyond_one_huge_near_source() -> None:
 def test_the_curve_crosses_where_good_begins() -> None:
     """Isotonic, rising or falling; a curve on one side of the target crosses at its end."""
     scores = np.arange(10.0)
-    rising = twophase.curve(scores, (scores > 5).astype(float), target=0.8)
+    rising = two_phase.quality_curve(scores, (scores > 5).astype(float), target=0.8)
     assert (rising.low, rising.high) == (5, 6)
-    falling = twophase.curve(scores, (scores < 3).astype(float), target=0.8, rising=False)
+    falling = two_phase.quality_curve(scores, (scores < 3).astype(float), target=0.8, rising=False)
     assert (falling.low, falling.high) == (2, 3)
     assert (np.diff(falling.good) <= 0).all()
-    assert twophase.curve(scores, np.ones(10), target=0.8).low == -np.inf
-    assert twophase.curve(scores, np.zeros(10), target=0.8).high == np.inf
-    assert twophase.curve(scores, np.zeros(10), target=0.8, rising=False).low == -np.inf
+    assert two_phase.quality_curve(scores, np.ones(10), target=0.8).low == -np.inf
+    assert two_phase.quality_curve(scores, np.zeros(10), target=0.8).high == np.inf
+    assert two_phase.quality_curve(scores, np.zeros(10), target=0.8, rising=False).low == -np.inf
     with pytest.raises(ValueError, match="two at least"):
-        twophase.curve([1.0], [1.0], target=0.8)
+        two_phase.quality_curve([1.0], [1.0], target=0.8)
     with pytest.raises(ValueError, match="between 0 and 1"):
-        twophase.curve(scores, scores * 0, target=1)
+        two_phase.quality_curve(scores, scores * 0, target=1)
 
 
 def test_most_of_the_second_phase_lies_around_the_crossing() -> None:
     """70 % in the crossing's band and its neighbours, the floor everywhere, exactly n new clips."""
     division = by_edges(np.arange(8000.0), [1000, 2000, 3000, 4000, 5000, 6000, 7000])
     pilot = np.full(8, 30)
-    found = twophase.curve(np.arange(0, 8000.0, 100), (np.arange(0, 8000, 100) > 4450).astype(float), target=0.9)
-    focus = twophase.crossing_bands(found, [low for low, _ in division.ends if low is not None])
+    found = two_phase.quality_curve(
+        np.arange(0, 8000.0, 100), (np.arange(0, 8000, 100) > 4450).astype(float), target=0.9
+    )
+    focus = two_phase.crossing_bands(found, [low for low, _ in division.ends if low is not None])
     assert focus.tolist() == [False, False, False, True, True, True, False, False]
-    total, notes = twophase.second_phase(division, pilot, focus, 200, floor=35)
+    total, notes = two_phase.second_phase(division, pilot, focus, 200, floor=35)
     assert (total - pilot)[focus].sum() == 140
     assert (total - pilot).sum() == 200
     assert total.min() >= 35
     assert "140 of 200 clips of the second phase lie around the crossing" in notes[0]
     assert "small bias" in notes[-1]
     with pytest.raises(ValueError, match="cannot lift every band to 60"):
-        twophase.second_phase(division, pilot, focus, 100, floor=60)
+        two_phase.second_phase(division, pilot, focus, 100, floor=60)
 
 
 def test_a_top_up_is_refused_where_strata_or_shares_do_not_fit() -> None:
     """Other strata, a smaller share, a limit gone: each by name."""
     digest, division = digests(IDS.head(10)), everything(10)
-    plan = Plan(digest, division, np.array([4]))
+    plan = DrawPlan(digest, division, np.array([4]))
     with pytest.raises(ValueError, match="4 clips were drawn, a top-up cannot leave 3"):
-        topped_up(plan, Plan(digest, division, np.array([3])), seed=1)
+        top_up_draw(plan, DrawPlan(digest, division, np.array([3])), seed=1)
     with pytest.raises(ValueError, match="strata as they were"):
-        topped_up(plan, Plan(digest, by_edges(np.arange(10.0), [5]), np.array([4, 4])), seed=1)
-    limit = Limit.build(division.of, 1, np.arange(10, dtype=np.int32), 1, within_strata=True)
+        top_up_draw(plan, DrawPlan(digest, by_edges(np.arange(10.0), [5]), np.array([4, 4])), seed=1)
+    limit = SourceLimit.build(division.of, 1, np.arange(10, dtype=np.int32), 1, within_strata=True)
     with pytest.raises(ValueError, match="limit per source"):
-        topped_up(plan, Plan(digest, division, np.array([5]), limit), seed=1)
+        top_up_draw(plan, DrawPlan(digest, division, np.array([5]), limit), seed=1)
 
 
 def test_a_draw_short_of_candidates_says_so() -> None:
     """Two sources, one clip each, five wanted: two are drawn and the note counts them."""
     division, source = everything(10), np.repeat([0, 1], 5).astype(np.int32)
-    limit = Limit.build(division.of, 1, source, 1, within_strata=True)
-    found = draw(Plan(digests(IDS.head(10)), division, np.array([5]), limit), seed=2)
+    limit = SourceLimit.build(division.of, 1, source, 1, within_strata=True)
+    found = draw(DrawPlan(digests(IDS.head(10)), division, np.array([5]), limit), seed=2)
     assert len(found.indices) == 2
     assert found.inclusion_probability.tolist() == [0.2, 0.2]
     assert "2 of 5 clips drawn" in found.notes[-1]
@@ -259,8 +261,8 @@ def test_the_order_of_rows_does_not_change_a_limited_draw(seed: int, shuffle: in
 
     def found(order: list[int]) -> list[tuple[str, str, float]]:
         division = by_edges(scores[order], [3, 5])
-        limit = Limit.build(division.of, 3, codes(films.gather(order)), 2, within_strata=within)
-        one = draw(Plan(digests(ids.gather(order)), division, np.array([4, 3, 2]), limit), seed)
+        limit = SourceLimit.build(division.of, 3, codes(films.gather(order)), 2, within_strata=within)
+        one = draw(DrawPlan(digests(ids.gather(order)), division, np.array([4, 3, 2]), limit), seed)
         chances = one.inclusion_probability.tolist()
         return list(zip(ids.gather(order).gather(one.indices).to_list(), one.stratum, chances, strict=True))
 
@@ -294,5 +296,5 @@ def test_a_plan_draws_from_a_stratum_whose_numbers_fail_the_shortcut() -> None:
     of[:3] = 1
     division = Division(of, ("large", "small"), ((None, None),) * 2)
     for seed in range(50):
-        found = drawn(Plan(digests(IDS), division, np.array([2, 3])), seed)
+        found = drawn_clips(DrawPlan(digests(IDS), division, np.array([2, 3])), seed)
         assert np.bincount(of[found]).tolist() == [2, 3]

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.cascade import Problem, search
-from analysis.cascade_promise import split_promise
 from analysis.design import Design
 from analysis.estimate import Floats
-from analysis.promise import precision_promise
+from analysis.thresholds.cascade import CascadeGrid, search
+from analysis.thresholds.cascade_guarantee import split_guarantee
+from analysis.thresholds.precision_guarantee import precision_threshold
 
 CLIPS, TARGET, CONFIDENCE = 400, 0.9, 0.9
 
@@ -55,7 +55,7 @@ def broken_promises(studies: int, seed: int) -> Broken:
     for _ in range(studies):
         scores = generator.random(CLIPS)
         good = (generator.random(CLIPS) < chance(scores)).astype(np.float64)
-        found = precision_promise(scores, good, design, target=TARGET, confidence=CONFIDENCE).threshold
+        found = precision_threshold(scores, good, design, target=TARGET, confidence=CONFIDENCE).threshold
         none += found is None
         promised += found is not None and found < truth
         order = np.argsort(-scores)
@@ -73,7 +73,7 @@ def broken_under_weights(studies: int, seed: int) -> Broken:
     for _ in range(studies):
         scores = np.concatenate([generator.uniform(low, high, 130) for low, high in ends])
         good = (generator.random(390) < chance(scores)).astype(np.float64)
-        found = precision_promise(scores, good, design, target=TARGET, confidence=CONFIDENCE, steps=30).threshold
+        found = precision_threshold(scores, good, design, target=TARGET, confidence=CONFIDENCE, steps=30).threshold
         none += found is None
         promised += found is not None and found < truth
         order = np.argsort(-scores)
@@ -98,12 +98,12 @@ def broken_cascades(studies: int, *, even: bool) -> Broken:
             values[:, 0] = np.where(generator.random(clips) < 0.5, values[:, 0], 0.5 + 0.5 * values[:, 0])
             weight = np.where(values[:, 0] < 0.5, 3.0, 1.0)
         good = (generator.random(clips) < np.where(values.min(axis=1) > 0.3, 0.95, 0.1)).astype(np.float64)
-        found = split_promise(
+        found = split_guarantee(
             values, good, Design.build(clips, weight), target=target, confidence=CONFIDENCE, seed=seed
         ).thresholds
         none += found is None
         promised += found is not None and _cascade_precision(found) < target - 1e-12
-        problem = Problem.of(values, good, weight)
+        problem = CascadeGrid.of(values, good, weight)
         levels = search(problem, target, restarts=2, seed=seed)
         picked += levels is not None and _cascade_precision(problem.thresholds(levels)) < target
     return Broken(studies, promised / studies, none / studies, picked / studies)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from analysis.dawid_skene import dawid_skene
-from analysis.subject_model import subject_model
+from analysis.consensus.dawid_skene import dawid_skene
+from analysis.consensus.subject_model import subject_model
 
 REPEATS = 3
 BOUNDS = {"dawid_skene": 0.5, "subject_model": 1.5}

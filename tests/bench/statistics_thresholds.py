@@ -5,12 +5,12 @@ import time
 import numpy as np
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from analysis.cascade import Problem, search
-from analysis.curves import fast_curve, fast_cut
 from analysis.design import Design
 from analysis.estimate import Floats
-from analysis.objectives import F1
-from analysis.sweeps import Sweep, resampled_picks
+from analysis.thresholds.cascade import CascadeGrid, search
+from analysis.thresholds.histogram_curves import histogram_curve, histogram_threshold
+from analysis.thresholds.objectives import F1
+from analysis.thresholds.sweeps import Sweep, resampled_thresholds
 
 
 def seven_filters(clips: int, seed: int) -> tuple[Floats, Floats]:
@@ -46,12 +46,12 @@ def _curves() -> None:
     generator, clips = np.random.default_rng(0), 10_000_000
     good = generator.random(clips) < 0.3
     scores = generator.normal(size=clips) + good
-    ours = _timed(lambda: (fast_curve(scores, good), fast_cut(scores, good)))
+    ours = _timed(lambda: (histogram_curve(scores, good), histogram_threshold(scores, good)))
     began = time.perf_counter()
     roc_curve(good, scores)
     area = float(roc_auc_score(good, scores))
     loop = time.perf_counter() - began
-    curve = fast_curve(scores, good)
+    curve = histogram_curve(scores, good)
     assert curve.auc_low <= area <= curve.auc_high
     print(f"curve, area and best cut of {clips:,} scores: {ours:.2f} s")
     print(f"  scikit-learn without the cut: {loop:.1f} s, ratio {loop / ours:.0f}")
@@ -64,7 +64,7 @@ def _bootstrap() -> None:
     good = (generator.random(clips) < scores).astype(np.float64)
     design, sweep = Design.build(clips), Sweep.over(scores, good)
     chosen = int(sweep.best(design.clip_weight[None], F1)[0])
-    ours = _timed(lambda: resampled_picks(sweep, design, F1, chosen, resamples, 0))
+    ours = _timed(lambda: resampled_thresholds(sweep, design, F1, chosen, resamples, 0))
 
     def one() -> None:
         drawn = generator.integers(0, clips, clips)
@@ -79,14 +79,14 @@ def _bootstrap() -> None:
 def _cascade() -> None:
     for clips in (1500, 6000):
         values, good = seven_filters(clips, 1)
-        problem = Problem.of(values, good, np.ones(clips))
+        grid = CascadeGrid.of(values, good, np.ones(clips))
         for target in (0.8, 0.9, 0.95):
             kept = []
             for restarts, seed in ((30, 0), (300, 7)):
                 began = time.perf_counter()
-                levels = search(problem, target, restarts=restarts, seed=seed)
+                levels = search(grid, target, restarts=restarts, seed=seed)
                 assert levels is not None
-                kept.append((problem.yields(levels)[0], time.perf_counter() - began))
+                kept.append((grid.accepted_weight(levels)[0], time.perf_counter() - began))
             (ours, spent), (known, longer) = kept
             print(f"cascade of 7 filters, {clips} clips, precision {target}: {ours:.0f} good clips in {spent:.1f} s,")
             print(f"  {100 * ours / known:.1f} % of the best known ({known:.0f} in {longer:.0f} s)")

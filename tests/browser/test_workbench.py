@@ -5,7 +5,7 @@ import random
 import pytest
 from playwright.sync_api import Page, expect
 
-from analysis.rates import confusion
+from analysis.filters.rates import confusion
 from app.results.filter_results import Sample
 from tests.browser.conftest import Site, SiteMaker
 from tests.helpers.factories import StudyMaker

@@ -12,10 +12,14 @@ import pytest
 from numpy.random import Generator, default_rng
 from sklearn.metrics import cohen_kappa_score, f1_score, matthews_corrcoef, precision_score, roc_auc_score
 
-from analysis import agreement, dawid_skene, fairness, icc, kappas, ppi, promise, rates, roc
+from analysis import agreement, icc, kappas, prediction_powered
+from analysis.consensus import dawid_skene
 from analysis.design import Design
 from analysis.estimate import Floats, Ints
+from analysis.filters import fairness, rates, roc
+from analysis.proportions import wilson
 from analysis.ratings import ACR5, Ratings, Scale
+from analysis.thresholds import precision_guarantee
 
 
 def library(name: str) -> Any:
@@ -126,7 +130,7 @@ def test_rates_are_scikit_learns(seed: int) -> None:
 @pytest.mark.parametrize(("successes", "n"), [(0, 20), (7, 20), (81, 263), (20, 20)])
 def test_intervals_of_proportions_are_statsmodels(successes: int, n: int) -> None:
     """Wilson's interval, and Newcombe's of a difference."""
-    assert rates.wilson(successes, n) == pytest.approx(
+    assert wilson(successes, n) == pytest.approx(
         proportion.proportion_confint(successes, n, method="wilson"), abs=1e-12
     )
     theirs = proportion.confint_proportions_2indep(successes, n, 11, 30, compare="diff", method="newcomb")
@@ -170,7 +174,7 @@ def test_pool_shares_are_ppi_pythons(seed: int) -> None:
     labels, predicted = (truth < 0.4).astype(float), np.clip(1 - truth + chance.normal(0, 0.1, len(truth)), 0, 1)
     chosen = chance.choice(len(truth), 300, replace=False)
     given = labels[chosen], predicted[chosen], np.delete(predicted, chosen)
-    found = ppi.pool_share(labels[chosen], predicted[chosen], predicted)
+    found = prediction_powered.pool_share(labels[chosen], predicted[chosen], predicted)
     ours, weight = found.with_predictions, found.tuning[0]
     low, high = (float(np.squeeze(end)) for end in ppi_py.ppi_mean_ci(*given, alpha=0.05, lam=weight))
     assert ours.value == pytest.approx(float(np.squeeze(ppi_py.ppi_mean_pointestimate(*given, lam=weight))), abs=1e-4)
@@ -186,7 +190,7 @@ def test_p_values_are_mapies() -> None:
     """The Hoeffding-Bentkus p-value of "the risk exceeds what is allowed"."""
     risk, n = np.array([0.0, 0.01, 0.03, 0.05, 0.09]), 200
     theirs = risk_methods.compute_hoeffding_bentkus_p_value(risk, n, 0.1)
-    ours = promise.hoeffding_bentkus_p(risk, np.full(5, float(n)), 0.1)
+    ours = precision_guarantee.hoeffding_bentkus_p(risk, np.full(5, float(n)), 0.1)
     assert ours == pytest.approx(np.minimum(1, np.ravel(theirs)), rel=1e-6)
 
 
@@ -202,7 +206,9 @@ def test_mapie_promises_less_for_the_same_clips() -> None:
         chance = default_rng(seed)
         scores = chance.random(500)
         good = chance.random(500) < np.clip(0.3 + 1.1 * scores, 0, 1)
-        made = promise.precision_promise(scores, good.astype(float), Design.build(500), target=0.9, confidence=0.95)
+        made = precision_guarantee.precision_threshold(
+            scores, good.astype(float), Design.build(500), target=0.9, confidence=0.95
+        )
 
         def chances(rows: Any) -> Floats:
             return np.column_stack([1 - np.ravel(rows), np.ravel(rows)])

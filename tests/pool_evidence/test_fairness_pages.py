@@ -8,8 +8,8 @@ import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from analysis.fairness import group_errors
-from analysis.opinion import mean_opinion
+from analysis.consensus.mean_opinion import mean_opinion
+from analysis.filters.fairness import group_errors
 from app.cache import Cache
 from app.db import Database
 from app.errors import AppError

@@ -8,9 +8,9 @@ import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from analysis.anchoring import anchoring
-from analysis.ceiling import human_ceiling
-from analysis.ppi import cross_fitted, pool_share
+from analysis.prediction_powered import cross_fitted_predictions, pool_share
+from analysis.raters.anchoring import anchoring
+from analysis.raters.human_ceiling import human_ceiling
 from analysis.ratings import VERDICT, Ratings
 from app.cache import Cache
 from app.db import Database
@@ -115,7 +115,7 @@ def test_the_share_of_good_clips_is_the_library_s(study: Study, database: Databa
     table = drawn.pool.readable
     stratum = [drawn.parts[0].plan.division.labels[place] for place in drawn.parts[0].plan.division.of]
     good = sample.good.astype(float)
-    own, pool = cross_fitted(sample.scores, good, table["movement"].to_numpy(), seed=study.seed)
+    own, pool = cross_fitted_predictions(sample.scores, good, table["movement"].to_numpy(), seed=study.seed)
     wanted = pool_share(good, own, pool, sample.strata, stratum)
     assert shares[0].share is not None
     assert shares[0].share.with_predictions == wanted.with_predictions

@@ -11,8 +11,8 @@ from sqlmodel import select
 from starlette.testclient import TestClient
 
 from analysis.agreement import krippendorff_alpha, percent_agreement
-from analysis.disputes import clip_disagreement
 from analysis.kappas import pair_estimate, pairs
+from analysis.pairwise import clip_disagreement
 from analysis.ratings import ACR5, VERDICT, Ratings
 from app.cache import EXPENSIVE_SECONDS, Cache
 from app.db import Database

@@ -5,9 +5,9 @@ import polars as pl
 import pytest
 
 from analysis.estimate import Bools, Floats
-from analysis.sampling.limits import Limit
-from analysis.sampling.ranks import digests
-from analysis.sampling.selection import Plan, draw
+from analysis.sampling.random_numbers import digests
+from analysis.sampling.selection import DrawPlan, draw
+from analysis.sampling.source_limits import SourceLimit
 from analysis.sampling.strata import by_edges
 from app.models import Criterion, Filter, Study, StudyClip
 from app.results.filter_results import FilterResult, judge
@@ -90,8 +90,8 @@ def precision(found: FilterResult) -> float:
 def test_precision_of_a_study_limited_per_source_is_that_of_the_pool() -> None:
     """Over 40 draws its mean lies within 4 standard errors; one weight for a whole stratum misses it by far."""
     digest = digests(pl.Series([f"c{number}" for number in range(CLIPS)]))
-    limit = Limit.build(BANDS.of, 2, SOURCE, 2, within_strata=True)
-    plan = Plan(digest, BANDS, np.minimum(40, np.floor(limit.supply)).astype(np.int64), limit)
+    limit = SourceLimit.build(BANDS.of, 2, SOURCE, 2, within_strata=True)
+    plan = DrawPlan(digest, BANDS, np.minimum(40, np.floor(limit.supply)).astype(np.int64), limit)
     passing = SCORES >= 50
     truth = GOOD[passing].mean()
     own, even = [], []

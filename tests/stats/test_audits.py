@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from analysis.talkvid_table import contradictions, highest_kappa, row
+from analysis.filters.talkvid_table import contradictions, highest_kappa, talkvid_row
 from app.cli import cli, main
 from tests.helpers.places import SHARED
 
@@ -94,7 +94,7 @@ def test_the_highest_kappa_is_the_highest_of_all_tables() -> None:
 
 def test_a_row_that_no_counts_give_is_named() -> None:
     """Precision of a third cannot come from four agreed clips with an accuracy of three quarters and full recall."""
-    made = row("sharp", *[[True, True, False, False]] * 3)
+    made = talkvid_row("sharp", *[[True, True, False, False]] * 3)
     assert contradictions([made], {"sharp": {"accuracy": 100.0, "precision": 100.0}}) == []
     (sentence,) = contradictions([made], {"sharp": {"accuracy": 75.0, "precision": 33.33, "recall": 100.0}})
     assert "no whole counts of 4 agreed clips" in sentence

@@ -69,7 +69,7 @@ def test_without_a_promise_the_reason_is_given(tmp_path: Path) -> None:
     path = write(tmp_path / "rated.csv", clips=120)
     found = said(path, "--filters", "a,b:le", "--label", "good", "--target-precision", 0.9, "--confidence", 0.99)
     assert found["guarantee"] is None
-    assert "not enough to promise" in found["no_guarantee"]
+    assert "not enough to guarantee" in found["no_guarantee"]
     assert found["judged_on"] in ("held-out halves", None)
     assert found["fitted"]["precision"] >= 0.9
 

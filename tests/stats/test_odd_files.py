@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from analysis.ppi import pool_share
-from analysis.talkvid_table import contradictions, row
+from analysis.filters.talkvid_table import contradictions, talkvid_row
+from analysis.prediction_powered import pool_share
 from app.cli import cli
 from app.errors import AppError
 
@@ -263,7 +263,7 @@ def test_printed_figures_are_judged_by_the_decimals_they_have() -> None:
     verdicts = [True] * 44 + [False] * 42
     votes = [True] * 39 + [False] * 5 + [True] * 6 + [False] * 36
     split = [True] * 13
-    made = row("motion", verdicts + split, votes + split, votes + [False] * 13)
+    made = talkvid_row("motion", verdicts + split, votes + split, votes + [False] * 13)
     assert contradictions([made], {"motion": {"agreement": 86.9, "accuracy": 87.2, "precision": 88.6}}) == []
     assert contradictions([made], {"motion": {"agreement": 87, "accuracy": 87, "precision": 89, "kappa": 0.7}}) == []
     (sentence,) = contradictions([made], {"motion": {"agreement": 86.5}})

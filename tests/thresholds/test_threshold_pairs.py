@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from sqlmodel import col, select
 
-from analysis.cut_pairs import cut_pairs, cuts_between
 from analysis.design import Design
 from analysis.figures.cut_pairs import cut_pair_map, cut_pair_table
-from analysis.rates import confusion
+from analysis.filters.rates import confusion
+from analysis.thresholds.threshold_pairs import threshold_pairs, thresholds_between
 from app import auth
 from app.db import Database
 from app.errors import NotFound
@@ -53,8 +53,8 @@ def test_every_pair_is_a_table_of_its_own() -> None:
     first, second, good = chance.normal(size=60), chance.normal(size=60), chance.random(60) < 0.6
     weights = chance.uniform(1, 4, 60)
     design = Design.build(60, weights, None)
-    firsts, seconds = cuts_between(first, 0.0, 5), cuts_between(second, -0.5, 4)
-    made = cut_pairs(first, second, good, design, firsts=firsts, seconds=seconds)
+    firsts, seconds = thresholds_between(first, 0.0, 5), thresholds_between(second, -0.5, 4)
+    made = threshold_pairs(first, second, good, design, firsts=firsts, seconds=seconds)
     assert [(pair.first, pair.second) for pair in made] == [(a, b) for a in firsts for b in seconds]
     for pair in made:
         kept = (first >= pair.first) & (second >= pair.second)
@@ -66,8 +66,8 @@ def test_every_pair_is_a_table_of_its_own() -> None:
 
 def test_the_cuts_hold_the_preset_and_the_ends() -> None:
     """Also where the scores repeat, or the preset lies outside them."""
-    assert cuts_between(np.array([1.0, 1, 1, 2]), 9.0, 4) == [1.0, 2.0, 9.0]
-    assert len(cuts_between(np.arange(1000.0), 500.5, 8)) == 9
+    assert thresholds_between(np.array([1.0, 1, 1, 2]), 9.0, 4) == [1.0, 2.0, 9.0]
+    assert len(thresholds_between(np.arange(1000.0), 500.5, 8)) == 9
 
 
 @on_sqlite
@@ -118,7 +118,7 @@ def test_the_page_has_the_map_and_its_numbers(judged: Study, visitor: Visitor, s
 def test_the_map_has_every_cell_once_and_outlines_the_preset() -> None:
     """Undefined cells are dashes, never nought."""
     scores = np.array([1.0, 2, 3, 4])
-    made = cut_pairs(scores, scores, scores > 2, Design.build(4, None, None), firsts=[1.0, 5.0], seconds=[1.0])
+    made = threshold_pairs(scores, scores, scores > 2, Design.build(4, None, None), firsts=[1.0, 5.0], seconds=[1.0])
     drawn = cut_pair_map(made, "precision", first="avg_a", second="min_a", preset=(1.0, 1.0)).to_dict()
     [cells] = drawn["datasets"].values()
     assert [(cell["short"], cell["preset"]) for cell in cells] == [("50", True), ("–", False)]

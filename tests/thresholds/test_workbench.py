@@ -9,8 +9,9 @@ from sqlmodel import select
 from starlette.testclient import TestClient
 
 from analysis.design import Design
-from analysis.rates import confusion, wilson
-from analysis.threshold_curves import threshold_curves
+from analysis.filters.rates import confusion
+from analysis.proportions import wilson
+from analysis.thresholds.threshold_curves import threshold_curves
 from app.db import Database
 from app.filters import filter_files
 from app.models import Event, Filter, Study
@@ -151,7 +152,7 @@ def test_aims_choose_what_the_library_chooses(judged: Study, database: Database)
     """A promise that cannot be given says why; a modest recall has its cut; other aims give other cuts."""
     found = {one.key: one for one in bench_of(database, judged).suggestions}
     assert found["precision"].at is None
-    assert "not enough for the promise" in found["precision"].words
+    assert "not enough for the guarantee" in found["precision"].words
     easy = bench_of(database, judged, aims=Aims(recall=0.5, confidence=0.8, cost=20))
     modest = {one.key: one for one in easy.suggestions}
     assert modest["recall"].tag == "promised"

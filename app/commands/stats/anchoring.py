@@ -8,7 +8,7 @@ import typer
 from app.commands.stats import tables
 
 if TYPE_CHECKING:
-    from analysis.anchoring import Anchoring
+    from analysis.raters.anchoring import Anchoring
 
 
 def anchoring(
@@ -21,7 +21,7 @@ def anchoring(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
     """The effect of showing scores: how much more answers follow the filter when raters see what it says."""
-    from analysis.anchoring import anchoring as difference
+    from analysis.raters.anchoring import anchoring as difference
     from app.stats.anchoring import read_answers
 
     read = read_answers(file, says, criterion)

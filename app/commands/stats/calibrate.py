@@ -9,8 +9,8 @@ import typer
 from app.errors import AppError
 
 if TYPE_CHECKING:
-    from analysis.calibration import Choice
-    from analysis.objectives import Objective
+    from analysis.thresholds.calibration import ChosenThreshold
+    from analysis.thresholds.objectives import Objective
     from app.commands.stats.calibrate_output import NoChoice
     from app.stats.calibration import Calibration, PrecisionGuarantee, RecallGuarantee
 
@@ -38,7 +38,7 @@ def calibrate(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
     """How a score agrees with the raters: AUC, the table at a threshold, and thresholds with what they promise."""
-    from analysis import objectives
+    from analysis.thresholds import objectives
     from app.commands.stats import calibrate_output, tables
     from app.stats import calibration
     from app.stats import scores as score_files
@@ -54,7 +54,7 @@ def calibrate(
     curve = sample.curve(resamples)
     try:
         aims = objective or ([] if target_precision is not None or target_recall is not None else ["f1"])
-        choices: list[Choice | NoChoice | PrecisionGuarantee | RecallGuarantee] = [
+        choices: list[ChosenThreshold | NoChoice | PrecisionGuarantee | RecallGuarantee] = [
             _best(sample, objectives.parse(text), resamples) for text in aims
         ]
         if target_precision is not None:
@@ -78,7 +78,7 @@ def _recalls(sample: "Calibration", target: float, confidence: float, at: float 
     return [sample.recall_guarantee(target, sure, refused) for sure in (None, confidence)]
 
 
-def _best(sample: "Calibration", objective: "Objective", resamples: int) -> "Choice | NoChoice":
+def _best(sample: "Calibration", objective: "Objective", resamples: int) -> "ChosenThreshold | NoChoice":
     """The best threshold; where these clips allow none, the reason instead of an error that would hide the rest."""
     from app.commands.stats.calibrate_output import NoChoice
 

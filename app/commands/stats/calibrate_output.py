@@ -3,8 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from analysis.calibration import Choice
-from analysis.roc import Roc
+from analysis.filters.roc import RocCurve
+from analysis.thresholds.calibration import ChosenThreshold
 from app.commands.stats import tables
 from app.commands.stats.rate_json import held_out_json, table_json
 from app.stats.calibration import Calibration, Interval, PrecisionGuarantee, RecallGuarantee
@@ -29,9 +29,9 @@ class Answer:
     label: str
     rated: ScoredSample
     calibration: Calibration
-    curve: Roc
+    curve: RocCurve
     at: float | None
-    choices: list[Choice | NoChoice | PrecisionGuarantee | RecallGuarantee]
+    choices: list[ChosenThreshold | NoChoice | PrecisionGuarantee | RecallGuarantee]
 
 
 def to_json(answer: Answer) -> dict[str, Any]:
@@ -56,18 +56,20 @@ def _table(calibration: Calibration, threshold: float) -> dict[str, Any]:
     return table_json(calibration.table(threshold), weighted=calibration.weighted, binary=calibration.binary)
 
 
-def _choice(one: Choice | NoChoice | PrecisionGuarantee | RecallGuarantee, *, weighted: bool) -> dict[str, Any]:
+def _choice(
+    one: ChosenThreshold | NoChoice | PrecisionGuarantee | RecallGuarantee, *, weighted: bool
+) -> dict[str, Any]:
     if isinstance(one, NoChoice):
         empty = dict.fromkeys(("threshold", "interval", "stability", "guarantee", "held_out"))
         return {"objective": one.objective, **empty, "undefined": one.reason}
-    if isinstance(one, Choice):
+    if isinstance(one, ChosenThreshold):
         return _best(one, weighted=weighted)
     if isinstance(one, PrecisionGuarantee):
         return _precision(one, weighted=weighted)
     return _recall(one)
 
 
-def _best(choice: Choice, *, weighted: bool) -> dict[str, Any]:
+def _best(choice: ChosenThreshold, *, weighted: bool) -> dict[str, Any]:
     return {
         "objective": str(choice.objective),
         "threshold": choice.threshold,

@@ -11,7 +11,7 @@ from app.commands.stats import tables
 from app.errors import AppError
 
 if TYPE_CHECKING:
-    from analysis.cascade_promise import Cascade
+    from analysis.thresholds.cascade_guarantee import Cascade
     from app.stats.scores import ScoredSample
 
 
@@ -29,13 +29,13 @@ def cascade(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
     """Joint thresholds that keep the most good clips at a wanted precision, tested on clips that had no say."""
-    from analysis import cascade_promise
+    from analysis.thresholds import cascade_guarantee
     from app.stats import scores as score_files
 
     names, signs = _filters(filters)
     sample = score_files.read(file, names, label, score_files.Columns(weight, stratum, population, source))
     try:
-        found = cascade_promise.cascade(
+        found = cascade_guarantee.cascade(
             names,
             sample.scores * signs,
             sample.good,
@@ -70,7 +70,7 @@ def _content(found: "Cascade", sample: "ScoredSample", names: list[str], signs: 
     from app.commands.stats.rate_json import held_out_json, rates_json
 
     weighted = not sample.design.equal_weights
-    promise = found.promise
+    promise = found.guarantee
     honest = promise.table if promise.table is not None else found.held_out.table if found.held_out else None
     rates = None if honest is None else rates_json(honest, weighted=weighted)
     cuts = [float(cut * sign) if np.isfinite(cut) else None for cut, sign in zip(found.thresholds, signs, strict=True)]
@@ -90,8 +90,8 @@ def _content(found: "Cascade", sample: "ScoredSample", names: list[str], signs: 
         "thresholds": dict(zip(names, cuts, strict=True)),
         "yield": None if rates is None else rates["recall"],
         "precision": None if rates is None else rates["precision"],
-        "judged_on": "the half that had no say" if found.promised else "held-out halves" if rates else None,
-        "guarantee": guarantee if found.promised else None,
+        "judged_on": "the half that had no say" if found.guaranteed else "held-out halves" if rates else None,
+        "guarantee": guarantee if found.guaranteed else None,
         "no_guarantee": promise.undefined,
         "held_out": held_out_json(found.held_out, weighted=weighted),
         "fitted": {"yield": found.table.recall.value, "precision": found.table.precision.value},

@@ -10,7 +10,7 @@ from app.commands.stats import tables
 from app.errors import AppError
 
 if TYPE_CHECKING:
-    from analysis.fairness import GroupError
+    from analysis.filters.fairness import GroupError
 
 KINDS = {"false_rejection": "good clips that the filter rejects", "false_acceptance": "bad clips that it accepts"}
 
@@ -27,7 +27,7 @@ def fairness(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
     """False rejections and acceptances of every subgroup against the rest, with adjusted p-values."""
-    from analysis.fairness import FEW, group_errors
+    from analysis.filters.fairness import FEW_CLIPS, group_errors
     from app.stats import tables as table_files
 
     table = table_files.read_table(file)
@@ -54,7 +54,7 @@ def fairness(
     ]
     left_out = table.height - len(whole)
     if as_json:
-        content = {"by": group, "clips": len(whole), "left_out": left_out, "few": FEW}
+        content = {"by": group, "clips": len(whole), "left_out": left_out, "few": FEW_CLIPS}
         tables.print_json(content | {"groups": [_plain(one) for one in rows]})
         return
     _show(rows, " × ".join(group), left_out, confidence)

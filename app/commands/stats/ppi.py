@@ -9,7 +9,7 @@ from app.commands.stats import tables
 from app.errors import AppError
 
 if TYPE_CHECKING:
-    from analysis.ppi import PoolShare
+    from analysis.prediction_powered import PoolShare
 
 
 def ppi(
@@ -29,7 +29,7 @@ def ppi(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
     """The share of good clips in the pool, prediction-powered, beside the estimate from the judged clips alone."""
-    from analysis.ppi import cross_fitted, pool_share
+    from analysis.prediction_powered import cross_fitted_predictions, pool_share
     from app.stats.prediction_powered import joined
 
     judged, whole, left_out = joined(file, pool, label, score, stratum)
@@ -40,7 +40,7 @@ def ppi(
         if prediction:
             predicted, of_pool = scores, every
         else:
-            predicted, of_pool = cross_fitted(scores, labels, every, rising=not falling, seed=seed)
+            predicted, of_pool = cross_fitted_predictions(scores, labels, every, rising=not falling, seed=seed)
         own, others = (part["stratum"].to_list() if stratum else None for part in (judged, whole))
         found = pool_share(labels, predicted, of_pool, own, others, confidence=confidence)
     except ValueError as error:

@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from analysis.cross_fitting import HeldOut
-    from analysis.rates import Confusion
+    from analysis.filters.rates import Confusion
+    from analysis.thresholds.cross_fitting import HeldOutResult
 
 
 def rates_json(table: "Confusion", *, weighted: bool) -> dict[str, Any]:
     """Every rate with its value, standard error and interval; `sample_value` (unweighted) where weights differ."""
-    from analysis.rates import NAMES
+    from analysis.filters.rates import NAMES
 
     rates = {}
     for name in NAMES:
@@ -31,7 +31,7 @@ def table_json(table: "Confusion", *, weighted: bool, binary: bool) -> dict[str,
     return cells | rates_json(table, weighted=weighted)
 
 
-def held_out_json(held_out: "HeldOut | None", *, weighted: bool) -> dict[str, Any] | None:
+def held_out_json(held_out: "HeldOutResult | None", *, weighted: bool) -> dict[str, Any] | None:
     """Performance on held-out clips; None where there is none."""
     if held_out is None:
         return None

@@ -8,7 +8,7 @@ import typer
 from app.commands.stats import tables
 
 if TYPE_CHECKING:
-    from analysis.talkvid_table import Row
+    from analysis.filters.talkvid_table import TalkvidRow
 
 RATES = ("accuracy", "precision", "recall", "f1")
 
@@ -27,12 +27,14 @@ def talkvid(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
     """The published table row by row; its intervals, its split clips under each rule, and figures that cannot be."""
-    from analysis.talkvid_table import contradictions, row
+    from analysis.filters.talkvid_table import contradictions, talkvid_row
     from app.stats.talkvid import read_published, read_votes
 
     votes = read_votes(file)
     rows = [
-        row(one.name, one.accepted, one.first, one.second, confidence=confidence, resamples=resamples, seed=seed)
+        talkvid_row(
+            one.name, one.accepted, one.first, one.second, confidence=confidence, resamples=resamples, seed=seed
+        )
         for one in votes
         if one.accepted
     ]
@@ -47,7 +49,7 @@ def talkvid(
     _show(rows, wrong, left_out, empty, checked=bool(printed))
 
 
-def _plain(one: "Row") -> dict[str, Any]:
+def _plain(one: "TalkvidRow") -> dict[str, Any]:
     tp, fp, fn, tn = one.cells
     return {
         "filter": one.name,
@@ -68,7 +70,7 @@ def _plain(one: "Row") -> dict[str, Any]:
     }
 
 
-def _show(rows: "list[Row]", wrong: list[str], left_out: int, empty: list[str], *, checked: bool) -> None:
+def _show(rows: "list[TalkvidRow]", wrong: list[str], left_out: int, empty: list[str], *, checked: bool) -> None:
     from rich.markup import escape
 
     out = tables.console()

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from scoring.parts import SERIES, schema_of, signature_of
 
 from analysis.estimate import Floats
 from app.pools.manifest import Record
 from app.pools.table import KEY, ROWS_PER_GROUP, Earlier, Making, compose, listed, record_of
-from scoring.parts import SERIES, schema_of, signature_of
 from scoring.scorer import Column, Scorer, Watch, nothing_to_load
 from scoring.settings import Settings
 from tests.helpers.generated_study.options import Options
