@@ -1,5 +1,8 @@
 """Every scorer there is. To add one: write a module in a family's package and name its function in SCORERS."""
 
+from collections.abc import Mapping
+from functools import cache
+
 from scoring.head.head import head
 from scoring.models.cotracker import cotracker
 from scoring.models.dover import dover
@@ -20,3 +23,14 @@ def scorers(settings: Settings = Settings()) -> tuple[Scorer, ...]:  # noqa: B00
     Raises WeightsError where a scorer's model file or its package is missing.
     """
     return tuple(scorer for make in SCORERS if (scorer := make(settings)).columns)
+
+
+@cache
+def series_by_score() -> Mapping[str, str]:
+    """The name of the series that each score summarises, as the scorers declare it; without scores that have none.
+
+    >>> series_by_score()["min_movement"], series_by_score()["luma"], "duration" in series_by_score()
+    ('movement', 'luma', False)
+    """
+    declared = [series for scorer in scorers(Settings()) for series in scorer.series]
+    return {score: series.name for series in declared for score in series.summaries}

@@ -79,7 +79,10 @@ MODELS: dict[str, Weight] = {
     "brisque": BRISQUE_SVM,
     "brisque-ranges": BRISQUE_RANGES,
 }
-"""Every model file that is known by its hash, by the short name people type."""
+"""Every model file that is known by its hash, by the short name that people type."""
+
+OWN_FILES = ("dover", "cotracker", "centerface", "mesh")
+"""Names of the models whose file users may give: `clipjury score --weights NAME=FILE`. Scorers declare them."""
 
 
 def user_folder() -> Path:

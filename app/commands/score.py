@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from app.errors import AppError
+from scoring.weights import OWN_FILES
 
 if TYPE_CHECKING:
     from scoring.pipeline import ClipScores
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 out = Console(highlight=False, soft_wrap=True)
 SOME_FAILED = 3
 """Exit code when some clips could not be scored and all others were."""
-MODELS = ("dover", "cotracker", "centerface", "mesh")
-"""Models whose file may be the user's own."""
 SHOWN = 20
 """Failed clips that are named; all are in the pool."""
 QUIET = 10.0
@@ -53,7 +52,7 @@ def score(
     ] = False,
     text: Annotated[bool, typer.Option("--text", help="Look for text in the picture (extra `text`; slow).")] = False,
     weights: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=FILE", help=f"Your own model file: {', '.join(MODELS)}.")
+        list[str] | None, typer.Option(metavar="NAME=FILE", help=f"Your own model file: {', '.join(OWN_FILES)}.")
     ] = None,
     transcripts: Annotated[Path | None, typer.Option(help="Folder of .vtt or .srt named like the clips.")] = None,
     explain: Annotated[
@@ -184,8 +183,8 @@ def _weights(given: Sequence[str]) -> tuple[tuple[str, Path], ...]:
     found: dict[str, Path] = {}
     for text in given:
         name, equals, file = text.partition("=")
-        if not equals or not file or name not in MODELS:
-            raise AppError(f"--weights {text} is not NAME=FILE.", f"Names: {', '.join(MODELS)}. Say dover=FILE.onnx")
+        if not equals or not file or name not in OWN_FILES:
+            raise AppError(f"--weights {text} is not NAME=FILE.", f"Names: {', '.join(OWN_FILES)}. Say dover=FILE.onnx")
         if not Path(file).is_file():
             raise AppError(f"There is no model file {file}.", "Check the path given with --weights.")
         found[name] = Path(file).absolute()

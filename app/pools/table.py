@@ -202,6 +202,6 @@ def _scorer(scorer: Scorer) -> dict[str, Any]:
         "backend": scorer.backend,
         "models": [{"file": weight.file, "sha256": weight.sha256} for weight in scorer.weights],
         "columns": columns,
-        "series": [asdict(column) | {"name": column.name + SERIES} for column in scorer.series],
+        "series": [asdict(series.column) | {"name": series.name + SERIES} for series in scorer.series],
         "times": [asdict(column) | {"name": column.name + TIMES} for column in scorer.times],
     }

@@ -4,20 +4,20 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
+from scoring.registry import series_by_score
 from scoring.runners.part_files import SERIES
-
-SUMMARIES = ("avg_", "min_", "max_", "mean_")
-"""Prefixes of scores that summarise a per-second series."""
 
 
 def series_name(score: str, names: Sequence[str] | Mapping[str, Any]) -> str | None:
     """The per-second column that a score summarises; None if `names` has none.
 
-    >>> series_name("avg_movement", ["movement_per_second"])
-    'movement_per_second'
+    It is the series that the score's scorer declares; for a score of another program, the column named after it.
+
+    >>> series_name("avg_movement", ["movement_per_second"]), series_name("mine", ["mine_per_second"])
+    ('movement_per_second', 'mine_per_second')
     """
-    stems = [score, *(score.removeprefix(prefix) for prefix in SUMMARIES if score.startswith(prefix))]
-    return next((stem + SERIES for stem in stems if stem + SERIES in names), None)
+    name = series_by_score().get(score, score) + SERIES
+    return name if name in names else None
 
 
 def snapshot(row: Mapping[str, Any], scores: Sequence[str]) -> dict[str, list[float | None]]:

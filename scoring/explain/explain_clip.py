@@ -131,10 +131,10 @@ def _numbers(explanation: Explanation) -> dict[str, Any]:
         "series": result.series,
         "times": result.times,
         "worst": {
-            column.name: {"value": worst.value, "place": worst.place, "time": worst.time}
+            series.name: {"value": worst.value, "place": worst.place, "time": worst.time}
             for scorer in explanation.scorers
-            for column in scorer.series
-            if (worst := explanation.worst(scorer, column))
+            for series in scorer.series
+            if (worst := explanation.worst(scorer, series))
         },
         "frames": [_frame(frame) for frame in explanation.frames],
     }

@@ -11,7 +11,7 @@ from scoring.faces.face import Face
 from scoring.head.pose import Pose
 from scoring.images import Image
 from scoring.pipeline import ClipScores
-from scoring.scorer import Column, Scorer
+from scoring.scorer import Scorer, Series
 from scoring.settings import Settings
 from scoring.video.frames import Facts
 
@@ -64,32 +64,38 @@ class Explanation:
 
     def times(self, scorer: Scorer, length: int) -> list[float]:
         """The time in s of each of the `length` entries of a scorer's series."""
-        shown = {frame.place: frame.time for frame in self.frames} if scorer.name == "head" else {}
+        shown = {frame.place: frame.time for frame in self.frames} if scorer.frame_scores else {}
         return [shown.get(place, float(place)) for place in range(length)]
+
+    @cached_property
+    def frame_series(self) -> tuple[Series, ...]:
+        """The series that are printed below each frame, in the order that their scorer declares."""
+        declared = {series.name: series for scorer in self.scorers for series in scorer.series}
+        return tuple(declared[name] for scorer in self.scorers for name in scorer.frame_scores)
 
     @cached_property
     def worst_places(self) -> dict[str, int]:
         """The index of the worst entry of each series, by the series' name; without series that are constant."""
         found: dict[str, int] = {}
         for scorer in self.scorers:
-            for column in scorer.series:
-                worst = self.worst(scorer, column)
-                if worst and len({*self.result.series[column.name]} - {None}) > 1:
-                    found[column.name] = worst.place
+            for series in scorer.series:
+                worst = self.worst(scorer, series)
+                if worst and len({*self.result.series[series.name]} - {None}) > 1:
+                    found[series.name] = worst.place
         return found
 
-    def worst(self, scorer: Scorer, column: Column) -> WorstEntry | None:
+    def worst(self, scorer: Scorer, series: Series) -> WorstEntry | None:
         """The lowest entry of a series, or the highest if lower is better; the first of equals.
 
         None for a series without entries or without a direction.
         """
-        series = self.result.series.get(column.name, [])
-        known = [(value, place) for place, value in enumerate(series) if value is not None]
-        if not known or column.direction == "none":
+        values = self.result.series.get(series.name, [])
+        known = [(value, place) for place, value in enumerate(values) if value is not None]
+        if not known or series.column.direction == "none":
             return None
-        sign = -1 if column.direction == "lower" else 1
+        sign = -1 if series.column.direction == "lower" else 1
         value, place = min(known, key=lambda entry: (sign * entry[0], entry[1]))
-        return WorstEntry(value, place, self.times(scorer, len(series))[place])
+        return WorstEntry(value, place, self.times(scorer, len(values))[place])
 
 
 def chosen_frames(explanation: Explanation, most: int = TILES) -> tuple[SampledFrame, ...]:

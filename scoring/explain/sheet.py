@@ -38,10 +38,10 @@ def draw(explanation: Explanation) -> Canvas:
     frames = chosen_frames(explanation)
     layout = tile(frames[0].size, FOUR)
     plots = [
-        (scorer, column)
+        (scorer, series)
         for scorer in explanation.scorers
-        for column in scorer.series
-        if any(value is not None for value in explanation.result.series.get(column.name, []))
+        for series in scorer.series
+        if any(value is not None for value in explanation.result.series.get(series.name, []))
     ]
     tall = curve_height(explanation.thresholds)
     curves_top = HEADER + math.ceil(len(frames) / 4) * (layout.height + GAP) - GAP + SECTION

@@ -20,7 +20,7 @@ from scoring.explain.drawing import (
     width_of,
 )
 from scoring.explain.explanation import Explanation
-from scoring.scorer import Column, Scorer
+from scoring.scorer import Scorer, Series
 
 CURVE, LEFT, BELOW, PAD = 90, 56, 30, 14
 """Pixels: the height of the curve, and its distance from the panel's left, lower and other edges."""
@@ -76,15 +76,11 @@ def axis_range(values: list[float], thresholds: list[float]) -> tuple[float, flo
     return round(low - air, 9), round(high + air, 9)
 
 
-def thresholds_of(explanation: Explanation, column: Column) -> list[tuple[float, str]]:
+def thresholds_of(explanation: Explanation, series: Series) -> list[tuple[float, str]]:
     """The thresholds of the scores that summarise a series, each with its label."""
-    bound = "at most" if column.direction == "lower" else "at least"
-    names = {
-        column.name: "",
-        f"avg_{column.name}": "mean ",
-        f"min_{column.name}": "worst ",
-        f"max_{column.name}": "worst ",
-    }
+    bound = "at most" if series.column.direction == "lower" else "at least"
+    # A score with the name of its series needs no further word.
+    names = {series.overall: "mean ", series.worst: "worst ", series.name: ""}
     found = [(explanation.thresholds[name], word) for name, word in names.items() if name in explanation.thresholds]
     return [(threshold, f"{word}{bound} {number(threshold)}") for threshold, word in found]
 
@@ -95,13 +91,13 @@ def height(thresholds: Mapping[str, float]) -> int:
 
 
 def panel(
-    canvas: Canvas, explanation: Explanation, scorer: Scorer, column: Column, left: int, top: int, width: int
+    canvas: Canvas, explanation: Explanation, scorer: Scorer, series: Series, left: int, top: int, width: int
 ) -> None:
     """Draw one series with its upper left corner at (`left`, `top`). The series must have at least one value."""
-    series = explanation.result.series[column.name]
-    times = explanation.times(scorer, len(series))
-    known = [(time, value) for time, value in zip(times, series, strict=True) if value is not None]
-    thresholds = thresholds_of(explanation, column)
+    column, values = series.column, explanation.result.series[series.name]
+    times = explanation.times(scorer, len(values))
+    known = [(time, value) for time, value in zip(times, values, strict=True) if value is not None]
+    thresholds = thresholds_of(explanation, series)
     tall = height(explanation.thresholds)
     low, high = axis_range([value for _, value in known], [threshold for threshold, _ in thresholds])
     x = Scale(0, max(times[-1], explanation.facts.duration), left + LEFT, left + width - PAD)
@@ -112,14 +108,14 @@ def panel(
     for threshold, _ in thresholds:
         if y.low <= threshold <= y.high:
             canvas.dashes((x.start, round(y.at(threshold))), (x.end, round(y.at(threshold))), REJECT)
-    for present, run in groupby(zip(times, series, strict=True), lambda entry: entry[1] is not None):
+    for present, run in groupby(zip(times, values, strict=True), lambda entry: entry[1] is not None):
         if present:
             points = [(x.at(time), y.at(value)) for time, value in run if value is not None]
             canvas.curve(points, INK)
-            for point in points if len(series) <= 60 or len(points) == 1 else ():
+            for point in points if len(values) <= 60 or len(points) == 1 else ():
                 canvas.dot(point, 2.6, INK)
     said, colour = f"{number(known[0][1])} throughout", MUTED
-    worst = explanation.worst(scorer, column)
+    worst = explanation.worst(scorer, series)
     if worst and column.name in explanation.worst_places:
         canvas.dot((x.at(worst.time), y.at(worst.value)), 6, SURFACE)
         canvas.dot((x.at(worst.time), y.at(worst.value)), 4.5, ACCENT)

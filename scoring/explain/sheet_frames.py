@@ -23,7 +23,6 @@ FINE = 3
 """Boxes and points are drawn at this many times the size of the frame, then scaled down: lines become fine."""
 DARK = (17, 18, 20)
 """Red, green, blue of the outline below lines on a frame, so that they show on a light background."""
-HEAD_SCORES = ("movement", "rotation", "orientation", "resolution", "completeness")
 
 
 class Tile(NamedTuple):
@@ -124,15 +123,15 @@ def _scores(
     canvas: Canvas, explanation: Explanation, frame: SampledFrame, left: float, right: float, line: float
 ) -> None:
     """Draw the frame's scores, one a line; the worst of the clip has a mark, a score below its threshold is red."""
-    for name in HEAD_SCORES:
-        series = explanation.result.series.get(name, [])
-        value = series[frame.place] if frame.place < len(series) else None
+    for series in explanation.frame_series:
+        name, values = series.name, explanation.result.series.get(series.name, [])
+        value = values[frame.place] if frame.place < len(values) else None
         canvas.text(name, (left, line), META, MUTED)
         if value is None:
             canvas.text("none", (right, line), META, MUTED, "right")
         else:
             worst = explanation.worst_places.get(name) == frame.place
-            colour = REJECT if value < explanation.thresholds.get(f"min_{name}", value) else ACCENT if worst else INK
+            colour = REJECT if value < explanation.thresholds.get(series.worst, value) else ACCENT if worst else INK
             wide = canvas.text(number(value), (right, line), META, colour, "right", strong=worst)
             if worst:
                 x, y = right - wide - 13, line - 8

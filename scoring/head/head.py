@@ -16,13 +16,15 @@ from scoring.head import formulas
 from scoring.head.pose import Pose, PoseFinder, PoseOpener
 from scoring.head.pose_methods import pose_backend, pose_opener
 from scoring.head.talkvid import TalkVidWatch, as_talkvid
-from scoring.scorer import Column, Measured, Scorer, Watch
+from scoring.scorer import Column, Measured, Scorer, Series, Watch
 from scoring.settings import Settings
 from scoring.video.frames import Facts, Frame, Opening
 
 PAIRED = ("movement", "rotation")
 POSED = ("rotation", "orientation")
-"""These need the pose: with five points they are approximate, and they lack where no pose is found."""
+"""These scores need the pose: with five points they are approximate; without a pose they are missing."""
+ON_FRAMES = ("movement", "rotation", "orientation", "resolution", "completeness")
+"""The scores that a contact sheet prints below each frame, in this order."""
 FIVE = {
     "movement": Column("movement", "how still the head stays from one second to the next", "higher", high=100),
     "rotation": Column("rotation", "how little the head turns from one second to the next", "higher", high=100),
@@ -119,8 +121,8 @@ def _why(name: str) -> str:
     return f"No second shows exactly one face{posed}."
 
 
-def _columns(settings: Settings) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
-    """The columns of the clip and of its series."""
+def _columns(settings: Settings) -> tuple[tuple[Column, ...], tuple[Series, ...]]:
+    """The columns of a clip, and its series."""
     columns: list[Column] = []
     series = [replace(c, approximate=settings.pose == "points" and c.name in POSED) for c in FIVE.values()]
     for c in series:
@@ -136,7 +138,8 @@ def _columns(settings: Settings) -> tuple[tuple[Column, ...], tuple[Column, ...]
     ]
     if settings.talkvid_compat:
         columns, series = [as_talkvid(c) for c in columns], [as_talkvid(c) for c in series]
-    return tuple(columns), (*series, FACES)
+    named = [Series(c, overall=f"avg_{c.name}", worst=f"min_{c.name}") for c in series]
+    return tuple(columns), (*named, Series(FACES))
 
 
 def head(settings: Settings) -> Scorer:
@@ -162,4 +165,6 @@ def head(settings: Settings) -> Scorer:
         setup=partial(pose_opener, settings),
         watch=watch_as_talkvid if settings.talkvid_compat else watch,
         weights=models + pose_models,
+        models=("centerface", "mesh"),
+        frame_scores=ON_FRAMES,
     )

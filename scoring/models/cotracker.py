@@ -38,6 +38,7 @@ GRID = 50
 SEEN = 0.9
 """A point counts as seen from this probability on: `cotracker/predictor.py`."""
 NOT_GIVEN = "weights not given"
+MODELS = ("cotracker",)
 NO_PACKAGE = (
     "These weights need CoTracker's own code: install the package cotracker from facebookresearch/co-tracker, "
     "or give a TorchScript file."
@@ -191,13 +192,12 @@ class CotrackerWatch(Watch):
 
 def cotracker(settings: Settings) -> Scorer:
     """The scorer; without weights its score is null and costs nothing. Raises WeightsError if the file is missing."""
-    path = settings.weight("cotracker")
+    path = settings.weight(MODELS[0])
     if path is None:
-        return Scorer("cotracker", "1", NOT_GIVEN, COLUMNS, nothing_to_load, CotrackerWatch)
+        return Scorer("cotracker", "1", NOT_GIVEN, COLUMNS, nothing_to_load, CotrackerWatch, models=MODELS)
     weight = of_user(path)
-    return Scorer(
-        "cotracker", "1", "PyTorch", COLUMNS, partial(load_tracker, weight), CotrackerWatch, weights=(weight,)
-    )
+    setup = partial(load_tracker, weight)
+    return Scorer("cotracker", "1", "PyTorch", COLUMNS, setup, CotrackerWatch, weights=(weight,), models=MODELS)
 
 
 def _script(torch: Any, data: bytes) -> FindVisible:

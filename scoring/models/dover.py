@@ -48,6 +48,7 @@ It applies them in the order of the model's outputs, aesthetic first. (The other
 with the technical branch first and cross the two.)
 """
 NOT_GIVEN = "weights not given"
+MODELS = ("dover",)
 
 Places = NDArray[np.int64]
 Judge = Callable[[NDArray[np.float32], NDArray[np.float32]], tuple[float, float]]
@@ -248,11 +249,12 @@ class DoverWatch(Watch):
 
 def dover(settings: Settings) -> Scorer:
     """The scorer; without weights its scores are null and cost nothing. Raises WeightsError if the file is missing."""
-    path = settings.weight("dover")
+    path = settings.weight(MODELS[0])
     if path is None:
-        return Scorer("dover", "1", NOT_GIVEN, COLUMNS, nothing_to_load, DoverWatch)
+        return Scorer("dover", "1", NOT_GIVEN, COLUMNS, nothing_to_load, DoverWatch, models=MODELS)
     weight = of_user(path)
-    return Scorer("dover", "1", "ONNX Runtime", COLUMNS, partial(load_model, weight), DoverWatch, weights=(weight,))
+    setup = partial(load_model, weight)
+    return Scorer("dover", "1", "ONNX Runtime", COLUMNS, setup, DoverWatch, weights=(weight,), models=MODELS)
 
 
 def _chance(rng: np.random.Generator, below: int, shape: tuple[int, ...]) -> Places:

@@ -9,7 +9,7 @@ import numpy as np
 from scoring.images import Image, resized
 from scoring.motion.formulas import camera_shake, jitter, likeness, longest_freeze, repeats
 from scoring.motion.tracking import FLOW_WIDTH, SHIFT_WIDTH, Flow, for_points, for_shift, tracked_ratio
-from scoring.scorer import Column, Measured, Scorer, Watch
+from scoring.scorer import Column, Measured, Scorer, Series, Watch
 from scoring.settings import Settings
 from scoring.video.frames import Facts, Frame, Opening
 
@@ -239,7 +239,11 @@ def motion(_: Settings) -> Scorer:
         version="2",
         backend=f"OpenCV DIS flow at {FLOW_WIDTH} and {SHIFT_WIDTH} px",
         columns=(*HALF_SECONDS, *EVERY_FRAME),
-        series=(TRACKED, REPEATED, LIKENESS),
+        series=(
+            Series(TRACKED, overall="tracked_ratio", worst="min_tracked_ratio"),
+            Series(REPEATED, overall="repeated_share"),
+            Series(LIKENESS, worst="lowest_correlation"),
+        ),
         times=(Column("cuts", "hard cuts", "none", "s"),),
         setup=Flow,
         watch=watch,

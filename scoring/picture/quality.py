@@ -19,7 +19,7 @@ from scoring.picture.formulas import (
     sharpness,
     underexposed_share,
 )
-from scoring.scorer import Column, Measured, Scorer, Watch
+from scoring.scorer import Column, Measured, Scorer, Series, Watch
 from scoring.settings import Settings
 from scoring.video.frames import Facts, Frame, Opening
 from scoring.weights import BRISQUE_RANGES, BRISQUE_SVM
@@ -107,7 +107,7 @@ class QualityWatch(Watch):
         """The summary of what was seen."""
         seconds = range(max(self._found) + 1)
         series = {
-            column.name: [self._found.get(second, {}).get(column.name) for second in seconds] for column in SERIES
+            column.name: [self._found.get(second, {}).get(column.name) for second in seconds] for column in PER_SECOND
         }
         scores = {name: _mean(values) for name, values in series.items()}
         worst = max(((value, -second) for second, value in _known(series["face_brisque"])), default=None)
@@ -167,7 +167,7 @@ WHY = {
 }
 """Reasons for scores that cannot be computed; the others always can."""
 
-SERIES = (
+PER_SECOND = (
     Column("brisque", "BRISQUE of the full frame", "lower", ranked=True),
     Column("face_brisque", "BRISQUE of the surest face", "lower", ranked=True),
     Column("sharpness", "variance of the Laplacian at 640 px width", "higher", low=0, ranked=True),
@@ -179,8 +179,10 @@ SERIES = (
     Column("overexposed_share", "share of the pixels that are white", "lower", low=0, high=1),
     Column("underexposed_share", "share of the pixels that are black", "lower", low=0, high=1),
 )
+WORST = {"face_brisque": "max_face_brisque"}
+"""The score of the worst second, by the name of the series."""
 COLUMNS = (
-    *SERIES,
+    *PER_SECOND,
     Column("max_face_brisque", "BRISQUE of the surest face at the worst second", "lower", ranked=True),
     Column("max_face_brisque_at", "when face_brisque is highest", "none", "s", low=0),
     Column("black_bars", "share of the picture that black bars take", "lower", low=0, high=1),
@@ -195,8 +197,9 @@ def quality(settings: Settings) -> Scorer:
         version="1",
         backend=f"OpenCV; BRISQUE trained on LIVE; {backend}",
         columns=COLUMNS,
-        series=SERIES,
+        series=tuple(Series(column, overall=column.name, worst=WORST.get(column.name, "")) for column in PER_SECOND),
         setup=load_brisque,
         watch=watch,
         weights=(BRISQUE_SVM, BRISQUE_RANGES, *weights),
+        models=("centerface",),
     )

@@ -44,7 +44,7 @@ def signature_of(scorers: Sequence[Scorer], settings: Settings) -> str:
             scorer.version,
             scorer.backend,
             [weight.sha256 for weight in scorer.weights],
-            [column.name for column in (*scorer.columns, *scorer.series, *scorer.times)],
+            [column.name for column in (*scorer.columns, *(one.column for one in scorer.series), *scorer.times)],
         ]
         for scorer in scorers
     ]

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.scorer import Column, Measured, Scorer, Watch
+from scoring.scorer import Column, Measured, Scorer, Series, Watch
 from scoring.settings import Settings
 from scoring.sound.loudness import ABSOLUTE_GATE, BLOCK, LEAST_RATE, PER_SECOND, Meter, Pieces, Powers, integrated, lufs
 from scoring.sound.transcripts import TranscriptError, read_cues, speech_seconds, transcripts_in
@@ -220,7 +220,7 @@ def audio(settings: Settings) -> Scorer:
         version="1",
         backend="ITU-R BS.1770-4",
         columns=(*HEARD, *SPOKEN),
-        series=(LOUDNESS,),
+        series=(Series(LOUDNESS, overall="loudness"),),
         setup=partial(_transcripts, settings.transcripts),
         watch=AudioWatch,
         hears=True,
