@@ -1,4 +1,4 @@
-"""Filters: cuts on the scores of a pool, what passes them, and how many clips and hours each stage keeps."""
+"""Filters: thresholds on the scores of a pool, which clips pass, and how many clips and hours each stage keeps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from typing import Any, Literal, TypeVar
 import polars as pl
 
 Unknown = Literal["fail", "pass"]
-"""What a clip counts as for a filter whose score it does not have."""
-Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
+"""How a filter treats a clip without its score."""
+Table = TypeVar("Table", pl.DataFrame, pl.LazyFrame)
 
 ALL = "pass_all"
-"""The column that says whether a clip passes every filter."""
+"""The column with the verdict of all filters together."""
 _TIME = "microseconds"
 _CLIPS = "clips"
 _TIMED = "timed"
@@ -20,11 +20,12 @@ _TIMED = "timed"
 
 @dataclass(frozen=True)
 class Filter:
-    """An automated filter: it accepts a clip when `minimum <= score <= maximum` (either may be None, not both).
+    """An automated filter: it accepts a clip if `minimum <= score <= maximum` (either may be None, not both).
 
-    `score` is a column of the pool. Filters of one `stage` are counted together in the cascade; by default each is
-    a stage of its own. `rubric` is what people are asked to accept, for reading beside the cut. Raises ValueError
-    for a filter without a cut, with an end that is not finite, with crossed ends or with the name `all`.
+    `score` is a column of the pool. Filters of one `stage` are counted together in the cascade; by default each
+    filter is a stage of its own. `rubric` says in words what the filter should accept, to be read next to the
+    thresholds. Raises ValueError for a filter without a threshold, for a threshold that is not finite, for a minimum
+    above the maximum, and for the name `all`.
 
     >>> Filter("dover", "dover_scores", minimum=7).column
     'pass_dover'
@@ -52,16 +53,16 @@ class Filter:
 
     @property
     def column(self) -> str:
-        """The column that says whether a clip passes: true, false, or null where the score is unknown."""
+        """The name of the column with the filter's verdict: true, false, or null where the score is unknown."""
         return f"pass_{self.name}"
 
     @property
     def in_stage(self) -> str:
-        """The stage of the cascade it belongs to."""
+        """The stage of the cascade that the filter belongs to."""
         return self.stage or self.name
 
     def passes(self) -> pl.Expr:
-        """True, false, or null where the score is null or not finite; both ends of the cut count as inside.
+        """The verdict: true, false, or null where the score is null or not finite. Both thresholds are inclusive.
 
         >>> frame = pl.DataFrame({"ratio": [0.8, 0.85, 1.0, None, float("nan")]})
         >>> frame.select(Filter("still", "ratio", 0.85, 0.999).passes()).to_series().to_list()
@@ -75,9 +76,9 @@ class Filter:
 
 @dataclass(frozen=True)
 class Amount:
-    """How much of a pool: clips, and their time in microseconds (None: durations are not known).
+    """An amount of a pool: the number of clips, and their total duration in microseconds (None: not known).
 
-    Times are whole microseconds so that parts add up to the whole exactly, in whatever order they are counted.
+    Durations are whole microseconds, so that sums are exact in any order.
     """
 
     clips: int
@@ -85,21 +86,21 @@ class Amount:
 
     @property
     def hours(self) -> float | None:
-        """The time in hours."""
+        """The total duration in hours; None if it is not known."""
         return None if self.microseconds is None else self.microseconds / 3.6e9
 
     def __sub__(self, part: "Amount") -> "Amount":
-        """What is left without a part; exact."""
+        """The amount without a part of it; exact."""
         timed = self.microseconds is not None and part.microseconds is not None
         left = (self.microseconds or 0) - (part.microseconds or 0)
         return Amount(self.clips - part.clips, left if timed else None)
 
     def share_of_clips(self, whole: "Amount") -> float | None:
-        """Clips as a share (0 to 1) of the whole's; None if the whole has none."""
+        """The share (0 to 1) of the clips of the whole; None if the whole has none."""
         return self.clips / whole.clips if whole.clips else None
 
     def share_of_hours(self, whole: "Amount") -> float | None:
-        """Time as a share (0 to 1) of the whole's; None where time is not known or the whole has none."""
+        """The share (0 to 1) of the duration of the whole; None if a duration is not known or the whole has none."""
         if self.microseconds is None or not whole.microseconds:
             return None
         return self.microseconds / whole.microseconds
@@ -107,10 +108,10 @@ class Amount:
 
 @dataclass(frozen=True)
 class Stage:
-    """One line of the cascade: what comes in, and of that what is kept, what fails, what cannot be told.
+    """One stage of the cascade: the clips that enter it, and those that are kept, that fail and that are unknown.
 
-    `kept`, `failed` and `unknown` speak of the clips that the stages before let through. Unknown clips fail no
-    filter of the stage but lack a score for one of them; they are kept or dropped as the cascade's `unknown` says.
+    `kept`, `failed` and `unknown` count clips that passed the earlier stages. An unknown clip fails no filter of the
+    stage but lacks a score of one of them; it is kept or dropped as the cascade's `unknown` says.
     """
 
     name: str
@@ -122,13 +123,13 @@ class Stage:
 
     @property
     def dropped(self) -> Amount:
-        """What the stage takes away."""
+        """The amount that the stage removes."""
         return self.before - self.kept
 
 
 @dataclass(frozen=True)
-class Alone:
-    """One filter by itself on the whole pool; `unique` are the clips that it alone rejects, all others accepting."""
+class FilterAlone:
+    """One filter applied to the whole pool by itself. `unique` are the clips that only this filter rejects."""
 
     filter: Filter
     passed: Amount
@@ -138,28 +139,28 @@ class Alone:
 
     @property
     def pass_rate(self) -> float | None:
-        """Share (0 to 1) of the clips with this score that pass; None if no clip has it."""
+        """The share (0 to 1) of the clips with this score that pass; None if no clip has it."""
         return self.passed.share_of_clips(Amount(self.passed.clips + self.failed.clips))
 
 
 @dataclass(frozen=True)
 class Cascade:
-    """What a chain of filters makes of a pool. `untimed` counts clips without a duration: no hours hold them."""
+    """A pool passed through all filters, stage by stage. `untimed` counts the clips without a duration."""
 
     raw: Amount
     stages: tuple[Stage, ...]
-    filters: tuple[Alone, ...]
+    filters: tuple[FilterAlone, ...]
     unknown: Unknown
     untimed: int
 
     @property
     def kept(self) -> Amount:
-        """What passes every filter."""
+        """The amount that passes every filter."""
         return self.stages[-1].kept
 
 
 def chain(filters: Sequence[Filter], *, unknown: Unknown = "fail") -> pl.Expr:
-    """Whether a clip passes every filter: true or false, a filter without its score counting as `unknown` says.
+    """Whether a clip passes every filter: true or false. A filter without its score counts as `unknown` says.
 
     >>> frame = pl.DataFrame({"clip": ["a", "b"], "dover": [8.0, None]})
     >>> frame.select(chain([Filter("dover", "dover", minimum=7)], unknown="pass")).to_series().to_list()
@@ -170,8 +171,8 @@ def chain(filters: Sequence[Filter], *, unknown: Unknown = "fail") -> pl.Expr:
     return pl.all_horizontal(counted).alias(ALL)
 
 
-def survivors(frame: Frame, filters: Sequence[Filter], *, unknown: Unknown = "fail") -> Frame:
-    """The rows that pass every filter, in their order.
+def survivors(frame: Table, filters: Sequence[Filter], *, unknown: Unknown = "fail") -> Table:
+    """The rows that pass every filter, in the order of the table.
 
     >>> frame = pl.DataFrame({"clip": ["a", "b", "c"], "dover": [8.0, 6.9, None]})
     >>> survivors(frame, [Filter("dover", "dover", minimum=7)])["clip"].to_list()
@@ -180,8 +181,8 @@ def survivors(frame: Frame, filters: Sequence[Filter], *, unknown: Unknown = "fa
     return frame.filter(chain(filters, unknown=unknown))
 
 
-def with_verdicts(frame: Frame, filters: Sequence[Filter], *, unknown: Unknown = "fail") -> Frame:
-    """The frame with a column `pass_<name>` per filter (null where its score is unknown) and `pass_all` (never null).
+def with_verdicts(frame: Table, filters: Sequence[Filter], *, unknown: Unknown = "fail") -> Table:
+    """The table with a column `pass_<name>` per filter (null where its score is unknown) and `pass_all` (never null).
 
     >>> frame = pl.DataFrame({"dover": [8.0, None]})
     >>> with_verdicts(frame, [Filter("good", "dover", minimum=7)]).to_dicts()[1]
@@ -197,12 +198,11 @@ def cascade(
     unknown: Unknown = "fail",
     duration: str = "duration",
 ) -> Cascade:
-    """What each stage keeps of a pool, in clips and hours, and what each filter does by itself.
+    """The amount of a pool that each stage keeps, and the effect of each filter by itself.
 
-    Stages come in the order in which `filters` first names them. `duration` is the column of seconds; without it,
-    or without one value in it, no hours are stated. One pass over the rows counts them by their pattern of pass,
-    fail and unknown; all figures are sums over those patterns, so the order of rows changes nothing. Raises
-    ValueError for no filters or a name used twice.
+    The stages are in the order in which `filters` first names them. `duration` is the column of durations in seconds;
+    without it, or without a value in it, the amounts have no hours. One pass counts the rows by their pattern of pass,
+    fail and unknown; all amounts are sums over the patterns. Raises ValueError for no filters or a repeated name.
 
     >>> pool = pl.DataFrame({"duration": [3.0, 7200.0, 3600.0], "dover": [9.0, 8.0, 5.0]})
     >>> rules = [Filter("length", "duration", minimum=5), Filter("quality", "dover", minimum=7)]
@@ -232,7 +232,7 @@ def _checked(filters: Sequence[Filter]) -> None:
 
 
 def _patterns(frame: pl.LazyFrame, filters: Sequence[Filter], duration: str) -> pl.DataFrame:
-    """One row per pattern of verdicts: its clips, how many have a duration, and their time."""
+    """One row per pattern of verdicts: the number of clips, of clips with a duration, and their total duration."""
     seconds = pl.col(duration) if duration in frame.collect_schema() else pl.lit(None)
     seconds = seconds.cast(pl.Float64)
     time = pl.when(seconds.is_finite()).then((seconds * 1_000_000).round()).cast(pl.Int64, strict=False).alias(_TIME)
@@ -274,11 +274,11 @@ def _stages(patterns: pl.DataFrame, filters: Sequence[Filter], unknown: Unknown)
     return tuple(stages)
 
 
-def _alone(patterns: pl.DataFrame, filters: Sequence[Filter], unknown: Unknown) -> list[Alone]:
+def _alone(patterns: pl.DataFrame, filters: Sequence[Filter], unknown: Unknown) -> list[FilterAlone]:
     rejects = {rule.name: ~pl.col(rule.column).fill_null(value=unknown == "pass") for rule in filters}
     one = pl.sum_horizontal(list[Any](rejects.values())) == 1
     return [
-        Alone(
+        FilterAlone(
             filter=rule,
             passed=_amount(patterns, pl.col(rule.column)),
             failed=_amount(patterns, ~pl.col(rule.column)),

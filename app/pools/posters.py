@@ -11,7 +11,7 @@ from PIL import Image
 from app.errors import NotFound
 from app.pools.pool_files import Pool
 from app.settings import Settings
-from scoring.video.reading import OPENING
+from scoring.video.reading import DECODER_OPTIONS
 
 WIDTH = 320
 QUALITY = 78
@@ -36,7 +36,7 @@ def poster(settings: Settings, pool: Pool, clip: str) -> Path:
 
 def _frame(media: Path) -> bytes:
     try:
-        with av.open(str(media), options=OPENING) as container:
+        with av.open(str(media), options=DECODER_OPTIONS) as container:
             stream = container.streams.video[0]
             if stream.duration:
                 container.seek(stream.duration // 2, stream=stream)

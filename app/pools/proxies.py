@@ -19,7 +19,7 @@ from app.pools.pool_files import Pool
 from scoring.locations import written
 from scoring.video.ffmpeg import FfmpegMissing, find
 from scoring.video.playable import MEGABITS, fit, inspect, needs
-from scoring.video.reading import OPENING
+from scoring.video.reading import DECODER_OPTIONS
 
 PICTURE = shlex.split("-c:v libx264 -preset veryfast -crf 23 -pix_fmt yuv420p -maxrate 3M -bufsize 2M")
 SOUND = shlex.split("-c:a aac -b:a 128k -ac 2")
@@ -27,7 +27,7 @@ SOUND = shlex.split("-c:a aac -b:a 128k -ac 2")
 BARE = shlex.split("-map_metadata -1 -map_chapters -1 -fflags +bitexact -flags:v +bitexact -flags:a +bitexact")
 BARE_STREAM = shlex.split("-bsf:v filter_units=remove_types=6 -metadata:s:v:0 encoder=")
 # As wherever clips are opened: no addresses, and no playlist that leads to files of other names.
-GUARDED = [word for name, value in OPENING.items() for word in (f"-{name}", value)]
+GUARDED = [word for name, value in DECODER_OPTIONS.items() for word in (f"-{name}", value)]
 PATIENCE = 600
 """Seconds for one run of ffmpeg; clips are short."""
 

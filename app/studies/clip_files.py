@@ -17,7 +17,7 @@ from app.errors import AppError
 from app.pools.pool_files import Pool
 from app.settings import Settings
 from scoring.video.packets import DecodingTimes, Upright, is_lying, shape_of
-from scoring.video.reading import OPENING
+from scoring.video.reading import DECODER_OPTIONS
 
 Item = TypeVar("Item")
 CopyClip = Callable[[Path, Path], None]
@@ -45,7 +45,7 @@ def prepare(source: Path, target: Path) -> None:
     half = target.with_suffix(".part")
     try:
         with (
-            av.open(str(source.absolute()), options=OPENING) as given,
+            av.open(str(source.absolute()), options=DECODER_OPTIONS) as given,
             av.open(str(half), "w", format="mp4", options={"movflags": "+faststart", "fflags": "+bitexact"}) as made,
         ):
             _copy_or_encode(given, made)
@@ -65,7 +65,10 @@ def encode_anew(source: Path, target: Path, draw: Callable[[Image.Image], Image.
     The copy contains the encoder's metadata: call `prepare` before raters get it.
     """
     try:
-        with av.open(str(source.absolute()), options=OPENING) as given, av.open(str(target), "w", format="mp4") as made:
+        with (
+            av.open(str(source.absolute()), options=DECODER_OPTIONS) as given,
+            av.open(str(target), "w", format="mp4") as made,
+        ):
             _encode_picture(given, made, given.streams.video[0], draw)
     except (FFmpegError, OSError, ValueError, IndexError) as error:
         raise AppError(f"The clip {source.name} cannot be drawn into ({error}).", "Take it out of the pool.") from error

@@ -19,9 +19,9 @@ from scoring.head.pose_methods import pose_opener
 from scoring.images import resized
 from scoring.pipeline import Pipeline
 from scoring.registry import scorers
-from scoring.scorer import Column, Measured, Scorer, Watch
+from scoring.scorer import Column, Measurement, Scorer, Watch
 from scoring.settings import Settings
-from scoring.video.frames import Facts, Frame, Opening
+from scoring.video.frames import ClipHeader, Facts, Frame
 from scoring.video.reading import Unreadable
 
 KEPT = 640
@@ -57,12 +57,12 @@ class SheetWatch(Watch):
         jpeg = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes()
         self.frames.append(SampledFrame(place, frame.time, (width, height), frame.faces, pose, jpeg))
 
-    def result(self, facts: Facts) -> Measured:
+    def result(self, facts: Facts) -> Measurement:
         """The number of frames kept. TalkVid leaves out the frame of a last, incomplete second."""
         self.poses.close()
         if self.step:
             self.frames = [frame for frame in self.frames if frame.place < facts.frames // self.step]
-        return Measured({NAME: float(len(self.frames))})
+        return Measurement({NAME: float(len(self.frames))})
 
 
 def explain(
@@ -92,8 +92,8 @@ def explanation_of(path: Path, settings: Settings, thresholds: Mapping[str, floa
     """Score a clip with all scorers and keep what the sheet shows. Raises what `explain` raises."""
     watches: list[SheetWatch] = []
 
-    def begin(open_pose: PoseOpener, opening: Opening) -> SheetWatch:
-        step = talkvid.step(opening) if settings.talkvid_compat else None
+    def begin(open_pose: PoseOpener, header: ClipHeader) -> SheetWatch:
+        step = talkvid.step(header) if settings.talkvid_compat else None
         watches.append(SheetWatch(open_pose(), step))
         return watches[-1]
 

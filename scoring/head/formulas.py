@@ -1,6 +1,6 @@
-"""TalkVid's five head scores and its count of faces, as arithmetic: points, boxes and poses in, numbers out.
+"""The formulas of TalkVid's five head scores and of face consistency, from points, boxes and poses.
 
-Formulas: arXiv 2508.13618 and, where its words leave room, the released code (github.com/FreedomIntelligence/TalkVid,
+Source: arXiv 2508.13618 and, where the paper is ambiguous, the released code (github.com/FreedomIntelligence/TalkVid,
 data_pipeline/3_head_detail_filtering/src/pic_head_base_fun.py).
 """
 
@@ -9,19 +9,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from scoring.faces.face import Points
+from scoring.faces.face import Box, Points
 from scoring.head.pose import Pose
 
 POINT_WORTH = (15.0, 15.0, 40.0, 15.0, 15.0)
-"""Completeness: both eyes 30, nose 40, both corners of the mouth 30."""
-Box = tuple[float, float, float, float]
+"""Points of completeness for each eye, the nose and each corner of the mouth, in the order of `Points`."""
 
 
 def movement(before: Points, after: Points, width: int, height: int) -> float:
     """100 minus the points' mean displacement in percent of the picture's shorter side; 100 is a head at rest.
 
-    Displacement is what the released code takes: the mean of |dx| and |dy| over the five points, not the length
-    of the way. A head that goes straight right by 10 % of the side scores 95, one that goes diagonally 93.
+    `before` and `after` are (5, 2) pixels. The displacement is that of the released code: the mean of |dx| and |dy|
+    over the five points, not the distance. A head that moves 10 % of the side to the right scores 95, diagonally 93.
 
     >>> round(movement(np.zeros((5, 2)), np.full((5, 2), [3.0, 4.0]), 200, 100), 6)
     96.5
@@ -31,7 +30,7 @@ def movement(before: Points, after: Points, width: int, height: int) -> float:
 
 
 def rotation(before: Pose, after: Pose) -> float:
-    """100 minus the norm of the change in (pitch, yaw, roll) in degrees, each the short way round.
+    """100 minus the norm of the change in (pitch, yaw, roll) in degrees; each angle changes by at most 180.
 
     >>> rotation(Pose(0, 0, 179), Pose(3, 4, 179))
     95.0
@@ -50,9 +49,9 @@ def orientation(pose: Pose) -> float:
 
 
 def resolution(box: Box, width: int, height: int) -> float:
-    """30 times the share of the picture, in percent, that the face box takes; above 100 from a share of 3.3 % on.
+    """30 times the share of the picture, in percent, that the face box covers; above 100 from a share of 3.3 % on.
 
-    Only the part of the box (x, y, width, height) inside the picture counts.
+    Only the part of the box (x, y, width, height) that is inside the picture counts.
 
     >>> resolution((10, 10, 20, 10), 100, 100)
     60.0
@@ -64,10 +63,10 @@ def resolution(box: Box, width: int, height: int) -> float:
 
 
 def completeness(points: Points, width: int, height: int) -> float:
-    """The worth of the points inside the picture: 15 an eye, 40 the nose, 15 a corner of the mouth; 100 is all.
+    """The sum over the points inside the picture: 15 per eye, 40 for the nose, 15 per corner of the mouth; 0 to 100.
 
-    It asks only whether points lie inside the picture. What covers the face (a hand, a mask, a microphone) and the
-    half that a profile turns away it does not see: a detector guesses those points too, and they count in full.
+    `points` are (5, 2) pixels. The score cannot see what covers a face (a hand, a mask, a microphone) or the hidden
+    half of a profile: a detector guesses these points, and they count in full.
 
     >>> completeness(np.array([[-1, 5], [9, 5], [5, 6], [3, 8], [7, 8]]), 10, 10)
     85.0
@@ -77,7 +76,7 @@ def completeness(points: Points, width: int, height: int) -> float:
 
 
 def face_consistency(counts: Sequence[int]) -> float:
-    """100 minus 20 for each picture without exactly one face, not below 0. `counts` are faces per picture.
+    """100 minus 20 for each picture without exactly one face, at least 0. `counts` are the faces per picture.
 
     >>> face_consistency([1, 1, 2, 1, 0])
     60.0

@@ -1,9 +1,9 @@
-"""Head scores by the formulas of TalkVid (`scoring.head.formulas`), at exact times, from five points per face.
+"""The head scorer: scores of the one face of a clip by TalkVid's formulas (`scoring.head.formulas`), at exact times.
 
-Everything is measured on one picture per second. A second counts only if exactly one face is found in it; two seconds
-are neighbours only if they follow each other directly. Nothing is made up for the rest: its entries in the series are
-None, `face_consistency` counts it, and a score with no second to stand on is None with its reason.
-`talkvid_compat` measures as TalkVid's own code does instead: see `scoring.head.talkvid`.
+Everything is measured on one picture per second. A second counts only if exactly one face is found in it; movement and
+rotation compare only seconds that follow each other directly. For other seconds the series have None, and
+`face_consistency` counts them. A score without a second that counts is None and has a reason. With `talkvid_compat`
+frames are sampled as TalkVid's own code does: see `scoring.head.talkvid`.
 """
 
 import math
@@ -16,16 +16,17 @@ from scoring.head import formulas
 from scoring.head.pose import Pose, PoseFinder, PoseOpener
 from scoring.head.pose_methods import pose_backend, pose_opener
 from scoring.head.talkvid import TalkVidWatch, as_talkvid
-from scoring.scorer import Column, Measured, Scorer, Series, Watch
+from scoring.scorer import Column, Measurement, Scorer, Series, Watch
 from scoring.settings import Settings
-from scoring.video.frames import Facts, Frame, Opening
+from scoring.video.frames import ClipHeader, Facts, Frame
 
 PAIRED = ("movement", "rotation")
+"""These scores compare two seconds."""
 POSED = ("rotation", "orientation")
 """These scores need the pose: with five points they are approximate; without a pose they are missing."""
 ON_FRAMES = ("movement", "rotation", "orientation", "resolution", "completeness")
 """The scores that a contact sheet prints below each frame, in this order."""
-FIVE = {
+FIVE_SCORES = {
     "movement": Column("movement", "how still the head stays from one second to the next", "higher", high=100),
     "rotation": Column("rotation", "how little the head turns from one second to the next", "higher", high=100),
     "completeness": Column(
@@ -42,18 +43,18 @@ FACES = Column("faces", "faces found", "none", low=0)
 
 
 class HeadWatch(Watch):
-    """One clip's head scores: `avg_X`, `min_X`, `min_X_at` for five X, `face_consistency`, `doubtful_faces`."""
+    """Computes the head scores of one clip: `avg_X`, `min_X`, `min_X_at` of the five X in FIVE_SCORES, and two more."""
 
     def __init__(self, poses: PoseFinder) -> None:
         self._poses = poses
         self._times: dict[int, float] = {}
         self._counts: dict[int, int] = {}
-        self._found: dict[str, dict[int, float]] = {name: {} for name in FIVE}
+        self._found: dict[str, dict[int, float]] = {name: {} for name in FIVE_SCORES}
         self._alone: dict[int, tuple[Face, Pose | None]] = {}
         self._doubtful = 0
 
     def see(self, frame: Frame) -> None:
-        """Look at the frame that stands for a second."""
+        """Measure the frame if it stands for a second."""
         second = frame.second
         if second is None:
             return
@@ -76,8 +77,8 @@ class HeadWatch(Watch):
             if pose and earlier_pose:
                 self._found["rotation"][second] = formulas.rotation(earlier_pose, pose)
 
-    def result(self, facts: Facts) -> Measured:  # noqa: ARG002 - every watch is given the facts
-        """The summary of what was seen."""
+    def result(self, facts: Facts) -> Measurement:  # noqa: ARG002 - every watch gets the facts
+        """The scores of the clip, and the series."""
         self._poses.close()
         length = max(self._times) + 1
         scores: dict[str, float | None] = {
@@ -91,21 +92,21 @@ class HeadWatch(Watch):
             summary = _summary(name, series[name], self._times)
             scores |= summary
             reasons |= dict.fromkeys([column for column, value in summary.items() if value is None], _why(name))
-        return Measured(scores, series, reasons)
+        return Measurement(scores, series, reasons)
 
 
-def watch(open_pose: PoseOpener, opening: Opening) -> HeadWatch:  # noqa: ARG001 - every watch is given the opening
-    """Begin a clip."""
+def watch(open_pose: PoseOpener, header: ClipHeader) -> HeadWatch:  # noqa: ARG001 - every watch gets the header
+    """The watch of one clip."""
     return HeadWatch(open_pose())
 
 
-def watch_as_talkvid(open_pose: PoseOpener, opening: Opening) -> TalkVidWatch:
-    """Begin a clip that is measured as TalkVid's code would."""
-    return TalkVidWatch(open_pose(), opening)
+def watch_as_talkvid(open_pose: PoseOpener, header: ClipHeader) -> TalkVidWatch:
+    """The watch of one clip that is sampled as TalkVid's code does."""
+    return TalkVidWatch(open_pose(), header)
 
 
 def _summary(name: str, series: list[float | None], times: dict[int, float]) -> dict[str, float | None]:
-    """Mean, minimum, and the time of the first minimum in seconds."""
+    """The mean of a series, its minimum, and the time of the first minimum in s; all None if it has no values."""
     known = [(value, index) for index, value in enumerate(series) if value is not None]
     if not known:
         return {f"avg_{name}": None, f"min_{name}": None, f"min_{name}_at": None}
@@ -124,7 +125,7 @@ def _why(name: str) -> str:
 def _columns(settings: Settings) -> tuple[tuple[Column, ...], tuple[Series, ...]]:
     """The columns of a clip, and its series."""
     columns: list[Column] = []
-    series = [replace(c, approximate=settings.pose == "points" and c.name in POSED) for c in FIVE.values()]
+    series = [replace(c, approximate=settings.pose == "points" and c.name in POSED) for c in FIVE_SCORES.values()]
     for c in series:
         kind = (c.direction, c.units, c.low, c.high, c.approximate)
         columns += [
@@ -143,10 +144,10 @@ def _columns(settings: Settings) -> tuple[tuple[Column, ...], tuple[Series, ...]
 
 
 def head(settings: Settings) -> Scorer:
-    """The head scorer under these settings: face detector, pose, and whose sampling, all named in its backend.
+    """The head scorer under these settings. Its backend names the face detector, the pose method and the sampling.
 
-    Raises WeightsError where the pose asks for mediapipe and it is not installed; ValueError for `talkvid_compat`
-    with `skip_nonreference`, for TalkVid counts frames.
+    Raises WeightsError if the pose method needs mediapipe and it is not installed; ValueError for `talkvid_compat`
+    with `skip_nonreference`, since TalkVid counts frames.
 
     >>> head(Settings(talkvid_compat=True)).backend
     "YuNet at 640 px, five-point pose, TalkVid's own sampling"

@@ -1,4 +1,4 @@
-"""The turn of a head from MediaPipe's face mesh: 478 points on a crop around the face that a detector found."""
+"""The turn of a head by MediaPipe's face mesh: 478 points on a crop around a detected face. Needs the extra `pose`."""
 
 import os
 from collections.abc import Iterator
@@ -16,18 +16,18 @@ from scoring.head.pose import Pose, pose_of
 from scoring.images import Image, resized
 
 CROP = 2.0
-"""The crop is this many times as large as the longer side of the face's box."""
+"""Side of the crop as a multiple of the longer side of the face's box."""
 LARGEST = 512
-"""Pixels on the longer side of the crop; the mesh itself sees 256."""
+"""Pixels on the longer side of the crop, at most; the mesh itself uses 256."""
 UPRIGHT = np.diag([1.0, -1.0, -1.0])
-"""MediaPipe's space has y up and z towards the viewer; ours has y down and z away, as pictures and OpenCV have."""
+"""In MediaPipe's space y points up and z to the viewer; in pictures and OpenCV y points down and z away."""
 
 
 class FaceMesh:
     """MediaPipe's Face Landmarker (Kartynnik et al., arXiv 1907.06724; pose by fitting its metric face model).
 
-    `model` is the bytes of its model file. Opening costs 30 ms. It must be closed
-    before the process ends, for its threads cannot be ended after Python's own: so it lives no longer than a clip.
+    `model` is the bytes of its model file. Opening takes 30 ms. It must be closed before the process ends, since its
+    threads cannot be stopped after Python's own; therefore it is opened for each clip.
     """
 
     def __init__(self, model: bytes) -> None:
@@ -40,7 +40,7 @@ class FaceMesh:
             self._landmarker = FaceLandmarker.create_from_options(options)
 
     def close(self) -> None:
-        """Let go of the model; the mesh cannot be asked any more."""
+        """Release the model; no pose can be measured afterwards."""
         self._landmarker.close()
 
     def __enter__(self) -> "FaceMesh":
@@ -50,7 +50,7 @@ class FaceMesh:
         self.close()
 
     def pose(self, bgr: Image, face: Face) -> Pose | None:
-        """The pose of the face, or None where the mesh finds no face around its box."""
+        """The pose of a face in a picture (height, width, 3); None if the mesh finds no face around its box."""
         crop = around(bgr, face)
         if crop is None:
             return None
@@ -63,8 +63,9 @@ class FaceMesh:
 
 
 def around(bgr: Image, face: Face) -> Image | None:
-    """The square around a face's box, twice as large, as far as the picture goes and at most 512 pixels; None for a
-    box outside the picture.
+    """The square around a face's box, twice as large, clipped to the picture and scaled to at most 512 pixels.
+
+    None for a box outside the picture.
     """
     x, y, width, height = face.box
     half = CROP * max(width, height) / 2
@@ -81,7 +82,7 @@ def around(bgr: Image, face: Face) -> Image | None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """MediaPipe's libraries greet on the process's standard error, past Python; for this moment nobody listens."""
+    """Discard what MediaPipe's libraries write to the process's standard error, which Python cannot redirect."""
     kept = os.dup(2)
     nowhere = os.open(Path(os.devnull), os.O_WRONLY)
     try:

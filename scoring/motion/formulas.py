@@ -1,4 +1,4 @@
-"""Formulas of motion: shake, sway, repeated frames, likeness. Shifts are in pixels at 480 width, luma is 0 to 255."""
+"""Formulas of motion: jitter, camera shake, repeated frames, likeness. Shifts are in pixels at 480 pixels width."""
 
 import math
 from collections.abc import Sequence
@@ -10,20 +10,20 @@ from numpy.typing import NDArray
 from scoring.images import Image
 
 Shifts = NDArray[np.float64]
-"""(n, 2): how far the whole picture moves right and down from each frame to the next."""
+"""(n, 2) pixels: the global shift to the right and down from each frame to the next."""
 
 CELL = 16
-"""Pixels at 480 width. A frame repeats the last one if no cell of this size changes by more than STILL on average."""
+"""Pixels at 480 width: a frame repeats the last one if the mean change of every cell of this size is below STILL."""
 STILL = 0.7
-"""Grey levels of 255."""
+"""Grey levels (0 to 255)."""
 
 
 def jitter(flow: Shifts) -> float:
-    """How unsteadily the whole picture moves: 90th percentile of the second difference of `flow`, as a length.
+    """Jitter in pixels per frame: the 90th percentile of the length of the second difference of `flow`.
 
-    `flow` is (n, 2), the picture's shift from each frame to the next in pixels; n must be 3 or more. A steady pan
-    and a steadily quickening one give 0. The percentile lets half a second of shake in five count in full, and one
-    cut not at all.
+    `flow` is (n, 2), the picture's shift from each frame to the next in pixels. A steady pan gives 0, and so does one
+    that accelerates steadily. With the percentile half a second of shake in five counts in full, a single scene cut
+    not at all. Raises ValueError for n below 3.
 
     >>> jitter(np.array([[0.0, 0], [1, 0], [2, 0], [3, 0]]))
     0.0
@@ -36,12 +36,12 @@ def jitter(flow: Shifts) -> float:
 
 
 def camera_shake(flow: Shifts, times: Sequence[float]) -> float:
-    """How far the camera sways about its way: RMS deviation of its path from the path's own one-second mean, in pixels.
+    """Camera shake in pixels: RMS deviation of the camera's path from the path's own one-second moving mean.
 
-    `flow` is (n, 2), the shift into each frame; `times` (n,) are those frames' times in s, at equal distances or not:
-    the path is laid on a grid of equal ones. A steady pan gives 0; a sway of amplitude A gives 0.71 A at 1 per second
-    and above, a third of that at 0.5 per second. Slow sway that jitter, made for single frames, hardly sees.
-    Raises ValueError for less than a second and two frames.
+    `flow` is (n, 2), the shift into each frame; `times` (n,) are the times of these frames in s. They need not be
+    equidistant: the path is interpolated on an equidistant grid. A steady pan gives 0; a sway of amplitude A gives
+    0.71 A at 1 Hz and above, a third of that at 0.5 Hz. It measures slow sway, which jitter hardly sees. Raises
+    ValueError for a second of frames or less.
 
     >>> camera_shake(np.full((50, 2), 3.0), [k / 25 for k in range(50)]) < 1e-9
     True
@@ -64,9 +64,9 @@ def camera_shake(flow: Shifts, times: Sequence[float]) -> float:
 
 
 def change(before: Image, after: Image) -> float:
-    """Mean absolute difference of two luma frames in their most changed cell of 16x16 pixels, 0 to 255.
+    """Mean absolute difference of two luma frames in the cell of 16x16 pixels that changes most, 0 to 255.
 
-    The most changed cell, for a mouth may move in an otherwise still picture.
+    One cell is enough, since a mouth may move in an otherwise still picture.
 
     >>> change(np.zeros((32, 32), np.uint8), np.pad(np.full((16, 16), 50, np.uint8), ((16, 0), (0, 16))))
     50.0
@@ -78,16 +78,16 @@ def change(before: Image, after: Image) -> float:
 
 
 def repeats(before: Image, after: Image) -> bool:
-    """Whether a frame shows nothing new: no cell changes by as much as 0.7 grey levels."""
-    # The mean over all is cheap to take and never above the most changed cell's.
+    """True if a frame repeats the one before: no cell changes by 0.7 grey levels or more on average."""
+    # The mean over the picture is fast to compute and never exceeds that of the cell that changes most.
     return cv2.norm(before, after, cv2.NORM_L1) < STILL * before.size and change(before, after) < STILL
 
 
 def longest_freeze(times: Sequence[float], repeated: Sequence[bool]) -> float:
-    """Longest stretch without a new picture, in s: from a frame to the last one that repeats it; 0 if none does.
+    """The longest freeze in s: the time from a frame to the last frame that repeats it; 0 if no frame is repeated.
 
-    `times` (n,) are the frames' times in s; `repeated` (n - 1,) says of each but the first whether it repeats the one
-    before.
+    `times` (n,) are the frames' times in s; `repeated` (n - 1,) says for each frame but the first whether it repeats
+    the one before.
 
     >>> longest_freeze([0, 1, 2, 3, 4, 5], [False, True, True, False, True])
     2.0
@@ -100,12 +100,12 @@ def longest_freeze(times: Sequence[float], repeated: Sequence[bool]) -> float:
 
 
 def likeness(before: Image, after: Image) -> float | None:
-    """Pearson's correlation of two luma frames, -1 to 1; None if one of them is an even surface.
+    """Pearson's correlation of two luma frames, -1 to 1; None if one of them is uniform.
 
     >>> likeness(np.array([[0, 9]], np.uint8), np.array([[9, 0]], np.uint8))
     -1.0
     """
-    # Sums of whole numbers are exact in float64, so no mean has to be taken off first.
+    # Sums of integers are exact in float64, so the means need not be subtracted first.
     a, b = (frame.astype(np.float64).ravel() for frame in (before, after))
     sum_a, sum_b = float(a.sum()), float(b.sum())
     spread_a = float(np.dot(a, a)) - sum_a * sum_a / a.size

@@ -1,4 +1,4 @@
-"""What frames say of each other: what can be followed, shake, frozen stretches, cuts. Luma at 480 pixels width."""
+"""The motion scorer: tracked points, shake, frozen frames and scene cuts, from the luma at 480 pixels width."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -9,32 +9,34 @@ import numpy as np
 from scoring.images import Image, resized
 from scoring.motion.formulas import camera_shake, jitter, likeness, longest_freeze, repeats
 from scoring.motion.tracking import FLOW_WIDTH, SHIFT_WIDTH, Flow, for_points, for_shift, tracked_ratio
-from scoring.scorer import Column, Measured, Scorer, Series, Watch
+from scoring.scorer import Column, Measurement, Scorer, Series, Watch
 from scoring.settings import Settings
-from scoring.video.frames import Facts, Frame, Opening
+from scoring.video.frames import ClipHeader, Facts, Frame
 
 LIKENESS_WIDTH = 120
-"""Likeness is computed at this width (pixels): so small, a shake leaves it high and only a new picture lowers it."""
+"""Pixels: the width at which likeness is computed. At this size shake hardly changes it, a new picture does."""
 TRACKED_PER_SECOND = 2
+"""Pictures per second between which points are tracked."""
 SLACK = 1e-3
-"""Seconds by which a time stamp may come early: some containers round to milliseconds."""
+"""Seconds by which a time stamp may be early: some containers round to milliseconds."""
 BAND = (0.85, 0.999)
-"""TalkVid's band for the share of points that CoTracker follows: below it is too much motion, above it too little."""
+"""TalkVid's band for the share of points that CoTracker follows: below is too much motion, above too little."""
 UNLIKE = 0.85
-"""Neighbouring frames less like each other than this may be a cut ..."""
+"""Likeness: neighbouring frames below it may be a scene cut ..."""
 LOST = 0.25
-"""... and are one if no larger share of the points can be followed. Uncut clips go down to .4, cuts up to .03."""
+"""... and are one if a smaller share of the points than this can be tracked. Clips without a cut have .4 or more, cuts
+have .03 or less."""
 
 
 class MotionWatch(Watch):
-    """One clip's motion: between any two neighbouring frames, and between pictures half a second apart."""
+    """Computes the motion of one clip: between neighbouring frames, and between pictures half a second apart."""
 
     def __init__(self, flow: Flow, *, skipping: bool) -> None:
-        self._neighbours = None if skipping else Neighbours(flow)
-        self._tracks = Tracks(flow)
+        self._neighbours = None if skipping else NeighbouringFrames(flow)
+        self._tracks = TrackedPictures(flow)
 
     def see(self, frame: Frame) -> None:
-        """Compare the frame with those before."""
+        """Compare the frame with earlier ones."""
         due = int((frame.time + SLACK) * TRACKED_PER_SECOND)
         if self._neighbours:
             points = self._neighbours.compare(frame)
@@ -44,21 +46,23 @@ class MotionWatch(Watch):
             return
         self._tracks.follow(due, frame.time, points)
 
-    def result(self, facts: Facts) -> Measured:  # noqa: ARG002 - every watch is given the facts
-        """The summary of all pairs."""
+    def result(self, facts: Facts) -> Measurement:  # noqa: ARG002 - every watch gets the facts
+        """The scores of the clip, from all pairs of frames."""
         tracked = self._tracks.result()
         if self._neighbours:
             every = self._neighbours.result()
         else:
             names = [column.name for column in EVERY_FRAME]
-            every = Measured(dict.fromkeys(names), reasons=dict.fromkeys(names, "Frames were skipped, to save time."))
-        return Measured(
+            every = Measurement(
+                dict.fromkeys(names), reasons=dict.fromkeys(names, "Frames were skipped, to save time.")
+            )
+        return Measurement(
             tracked.scores | every.scores, tracked.series | every.series, tracked.reasons | every.reasons, every.times
         )
 
 
-class Tracks:
-    """Pictures half a second apart, and the share of points that can be followed from one to the next."""
+class TrackedPictures:
+    """Pictures half a second apart, and the share of points that can be tracked from each to the next."""
 
     def __init__(self, flow: Flow) -> None:
         self._flow = flow
@@ -67,11 +71,11 @@ class Tracks:
         self._ratios: list[float | None] = []
 
     def wants(self, due: int) -> bool:
-        """Whether a frame is the first of its half second."""
+        """True if a frame of half second `due` is the first of it."""
         return self._last is None or due > self._last[0]
 
     def follow(self, due: int, time: float, points: Image) -> None:
-        """Follow the points into this frame, at 240 width, if it stands for a half second that is next to the last."""
+        """Track points into the frame `points` (240 pixels wide) if its half second directly follows the last one."""
         if not self.wants(due):
             return
         if self._last and due == self._last[0] + 1 and points.shape == self._last[1].shape:
@@ -79,8 +83,8 @@ class Tracks:
             self._ratios.append(tracked_ratio(self._flow, self._last[1], points))
         self._last = due, points
 
-    def result(self) -> Measured:
-        """Mean, minimum and its time; `too_still` is 1 where TalkVid's band ends above."""
+    def result(self) -> Measurement:
+        """The mean, the minimum and its time; `too_still` is 1 if the mean is above TalkVid's band."""
         known = [(ratio, time) for ratio, time in zip(self._ratios, self._times, strict=True) if ratio is not None]
         mean = math.fsum(ratio for ratio, _ in known) / len(known) if known else None
         lowest, at = min(known, default=(None, None))
@@ -92,11 +96,11 @@ class Tracks:
         }
         why = "The pictures are even surfaces." if self._ratios else "No two pictures are half a second apart."
         series = {"tracked_ratio": _per_second(self._times, self._ratios, _mean)}
-        return Measured(scores, series, {} if known else dict.fromkeys(scores, why))
+        return Measurement(scores, series, {} if known else dict.fromkeys(scores, why))
 
 
-class Seen(NamedTuple):
-    """A frame's luma at 480, 240, 120 and 60 pixels width: for repeats, points, likeness and the shift of the whole."""
+class LumaSizes(NamedTuple):
+    """A frame's luma at 480, 240, 120 and 60 pixels width: for repeats, points, likeness and the global shift."""
 
     small: Image
     points: Image
@@ -104,12 +108,12 @@ class Seen(NamedTuple):
     whole: Image
 
 
-class Neighbours:
-    """Every frame and the one before it."""
+class NeighbouringFrames:
+    """Comparisons of every frame with the one before it."""
 
     def __init__(self, flow: Flow) -> None:
         self._flow = flow
-        self._before: Seen | None = None
+        self._before: LumaSizes | None = None
         self._times: list[float] = []
         self._repeats: list[bool] = []
         self._likenesses: list[float | None] = []
@@ -117,15 +121,15 @@ class Neighbours:
         self._cuts: list[float] = []
 
     def compare(self, frame: Frame) -> Image:
-        """Compare a frame with the one before; gives it at 240 width, for following points."""
+        """Compare a frame with the one before; return it at 240 pixels width, for tracking points."""
         now = _seen(frame.small)
         before, self._before = self._before, now
         alike, cut, again, shift = None, False, False, (0.0, 0.0)
-        if before is not None and before.small.shape == now.small.shape:  # some streams change their shape midway
+        if before is not None and before.small.shape == now.small.shape:  # some streams change their size midway
             alike = likeness(before.alike, now.alike)
             again = repeats(before.small, now.small)
-            cut = alike is not None and alike < UNLIKE and self._lost(before, now)
-            if not cut:  # across a cut there is no motion, only another place
+            cut = alike is not None and alike < UNLIKE and self._is_lost(before, now)
+            if not cut:  # across a scene cut there is no motion
                 right, down = self._flow.shift(before.whole, now.whole)
                 shift = float(right), float(down)
         self._times.append(frame.time)
@@ -136,12 +140,12 @@ class Neighbours:
             self._cuts.append(frame.time)
         return now.points
 
-    def _lost(self, before: Seen, now: Seen) -> bool:
+    def _is_lost(self, before: LumaSizes, now: LumaSizes) -> bool:
         ratio = tracked_ratio(self._flow, before.points, now.points)
         return ratio is not None and ratio < LOST
 
-    def result(self) -> Measured:
-        """The summary of all pairs; the first frame has none before it and counts in no share."""
+    def result(self) -> Measurement:
+        """The scores of all pairs. The first frame has no frame before it and counts in no share."""
         times, flow = self._times[1:], np.array(self._shifts[1:])
         repeated = [float(again) for again in self._repeats[1:]]
         alike = self._likenesses[1:]
@@ -161,18 +165,18 @@ class Neighbours:
             "lowest_correlation": _per_second(times, alike, min),
         }
         missing = {name: WHY[name] for name, value in scores.items() if value is None}
-        return Measured(scores, series, missing, {"cuts": self._cuts})
+        return Measurement(scores, series, missing, {"cuts": self._cuts})
 
 
-def _seen(small: Image) -> Seen:
+def _seen(small: Image) -> LumaSizes:
     points = for_points(small)
     alike = resized(points, LIKENESS_WIDTH, points.shape[0] // 2)
-    return Seen(small, points, alike, for_shift(alike))
+    return LumaSizes(small, points, alike, for_shift(alike))
 
 
-def watch(flow: Flow, opening: Opening) -> MotionWatch:
-    """Begin a clip."""
-    return MotionWatch(flow, skipping=opening.skipping)
+def watch(flow: Flow, header: ClipHeader) -> MotionWatch:
+    """The watch of one clip."""
+    return MotionWatch(flow, skipping=header.skipping)
 
 
 def _shake(shifts: list[tuple[float, float]], times: list[float]) -> float | None:
@@ -189,7 +193,7 @@ def _mean(values: list[float]) -> float:
 def _per_second(
     times: Sequence[float], values: Sequence[float | None], join: Callable[[list[float]], float]
 ) -> list[float | None]:
-    """Values of frame pairs, joined by the second in which the later frame is shown."""
+    """Values of pairs of frames, combined by `join` for each second in which the later frame is shown."""
     seconds: list[list[float]] = [[] for _ in range(int(times[-1] + SLACK) + 1)] if times else []
     for time, value in zip(times, values, strict=True):
         if value is not None:
@@ -233,7 +237,7 @@ EVERY_FRAME = (
 
 
 def motion(_: Settings) -> Scorer:
-    """The motion scorer, whatever the settings; where frames are skipped, it knows only `tracked_ratio`."""
+    """The motion scorer. It has no settings; if frames are skipped, it computes only `tracked_ratio` and its like."""
     return Scorer(
         name="motion",
         version="2",

@@ -1,10 +1,10 @@
-"""BRISQUE: how far a picture's statistics lie from those of clean photographs, 0 for the best, about 100 for the worst.
+"""BRISQUE: how far a picture's statistics are from those of clean photographs; 0 is best, about 100 is worst.
 
 Mittal, Moorthy and Bovik, No-Reference Image Quality Assessment in the Spatial Domain, IEEE Transactions on Image
 Processing 21(12), 2012: 36 features of the locally normalised luma at two sizes, and a support vector regression
-trained on people's opinions of the LIVE database. What it was trained on are photographs of about half a megapixel with
-blur, noise and compression of an older kind, so raw values say little and the order of similar pictures says more. Two
-traps: fine noise on a soft picture passes for detail and lowers the score; and even surfaces raise it.
+trained on the opinion scores of the LIVE database. It was trained on photographs of about half a megapixel with blur,
+noise and older kinds of compression, so raw values say little; the order of similar pictures says more. Two caveats:
+fine noise on a soft picture looks like detail and lowers the score, and uniform surfaces raise it.
 """
 
 import math
@@ -19,21 +19,23 @@ from scoring.images import Image
 from scoring.weights import BRISQUE_RANGES, BRISQUE_SVM, load
 
 Numbers = NDArray[np.float64]
+"""Features or parameters of the regression."""
 Plane = NDArray[np.float32]
+"""(height, width) of luma or of normalised luma."""
 
 SMALLEST = 32
-"""Pixels. In a picture with a shorter side there is too little to take statistics of."""
+"""Pixels: a picture with a shorter side is too small for statistics."""
 
 SHAPES = np.arange(200, 10001) / 1000
-"""Shapes tried for a generalised Gaussian: 2 is the normal distribution, 1 the Laplacian."""
+"""The shapes of a generalised Gaussian that are tried: 2 is the normal distribution, 1 the Laplacian."""
 RATIOS = np.array([math.gamma(2 / a) ** 2 / (math.gamma(1 / a) * math.gamma(3 / a)) for a in SHAPES])
-"""For each shape, the squared mean magnitude over the mean square: it rises with the shape."""
+"""For each shape, the squared mean magnitude over the mean square; it rises with the shape."""
 NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (-1, 1))
 """The four neighbours (down, right) that each pixel is multiplied with."""
 
 
 def _window() -> Plane:
-    """Seven weights of a Gaussian of 7/6 pixels. Multiples of 2**-14 that sum to 1: even surfaces stay exactly even."""
+    """Seven weights of a Gaussian of 7/6 pixels: multiples of 2**-14 with the sum 1, so that uniform stays uniform."""
     weights = np.exp(-0.5 * (np.arange(-3, 4) / (7 / 6)) ** 2)
     steps = np.round(weights / weights.sum() * 2**14)
     steps[3] += 2**14 - steps.sum()
@@ -41,6 +43,7 @@ def _window() -> Plane:
 
 
 WINDOW = _window()
+"""The window of the local mean and deviation, along one side."""
 HALVING = np.array([-3, -9, 29, 111, 111, 29, -9, -3], np.float32) / 256
 """Cubic interpolation (a = -1/2, Keys 1981) stretched to twice its width, at 0.5, 1.5, 2.5 and 3.5 pixels."""
 
@@ -59,8 +62,9 @@ class Brisque:
     high: Numbers
 
     def score(self, luma: Image) -> float | None:
-        """Of a (height, width) picture: lower is better. Not bounded, but clean photographs seldom go below 0 and bad
-        ones seldom above 100. None where the features are undefined.
+        """The BRISQUE of a picture (height, width); lower is better. None if the features are undefined.
+
+        The score is not bounded, but clean photographs are rarely below 0 and bad ones rarely above 100.
 
         >>> load_brisque().score(np.full((64, 64), 128, np.uint8)) is None
         True
@@ -69,14 +73,14 @@ class Brisque:
         return None if found is None else self.regress(found)
 
     def regress(self, found: Numbers) -> float:
-        """The regression's answer to 36 features: epsilon-SVR with a radial kernel (libsvm, Chang and Lin 2011)."""
+        """The regression's value for 36 features: epsilon-SVR with a radial kernel (libsvm, Chang and Lin 2011)."""
         scaled = 2 * (found - self.low) / (self.high - self.low) - 1
         near = np.exp(-self.gamma * np.square(self.vectors - scaled).sum(axis=1))
         return float(self.weights @ near) - self.offset
 
 
 def load_brisque() -> Brisque:
-    """The regression from its two files. Raises WeightsError when one is missing or wrong.
+    """The regression, loaded from its two files. Raises WeightsError if one is missing or wrong.
 
     >>> load_brisque().vectors.shape
     (770, 36)
@@ -90,11 +94,11 @@ def load_brisque() -> Brisque:
 
 
 def features(luma: Image) -> Numbers | None:
-    """The 36 features of a (height, width) picture, 18 at its size and 18 at half of it.
+    """The 36 features of a picture (height, width): 18 at its size and 18 at half its size.
 
-    Of the normalised luma the shape and the variance of a generalised Gaussian; of its products with each of four
-    neighbours the shape, mean, left and right variance of an asymmetric one. None where these are undefined: in even
-    surfaces and below 32 pixels.
+    Shape and variance of a generalised Gaussian fitted to the normalised luma; shape, mean, left and right variance
+    of an asymmetric one fitted to the products with each of four neighbours. None if these are undefined: for uniform
+    pictures and below 32 pixels.
     """
     if min(luma.shape) < SMALLEST:
         return None
@@ -109,9 +113,9 @@ def features(luma: Image) -> Numbers | None:
 
 
 def normalised(luma: Plane) -> Plane:
-    """Each pixel less the mean around it, over the deviation around it plus 1, in grey levels; 7x7 Gaussian window.
+    """Each pixel minus the local mean, over the local standard deviation plus 1 grey level; 7x7 Gaussian window.
 
-    Outside the picture lies black, as in the training of the regression.
+    Pixels outside the picture are black, as in the training of the regression.
 
     >>> float(np.abs(normalised(np.full((9, 9), 200, np.float32)))[4, 4])
     0.0
@@ -131,7 +135,8 @@ def halved(luma: Plane) -> Plane:
 def asymmetric_fit(values: MatLike) -> tuple[float, float, float, float] | None:
     """Shape, mean, left and right variance of an asymmetric generalised Gaussian around 0, by moment matching.
 
-    Lasmar, Stitou and Berthoumieu, ICIP 2009, as in the paper's equations 7 to 13. None without values on both sides.
+    Lasmar, Stitou and Berthoumieu, ICIP 2009, as in equations 7 to 13 of the paper. None unless there are values on
+    both sides of 0.
     """
     right_side = cv2.threshold(values, 0, 0, cv2.THRESH_TOZERO)[1]
     right_count = cv2.countNonZero(right_side)
@@ -151,7 +156,7 @@ def asymmetric_fit(values: MatLike) -> tuple[float, float, float, float] | None:
 
 
 def _features_at(field: Plane) -> list[float] | None:
-    """18 features at one size. At its edges the field continues on the other side, as in the training."""
+    """18 features of normalised luma at one size. The field wraps around at its edges, as in the training."""
     variance = cv2.norm(field, cv2.NORM_L2SQR) / field.size
     if not variance:
         return None

@@ -1,6 +1,6 @@
-"""Formulas of picture quality: sharpness, light, colour, noise, compression blocks, black bars. Each of one picture.
+"""Formulas of picture quality for one picture: sharpness, light, colour, noise, compression blocks, black bars.
 
-`luma` is (height, width), 0 black to 255 white; `bgr` is (height, width, 3). A number that is undefined is None.
+`luma` is (height, width), 0 for black to 255 for white; `bgr` is (height, width, 3). An undefined value is None.
 """
 
 import math
@@ -13,21 +13,22 @@ from numpy.typing import NDArray
 from scoring.images import Image
 
 SHARPNESS_WIDTH = 640
-"""Sharpness depends on the size looked at: every picture is brought to this width in pixels first."""
+"""Pixels: every picture is scaled to this width first, since sharpness depends on the size."""
 WHITE, BLACK = 250, 5
-"""Grey levels from which on, and up to which, a pixel shows no detail any more."""
+"""Grey levels: from WHITE up and from BLACK down a pixel shows no detail."""
 BLOCK = 16
 """Pixels: the side of the squares in which noise is estimated."""
 LIT = 32
-"""Luma as decoded (black is 16 in most videos): a brighter pixel is not part of a black bar."""
+"""Luma as decoded (black is 16 in most videos): a brighter pixel is no part of a black bar."""
 FEW, HALF = 0.02, 0.5
-"""Shares of the lit pixels of the fullest line: a line with fewer than FEW is dark; a bar ends where HALF begins."""
+"""Shares of the lit pixels of the line that has most: a line with less than FEW is dark; a bar ends at a line with
+HALF or more."""
 
 
 def sharpness(luma: Image) -> float:
-    """Variance of the Laplacian, the picture brought to 640 pixels width; 0 for an even surface.
+    """Variance of the Laplacian of the picture scaled to 640 pixels width; 0 for a uniform surface.
 
-    The measure of Pech-Pacheco et al., ICPR 2000. It counts noise as sharpness, and a blurred background against it.
+    Source: Pech-Pacheco et al., ICPR 2000. Noise raises the value; a blurred background lowers it.
 
     >>> sharpness(np.full((90, 160), 128, np.uint8))
     0.0
@@ -41,10 +42,10 @@ def sharpness(luma: Image) -> float:
 
 
 def light(luma: Image) -> tuple[float, float]:
-    """Mean brightness, 0 to 255, and contrast, 0 to 127.5: mean and standard deviation of the luma in grey levels.
+    """Mean brightness (0 to 255) and contrast (0 to 127.5): mean and standard deviation of the luma in grey levels.
 
-    The contrast is the root mean square one of Peli, Journal of the Optical Society of America A 7(10), 1990, which
-    has it on a scale of 0 to 1.
+    The contrast is the root mean square contrast of Peli, Journal of the Optical Society of America A 7(10), 1990,
+    where it is on a scale of 0 to 1.
 
     >>> light(np.array([[100, 200]], np.uint8))
     (150.0, 50.0)
@@ -53,7 +54,7 @@ def light(luma: Image) -> tuple[float, float]:
 
 
 def overexposed_share(luma: Image) -> float:
-    """Share of the pixels that are white or nearly so: 250 or more of 255.
+    """Share (0 to 1) of the pixels that are white or nearly white: 250 or more of 255.
 
     >>> overexposed_share(np.array([[0, 128, 255, 249]], np.uint8))
     0.25
@@ -62,7 +63,7 @@ def overexposed_share(luma: Image) -> float:
 
 
 def underexposed_share(luma: Image) -> float:
-    """Share of the pixels that are black or nearly so: 5 or less of 255. Black bars count.
+    """Share (0 to 1) of the pixels that are black or nearly black: 5 or less of 255. Black bars count.
 
     >>> underexposed_share(np.array([[0, 128, 255, 5]], np.uint8))
     0.5
@@ -71,9 +72,9 @@ def underexposed_share(luma: Image) -> float:
 
 
 def colourfulness(bgr: Image) -> float:
-    """How colourful a picture is: 0 for grey, about 15 slightly, 45 averagely, 80 highly colourful; up to 255 and more.
+    """Colourfulness: 0 for grey, about 15 for slightly, 45 for averagely, 80 for highly colourful; no upper bound.
 
-    Hasler and Suesstrunk, Measuring Colourfulness in Natural Images, SPIE 5007, 2003, equation 5: the spread and the
+    Hasler and Suesstrunk, Measuring Colourfulness in Natural Images, SPIE 5007, 2003, equation 5: spread and
     distance from grey on the axes red-green and yellow-blue.
 
     >>> colourfulness(np.full((4, 4, 3), 90, np.uint8))
@@ -86,12 +87,12 @@ def colourfulness(bgr: Image) -> float:
 
 
 def noise(luma: Image) -> float | None:
-    """Standard deviation of the noise in grey levels, estimated in the median one of all squares of 16x16 pixels.
+    """Standard deviation of the noise in grey levels: the median over squares of 16x16 pixels.
 
     In each square the estimate of Immerkaer, Fast Noise Variance Estimation, Computer Vision and Image Understanding
-    64(2), 1996: a mask that is blind to even and to sloping surfaces. It takes fine texture for noise; the median
-    square is even in most pictures of people. Above 30 it grows too slowly. None without a square between black and
-    white, where noise is cut off.
+    64(2), 1996: a mask that ignores uniform and sloping surfaces. Fine texture counts as noise, but the median square
+    is uniform in most pictures of people. Above 30 the estimate is too low. Squares near black or white, where noise
+    is clipped, are left out; None if there is no other square.
 
     >>> noise(np.full((64, 64), 128, np.uint8))
     0.0
@@ -109,13 +110,12 @@ def noise(luma: Image) -> float | None:
 
 
 def blockiness(plane: Image) -> float | None:
-    """How much neighbouring pixels differ across the borders of 8x8 blocks, against inside them; without blocks 1.
+    """The difference of neighbouring pixels across borders of 8x8 blocks over that inside blocks; 1 without blocks.
 
     The boundary term of Wang, Sheikh and Bovik (ICIP 2002): the mean absolute difference of each line of pixels from
-    the next; the mean over the lines at borders, columns and rows added, over that inside blocks. In each the highest
-    twentieth, two lines or more, is left out, for the edges of black bars often lie on borders. `plane` is the luma as
-    decoded, for scaling moves the grid. None where there is nothing to compare: a picture under 16 pixels, or an even
-    surface.
+    the next; the mean over the lines at borders, columns plus rows, over the mean over the lines inside blocks. The
+    highest twentieth of each, at least two lines, is left out, since edges of black bars often coincide with borders.
+    `plane` is the luma as decoded, since scaling moves the grid. None for a picture under 16 pixels or a uniform one.
 
     >>> blockiness(np.kron(np.arange(16).reshape(4, 4), np.ones((8, 8))).astype(np.uint8)) is None
     True
@@ -132,10 +132,10 @@ def blockiness(plane: Image) -> float | None:
 
 
 def black_bars(brightest: Image) -> float | None:
-    """Share of the picture that black bars at its edges take, 0 to 1. None if the picture is black throughout.
+    """Share (0 to 1) of the picture that black bars at its edges cover. None if the picture is entirely black.
 
-    `brightest` has the highest luma that each pixel reaches in a clip: bars stay black. A dark background is no bar:
-    a bar ends in a straight edge, beside which half a line is lit, or half of what the fullest line has.
+    `brightest` has the highest luma of each pixel over a clip, since bars stay black. A dark background is no bar:
+    a bar ends at a straight edge, next to which a line has at least half as many lit pixels as the line with most.
 
     >>> letterbox = np.pad(np.full((6, 16), 99, np.uint8), ((1, 1), (0, 0)))
     >>> black_bars(letterbox)
@@ -151,7 +151,7 @@ def black_bars(brightest: Image) -> float | None:
 
 
 def _bar(lines: NDArray[np.float64]) -> int:
-    """How many lines a bar takes at the start; the first line after it may be mixed of both by scaling."""
+    """The number of lines of a bar at the start; the first line after it may be a mixture, due to scaling."""
     start = int(np.argmax(lines > FEW * lines.max()))
     return start if lines[start : start + 2].max() >= HALF * lines.max() else 0
 
@@ -167,7 +167,7 @@ def _mean_and_deviation(plane: MatLike) -> tuple[float, float]:
 
 
 def _square_means(plane: MatLike) -> NDArray[np.float32]:
-    """Means of squares of 16x16: (height / 16, width / 16)."""
+    """The means of squares of 16x16 pixels: (height / 16, width / 16)."""
     height, width = plane.shape
     rows = cv2.reduce(np.ascontiguousarray(plane).reshape(-1, BLOCK), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F)
     return np.asarray(rows.reshape(height // BLOCK, BLOCK, width // BLOCK).mean(axis=1) / BLOCK, np.float32)

@@ -1,4 +1,4 @@
-"""What single pictures say of their technical quality. One picture per second; a clip's score is the mean over them."""
+"""The quality scorer: technical quality of one picture per second; most scores of a clip are means over these."""
 
 import math
 
@@ -19,29 +19,29 @@ from scoring.picture.formulas import (
     sharpness,
     underexposed_share,
 )
-from scoring.scorer import Column, Measured, Scorer, Series, Watch
+from scoring.scorer import Column, Measurement, Scorer, Series, Watch
 from scoring.settings import Settings
-from scoring.video.frames import Facts, Frame, Opening
+from scoring.video.frames import ClipHeader, Facts, Frame
 from scoring.weights import BRISQUE_RANGES, BRISQUE_SVM
 
 FULL_SIDE = 800
-"""Pixels on the longer side of the samples that full frames are judged by, for BRISQUE and for noise; about the size of
-the photographs that BRISQUE was trained on."""
+"""Pixels on the longer side of the sample of a full frame, for BRISQUE and noise: about the size of the photographs
+that BRISQUE was trained on."""
 TILES = 4
-"""A sample is taken from the middle of each of 4 x 4 tiles."""
+"""Tiles along each side: a sample is taken from the middle of each of 4 x 4 tiles."""
 FACE_SIDE = 384
-"""Pixels: the most that BRISQUE sees of a face, each way."""
+"""Pixels: the greatest width and height of a face that BRISQUE sees."""
 MARGIN = 0.25
-"""Of the face box's width and height, added on each side."""
+"""Share of the face box's width and height that is added on each side."""
 COLOUR_SIDE = 480
-"""Pixels on the longer side of the samples that colourfulness is measured on."""
+"""Pixels on the longer side of the sample for colourfulness."""
 
 
 def sampled(luma: Image, side: int = FULL_SIDE) -> Image:
-    """The middles of 4 x 4 tiles put together to a picture of at most that many pixels a side; smaller ones whole.
+    """A sample of a picture (height, width): the middles of 4 x 4 tiles, together at most `side` pixels each way.
 
-    Pixels are chosen, not scaled: scaling hides compression, and a sample of a sixth of a frame of 1080 lines tells
-    clean from compressed as well as all of it does.
+    A smaller picture is returned whole. Pixels are selected, not scaled: scaling hides compression. A sixth of a frame
+    of 1080 lines separates clean from compressed video as well as the whole frame.
 
     >>> sampled(np.zeros((1080, 1920), np.uint8)).shape
     (448, 800)
@@ -55,9 +55,9 @@ def sampled(luma: Image, side: int = FULL_SIDE) -> Image:
 
 
 def face_crop(luma: Image, face: Face) -> Image:
-    """The face's box with a quarter of its width and height around it; of a large face the middle 384x384 pixels.
+    """The face's box with a margin of a quarter of its size; for a large face the middle 384 x 384 pixels.
 
-    Not scaled, for scaling hides blur. Cut off at the edges of the picture.
+    The crop is not scaled, since scaling hides blur, and ends at the edges of the picture.
     """
     x, y, width, height = face.box
     wide, high = (min(side * (1 + 2 * MARGIN), FACE_SIDE) for side in (width, height))
@@ -67,7 +67,7 @@ def face_crop(luma: Image, face: Face) -> Image:
 
 
 class QualityWatch(Watch):
-    """One clip's picture quality: the means of the series, the worst second of the face, and the black bars."""
+    """Computes the quality of one clip: the means of the series, the worst second of the face, and the black bars."""
 
     def __init__(self, brisque: Brisque) -> None:
         self._brisque = brisque
@@ -77,7 +77,7 @@ class QualityWatch(Watch):
         self._faces = 0
 
     def see(self, frame: Frame) -> None:
-        """Look at the frame that stands for a second."""
+        """Measure the frame if it stands for a second."""
         if frame.second is None:
             return
         bgr, luma = frame.bgr, np.asarray(cv2.cvtColor(frame.bgr, cv2.COLOR_BGR2GRAY), np.uint8)
@@ -100,11 +100,11 @@ class QualityWatch(Watch):
         }
         if self._brightest is None:
             self._brightest = frame.small.copy()
-        elif self._brightest.shape == frame.small.shape:  # some streams change their shape midway
+        elif self._brightest.shape == frame.small.shape:  # some streams change their size midway
             np.maximum(self._brightest, frame.small, out=self._brightest)
 
-    def result(self, facts: Facts) -> Measured:  # noqa: ARG002 - every watch is given the facts
-        """The summary of what was seen."""
+    def result(self, facts: Facts) -> Measurement:  # noqa: ARG002 - every watch gets the facts
+        """The scores of the clip, and the series."""
         seconds = range(max(self._found) + 1)
         series = {
             column.name: [self._found.get(second, {}).get(column.name) for second in seconds] for column in PER_SECOND
@@ -114,7 +114,7 @@ class QualityWatch(Watch):
         scores["max_face_brisque"] = worst and worst[0]
         scores["max_face_brisque_at"] = worst and self._times[-int(worst[1])]
         scores["black_bars"] = black_bars(self._brightest) if self._brightest is not None else None
-        return Measured(scores, series, {name: self._why(name) for name, value in scores.items() if value is None})
+        return Measurement(scores, series, {name: self._why(name) for name, value in scores.items() if value is None})
 
     def _why(self, name: str) -> str:
         if "face" in name and not self._faces:
@@ -122,13 +122,13 @@ class QualityWatch(Watch):
         return WHY[name]
 
 
-def watch(brisque: Brisque, opening: Opening) -> QualityWatch:  # noqa: ARG001 - every watch is given the opening
-    """Begin a clip."""
+def watch(brisque: Brisque, header: ClipHeader) -> QualityWatch:  # noqa: ARG001 - every watch gets the header
+    """The watch of one clip."""
     return QualityWatch(brisque)
 
 
 def _middles(length: int, share: float) -> list[slice]:
-    """The middle of each tile along one side."""
+    """The middle of each tile along a side of `length` pixels; `share` of each tile."""
     tile = length / TILES
     run = max(1, int(tile * share))
     starts = [round((number + 0.5) * tile - run / 2) for number in range(TILES)]
@@ -136,7 +136,7 @@ def _middles(length: int, share: float) -> list[slice]:
 
 
 def _thinned(bgr: Image) -> Image:
-    """Pixels chosen at even distances, not scaled: mixing would grey the colours."""
+    """Pixels selected at even distances, not averaged: averaging would make colours greyer."""
     height, width = bgr.shape[:2]
     share = COLOUR_SIDE / max(height, width)
     if share >= 1:
@@ -165,7 +165,7 @@ WHY = {
     "blockiness": "The pictures are even surfaces or under 16 pixels.",
     "black_bars": "The pictures are black throughout.",
 }
-"""Reasons for scores that cannot be computed; the others always can."""
+"""The reasons why scores cannot be computed; the other scores always can."""
 
 PER_SECOND = (
     Column("brisque", "BRISQUE of the full frame", "lower", ranked=True),
@@ -190,7 +190,7 @@ COLUMNS = (
 
 
 def quality(settings: Settings) -> Scorer:
-    """The scorer of picture quality under these settings."""
+    """The quality scorer under these settings."""
     backend, weights = face_backend(settings)
     return Scorer(
         name="quality",

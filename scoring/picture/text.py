@@ -1,7 +1,7 @@
-"""Text in the picture, such as subtitles and logos, found by RapidOCR (extra: `text`). Only when settings ask for it.
+"""The text scorer: how much of the picture text covers, such as subtitles and logos. It runs only on request.
 
-The detector of PP-OCR (Du et al., arXiv 2009.09941, and its later versions) looks at two pictures of each clip. It
-takes about a quarter of a second per picture: too much for a score that every clip gets.
+RapidOCR (extra `text`) runs the detector of PP-OCR (Du et al., arXiv 2009.09941, and its later versions) on two
+pictures of each clip. It takes about a quarter of a second per picture, too much for a default score.
 """
 
 from collections.abc import Callable
@@ -13,23 +13,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.images import Image
-from scoring.scorer import Column, Measured, Scorer, Watch
+from scoring.scorer import Column, Measurement, Scorer, Watch
 from scoring.settings import Settings
-from scoring.video.frames import Facts, Frame, Opening
+from scoring.video.frames import ClipHeader, Facts, Frame
 from scoring.weights import WeightsError
 
 SIDE = 960
-"""Pixels on the longest side of the picture that text is looked for in."""
+"""Pixels on the longest side of the picture that the detector sees."""
 PLACES = (0.25, 0.75)
-"""The pictures looked at, as parts of the clip's duration."""
+"""Positions of the pictures as shares of the clip's duration."""
 
 Boxes = NDArray[np.float64]
-FindText = Callable[[Image], Boxes]
-"""A (height, width, 3) picture to its lines of text: (n, 4, 2), the corners of each in pixels."""
+"""(n, 4, 2) pixels: the corners of n lines of text."""
+TextFinder = Callable[[Image], Boxes]
+"""A picture (height, width, 3), blue first, to the boxes of its lines of text."""
 
 
 def covered_share(boxes: Boxes, width: int, height: int) -> float:
-    """The share of a picture that four-cornered boxes (n, 4, 2) cover; where two overlap, it counts once.
+    """The share (0 to 1) of a picture of `width` x `height` pixels that boxes cover; overlaps count once.
 
     >>> left_half = np.array([[[0, 0], [4, 0], [4, 9], [0, 9]]], float)
     >>> covered_share(left_half, 10, 10)
@@ -41,10 +42,10 @@ def covered_share(boxes: Boxes, width: int, height: int) -> float:
     return float(np.count_nonzero(mask) / mask.size)
 
 
-def text_finder() -> FindText | None:
+def text_finder() -> TextFinder | None:
     """The text detector with the model inside its package, or None if RapidOCR is not installed.
 
-    Raises WeightsError if the package has no model inside: nothing is ever downloaded.
+    Raises WeightsError if the package contains no model: nothing is ever downloaded.
     """
     try:
         import rapidocr
@@ -72,31 +73,33 @@ def text_finder() -> FindText | None:
 
 
 class TextWatch(Watch):
-    """One clip's `text_share`: the mean over the pictures a quarter and three quarters into it."""
+    """Computes the `text_share` of one clip: the mean of the pictures at a quarter and at three quarters of it."""
 
-    def __init__(self, find: FindText | None, opening: Opening) -> None:
+    def __init__(self, find: TextFinder | None, header: ClipHeader) -> None:
         self._find = find
         self._shares: list[float] = []
-        length = opening.frames / opening.fps if opening.frames and opening.fps else 0.0
+        length = header.frames / header.fps if header.frames and header.fps else 0.0
         self._wanted = {int(length * place) for place in PLACES}
 
     def see(self, frame: Frame) -> None:
-        """Look for text in the frames that stand for the seconds wanted."""
+        """Look for text if the frame stands for one of the two seconds."""
         if self._find is not None and frame.second in self._wanted:
             height, width = frame.bgr.shape[:2]
             self._shares.append(covered_share(self._find(frame.bgr), width, height))
 
-    def result(self, facts: Facts) -> Measured:  # noqa: ARG002 - every watch is given the facts
-        """The mean."""
+    def result(self, facts: Facts) -> Measurement:  # noqa: ARG002 - every watch gets the facts
+        """The mean share."""
         if self._find is None:
-            return Measured({"text_share": None}, reasons={"text_share": "The extra `text` is not installed."})
+            return Measurement({"text_share": None}, reasons={"text_share": "The extra `text` is not installed."})
         if not self._shares:
-            return Measured({"text_share": None}, reasons={"text_share": "The clip is shorter than its file states."})
-        return Measured({"text_share": sum(self._shares) / len(self._shares)})
+            return Measurement(
+                {"text_share": None}, reasons={"text_share": "The clip is shorter than its file states."}
+            )
+        return Measurement({"text_share": sum(self._shares) / len(self._shares)})
 
 
 def text(settings: Settings) -> Scorer:
-    """The scorer of text in the picture; without columns, so left out, unless the settings ask for it."""
+    """The text scorer. It has no columns, and is therefore left out, unless the settings ask for it."""
     try:
         backend = f"RapidOCR {version('rapidocr')} at {SIDE} px"
     except PackageNotFoundError:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from scoring.segmenting.scenes import Footage, Segment, unreadable_errors
 from scoring.video.packets import DecodingTimes, Upright, is_lying, shape_of
-from scoring.video.reading import OPENING, Unreadable
+from scoring.video.reading import DECODER_OPTIONS, Unreadable
 
 CutMethod = Literal["copy", "encode"]
 
@@ -59,7 +59,7 @@ def write_segment(footage: Footage, segment: Segment, target: Path) -> CutMethod
     try:
         with (
             unreadable_errors(),
-            av.open(source, options=OPENING) as given,
+            av.open(source, options=DECODER_OPTIONS) as given,
             av.open(str(half), "w", format="mp4", options={"movflags": "+faststart"}) as made,
         ):
             written = _transfer(given, made, footage, segment, method)

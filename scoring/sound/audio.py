@@ -1,7 +1,7 @@
-"""What is heard: whether there is sound, its loudness, clipping and silence, and whether someone speaks.
+"""The audio scorer: whether there is sound, its loudness, clipping and silence, and whether someone speaks.
 
-Speech is read from transcripts that the user gives (`scoring.sound.transcripts`); sound alone is not asked for it.
-Loudness range is left out: EBU Tech 3342 warns against it below a minute.
+Speech is read from transcripts that the user gives (`scoring.sound.transcripts`), not detected in the sound. Loudness
+range is left out: EBU Tech 3342 warns against it for programmes shorter than a minute.
 """
 
 import math
@@ -12,45 +12,47 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.scorer import Column, Measured, Scorer, Series, Watch
+from scoring.scorer import Column, Measurement, Scorer, Series, Watch
 from scoring.settings import Settings
 from scoring.sound.loudness import ABSOLUTE_GATE, BLOCK, LEAST_RATE, PER_SECOND, Meter, Pieces, Powers, integrated, lufs
 from scoring.sound.transcripts import TranscriptError, read_cues, speech_seconds, transcripts_in
-from scoring.video.frames import Facts, Opening, Sound
+from scoring.video.frames import ClipHeader, Facts, Sound
 
 FULL_SCALE = 0.999
-"""Samples from here on touch full scale (1.0); lossy codecs smear what was cut off flat."""
+"""Samples from this absolute value on are at full scale (1.0); lossy codecs smear clipped peaks."""
 CLIPPED_RUN = 3
-"""So many samples in a row at full scale are clipped; a single one may be a true peak."""
+"""Consecutive samples at full scale that count as clipped; a single one may be a true peak."""
 SILENT = 10 ** (-60 / 20)
-"""Root mean square, -60 dB below full scale: FFmpeg's silencedetect has the same default."""
+"""Root mean square below which sound counts as silence: -60 dBFS, the default of FFmpeg's silencedetect too."""
 SLACK = 0.5
-"""Seconds by which the sound may end before the picture; what is missing beyond counts as silence."""
+"""Seconds by which the sound may end before the picture; if more is missing, all of it counts as silence."""
 
 Transcripts = Mapping[str, Path] | None
+"""Transcripts by the name of their clip; None if the user gives none."""
 Flags = NDArray[np.bool_]
+"""(channels, n): whether each sample is at full scale."""
 
 
 class ClippedRuns:
-    """How many samples lie in runs at full scale, while the sound comes in pieces."""
+    """Counts the samples in runs at full scale, while the sound comes in pieces."""
 
     def __init__(self, channels: int) -> None:
         self.samples = 0
         self._before = np.zeros((channels, CLIPPED_RUN), bool)
 
     def count(self, full: Flags) -> None:
-        """Go on with the flags (channels, n) of samples at full scale."""
+        """Count in the next piece of sound."""
         full = np.concatenate([self._before, full], axis=1)
         self._before = full[:, -CLIPPED_RUN:]
         if full.any():
-            # A place where a run has become long enough counts one, and two more where it does so for the first time.
+            # Each sample that ends a long enough run counts one; the first such sample also counts the two before it.
             ends = np.asarray(np.lib.stride_tricks.sliding_window_view(full, CLIPPED_RUN, axis=1).all(axis=2))
             first = ends[:, 1:] & ~ends[:, :-1]
             self.samples += int(ends[:, 1:].sum() + (CLIPPED_RUN - 1) * first.sum())
 
 
-class Heard:
-    """The sound of one clip, taken in by the second and kept as numbers per tenth of a second."""
+class ClipSound:
+    """The sound of one clip, measured second by second and kept as values per tenth of a second."""
 
     def __init__(self, rate: int, channels: int) -> None:
         self.rate, self.channels = rate, channels
@@ -65,30 +67,30 @@ class Heard:
         self._levels: list[NDArray[np.float32]] = []
 
     def take(self, samples: Pieces) -> None:
-        """Go on with the samples (channels, n)."""
+        """Take in the next samples (channels, n)."""
         self._waiting.append(samples)
         self._ready += samples.shape[1]
         if self._ready >= self.rate:
             self._measure()
 
     def finish(self) -> None:
-        """Take in what still waits; the last part of a tenth has a peak but no loudness."""
+        """Measure the remaining samples. An incomplete last tenth has a peak but no loudness."""
         self._measure()
         self._touch(self._waiting.pop())
 
     @property
     def seconds(self) -> float:
-        """How long the sound is, in s."""
+        """The duration of the sound in s."""
         return self.samples / self.channels / self.rate
 
     @property
     def powers(self) -> Powers:
-        """Weighted power per tenth of a second."""
+        """The weighted power of each tenth of a second."""
         return np.concatenate([np.zeros(0), *self._powers])
 
     @property
     def levels(self) -> NDArray[np.float32]:
-        """Root mean square of the loudest channel, unweighted, per tenth of a second."""
+        """The root mean square of the loudest channel, unweighted, of each tenth of a second."""
         return np.concatenate([np.zeros(0, np.float32), *self._levels])
 
     def _measure(self) -> None:
@@ -110,22 +112,22 @@ class Heard:
 
 
 class AudioWatch(Watch):
-    """One clip's sound, and its transcript."""
+    """Computes the scores of one clip's sound and of its transcript."""
 
-    def __init__(self, transcripts: Transcripts, opening: Opening) -> None:
-        self._transcripts, self._stem = transcripts, opening.path.stem
-        self._heard: Heard | None = None
+    def __init__(self, transcripts: Transcripts, header: ClipHeader) -> None:
+        self._transcripts, self._stem = transcripts, header.path.stem
+        self._heard: ClipSound | None = None
         self._why: str | None = None
 
     def hear(self, sound: Sound) -> None:
-        """Take in a piece of sound."""
+        """Measure a piece of sound."""
         if not sound.samples.size:
             return
         if self._heard is None and self._why is None:
             if sound.rate < LEAST_RATE:
                 self._why = f"The sound has only {sound.rate} samples per second."
             else:
-                self._heard = Heard(sound.rate, len(sound.samples))
+                self._heard = ClipSound(sound.rate, len(sound.samples))
         if self._heard is None or self._why is not None:
             return
         if (self._heard.rate, self._heard.channels) != (sound.rate, len(sound.samples)):
@@ -135,8 +137,8 @@ class AudioWatch(Watch):
         else:
             self._heard.take(sound.samples)
 
-    def result(self, facts: Facts) -> Measured:
-        """Everything about the sound, then about speech."""
+    def result(self, facts: Facts) -> Measurement:
+        """The scores of the sound, then those of speech."""
         if facts.sound is None:
             heard = _unheard("The clip has no sound track.", sound=0.0)
         elif facts.sound or self._why:
@@ -147,9 +149,9 @@ class AudioWatch(Watch):
             self._heard.finish()
             heard = _summary(self._heard, facts.duration)
         spoken = self._spoken(facts.duration)
-        return Measured(heard.scores | spoken.scores, heard.series, heard.reasons | spoken.reasons)
+        return Measurement(heard.scores | spoken.scores, heard.series, heard.reasons | spoken.reasons)
 
-    def _spoken(self, duration: float) -> Measured:
+    def _spoken(self, duration: float) -> Measurement:
         if self._transcripts is None:
             why = "no transcripts given"
         elif self._stem not in self._transcripts:
@@ -157,14 +159,14 @@ class AudioWatch(Watch):
         else:
             try:
                 seconds = speech_seconds(read_cues(self._transcripts[self._stem]), duration)
-                return Measured({"speech": float(seconds > 0), "speech_share": seconds / duration})
+                return Measurement({"speech": float(seconds > 0), "speech_share": seconds / duration})
             except TranscriptError as error:
                 why = str(error)
         names = [column.name for column in SPOKEN]
-        return Measured(dict.fromkeys(names), reasons=dict.fromkeys(names, why))
+        return Measurement(dict.fromkeys(names), reasons=dict.fromkeys(names, why))
 
 
-def _summary(heard: Heard, duration: float) -> Measured:
+def _summary(heard: ClipSound, duration: float) -> Measurement:
     powers, levels = heard.powers, heard.levels
     missing = int(PER_SECOND * (duration - heard.seconds)) if duration - heard.seconds > SLACK else 0
     scores: dict[str, float | None] = {
@@ -185,16 +187,18 @@ def _summary(heard: Heard, duration: float) -> Measured:
         part = powers[second * PER_SECOND : (second + 1) * PER_SECOND]
         level = lufs(float(part.mean())) if len(part) else -math.inf
         series.append(level if level > ABSOLUTE_GATE else None)
-    return Measured(scores, {"loudness": series}, {name: why[name] for name, value in scores.items() if value is None})
+    return Measurement(
+        scores, {"loudness": series}, {name: why[name] for name, value in scores.items() if value is None}
+    )
 
 
-def _unheard(why: str, sound: float | None = None) -> Measured:
+def _unheard(why: str, sound: float | None = None) -> Measurement:
     scores: dict[str, float | None] = {column.name: None for column in HEARD}
     reasons = dict.fromkeys(scores, why)
     if sound is not None:
         scores["sound"] = sound
         del reasons["sound"]
-    return Measured(scores, reasons=reasons)
+    return Measurement(scores, reasons=reasons)
 
 
 LOUDNESS = Column("loudness", "loudness of the whole, gated (EBU R 128)", "band", "LUFS")
@@ -214,7 +218,7 @@ SPOKEN = (
 
 
 def audio(settings: Settings) -> Scorer:
-    """The scorer of sound; it looks for transcripts where the settings name a folder of them."""
+    """The audio scorer. It reads transcripts from the folder that the settings name, if they name one."""
     return Scorer(
         name="audio",
         version="1",

@@ -1,4 +1,4 @@
-"""Loudness of sound as ITU-R BS.1770-4 and EBU R 128 define it, measured while it streams by."""
+"""Loudness as defined by ITU-R BS.1770-4 and EBU R 128, measured piece by piece for the audio scorer."""
 
 import math
 
@@ -6,36 +6,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 Powers = NDArray[np.float64]
+"""(n,): weighted power of each tenth of a second."""
 Pieces = NDArray[np.float32]
+"""(channels, n): samples, -1 to 1."""
 
 PER_SECOND = 10
-"""Gating blocks begin this often per second and so overlap by 75 %."""
+"""Gating blocks that begin per second; blocks overlap by 75 %."""
 BLOCK = 4
 """Tenths of a second in a gating block."""
 ABSOLUTE_GATE = -70.0
-"""LUFS. Blocks below this are no part of the programme."""
+"""LUFS: blocks below this are not counted."""
 RELATIVE_GATE = -10.0
-"""LU. Nor are blocks this far below the loudness of the others."""
+"""LU: nor are blocks that are this far below the mean of the others."""
 OFFSET = -0.691
-"""dB, so that a sine of 997 Hz at full scale in one front channel measures -3.01 LUFS."""
+"""dB: with it a sine of 997 Hz at full scale in one front channel has -3.01 LUFS."""
 LEAST_RATE = 8000
-"""Samples per second. Below this the filter's shelf comes too near to what can be sampled."""
+"""Samples per second, at least: below, the filter's shelf is too near half the sampling rate."""
 SURROUND = 10**0.15
-"""Weight of the side channels, +1.5 dB ("about 1.41")."""
+"""Weight of the side channels: +1.5 dB ("about 1.41")."""
 WEIGHTS: dict[int, tuple[float, ...]] = {
     5: (1, 1, 1, SURROUND, SURROUND),
     6: (1, 1, 1, 0, SURROUND, SURROUND),
     8: (1, 1, 1, 0, 1, 1, SURROUND, SURROUND),
 }
-"""By the number of channels, in FFmpeg's order: left, right, centre, low frequencies, back or side pairs. The low
-frequency channel is left out, the pair at the sides is raised (BS.1770-4, annexes 1 and 3). All others weigh 1.
+"""Channel weights by the number of channels, in FFmpeg's order: left, right, centre, low frequencies, back or side
+pairs. The low frequency channel is left out, the side pair is raised (BS.1770-4, annexes 1 and 3); others weigh 1.
 """
 
 
 def k_weighting(rate: int) -> NDArray[np.float64]:
-    """The filter of BS.1770-4 for a number of samples per second, as second-order sections (2, 6).
+    """The K-weighting filter of BS.1770-4 for `rate` samples per second, as second-order sections (2, 6).
 
-    The standard prints coefficients for 48 kHz; these are the analogue filters behind them, put on other rates by the
+    The standard gives coefficients for 48 kHz. For other rates the analogue filters behind them are transformed by the
     bilinear transform, with the parameters of libebur128 (Jan Kokemüller, ebur128.c).
 
     >>> np.round(k_weighting(48000)[0], 6).tolist()
@@ -62,7 +64,7 @@ def k_weighting(rate: int) -> NDArray[np.float64]:
 
 
 class Meter:
-    """Tenths of a second of sound, one after the other: their weighted power.
+    """Measures the weighted power of consecutive tenths of a second of sound.
 
     Raises ValueError below 8000 samples per second.
     """
@@ -75,8 +77,8 @@ class Meter:
         self._weights = np.array(WEIGHTS.get(channels, (1.0,) * channels))
 
     def powers(self, tenths: Pieces) -> Powers:
-        """(channels, n, samples per tenth) to n powers: the channels' weighted mean squares, added up."""
-        from scipy.signal import sosfilt  # here: it takes a second to import, and not every command hears
+        """The powers (n,) of samples (channels, n, samples per tenth): weighted sums of the channels' mean squares."""
+        from scipy.signal import sosfilt  # imported here: it takes a second, and not every command needs it
 
         channels, count, each = tenths.shape
         flat = np.asarray(tenths, np.float64).reshape(channels, -1)
@@ -86,7 +88,7 @@ class Meter:
 
 
 def lufs(power: float) -> float:
-    """A power as loudness in LUFS; minus infinity for none.
+    """The loudness in LUFS of a power; minus infinity for 0.
 
     >>> round(lufs(0.5), 3)
     -3.701
@@ -95,9 +97,9 @@ def lufs(power: float) -> float:
 
 
 def integrated(powers: Powers) -> float | None:
-    """The loudness in LUFS of the whole, gated twice, from the powers of its tenths of a second.
+    """Integrated loudness in LUFS, gated twice, from the powers of tenths of a second.
 
-    None if no gating block reaches -70 LUFS, or if the sound is shorter than one (0.4 s).
+    None if no gating block exceeds -70 LUFS, or if the sound is shorter than a block (0.4 s).
 
     >>> round(integrated(np.full(10, 0.5)), 3), integrated(np.zeros(10))
     (-3.701, None)

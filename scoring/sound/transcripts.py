@@ -1,6 +1,6 @@
-"""Transcripts of clips, WebVTT or SubRip, read leniently: when does someone speak.
+"""Transcripts of clips, in WebVTT or SubRip, read leniently: when someone speaks. For the audio scorer.
 
-A transcript is in the clip's own time. One of the whole video that a clip was cut from must be cut along with it.
+Times in a transcript count from the start of the clip. A transcript of the whole source video must be divided with it.
 """
 
 import html
@@ -11,27 +11,28 @@ from itertools import pairwise
 from pathlib import Path
 
 SUFFIXES = (".vtt", ".srt")
+"""Suffixes of transcripts, the preferred first."""
 LARGEST = 8_000_000
-"""Bytes. Ten minutes of words take a few thousand; what is larger is something else."""
+"""Bytes: ten minutes of speech need a few thousand; a larger file is no transcript."""
 CLOCK = r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,3}))?"
 TIMING = re.compile(rf"\s*{CLOCK}\s*-->\s*{CLOCK}(?:\s|$)")
 NO_CUES = re.compile(r"(?:NOTE|STYLE|REGION)(?:\s|$)")
-"""How the blocks of a WebVTT file begin that are not shown."""
+"""The start of blocks of a WebVTT file that are not shown."""
 MARKUP = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")
-"""Tags of both formats, times within a cue, and the places that some SubRip files carry in braces."""
+"""Tags of both formats, times within a cue, and positions in braces in some SubRip files."""
 SUNG = re.compile(r"[♩♪♫♬][^♩♪♫♬]*[♩♪♫♬]|[♩♪♫♬][^\n]*")
-"""From a note to the next one; a lone note speaks for the rest of its line."""
+"""Song: from a note sign to the next one, or to the end of the line."""
 SOUNDS = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|（[^（）]*）|【[^【】]*】")
-"""What is heard and not said stands in brackets."""
+"""Sounds that are not speech, in brackets."""
 
 
 class TranscriptError(Exception):
-    """The file is no transcript; the message says why in plain words."""
+    """The file is no transcript. The message says why."""
 
 
 @dataclass(frozen=True)
 class Cue:
-    """Words and when they are shown, in s from the clip's start."""
+    """Text, and when it is shown: `start` and `end` in s from the start of the clip."""
 
     start: float
     end: float
@@ -39,9 +40,9 @@ class Cue:
 
 
 def transcripts_in(folder: Path) -> dict[str, Path]:
-    """By the clip's name without its suffix, its transcript: `a.vtt`, `a.srt` or with a language, as in `a.en.vtt`.
+    """The transcripts in a folder by the clip's name without suffix: `a.vtt`, `a.srt`, or with a language `a.en.vtt`.
 
-    Of several the one without a language counts, and WebVTT before SubRip. A folder that is not there has none.
+    Of several, the one without a language counts, and WebVTT before SubRip. A missing folder has none.
     """
     found: dict[str, Path] = {}
     paths = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES] if folder.is_dir() else []
@@ -54,7 +55,7 @@ def transcripts_in(folder: Path) -> dict[str, Path]:
 
 
 def read_cues(path: Path) -> list[Cue]:
-    """The cues of a file. Raises TranscriptError for whatever is not a transcript."""
+    """The cues of a file. Raises TranscriptError for a file that cannot be read or is no transcript."""
     try:
         if path.stat().st_size > LARGEST:
             raise TranscriptError(f"The transcript {path.name} is larger than {LARGEST // 1_000_000} MB.")
@@ -71,7 +72,7 @@ def read_cues(path: Path) -> list[Cue]:
 
 
 def cues_in(text: str) -> Iterator[Cue]:
-    """The cues of a WebVTT or SubRip text, in its order; lines that make no sense are passed over.
+    """The cues of a WebVTT or SubRip text, in the order of the text; malformed lines are skipped.
 
     WebVTT: W3C Candidate Recommendation, 4 April 2019. SubRip has no standard: numbers, and commas in the times.
 
@@ -86,7 +87,7 @@ def cues_in(text: str) -> Iterator[Cue]:
 
 
 def is_speech(text: str) -> bool:
-    """Whether a cue has words that are spoken: music, songs and sounds in brackets are not.
+    """True if a cue has spoken words; music, songs and sounds in brackets are not speech.
 
     >>> is_speech("[Music]"), is_speech("♪ la la ♪"), is_speech("[laughs] <i>Well</i>")
     (False, False, True)
@@ -96,7 +97,7 @@ def is_speech(text: str) -> bool:
 
 
 def speech_seconds(cues: Iterable[Cue], duration: float) -> float:
-    """How many seconds of a clip of `duration` s some cue of speech covers; where cues overlap, they count once.
+    """The seconds of a clip of `duration` s that cues with speech cover; overlapping cues count once.
 
     >>> speech_seconds([Cue(0, 2, "Good"), Cue(1, 3, "morning"), Cue(4, 9, "[Music]")], 5)
     3.0
@@ -110,7 +111,7 @@ def speech_seconds(cues: Iterable[Cue], duration: float) -> float:
 
 
 def _cues_of(lines: list[str]) -> Iterator[Cue]:
-    """The cues of a block, usually one: what stands before the first times is its number or name."""
+    """The cues of a block, usually one. Lines before the first times are its number or name."""
     starts = [place for place, line in enumerate(lines) if TIMING.match(line)]
     for place, following in pairwise([*starts, len(lines)]):
         said = lines[place + 1 : following]
@@ -128,7 +129,7 @@ def _seconds(hours: str | None, minutes: str, seconds: str, part: str | None) ->
 
 
 def _decoded(data: bytes) -> str:
-    """Old files are in one of many one-byte codes; read as Latin-1 their words are wrong, but still words."""
+    """The text of a file. Old files use one of many one-byte encodings; decoded as Latin-1 words remain words."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16", errors="replace").lstrip("\ufeff")
     try:

@@ -1,4 +1,4 @@
-"""Where the ffmpeg program is: the one the user names, the machine's own, or the one in a package."""
+"""Finding the ffmpeg program: the one that the user names, the one that is installed, or the one in a package."""
 
 import os
 import shutil
@@ -7,19 +7,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 VARIABLE = "CLIPJURY_FFMPEG"
-"""Environment variable with the path of an ffmpeg."""
+"""The environment variable with the path of an ffmpeg."""
 NEEDED = "libx264"
-"""The encoder it must have; the ffmpeg of some Linux distributions comes without."""
+"""The encoder that ffmpeg must have; in some Linux distributions it is missing."""
 
 
 class FfmpegMissing(Exception):
-    """There is no ffmpeg that can be used; the message says what to do."""
+    """There is no usable ffmpeg. The message says what to do."""
 
 
 def find(environment: Mapping[str, str] = os.environ) -> Path:
     """The first ffmpeg that runs and has libx264: CLIPJURY_FFMPEG, then PATH, then the package imageio-ffmpeg.
 
-    Raises FfmpegMissing. A path in CLIPJURY_FFMPEG is an order: nothing else is tried when it is no use.
+    Raises FfmpegMissing if there is none. If CLIPJURY_FFMPEG is set, no other is tried.
 
     >>> find({"CLIPJURY_FFMPEG": "/nowhere/ffmpeg"})
     Traceback (most recent call last):
@@ -48,7 +48,7 @@ def _places(environment: Mapping[str, str]) -> Iterator[Path]:
         return
     try:
         yield Path(imageio_ffmpeg.get_ffmpeg_exe())
-    except RuntimeError:  # it has none for this machine
+    except RuntimeError:  # the package has no ffmpeg for this machine
         return
 
 

@@ -1,4 +1,4 @@
-"""What scorers see and hear of a clip: frames whose costly views are made once, when the first scorer asks."""
+"""What scorers see and hear of a clip: frames, whose scaled versions and faces are computed once and shared; sound."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,22 +13,24 @@ from scoring.faces.face import Face, FaceFinder
 from scoring.images import Image, resized
 
 MOTION_WIDTH = 480
-"""Width in pixels of the frames that motion is measured on."""
+"""Width in pixels of the frames on which motion is measured."""
 TALLEST = 1920
-"""Pixels: no taller are those frames, even if the picture is a narrow strip."""
+"""Greatest height in pixels of those frames, for pictures that are a narrow strip."""
 PICTURE_SIDE = 1920
-"""Longest side in pixels of the pictures for the scorers that look at single frames."""
+"""Longest side in pixels of the pictures for scorers of single frames."""
 PLANAR = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "gray"})
-"""Pixel formats whose first plane is the luma, one byte per pixel, and can be viewed without a copy."""
+"""Pixel formats whose first plane is the luma, one byte per pixel; it can be viewed without a copy."""
 TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
+"""OpenCV's codes for the rotations, in degrees, that a file may ask for."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the decoded pictures say about a clip: seconds, pixels as displayed, frames per second, codec, frames.
+    """Facts of a clip, known after decoding: duration in s, size in pixels as displayed, frames per second, codec and
+    number of frames.
 
-    `sound` is None for a clip that is silent because it has no sound track; "" for sound that could be decoded; else
-    the reason why it could not. `skipped` says that only reference frames were decoded.
+    `sound` is None for a clip without a sound track, "" for sound that could be decoded, else the reason why it could
+    not. `skipped` is True if only reference frames were decoded.
     """
 
     duration: float
@@ -42,9 +44,11 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Opening:
-    """What is known before the first frame: the file, its stated frames per second and number of frames (None: not
-    stated), whether there is a sound track, and whether frames will be skipped.
+class ClipHeader:
+    """What a clip's file states before the first frame is decoded.
+
+    `fps` are frames per second and `frames` their number (None: not stated); `sound` says whether there is a sound
+    track, `skipping` whether frames will be skipped.
     """
 
     path: Path
@@ -56,7 +60,7 @@ class Opening:
 
 @dataclass(frozen=True, eq=False)
 class Sound:
-    """A piece of sound: `samples` (channels, n) as float32 in -1..1, `rate` per second, `time` of the first in s."""
+    """A piece of sound: `samples` (channels, n), -1 to 1; `rate` in samples per second; `time` of the first in s."""
 
     samples: NDArray[np.float32]
     rate: int
@@ -64,10 +68,10 @@ class Sound:
 
 
 class Frame:
-    """One frame of a clip, upright. Valid only while it is being looked at: copy what must outlive it.
+    """One frame of a clip, upright. It is valid only until the next frame is read: copy what is needed longer.
 
     `index` counts from 0, `time` is in s from the first frame. `second` is k for the frame that stands for second k
-    (the first at k or later), else None.
+    (the first frame at k s or later), else None.
     """
 
     def __init__(
@@ -87,7 +91,7 @@ class Frame:
 
     @cached_property
     def luma(self) -> Image:
-        """(height, width) as decoded and unscaled; a view of the decoder's memory where the pixel format allows."""
+        """The luma, (height, width), unscaled; where the format allows, a view of the decoder's memory."""
         raw = self._raw if self._raw.format.name in PLANAR else self._raw.reformat(format="gray")
         plane = raw.planes[0]
         flat = np.asarray(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
@@ -101,12 +105,12 @@ class Frame:
 
     @cached_property
     def full(self) -> Image:
-        """(height, width, 3), blue first, as decoded and unscaled; for models that want every pixel of few frames."""
+        """The picture, (height, width, 3), blue first, unscaled; for models that need every pixel of a few frames."""
         return _turned(np.asarray(self._raw.to_ndarray(format="bgr24"), np.uint8), self._turn)
 
     @cached_property
     def bgr(self) -> Image:
-        """(height, width, 3), at most 1920 pixels long. Costly: ask only for the frames that stand for a second."""
+        """The picture, (height, width, 3), blue first, at most 1920 pixels long. Slow: use it once per second."""
         full = self.full
         height, width = full.shape[:2]
         scale = PICTURE_SIDE / max(height, width)
@@ -114,10 +118,10 @@ class Frame:
 
     @cached_property
     def faces(self) -> tuple[Face, ...]:
-        """All faces in `bgr`, in its pixels, the surest first."""
+        """All faces in `bgr`, in its pixels, the most confident first."""
         return self._find(self.bgr)
 
 
 def _turned(image: Image, turn: int | None) -> Image:
-    """Upright, as a player shows it: phones store portrait video lying down and say so beside it."""
+    """The image as a player shows it: phones store portrait video on its side, with a note to rotate it."""
     return image if turn is None else np.asarray(cv2.rotate(image, turn), np.uint8)

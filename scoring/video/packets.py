@@ -1,4 +1,4 @@
-"""What MP4 wants and other containers leave out: decoding times for copies, and pictures as a player shows them."""
+"""Preparing packets and frames for MP4: decoding times that other containers lack, and upright pictures."""
 
 from fractions import Fraction
 
@@ -6,21 +6,21 @@ import av
 from av.filter import Graph
 
 TURNS = {90: ["transpose=cclock"], 180: ["hflip", "vflip"], 270: ["transpose=clock"]}
-"""ffmpeg's filters that carry out what a display matrix, in degrees, asks for."""
+"""FFmpeg's filters for the rotation, in degrees, that a display matrix asks for."""
 
 
 class DecodingTimes:
-    """One stream's packets with their decoding times.
+    """Gives the packets of one stream decoding times.
 
-    Matroska states none. They are worked out from the order of the packets, but for the first few, of which the very
-    first is the key frame that all others need: these get times before the first one that is known.
+    Matroska states none. The decoder derives them from the order of the packets, but not for the first few, among them
+    the key frame that all others need: these get times before the first known one.
     """
 
     def __init__(self) -> None:
         self._early: list[av.Packet[av.stream.Stream]] = []
 
     def of(self, packet: "av.Packet[av.stream.Stream]") -> list["av.Packet[av.stream.Stream]"]:
-        """The packets that can go on now: none while times are unknown, then all that waited, in order."""
+        """The packets that can be written now: none while times are unknown, then all that were held back, in order."""
         if packet.dts is None:
             self._early.append(packet)
             return []
@@ -31,18 +31,18 @@ class DecodingTimes:
 
 
 def is_lying(frame: av.VideoFrame) -> bool:
-    """It is stored lying on its side: phones store portrait video so and say it in a display matrix."""
+    """True if the frame is stored on its side, as phones store portrait video, with a display matrix that says so."""
     return round(frame.rotation) % 180 == 90
 
 
 def shape_of(stream: av.VideoStream, *, lying: bool) -> Fraction:
-    """Width by height of a pixel as shown; 1 where the file does not say."""
+    """The ratio of width to height of a pixel as displayed; 1 if the file does not say."""
     shape = Fraction(stream.sample_aspect_ratio or 1)
     return 1 / shape if lying else shape
 
 
 class Upright:
-    """Frames of one stream turned as their display matrix says, in `width` by `height` pixels of yuv420p."""
+    """Rotates the frames of one stream as their display matrix says, to `width` x `height` pixels of yuv420p."""
 
     def __init__(self, stream: av.VideoStream, width: int, height: int) -> None:
         self._stream = stream
@@ -50,7 +50,7 @@ class Upright:
         self._graph: Graph | None = None
 
     def turned(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """A frame as a player shows it. The first one says how all are turned."""
+        """The frame as a player shows it. The rotation of the first frame is used for all."""
         if self._graph is None:
             self._graph = Graph()
             nodes = [self._graph.add_buffer(template=self._stream)]

@@ -1,31 +1,33 @@
-"""What browsers play without effort, and whether a clip is that."""
+"""Which clips browsers can play directly, and which need a proxy: a converted copy."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
 
-from scoring.video.reading import OPENING
+from scoring.video.reading import DECODER_OPTIONS
 
 CODECS = frozenset({"h264", "vp8", "vp9", "av1"})
-"""What browsers play; of these, 8 bits in 4:2:0."""
+"""Picture codecs that browsers play, with 8 bits per value in 4:2:0."""
 PIXELS = frozenset({"yuv420p", "yuvj420p"})
+"""Pixel formats that browsers play."""
 SOUNDS = frozenset({"aac", "mp3", "opus", "vorbis", "flac"})
+"""Sound codecs that browsers play."""
 ENDINGS = {".mp4": "mp4", ".m4v": "mp4", ".webm": "webm"}
-"""Containers browsers play: the ending says MP4 or WebM, and the file must be of that family."""
+"""Containers that browsers play, by the file's suffix; the file must be of that family."""
 MEGABITS = 4.0
-"""Mbit per second over the whole file, above which a clip stalls on slow lines."""
+"""Mbit per second over the whole file, above which a clip stalls on slow connections."""
 LONG, SHORT = 1920, 1080
-"""Pixels of the longer and the shorter side that a browser shows without effort."""
+"""Pixels of the longer and the shorter side, up to which browsers play smoothly."""
 PROXY_SIDE = 720
-"""Pixels of a proxy's shorter side, at most."""
+"""Pixels: the greatest length of a proxy's shorter side."""
 
 
 @dataclass(frozen=True)
 class Container:
-    """What the file's container says: names as ffmpeg has them, sides in pixels as displayed, seconds, bytes.
+    """What a file's container states: names as in FFmpeg, size in pixels as displayed, duration in s, size in bytes.
 
-    `duration` is 0 where the container states none.
+    `duration` is 0 if the container states none.
     """
 
     family: str
@@ -39,8 +41,8 @@ class Container:
 
 
 def inspect(path: Path) -> Container:
-    """What a file's container says, and its first frame where only that tells. Raises FFmpegError or OSError."""
-    with av.open(str(path.absolute()), options=OPENING) as container:
+    """What a file's container and its first frame state. Raises FFmpegError or OSError if it cannot be read."""
+    with av.open(str(path.absolute()), options=DECODER_OPTIONS) as container:
         video = container.streams.video[0]
         sound = next(iter(container.streams.audio), None)
         first = next(container.decode(video))
@@ -58,7 +60,7 @@ def inspect(path: Path) -> Container:
 
 
 def needs(found: Container, ending: str, megabits: float = MEGABITS) -> tuple[str, ...]:
-    """Why a clip needs a proxy, in a few words each; nothing if it needs none.
+    """The reasons why a clip needs a proxy; empty if it needs none. `ending` is the file's suffix.
 
     >>> needs(Container("mov,mp4,m4a", "h264", "yuv420p", "aac", 1920, 1080, 5.0, 1_000_000), ".mp4")
     ()
@@ -76,7 +78,7 @@ def needs(found: Container, ending: str, megabits: float = MEGABITS) -> tuple[st
 
 
 def fit(width: int, height: int, side: int = PROXY_SIDE) -> tuple[int, int]:
-    """Even width and height with the shorter side at most `side`, in the same proportion.
+    """Even width and height in the same proportion, with the shorter side at most `side` pixels.
 
     >>> fit(3840, 2160), fit(1080, 1920), fit(321, 181)
     ((1280, 720), (720, 1280), (320, 180))

@@ -1,4 +1,4 @@
-"""From a file to frames and sound: one pass from start to end, nothing kept, plain words for whatever is no clip."""
+"""Reading a clip: frames and sound in one pass, without keeping them, and plain reasons for files that are no clip."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -13,23 +13,23 @@ import numpy as np
 from scoring.faces.face import Face, FaceFinder
 from scoring.images import Image
 from scoring.locations import text_of
-from scoring.video.frames import Facts, Frame, Opening, Sound
+from scoring.video.frames import ClipHeader, Facts, Frame, Sound
 
 LONGEST = 600
-"""Seconds. Clips are short; a longer video is refused, to be split into clips first."""
+"""Seconds: a longer video is refused and must be divided into clips first."""
 SLACK = Fraction(1, 1000)
-"""Seconds by which a time stamp may come early: some containers round to milliseconds."""
-OPENING = {
+"""Seconds by which a time stamp may be early: some containers round to milliseconds."""
+DECODER_OPTIONS = {
     "protocol_whitelist": "file",
     "format_whitelist": "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,mxf,ivf,nut",
 }
-"""What the decoder is told about a file: it must not fetch addresses, nor follow a playlist to files of other names."""
+"""Options for opening a file: the decoder must not fetch addresses or follow a playlist to other files."""
 WIDEST_GAP = Fraction(1, 2)
-"""Seconds. Where skipping frames leaves a longer gap, the clip is read again whole."""
+"""Seconds: if skipping frames leaves a longer gap, the clip is read again without skipping."""
 
 
 class Unreadable(Exception):
-    """The file cannot be scored; the message says why in plain words."""
+    """The file cannot be scored. The message says why."""
 
 
 class GapTooWide(Exception):
@@ -37,14 +37,14 @@ class GapTooWide(Exception):
 
 
 def no_faces(_: Image) -> tuple[Face, ...]:
-    """For passes that look for no faces."""
+    """The face finder of a pass that needs no faces."""
     return ()
 
 
-class Reading:
-    """A video file opened for one pass: `opening` at once, then `frames()` to the end, then `facts`.
+class VideoReader:
+    """A video file, opened for one pass: `header` at once, then `frames()` to the end, then `facts`.
 
-    Raises Unreadable for whatever cannot be scored: no file, no video, damage, one frame, longer than 10 minutes.
+    Raises Unreadable for a file that cannot be scored: no file, no video, damage, one frame, longer than 10 minutes.
     """
 
     def __init__(
@@ -68,11 +68,11 @@ class Reading:
             self.close()
             raise Unreadable("There is no picture in this file, only sound or text.")
         self._video = self._container.streams.video[0]
-        self._video.codec_context.thread_count = 1  # clips are scored side by side, one process per core
+        self._video.codec_context.thread_count = 1  # clips are scored in parallel, one process per core
         if skip:
             self._video.codec_context.skip_frame = "NONREF"
         rate = self._video.average_rate
-        self.opening = Opening(
+        self.header = ClipHeader(
             path,
             fps=float(rate) if rate else None,
             frames=self._video.frames or None,
@@ -81,21 +81,21 @@ class Reading:
         )
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._container.close()
 
-    def __enter__(self) -> "Reading":
+    def __enter__(self) -> "VideoReader":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
     def frames(self) -> Iterator[Frame]:
-        """Every frame in order, decoded once; sound goes to `hear` on the way.
+        """Every frame in order, decoded once; pieces of sound are given to `hear` in between.
 
-        The frame of second k is the first at k or later, by the frames' own time stamps and not by a count of them;
-        where a file shows no frame for longer than a second, no frame stands for the seconds in between.
-        Raises GapTooWide when skipping and a gap of more than half a second opens.
+        The frame of second k is the first at k s or later by the frames' own time stamps. If no frame is shown for
+        longer than a second, no frame stands for the seconds in between. Raises GapTooWide if frames are skipped and
+        two frames are more than half a second apart; Unreadable for damage.
         """
         last_second = -1
         with _plain_words():
@@ -113,7 +113,7 @@ class Reading:
 
     @property
     def facts(self) -> Facts:
-        """What the frames said, when all have been seen."""
+        """The facts of the clip, once all frames have been read. Raises Unreadable if they are not those of a clip."""
         times = self._times
         if not times:
             raise Unreadable("Not one picture in it can be decoded.")
@@ -124,16 +124,16 @@ class Reading:
             raise Unreadable("All its frames carry the same time. Convert it to MP4.")
         duration = times[-1] + gap
         promised = _promised(self._video) or duration
-        # Half a second of slack: edit lists and last frames of odd length are no damage.
+        # Half a second is tolerated: edit lists and last frames of odd length are no damage.
         if duration < Fraction(9, 10) * promised and promised - duration > Fraction(1, 2):
             raise Unreadable(f"The file breaks off: {float(duration):.1f} of {float(promised):.1f} s can be read.")
-        fps = (self.opening.fps if self._skip else None) or float(1 / gap)
+        fps = (self.header.fps if self._skip else None) or float(1 / gap)
         width, height = self._size
         codec = self._video.codec_context.name
         return Facts(float(duration), width, height, fps, codec, len(times), self._sound, self._skip)
 
     def _timed(self) -> Iterator[tuple[Fraction, av.VideoFrame]]:
-        """Every frame with its exact time in seconds from the first one."""
+        """Every frame with its exact time in seconds from the first."""
         first: Fraction | None = None
         for raw in self._decoded():
             if raw.pts is None or raw.time_base is None:
@@ -157,7 +157,7 @@ class Reading:
             elif not self._sound:
                 try:
                     self._heard(packet, resampler)
-                # Damaged sound costs the scores of the sound only.
+                # If the sound is damaged, only the scores of the sound are lost.
                 except (av.error.FFmpegError, ValueError) as error:
                     self._sound = f"The sound is damaged ({getattr(error, 'strerror', None) or error})."
 
@@ -170,7 +170,7 @@ class Reading:
 
 
 def refuse_by_name(path: Path) -> None:
-    """Raise Unreadable for what is no readable file at all."""
+    """Raise Unreadable for a path that is no file: a folder, a broken link, nothing, or an empty file."""
     try:
         if path.is_dir():
             raise Unreadable("This is a folder, not a video.")
@@ -186,10 +186,10 @@ def refuse_by_name(path: Path) -> None:
 
 
 def opened(path: Path) -> av.container.InputContainer:
-    """The file as the decoder sees it. Raises Unreadable for what has a known reason, FFmpegError for all else."""
+    """The file, opened by the decoder. Raises Unreadable if the reason is known, FFmpegError otherwise."""
     try:
-        return av.open(str(path.absolute()), options=OPENING)
-    except av.error.ArgumentError as error:  # what the list of formats does not let through
+        return av.open(str(path.absolute()), options=DECODER_OPTIONS)
+    except av.error.ArgumentError as error:  # a format that is not in the whitelist
         raise Unreadable("This is no video, but a picture, a playlist or the like.") from error
     except PermissionError as error:
         raise Unreadable("The file may not be read (Permission denied).") from error
@@ -201,7 +201,7 @@ def opened(path: Path) -> av.container.InputContainer:
 
 
 class _plain_words:  # noqa: N801 - reads as a verb in `with`
-    """The decoder's complaints as Unreadable."""
+    """Turn the decoder's errors into Unreadable."""
 
     def __enter__(self) -> None:
         pass
@@ -212,7 +212,7 @@ class _plain_words:  # noqa: N801 - reads as a verb in `with`
 
 
 def _promised(stream: av.VideoStream) -> Fraction | None:
-    """The duration in seconds that the file's own index states, if it states one for the pictures."""
+    """The duration in seconds that the file states for its pictures; None if it states none."""
     if stream.duration and stream.time_base:
         return stream.duration * stream.time_base
     stated = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))  # Matroska, WebM

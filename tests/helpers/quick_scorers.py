@@ -11,9 +11,9 @@ from typing import Any
 from app.pools.scoring import ScoreSummary, score_to_pool
 from scoring.pipeline import ClipScores, failed
 from scoring.runners.work import ClipFile, Work, kept
-from scoring.scorer import Column, Measured, Scorer, Watch
+from scoring.scorer import Column, Measurement, Scorer, Watch
 from scoring.settings import Settings
-from scoring.video.frames import Facts, Opening
+from scoring.video.frames import ClipHeader, Facts
 
 Scorers = tuple[Scorer, ...]
 
@@ -35,14 +35,14 @@ class _Note(Watch):
             file.write(f"{os.getpid()}\n")
         return len(self.log.read_text().splitlines())
 
-    def result(self, facts: Facts) -> Measured:
+    def result(self, facts: Facts) -> Measurement:
         """The number of frames."""
         self.note()
-        return Measured({"frames": facts.frames})
+        return Measurement({"frames": facts.frames})
 
 
 class _Slow(_Note):
-    def result(self, facts: Facts) -> Measured:
+    def result(self, facts: Facts) -> Measurement:
         time.sleep(0.3)
         return super().result(facts)
 
@@ -54,36 +54,36 @@ class _Dies(_Note):
         super().__init__(path)
         self.times = times
 
-    def result(self, facts: Facts) -> Measured:
+    def result(self, facts: Facts) -> Measurement:
         if self.note() <= self.times and self.path.stem == "b":
             os.kill(os.getpid(), signal.SIGKILL)
-        return Measured({"frames": facts.frames})
+        return Measurement({"frames": facts.frames})
 
 
 class _Fails(Watch):
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def result(self, facts: Facts) -> Measured:
+    def result(self, facts: Facts) -> Measurement:
         if self.path.stem == "b":
             raise ZeroDivisionError("no frames left")
-        return Measured({"fail": float(facts.frames > 0)})
+        return Measurement({"fail": float(facts.frames > 0)})
 
 
-def _note(_: Any, opening: Opening) -> Watch:
-    return _Note(opening.path)
+def _note(_: Any, header: ClipHeader) -> Watch:
+    return _Note(header.path)
 
 
-def _slow(_: Any, opening: Opening) -> Watch:
-    return _Slow(opening.path)
+def _slow(_: Any, header: ClipHeader) -> Watch:
+    return _Slow(header.path)
 
 
-def _fails(_: Any, opening: Opening) -> Watch:
-    return _Fails(opening.path)
+def _fails(_: Any, header: ClipHeader) -> Watch:
+    return _Fails(header.path)
 
 
-def _dies(times: int, _: Any, opening: Opening) -> Watch:
-    return _Dies(opening.path, times)
+def _dies(times: int, _: Any, header: ClipHeader) -> Watch:
+    return _Dies(header.path, times)
 
 
 def _nothing() -> None:

@@ -7,8 +7,8 @@ import av
 
 from scoring.faces.face import Face, FaceFinder
 from scoring.images import Image
-from scoring.scorer import Measured, Scorer
-from scoring.video.frames import Facts, Frame, Opening
+from scoring.scorer import Measurement, Scorer
+from scoring.video.frames import ClipHeader, Facts, Frame
 from scoring.video.reading import no_faces
 
 
@@ -30,9 +30,9 @@ def finding(per_call: Sequence[tuple[Face, ...]]) -> FaceFinder:
     return lambda _: next(answers)
 
 
-def measured(scorer: Scorer, pictures: Sequence[Image], fps: float = 25, find: FaceFinder = no_faces) -> Measured:
+def measured(scorer: Scorer, pictures: Sequence[Image], fps: float = 25, find: FaceFinder = no_faces) -> Measurement:
     """What a scorer says of these pictures."""
-    watch = scorer.watch(scorer.setup(), Opening(Path("made.mp4"), fps=fps, frames=len(pictures)))
+    watch = scorer.watch(scorer.setup(), ClipHeader(Path("made.mp4"), fps=fps, frames=len(pictures)))
     for frame in frames_of(pictures, fps, find):
         watch.see(frame)
     height, width = pictures[0].shape[:2]

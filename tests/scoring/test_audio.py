@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from scoring.runners.score_files import score_files
-from scoring.scorer import Measured
+from scoring.scorer import Measurement
 from scoring.settings import Settings
 from scoring.sound.audio import AudioWatch, ClippedRuns, audio
 from scoring.sound.loudness import Meter, integrated, k_weighting, lufs
 from scoring.video.ffmpeg import find
-from scoring.video.frames import Facts, Opening, Sound
+from scoring.video.frames import ClipHeader, Facts, Sound
 from tests.helpers.generated_videos import write_film
 from tests.helpers.real_videos import REAL_CLIPS, moving, write_video
 
@@ -40,9 +40,9 @@ def stereo(*parts: tuple[float, float]) -> Samples:
 
 def heard(
     samples: Samples, rate: int = 48_000, *, duration: float | None = None, sound: str | None = "", piece: int = 1024
-) -> Measured:
+) -> Measurement:
     """What the scorer says of samples (channels, n), handed over in pieces as a decoder does."""
-    watch = AudioWatch(None, Opening(Path("a.mp4"), sound=True))
+    watch = AudioWatch(None, ClipHeader(Path("a.mp4"), sound=True))
     for start in range(0, samples.shape[1], piece):
         watch.hear(Sound(samples[:, start : start + piece], rate, start / rate))
     return watch.result(facts(samples.shape[1] / rate if duration is None else duration, sound))
@@ -52,7 +52,7 @@ def facts(duration: float = 5, sound: str | None = "") -> Facts:
     return Facts(duration, 320, 180, 25, "h264", 125, sound)
 
 
-def score(result: Measured, name: str) -> float:
+def score(result: Measurement, name: str) -> float:
     value = result.scores[name]
     assert value is not None, result.reasons
     return value
@@ -213,7 +213,7 @@ def test_odd_sound_is_a_reason_and_no_failure() -> None:
     broken = stereo((1, -20))
     broken[1, 500] = np.nan
     assert heard(broken).reasons["sound"] == "The sound holds values that are no numbers."
-    watch = AudioWatch(None, Opening(Path("a.mp4")))
+    watch = AudioWatch(None, ClipHeader(Path("a.mp4")))
     watch.hear(Sound(stereo((1, -20)), 48_000, 0))
     watch.hear(Sound(tone(1, -20)[None], 48_000, 1))
     assert watch.result(facts(2)).reasons["loudness"] == "The sound changes its format midway."

@@ -27,9 +27,9 @@ from scoring.models.cotracker import (
     shown_frames,
     stretches,
 )
-from scoring.scorer import Measured
+from scoring.scorer import Measurement
 from scoring.settings import Settings
-from scoring.video.frames import Facts, Opening
+from scoring.video.frames import ClipHeader, Facts
 from scoring.weights import WeightsError, hash_of
 from tests.helpers.watching import frames_of, measured
 
@@ -59,10 +59,10 @@ def even(levels: list[int], height: int = 40, width: int = 64) -> list[Image]:
     return [np.full((height, width, 3), level, np.uint8) for level in levels]
 
 
-def watched(find: Any, pictures: list[Image], fps: float = 24, frames: int | None = None) -> Measured:
+def watched(find: Any, pictures: list[Image], fps: float = 24, frames: int | None = None) -> Measurement:
     """What the watch makes of a stand-in's answers."""
     count = len(pictures) if frames is None else frames
-    watch = CotrackerWatch(find, Opening(Path("a.mp4"), fps=fps, frames=count))
+    watch = CotrackerWatch(find, ClipHeader(Path("a.mp4"), fps=fps, frames=count))
     for frame in frames_of(pictures, fps):
         watch.see(frame)
     return watch.result(Facts(len(pictures) / fps, 64, 40, fps, "h264", len(pictures)))
@@ -159,7 +159,7 @@ def test_clips_that_cannot_be_shown_say_why(tmp_path: Path) -> None:
     def find(pictures: NDArray[np.uint8]) -> Visible:
         return np.ones((len(pictures), 4), bool)
 
-    def why(result: Measured) -> str:
+    def why(result: Measurement) -> str:
         assert result.scores == {"cotracker_ratio": None}
         return result.reasons["cotracker_ratio"]
 
@@ -168,9 +168,9 @@ def test_clips_that_cannot_be_shown_say_why(tmp_path: Path) -> None:
     assert why(watched(find, even([1] * 60), frames=121)) == "The clip has 60 frames, its file promises 121."
     changing = even([1] * 60) + even([1] * 61, 80, 80)
     assert why(watched(find, changing)) == "The picture changes its size midway."
-    skipping = CotrackerWatch(find, Opening(Path("a.mp4"), fps=24, frames=121, skipping=True))
+    skipping = CotrackerWatch(find, ClipHeader(Path("a.mp4"), fps=24, frames=121, skipping=True))
     assert why(skipping.result(facts)) == "Frames were skipped, to save time."
-    unknown = CotrackerWatch(find, Opening(tmp_path / "none.mp4", fps=24))
+    unknown = CotrackerWatch(find, ClipHeader(tmp_path / "none.mp4", fps=24))
     assert why(unknown.result(facts)) == "The number of frames cannot be found out beforehand."
     assert why(watched(NO_PACKAGE, even([1] * 60))) == NO_PACKAGE
 

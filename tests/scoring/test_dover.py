@@ -32,10 +32,10 @@ from scoring.models.dover import (
 )
 from scoring.registry import scorers
 from scoring.runners.score_files import score_files
-from scoring.scorer import Measured
+from scoring.scorer import Measurement
 from scoring.settings import Settings
 from scoring.video.frame_count import frame_count
-from scoring.video.frames import Facts, Opening
+from scoring.video.frames import ClipHeader, Facts
 from scoring.weights import WeightsError, hash_of
 from tests.helpers.real_videos import moving, texture, write_video
 from tests.helpers.watching import frames_of, measured
@@ -87,7 +87,7 @@ def standardised(level: float) -> float:
     return float(np.mean((level - MEAN) / STD))
 
 
-def seen(result: Measured, name: str) -> float:
+def seen(result: Measurement, name: str) -> float:
     value = result.scores[name]
     assert value is not None, result.reasons
     return value
@@ -273,7 +273,7 @@ def test_what_is_not_dover_is_said_before_any_clip(tmp_path: Path) -> None:
 def test_a_file_that_states_too_many_frames_has_no_score(tmp_path: Path) -> None:
     """If frames that the views need never come, the scores are null and the counts are told."""
     scorer = dover(given_weights(stand_in(tmp_path / "d.onnx")))
-    watch = scorer.watch(scorer.setup(), Opening(Path("a.mp4"), fps=25, frames=120))
+    watch = scorer.watch(scorer.setup(), ClipHeader(Path("a.mp4"), fps=25, frames=120))
     for frame in frames_of(even(range(60))):
         watch.see(frame)
     result = watch.result(Facts(2.4, 260, 240, 25, "h264", 60))
@@ -284,8 +284,8 @@ def test_frames_are_counted_where_the_file_does_not_state_them(tmp_path: Path) -
     """A Matroska file states no number of frames; it is counted, and the score is that of the MP4."""
     pictures = [np.asarray(cv2.resize(texture(seed=number), (320, 240)), np.uint8) for number in range(40)]
     mkv = write_video(tmp_path / "a.mkv", pictures)
-    assert frame_count(Opening(mkv)) == 40
-    assert frame_count(Opening(tmp_path / "none.mkv")) is None
+    assert frame_count(ClipHeader(mkv)) == 40
+    assert frame_count(ClipHeader(tmp_path / "none.mkv")) is None
     write_video(tmp_path / "a.mp4", pictures)
     settings = given_weights(stand_in(tmp_path / "d.onnx"))
     one, other = (result.scores for result in score_files([mkv, tmp_path / "a.mp4"], settings=settings))
@@ -297,12 +297,12 @@ def test_skipped_frames_and_changing_sizes_are_reasons(tmp_path: Path) -> None:
     """Where the views cannot be filled as planned the scores are null and say why."""
     scorer = dover(given_weights(stand_in(tmp_path / "d.onnx")))
     model = scorer.setup()
-    skipping = scorer.watch(model, Opening(Path("a.mp4"), fps=25, frames=50, skipping=True))
+    skipping = scorer.watch(model, ClipHeader(Path("a.mp4"), fps=25, frames=50, skipping=True))
     why = skipping.result(Facts(2, 260, 240, 25, "h264", 20, skipped=True)).reasons
     assert why == dict.fromkeys(NAMES, "Frames were skipped, to save time.")
     changing = measured(scorer, even(range(20)) + even(range(20), 300, 300))
     assert changing.reasons == dict.fromkeys(NAMES, "The picture changes its size midway.")
-    unknown = DoverWatch(model, Opening(tmp_path / "none.mp4")).result(Facts(2, 260, 240, 25, "h264", 20))
+    unknown = DoverWatch(model, ClipHeader(tmp_path / "none.mp4")).result(Facts(2, 260, 240, 25, "h264", 20))
     assert unknown.reasons == dict.fromkeys(NAMES, "The number of frames cannot be found out beforehand.")
 
 

@@ -15,7 +15,7 @@ from scoring.head.head import head
 from scoring.head.pose import Pose
 from scoring.head.pose_methods import best_pose
 from scoring.images import Image
-from scoring.scorer import Measured
+from scoring.scorer import Measurement
 from scoring.settings import Settings
 from tests.conftest import need
 from tests.helpers.watching import finding, measured
@@ -40,7 +40,7 @@ def portrait(x: float = 0) -> Image:
     return seen(stage("astronaut-a"), 0, View(x=x))
 
 
-def scored(pictures: Sequence[Image], yunet: YuNet, settings: Settings = Settings()) -> Measured:  # noqa: B008 - frozen
+def scored(pictures: Sequence[Image], yunet: YuNet, settings: Settings = Settings()) -> Measurement:  # noqa: B008 - frozen
     """The head scores of one picture per second."""
     return measured(head(settings), pictures, fps=1, find=yunet.faces)
 
@@ -215,7 +215,7 @@ def test_every_choice_shows_in_the_signature() -> None:
     assert made[1].weights != made[0].weights
 
 
-def value(found: Measured, name: str) -> float:
+def value(found: Measurement, name: str) -> float:
     score = found.scores[name]
     assert score is not None
     return score

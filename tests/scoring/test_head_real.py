@@ -12,9 +12,9 @@ from scoring.faces.face import Face
 from scoring.head.head import head
 from scoring.head.pose_methods import best_pose
 from scoring.pipeline import Pipeline
-from scoring.scorer import Column, Measured, Scorer, Watch
+from scoring.scorer import Column, Measurement, Scorer, Watch
 from scoring.settings import Settings
-from scoring.video.frames import Facts, Frame, Opening
+from scoring.video.frames import ClipHeader, Facts, Frame
 from scoring.weights import CENTERFACE, state
 from tests.helpers.real_videos import CUTS, REAL_CLIPS
 from tests.helpers.shared_fixtures import once
@@ -43,18 +43,18 @@ class Again(Watch):
         self._inner.see(frame)
         frame.__dict__["faces"] = kept
 
-    def result(self, facts: Facts) -> Measured:
+    def result(self, facts: Facts) -> Measurement:
         """The inner watch's scores, renamed."""
         found = self._inner.result(facts)
-        return Measured({f"{self._prefix}{name}": value for name, value in found.scores.items()})
+        return Measurement({f"{self._prefix}{name}": value for name, value in found.scores.items()})
 
 
 def beside(settings: Settings, prefix: str, other: CenterFace | None = None) -> Scorer:
     """The head scorer under these settings, to run in the same pass as another."""
     inner = head(settings)
 
-    def begin(state_of: object, opening: Opening) -> Watch:
-        return Again(inner.watch(state_of, opening), prefix, other)
+    def begin(state_of: object, header: ClipHeader) -> Watch:
+        return Again(inner.watch(state_of, header), prefix, other)
 
     columns = tuple(Column(f"{prefix}{column.name}", "", "none") for column in inner.columns)
     return Scorer(f"{prefix}head", "1", "", columns, inner.setup, begin)

@@ -14,7 +14,7 @@ from scoring.images import Image, resized
 from scoring.motion.formulas import camera_shake, change, jitter, likeness, longest_freeze, repeats
 from scoring.motion.motion import EVERY_FRAME, HALF_SECONDS, MotionWatch, motion
 from scoring.motion.tracking import Flow, for_points, for_shift, tracked_ratio
-from scoring.scorer import Measured
+from scoring.scorer import Measurement
 from scoring.settings import Settings
 from scoring.video.frames import Facts
 from tests.helpers.real_videos import moving, texture
@@ -24,11 +24,11 @@ from tests.helpers.watching import measured as measured_by
 MOTION = motion(Settings())
 
 
-def measured(pictures: list[Image], fps: float = 25) -> Measured:
+def measured(pictures: list[Image], fps: float = 25) -> Measurement:
     return measured_by(MOTION, pictures, fps)
 
 
-def value(result: Measured, name: str) -> float:
+def value(result: Measurement, name: str) -> float:
     found = result.scores[name]
     assert found is not None, result.reasons
     return found

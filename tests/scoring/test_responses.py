@@ -10,7 +10,7 @@ import pytest
 
 from scoring.motion.motion import motion
 from scoring.pipeline import ClipScores, Pipeline
-from scoring.scorer import Measured, Scorer, Watch, nothing_to_load
+from scoring.scorer import Measurement, Scorer, Watch, nothing_to_load
 from scoring.settings import Settings
 from scoring.video.frames import Facts, Frame
 from tests.helpers.degraded_videos import FPS, FRAMES, VERSIONS, get_ready, scored_versions
@@ -155,9 +155,11 @@ class Picks(Watch):
         if frame.second is not None:
             self._found[frame.second] = frame.time
 
-    def result(self, _: Facts) -> Measured:
+    def result(self, _: Facts) -> Measurement:
         """Nothing but times."""
-        return Measured({}, times={"seconds": [float(second) for second in self._found], "at": [*self._found.values()]})
+        return Measurement(
+            {}, times={"seconds": [float(second) for second in self._found], "at": [*self._found.values()]}
+        )
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from scoring.faces.face import Face, Points
 from scoring.head.five_points import FivePoints
 from scoring.head.head import head
 from scoring.head.talkvid import TalkVidWatch
-from scoring.scorer import Measured
+from scoring.scorer import Measurement
 from scoring.settings import Settings
-from scoring.video.frames import Facts, Opening
+from scoring.video.frames import ClipHeader, Facts
 from tests.helpers.watching import finding, frames_of, measured
 
 WIDTH, HEIGHT = 64, 36
@@ -44,7 +44,7 @@ def leant(lean: float, size: float, x: float, y: float) -> Points:
     return np.asarray(size * FACE @ turn + (x, y), np.float64)
 
 
-def sampled(per_sample: Sequence[tuple[Face, ...]], fps: float = 2) -> Measured:
+def sampled(per_sample: Sequence[tuple[Face, ...]], fps: float = 2) -> Measurement:
     """What TalkVid's sampling says of a clip of two frames a second whose samples show these faces."""
     return measured(head(COMPAT), [PICTURE] * (2 * len(per_sample)), fps=fps, find=finding(per_sample))
 
@@ -156,7 +156,7 @@ def test_a_box_beyond_the_picture_counts_whole() -> None:
 
 def test_a_file_that_states_no_frame_rate_cannot_be_sampled() -> None:
     """Nothing is looked at, and every score says so."""
-    watch = TalkVidWatch(FivePoints(), Opening(Path("made.mp4")))
+    watch = TalkVidWatch(FivePoints(), ClipHeader(Path("made.mp4")))
     for frame in frames_of([PICTURE] * 4, fps=2):
         watch.see(frame)
     found = watch.result(Facts(2, WIDTH, HEIGHT, 2, "h264", 4))

@@ -15,7 +15,7 @@ from scoring.picture.text import Boxes, TextWatch, covered_share, text
 from scoring.registry import scorers
 from scoring.runners.score_files import score_files
 from scoring.settings import Settings
-from scoring.video.frames import Facts, Opening
+from scoring.video.frames import ClipHeader, Facts
 from tests.helpers.real_videos import texture, write_video
 from tests.helpers.watching import frames_of, measured
 
@@ -95,7 +95,7 @@ def test_a_missing_extra_is_a_reason_and_no_failure() -> None:
     """Where RapidOCR cannot be imported there is no detector, and the score is null and says why."""
     run = offline("sys.modules['rapidocr'] = None\nfrom scoring.picture.text import text_finder\nprint(text_finder())")
     assert (run.returncode, run.stdout.strip()) == (0, "None")
-    watch = TextWatch(None, Opening(Path("a.mp4")))
+    watch = TextWatch(None, ClipHeader(Path("a.mp4")))
     for frame in frames_of([texture()]):
         watch.see(frame)
     result = watch.result(facts_of_any_clip())
@@ -112,7 +112,7 @@ def test_two_pictures_of_a_clip_are_looked_at() -> None:
         return np.array([[[0, 0], [bgr.shape[1], 0], [bgr.shape[1], 89], [0, 89]]], np.float64)[: len(seen) - 1]
 
     pictures = [np.full((180, 320, 3), 20 * number, np.uint8) for number in range(8)]
-    watch = TextWatch(find, Opening(Path("a.mp4"), fps=1, frames=8))
+    watch = TextWatch(find, ClipHeader(Path("a.mp4"), fps=1, frames=8))
     for frame in frames_of(pictures, fps=1):
         watch.see(frame)
     assert seen == pytest.approx([40, 120], abs=2)
@@ -121,7 +121,7 @@ def test_two_pictures_of_a_clip_are_looked_at() -> None:
 
 def test_a_clip_shorter_than_it_states_has_no_share() -> None:
     """If none of the pictures wanted ever comes, the score is null and says so."""
-    watch = TextWatch(lambda _: np.zeros((0, 4, 2)), Opening(Path("a.mp4"), fps=1, frames=100))
+    watch = TextWatch(lambda _: np.zeros((0, 4, 2)), ClipHeader(Path("a.mp4"), fps=1, frames=100))
     for frame in frames_of([texture()] * 2, fps=1):
         watch.see(frame)
     assert watch.result(facts_of_any_clip()).reasons == {"text_share": "The clip is shorter than its file states."}

@@ -15,7 +15,7 @@ from scoring.motion.motion import motion
 from scoring.pipeline import Pipeline
 from scoring.settings import Settings
 from scoring.video.frames import MOTION_WIDTH, Facts, Frame
-from scoring.video.reading import GapTooWide, Reading, Unreadable
+from scoring.video.reading import GapTooWide, Unreadable, VideoReader
 from tests.helpers.real_videos import moving, texture, write_video
 
 
@@ -30,7 +30,7 @@ class Pick(NamedTuple):
 def read(path: Path, *, skip: bool = False) -> tuple[Facts, list[Pick], list[float]]:
     """A video's facts, the frames that stand for seconds, and all frames' times."""
     picks, times = [], []
-    with Reading(path, skip=skip) as reading:
+    with VideoReader(path, skip=skip) as reading:
         for frame in reading.frames():
             times.append(frame.time)
             if frame.second is not None:
@@ -69,9 +69,9 @@ def test_facts_are_what_the_frames_say(tmp_path: Path) -> None:
 def test_what_is_known_before_the_first_frame_is_told_at_once(tmp_path: Path) -> None:
     """Stated frames per second and number of frames, no sound track, no skipping."""
     path = write_video(tmp_path / "a.mp4", numbered(30), 25)
-    with Reading(path) as reading:
-        opening = reading.opening
-    assert (opening.path, opening.fps, opening.frames, opening.sound, opening.skipping) == (path, 25, 30, False, False)
+    with VideoReader(path) as reading:
+        header = reading.header
+    assert (header.path, header.fps, header.frames, header.sound, header.skipping) == (path, 25, 30, False, False)
 
 
 def test_seconds_are_taken_at_exact_times_at_29_97_frames(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_motion_frames_are_480_wide_and_pictures_full_size_up_to_1920(tmp_path: 
         ((32, 640), (1920, MOTION_WIDTH), (640, 32, 3)),
         ((3840, 1080), (135, MOTION_WIDTH), (540, 1920, 3)),
     ):
-        with Reading(write_video(tmp_path / f"{width}.mp4", [texture(width, height)] * 3)) as reading:
+        with VideoReader(write_video(tmp_path / f"{width}.mp4", [texture(width, height)] * 3)) as reading:
             for frame in reading.frames():
                 assert frame.luma.shape == (height, width)
                 assert frame.small.shape == small
@@ -114,7 +114,7 @@ def test_faces_are_looked_for_once_and_only_when_asked_for(tmp_path: Path) -> No
         searched.append(number_in(bgr))
         return ()
 
-    with Reading(write_video(tmp_path / "a.mp4", numbered(60)), find=find) as reading:
+    with VideoReader(write_video(tmp_path / "a.mp4", numbered(60)), find=find) as reading:
         for frame in reading.frames():
             if frame.second is not None:
                 assert frame.faces == frame.faces == ()
@@ -208,6 +208,6 @@ def test_a_clip_scored_with_skipping_says_what_it_lacks(tmp_path: Path) -> None:
 @pytest.mark.parametrize("look", [lambda frame: frame.luma, lambda frame: frame.small, lambda frame: frame.bgr])
 def test_a_copy_of_what_was_seen_outlives_the_frame(tmp_path: Path, look: Callable[[Frame], Image]) -> None:
     """Each view shows its own frame's picture while the frame is looked at; copies of all of them stay different."""
-    with Reading(write_video(tmp_path / "a.mp4", numbered(40))) as reading:
+    with VideoReader(write_video(tmp_path / "a.mp4", numbered(40))) as reading:
         copies = [look(frame).copy() for frame in reading.frames()]
     assert len({copy.tobytes() for copy in copies}) == 40

@@ -12,7 +12,7 @@ from app.pools.importing.batches import Gatherer
 from app.pools.importing.fields import Raw, gathered_raw
 from app.pools.manifest import records_for
 from scoring.locations import find_files, text_of
-from scoring.video.reading import OPENING
+from scoring.video.reading import DECODER_OPTIONS
 
 BATCH = 2000
 """Videos whose facts are kept as Python objects at a time."""
@@ -63,7 +63,7 @@ def read(folder: str, spill: Path) -> Raw:
 
 def _facts(path: Path) -> dict[str, float | int | None]:
     """What the container says: seconds, pixels, frames per second; None where it does not."""
-    with av.open(str(path.absolute()), options=OPENING) as container:
+    with av.open(str(path.absolute()), options=DECODER_OPTIONS) as container:
         if not container.streams.video:
             raise ValueError("it has no picture")
         stream = container.streams.video[0]
