@@ -73,7 +73,9 @@ def comparisons(tree: ast.Module) -> Iterator[tuple[str, set[object]]]:
         if not isinstance(node, ast.Compare):
             continue
         sides = [node.left, *node.comparators]
-        constants = {inner.value for side in sides for inner in ast.walk(side) if isinstance(inner, ast.Constant)}
+        constants: set[object] = {
+            inner.value for side in sides for inner in ast.walk(side) if isinstance(inner, ast.Constant)
+        }
         for side in sides:
             if isinstance(side, ast.Attribute):
                 yield side.attr, constants
