@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scoring.parts import SERIES, schema_of, signature_of
 
 from analysis.estimate import Floats
 from app.pools.manifest import Record
 from app.pools.table import KEY, ROWS_PER_GROUP, Earlier, Making, compose, listed, record_of
-from scoring.scorer import Column, Scorer, Watch, nothing_to_load
+from scoring.runners.part_files import SERIES, schema_of, signature_of
+from scoring.scorer import Column, Scorer, Series, Watch, nothing_to_load
 from scoring.settings import Settings
 from tests.helpers.generated_study.options import Options
 from tests.helpers.generated_study.scores import BETWEEN, UNFAIR_BY, Score, scores
@@ -103,7 +103,9 @@ def _scorer(wanted: tuple[Score, ...]) -> Scorer:
     columns = tuple(
         Column(one.name, one.meaning, one.direction, one.units, ranked=one.name == "steadiness") for one in wanted
     )
-    series = tuple(column for column, one in zip(columns, wanted, strict=True) if one.per_second)
+    series = tuple(
+        Series(column, overall=one.name) for column, one in zip(columns, wanted, strict=True) if one.per_second
+    )
     return Scorer("generated", "1", "numpy", columns, nothing_to_load, lambda _state, _opening: Watch(), series=series)
 
 
