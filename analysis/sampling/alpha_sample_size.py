@@ -16,6 +16,10 @@ from analysis.resampling import percentile_interval
 
 MAX_CLIPS = 200_000
 """Plans end here: a wish that takes more is refused."""
+MAX_RATERS = 1_000
+"""Raters per clip up to which guessed votes are simulated; more do not fit into memory."""
+NEAREST = 1e-6
+"""Distance of a guess from 0 and 1; nearer ones leave no votes to simulate."""
 _MOST_PATTERNS = 20_000
 
 
@@ -71,12 +75,12 @@ def guessed_votes(accepted: float, alpha: float, raters: int) -> VotePatterns:
 
     Alpha of such votes in a large sample is the correlation of two raters on a clip, 1 / (1 + a + b) for
     beta(a, b) (Skellam 1948, doi:10.1111/j.2517-6161.1948.tb00014.x). Raises ValueError unless both guesses lie
-    between 0 and 1, and for one rater.
+    between 0 and 1, by NEAREST at least, and for one rater or more than MAX_RATERS.
 
     >>> round(guessed_votes(0.8, 0.6, 3).alpha, 6)
     0.6
     """
-    if not (0 < accepted < 1 and 0 < alpha < 1) or raters < 2:
+    if not (NEAREST <= accepted <= 1 - NEAREST and NEAREST <= alpha <= 1 - NEAREST and 2 <= raters <= MAX_RATERS):
         raise ValueError(f"alpha {alpha:g} of {raters} rater(s) who accept {accepted:g} of the clips cannot be planned")
     strength = (1 - alpha) / alpha
     accepts = np.arange(raters + 1)
@@ -119,14 +123,14 @@ def alpha_size(
 
     clips = 100
     for _ in range(4):
-        clips = max(5, math.floor(clips * (reached(clips) / half_width) ** 2 * 0.97))
-        _refuse_more(clips, half_width)
+        ratio = reached(clips) / half_width
+        clips = max(5, _whole(clips * ratio * ratio * 0.97, half_width))
     while (found := reached(clips)) > half_width:
-        clips += max(1, clips // 50)
-        _refuse_more(clips, half_width)
+        clips = _whole(clips + max(1, clips // 50), half_width)
     return clips, found
 
 
-def _refuse_more(clips: int, half_width: float) -> None:
+def _whole(clips: float, half_width: float) -> int:
     if clips > MAX_CLIPS:
         raise ValueError(f"a half-width of {half_width:g} for alpha takes more than {MAX_CLIPS} clips")
+    return math.floor(clips)

@@ -16,6 +16,9 @@ from analysis.estimate import Floats
 from analysis.proportions import wilson
 
 Interval = Literal["wilson", "wald"]
+MOST = 1_000_000_000
+"""Clips or raters beyond which a wish is refused: no study has as many, and the arithmetic becomes inexact."""
+_NARROWEST = 1e-100
 _ROUNDING = 1e-9  # a size of 385.0000000001 is 385
 
 
@@ -49,7 +52,7 @@ def size_for(
     Wald: z^2 p (1 - p) / d^2 (Cochran 1977, section 4.4). Wilson: its half-width (Wilson 1927,
     doi:10.1080/01621459.1927.10502953) solved for n, which falls with every clip added. `pool` is the number of clips
     drawn from. Raises ValueError for a half-width outside 0 ... 0.5, a guess that is no proportion, for Wald with p
-    0 or 1 (it would ask for no clips), and for other numbers out of range.
+    0 or 1 (it would ask for no clips), for more than MOST clips, and for other numbers out of range.
 
     >>> [size_for(*wish, interval="wald") for wish in ((0.5, 0.05), (0.5, 0.03), (0.9, 0.03), (0.95, 0.02))]
     [385, 1068, 385, 457]
@@ -59,7 +62,8 @@ def size_for(
     _check(p, confidence, design_effect, pool)
     if not 0 < half_width < 0.5:
         raise ValueError(f"a half-width of {half_width:g} is not possible: it must lie between 0 and 0.5")
-    z2, spread, d2 = _z(confidence) ** 2, p * (1 - p), half_width**2
+    # Half-widths below it take more than MOST clips; squared, they would become 0.
+    z2, spread, d2 = _z(confidence) ** 2, p * (1 - p), max(half_width, _NARROWEST) ** 2
     if interval == "wald":
         if not spread:
             raise ValueError(f"Wald's interval at {p:g} has no width; plan with Wilson's")
@@ -70,7 +74,18 @@ def size_for(
     clips = design_effect * effective
     if pool is not None:
         clips = min(clips / (1 + (clips - 1) / pool), pool)
-    return max(1, math.ceil(clips - _ROUNDING))
+    return whole_size(clips)
+
+
+def whole_size(count: float, least: int = 1, *, of: str = "clips") -> int:
+    """A computed number of clips or raters as a whole number, at least `least`. Raises ValueError beyond MOST.
+
+    >>> whole_size(384.2), whole_size(0.3, 2)
+    (385, 2)
+    """
+    if not count <= MOST:
+        raise ValueError(f"it takes more than {MOST:,} {of}")
+    return max(least, math.ceil(count - _ROUNDING))
 
 
 def half_width(
@@ -197,14 +212,15 @@ def mos_half_width(sd: float, raters: int, *, known: bool = False, confidence: f
 def mos_raters(sd: float, half_width: float, *, known: bool = False, confidence: float = 0.95) -> int:
     """Raters per clip for a half-width of its mean opinion score, in points; S `known` or estimated from them.
 
-    Raises ValueError for numbers that are not above 0.
+    Raises ValueError for numbers that are not above 0, and for more than MOST raters.
 
     >>> mos_raters(0.7, 0.25, known=True), mos_raters(0.7, 0.25)
     (31, 33)
     """
     if sd <= 0 or half_width <= 0:
         raise ValueError(f"a half-width of {half_width:g} with a standard deviation of {sd:g} is not possible")
-    raters = max(1 if known else 2, math.ceil((_z(confidence) * sd / half_width) ** 2 - _ROUNDING))
+    ratio = _z(confidence) * sd / half_width
+    raters = whole_size(ratio * ratio, 1 if known else 2, of="raters")
     while mos_half_width(sd, raters, known=known, confidence=confidence) > half_width + _ROUNDING:
         raters += 1
     return raters
@@ -261,7 +277,7 @@ def claim_plan(target: float, precision: float, *, confidence: float = 0.95, pow
     >>> claim_plan(0.95, 0.98)
     (234, 6)
     """
-    if precision <= target:
+    if not target < precision <= 1:
         raise ValueError(f"a filter of precision {precision:g} cannot be shown to reach {target:g}")
     for failures in range(1001):
         clips = claim_size(target, confidence, failures)

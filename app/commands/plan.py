@@ -3,7 +3,6 @@
 import json
 import sys
 from dataclasses import asdict
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -21,6 +20,9 @@ WIDTH = 120
 """Columns of the table where there is no terminal to say how many it has."""
 JUDGING = 6.0
 """Seconds that a judgment takes beside watching the clip."""
+MOST = 1_000_000_000
+"""The largest number that an option takes; the arithmetic would overflow with larger ones."""
+MOST_RATERS = 1_000_000
 Wish = Annotated[float | None, typer.Option(metavar="HALF_WIDTH", help="Wanted half-width, such as 0.05.")]
 
 
@@ -53,10 +55,10 @@ def plan(
         ),
     ] = None,
     criterion: Annotated[str | None, typer.Option(help="The criterion of an export to take judgments from.")] = None,
-    raters: Annotated[int, typer.Option(min=1, help="Raters per clip.")] = 3,
-    clips: Annotated[int, typer.Option(min=1, help="With --mos: clips to be judged, for the effort.")] = 1,
+    raters: Annotated[int, typer.Option(min=1, max=MOST_RATERS, help="Raters per clip.")] = 3,
+    clips: Annotated[int, typer.Option(min=1, max=MOST, help="With --mos: clips to be judged, for the effort.")] = 1,
     pool_size: Annotated[
-        int | None, typer.Option(min=1, help="Clips drawn from; for precision, those accepted.")
+        int | None, typer.Option(min=1, max=MOST, help="Clips drawn from; for precision, those accepted.")
     ] = None,
     clips_per_source: Annotated[float | None, typer.Option(min=1, help="Clips to be drawn per source.")] = None,
     icc: Annotated[float | None, typer.Option(help="How alike clips of one source are, 0 to 1.")] = None,
@@ -76,15 +78,11 @@ def plan(
     """
     from app.sampling import sample_size, sample_size_pilots
 
-    for option, value in {
-        "--sd": sd,
-        "--clip-sd": clip_sd,
-        "--clip-length": clip_length,
-        "--seconds-per-clip": seconds_per_clip,
-        "--clips-per-source": clips_per_source,
-    }.items():
-        if value is not None and not isfinite(value):
-            raise AppError(f"{option} {value:g} is not possible.", f"Give a number: {option} 5")
+    wishes: dict[sample_size.Target, float | None] = {"precision": precision, "recall": recall}
+    wishes |= {"prevalence": prevalence, "alpha": alpha, "mos": mos, "mean_mos": mean_mos}
+    numbers = {"claim": claim, "p": p, "good_share": good_share, "agreement": agreement, "sd": sd, "clip_sd": clip_sd}
+    numbers |= {"icc": icc, "clips_per_source": clips_per_source, "clip_length": clip_length}
+    _refuse_endless(*wishes.items(), *numbers.items(), ("seconds_per_clip", seconds_per_clip))
     guesses = sample_size.Guesses(
         confidence=_share("--confidence", confidence),
         p=p,
@@ -102,9 +100,6 @@ def plan(
         power=_share("--power", power),
         seed=seed,
     )
-    wishes: dict[sample_size.Target, float | None]
-    wishes = {"precision": precision, "recall": recall, "prevalence": prevalence}
-    wishes |= {"alpha": alpha, "mos": mos, "mean_mos": mean_mos}
     if claim is None and all(wish is None for wish in wishes.values()):
         raise AppError("There is nothing to plan.", "Say how sure you want to be: --precision 0.05, or --claim 0.95.")
     judged = None if pilot is None else sample_size_pilots.read(pilot, criterion)
@@ -117,6 +112,13 @@ def plan(
         return
     for one in made:
         _show(one)
+
+
+def _refuse_endless(*numbers: tuple[str, float | None]) -> None:
+    for name, value in numbers:
+        if value is not None and not abs(value) <= MOST:
+            option = f"--{name.replace('_', '-')}"
+            raise AppError(f"{option} {value:g} is not possible.", f"Give a smaller number: {option} 0.5")
 
 
 def _share(option: str, value: float) -> float:

@@ -18,6 +18,8 @@ FACTORS = (0.5, 1.0, 2.0)
 PANELS = (1, 2, 3, 5)
 """Raters per clip in tables of trade-offs, beside the number wished for."""
 MOS_PANELS = (5, 10, 15, 20, 30)
+TINY = 1e-300
+"""Stands for a square that became 0."""
 
 
 @dataclass(frozen=True)
@@ -238,7 +240,7 @@ def _mean_mos(wanted: float, guesses: Guesses, pilot: Pilot | None) -> Plan:
         raise ValueError(f"a half-width of {wanted:g} points is not possible")
     # d^2 = z^2 (s2_clip (1 - n / N) + s2_err / m) / n, solved for n
     variance = between * effect + within / guesses.raters
-    clips = max(1, math.ceil(z**2 * variance / (wanted**2 + z**2 * between * effect * share) - 1e-9))
+    clips = planning.whole_size(z**2 * variance / max(wanted**2 + z**2 * between * effect * share, TINY))
     _refuse_beyond_pool(clips, guesses)
     return _answered("mean_mos", wanted, clips, found, PANELS, guesses, notes, "clips")
 

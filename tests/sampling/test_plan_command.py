@@ -175,6 +175,15 @@ def test_opinion_scores_are_planned_from_a_pilot(tmp_path: Path) -> None:
         (("--precision", "0.05", "--pilot", "no.csv"), "cannot be read"),
         (("--precision", "0.05", "--seconds-per-clip", "inf", "--json"), "--seconds-per-clip inf is not possible"),
         (("--precision", "0.05", "--sd", "nan", "--json"), "--sd nan is not possible"),
+        (("--precision", "1e-300"), "more than 1,000,000,000 clips"),
+        (("--precision", "1e-20", "--interval", "wald"), "more than 1,000,000,000 clips"),
+        (("--recall", "0.05", "--good-share", "1e-300"), "more than 1,000,000,000 clips"),
+        (("--alpha", "1e-300", "--agreement", "0.6"), "more than 200000 clips"),
+        (("--mos", "1e-300"), "more than 1,000,000,000 raters"),
+        (("--mos", "inf"), "--mos inf is not possible"),
+        (("--mean-mos", "1e-300"), "more than 1,000,000,000 clips"),
+        (("--mean-mos", "0.2", "--clip-sd", "1e300"), "--clip-sd 1e+300 is not possible"),
+        (("--claim", "0.9", "--p", "1.5"), "cannot be shown to reach 0.9"),
     ],
 )
 def test_impossible_wishes_are_answered_in_words(words: tuple[str, ...], reason: str) -> None:
@@ -190,3 +199,43 @@ def test_a_pilot_without_what_is_needed_is_refused(tmp_path: Path) -> None:
     assert "Add a column accepted" in refusal("--recall", "0.1", "--pilot", path)
     path.write_text("clip,good\na,1\nb,1\n")
     assert "shows no variance" in refusal("--prevalence", "0.1", "--pilot", path)
+
+
+EXTREMES = ("1e-300", "5e-324", "1e300", "nan", "inf", "-inf", "0", "-1", "0.9999999999999999")
+WISHES = {
+    "--precision": (),
+    "--recall": ("--good-share", "0.3"),
+    "--alpha": ("--agreement", "0.6"),
+    "--mos": (),
+    "--mean-mos": (),
+    "--claim": ("--p", "0.97"),
+}
+NUMBERS = ("--confidence", "--p", "--good-share", "--agreement", "--sd", "--clip-sd", "--power", "--clip-length")
+COUNTS = ("--raters", "--clips", "--pool-size", "--seed")
+
+
+def ends(*words: str) -> None:
+    """Run the command; it plans with finite numbers, or it refuses in words."""
+    try:
+        done = CliRunner().invoke(CLI, [*words, "--json"], catch_exceptions=False)
+    except AppError:
+        return
+    assert done.exit_code in (0, 2), words
+    if done.exit_code == 0:
+        json.loads(done.stdout, parse_constant=lambda name: pytest.fail(f"{name} for {words}"))
+
+
+@pytest.mark.parametrize("wish", WISHES)
+def test_no_number_makes_a_plan_fail(wish: str) -> None:
+    """Tiny, huge and undefined numbers in every option are answered with a plan or a refusal, never a traceback."""
+    more = WISHES[wish]
+    for extreme in EXTREMES:
+        for way in ((), ("--pool-size", "1000"), ("--interval", "wald")):
+            ends(wish, extreme, *more, *way)
+        for option in NUMBERS:
+            ends(wish, "0.3", *more, option, extreme)
+        ends(wish, "0.3", *more, "--icc", extreme, "--clips-per-source", "3")
+        ends(wish, "0.3", *more, "--icc", "0.1", "--clips-per-source", extreme)
+    for option in COUNTS:
+        for count in ("0", "1", "1000000", "999999999999", "9" * 400):
+            ends(wish, "0.3", *more, option, count)
