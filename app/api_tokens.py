@@ -4,7 +4,8 @@ import secrets
 from datetime import datetime
 from typing import Literal, get_args
 
-from sqlmodel import Session, col, select
+from sqlalchemy import select
+from sqlmodel import Session, col
 
 from app.auth import token_hash
 from app.errors import AppError, NotAllowed, SignInNeeded
@@ -26,7 +27,7 @@ def create(db: Session, name: str, scopes: list[str]) -> str:
         raise AppError(f"There is no scope {unknown[0] if unknown else ''!r}.", f"Scopes are: {', '.join(SCOPES)}.")
     if not name.strip():
         raise AppError("A token needs a name.", "Name the program it is for.")
-    if db.exec(select(ApiToken.id).where(ApiToken.name == name)).first() is not None:
+    if db.scalars(select(col(ApiToken.id)).where(col(ApiToken.name) == name)).first() is not None:
         raise AppError(f"There is a token {name!r} already.", "Choose another name, or revoke that one first.")
     secret = PREFIX + secrets.token_urlsafe(24)
     db.add(ApiToken(name=name, token_hash=token_hash(secret), scopes=sorted(set(scopes))))
@@ -35,7 +36,7 @@ def create(db: Session, name: str, scopes: list[str]) -> str:
 
 def revoke(db: Session, name: str, *, now: datetime) -> None:
     """Revoke a token. Raises AppError if there is no token of this name."""
-    token = db.exec(select(ApiToken).where(ApiToken.name == name)).first()
+    token = db.scalars(select(ApiToken).where(col(ApiToken.name) == name)).first()
     if token is None:
         raise AppError(f"There is no token {name!r}.", "clipjury token list shows them.")
     token.revoked_at = token.revoked_at or now
@@ -44,7 +45,7 @@ def revoke(db: Session, name: str, *, now: datetime) -> None:
 
 def listed(db: Session) -> list[ApiToken]:
     """All tokens, oldest first."""
-    return list(db.exec(select(ApiToken).order_by(col(ApiToken.id))))
+    return list(db.scalars(select(ApiToken).order_by(col(ApiToken.id))))
 
 
 def check(db: Session, header: str | None, scope: Scope) -> ApiToken:
@@ -58,7 +59,7 @@ def check(db: Session, header: str | None, scope: Scope) -> ApiToken:
             "This address is for programs with a token.",
             "Make one: clipjury token create NAME --scope read; send it as Authorization: Bearer TOKEN.",
         )
-    token = db.exec(select(ApiToken).where(ApiToken.token_hash == token_hash(secret.strip()))).first()
+    token = db.scalars(select(ApiToken).where(col(ApiToken.token_hash) == token_hash(secret.strip()))).first()
     if token is None or token.revoked_at is not None:
         raise SignInNeeded("This token is not valid here.", "clipjury token list shows those that are.")
     if scope not in token.scopes:

@@ -161,6 +161,14 @@ def test_handlers_hold_no_sql() -> None:
         assert not re.search(r"\b(select|db\.exec|db\.execute)\(", text), path
 
 
+def test_sql_has_one_idiom() -> None:
+    """`select` is SQLAlchemy's, under its own name; rows come from `execute`, single columns from `scalars`."""
+    for path in [*(ROOT / "app").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]:
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"from sqlmodel import .*\bselect\b|\bselect as\b", text), path
+        assert path == Path(__file__) or ".exec(" not in text, path
+
+
 def test_no_module_is_longer_than_a_sitting() -> None:
     """400 lines at most."""
     long = {path.name: count for path in tracked("*.py") if (count := len(path.read_text().splitlines())) > 400}

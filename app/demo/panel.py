@@ -8,7 +8,8 @@ import random
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlmodel import Session, col, select
+from sqlalchemy import select
+from sqlmodel import Session, col
 
 from app.demo.clips import DemoClip
 from app.models import Assignment, Criterion, Judgment, Rater, Study, StudyClip, now
@@ -24,8 +25,8 @@ NOISE = 0.6
 def add_panel(db: Session, study: Study, demo_clips: Sequence[DemoClip]) -> None:
     """Add the simulated raters and their judgments on every clip of the study."""
     known = {clip.clip: clip for clip in demo_clips}
-    clips = db.exec(select(StudyClip).where(StudyClip.study_id == study.id).order_by(col(StudyClip.clip))).all()
-    criteria = db.exec(select(Criterion).where(Criterion.study_id == study.id)).all()
+    clips = db.scalars(select(StudyClip).where(col(StudyClip.study_id) == study.id).order_by(col(StudyClip.clip))).all()
+    criteria = db.scalars(select(Criterion).where(col(Criterion.study_id) == study.id)).all()
     for number in range(1, PANEL + 1):
         chance = random.Random(f"{study.seed}:panel:{number}")  # noqa: S311 - a simulation, not a secret
         rater = raters.join(db, study, f"Simulated {number}", kind="simulated")

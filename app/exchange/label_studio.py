@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree as Xml
 
-from sqlalchemy import select as rows
+from sqlalchemy import select
 from sqlmodel import Session, col
 
 from app.exchange import answers
@@ -68,7 +68,7 @@ def clips_json(db: Session, study: Study, criteria: dict[str, Criterion]) -> lis
     for target, found in ((given, known.rows), (said, known.models)):
         for row in found:
             target[row["clip"]][row["rater"]].append(row)
-    query = rows(StudyClip).where(col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample")
+    query = select(StudyClip).where(col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample")
     clips = {one.clip: one for one in db.execute(query.order_by(col(StudyClip.clip))).scalars()}
     return [
         {

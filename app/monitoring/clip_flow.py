@@ -6,8 +6,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
 
-from sqlalchemy import ColumnElement, and_, case, func
-from sqlalchemy import select as rows
+from sqlalchemy import ColumnElement, and_, case, func, select
 from sqlmodel import Session, col
 
 from app.models import Assignment, Rater, Study, StudyClip, is_work
@@ -139,7 +138,7 @@ def by_stratum(db: Session, study: Study, *, kind: Kind) -> list[StratumFlow]:
         return func.max(case((col(Assignment.status).in_(statuses), 1), else_=0))
 
     clips = (
-        rows(
+        select(
             col(Assignment.study_clip_id).label("clip"),
             any_of("held").label("held"),
             any_of("skipped").label("skipped"),
@@ -157,7 +156,7 @@ def by_stratum(db: Session, study: Study, *, kind: Kind) -> list[StratumFlow]:
         return func.coalesce(func.sum(case((and_(*those), 1), else_=0)), 0)
 
     query = (
-        rows(
+        select(
             col(StudyClip.stratum),
             col(StudyClip.criterion),
             func.count(),
@@ -188,7 +187,7 @@ def by_rater(db: Session, study: Study, *, kind: Kind) -> list[RaterFlow]:
     work = and_(col(Assignment.rater_id) == col(Rater.id), is_work())
     last = func.max(col(Assignment.answered_at))
     query = (
-        rows(Rater, number(*ANSWERED), number("held"), number("skipped"), number("expired"), last)
+        select(Rater, number(*ANSWERED), number("held"), number("skipped"), number("expired"), last)
         .join(Assignment, work, isouter=True)
         .where(col(Rater.study_id) == study.id, col(Rater.kind) == kind)
         .group_by(col(Rater.id))
@@ -221,7 +220,7 @@ def by_rater(db: Session, study: Study, *, kind: Kind) -> list[RaterFlow]:
 
 
 def _open_clips(db: Session, study: Study) -> int:
-    query = rows(func.count(func.distinct(col(Assignment.study_clip_id))))
+    query = select(func.count(func.distinct(col(Assignment.study_clip_id))))
     return int(db.execute(query.where(*_open(study))).scalar_one())
 
 
@@ -231,9 +230,9 @@ def _open(study: Study) -> tuple[ColumnElement[bool], ...]:
 
 def _open_known(db: Session, study: Study) -> dict[int, int]:
     """How many of the open clips each rater has seen already."""
-    open_clips = rows(col(Assignment.study_clip_id).label("clip")).where(*_open(study)).distinct().subquery()
+    open_clips = select(col(Assignment.study_clip_id).label("clip")).where(*_open(study)).distinct().subquery()
     query = (
-        rows(col(Assignment.rater_id), func.count(func.distinct(col(Assignment.study_clip_id))))
+        select(col(Assignment.rater_id), func.count(func.distinct(col(Assignment.study_clip_id))))
         .join(open_clips, open_clips.c.clip == col(Assignment.study_clip_id))
         .where(col(Assignment.study_id) == study.id, col(Assignment.rater_id).is_not(None))
         .group_by(col(Assignment.rater_id))
@@ -245,13 +244,13 @@ def _pace(db: Session, study: Study) -> dict[int, float]:
     """Seconds per clip: the median gap between a rater's last answers, pauses left out."""
     newest = func.row_number().over(partition_by=col(Assignment.rater_id), order_by=col(Assignment.answered_at).desc())
     ranked = (
-        rows(col(Assignment.rater_id).label("rater"), col(Assignment.answered_at).label("at"), newest.label("nth"))
+        select(col(Assignment.rater_id).label("rater"), col(Assignment.answered_at).label("at"), newest.label("nth"))
         .where(col(Assignment.study_id) == study.id, _IS_ANSWERED, col(Assignment.answered_at).is_not(None))
         .where(is_work(), col(Assignment.rater_id).is_not(None))
         .subquery()
     )
     query = (
-        rows(ranked.c.rater, ranked.c.at).where(ranked.c.nth <= PACE_OVER + 1).order_by(ranked.c.rater, ranked.c.nth)
+        select(ranked.c.rater, ranked.c.at).where(ranked.c.nth <= PACE_OVER + 1).order_by(ranked.c.rater, ranked.c.nth)
     )
     times: dict[int, list[datetime]] = {}
     for rater, at in db.execute(query):
@@ -269,7 +268,7 @@ def _pace(db: Session, study: Study) -> dict[int, float]:
 
 def left(db: Session, study: Study, raters: list[RaterFlow], *, now: datetime) -> Left:
     """What is left of the study, at the usual pace of its raters."""
-    query = rows(func.count()).where(
+    query = select(func.count()).where(
         col(Assignment.study_id) == study.id, _IS_SAMPLE, col(Assignment.status).in_(("open", "held"))
     )
     places = int(db.execute(query).scalar_one())
@@ -281,7 +280,7 @@ def left(db: Session, study: Study, raters: list[RaterFlow], *, now: datetime) -
 def overdue(db: Session, study: Study, *, kind: Kind, now: datetime) -> list[Stuck]:
     """Clips held past their time, the longest first: they are given to others when somebody asks for a clip."""
     query = (
-        rows(col(Rater.name), col(StudyClip.clip), col(Assignment.lease_until))
+        select(col(Rater.name), col(StudyClip.clip), col(Assignment.lease_until))
         .join(Rater, col(Rater.id) == col(Assignment.rater_id))
         .join(StudyClip, col(StudyClip.id) == col(Assignment.study_clip_id))
         .where(col(Assignment.study_id) == study.id, col(Assignment.status) == "held", col(Rater.kind) == kind)

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, case, exists, func, or_
-from sqlalchemy import select as rows
+from sqlalchemy import ColumnElement, Select, Subquery, and_, case, exists, func, or_, select
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
@@ -104,7 +103,7 @@ def truths(db: Session, study: Study, *, kind: Kind) -> Truths:
 def _deciding(db: Session, study: Study) -> Sequence[Criterion]:
     """The questions that are some filter's truth."""
     query = (
-        rows(Criterion)
+        select(Criterion)
         .where(col(Criterion.study_id) == study.id)
         .where(
             exists()
@@ -118,7 +117,7 @@ def _deciding(db: Session, study: Study) -> Sequence[Criterion]:
 
 def _asked(db: Session, study: Study, criteria: Sequence[Criterion]) -> dict[str, int]:
     query = (
-        rows(col(StudyClip.criterion), func.count())
+        select(col(StudyClip.criterion), func.count())
         .where(col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample")
         .group_by(col(StudyClip.criterion))
     )
@@ -155,7 +154,7 @@ def _votes(
         given("reject").label("no"),
     ]
     query = (
-        rows(*columns)
+        select(*columns)
         .select_from(Judgment)
         .join(Assignment, col(Assignment.id) == col(Judgment.assignment_id))
         .join(Rater, col(Rater.id) == col(Judgment.rater_id))
@@ -173,7 +172,7 @@ def _counted(db: Session, votes: Subquery) -> dict[int, _Counts]:
     yes, no = votes.c.yes, votes.c.no
     kinds = [yes > no, no > yes, and_(yes == no, yes > 0), and_(yes == 0, no == 0)]
     sums = [func.sum(case((one, 1), else_=0)) for one in kinds]
-    query: Select[Any] = rows(votes.c.criterion, *sums).group_by(votes.c.criterion)
+    query: Select[Any] = select(votes.c.criterion, *sums).group_by(votes.c.criterion)
     return {row[0]: _Counts(*(int(number) for number in row[1:])) for row in db.execute(query)}
 
 
@@ -182,7 +181,7 @@ def _in_strata(
 ) -> dict[tuple[str, str], int]:
     """Clips decided in at least one question, by stratum."""
     parts = [
-        rows(votes.c.clip).where(votes.c.yes != votes.c.no)
+        select(votes.c.clip).where(votes.c.yes != votes.c.no)
         for votes in (
             *([_votes(study, kind, out, blind=study.score_visibility != "hidden", only=blind)] if blind else []),
             *([_votes(study, kind, out, only=seen)] if seen else []),
@@ -191,7 +190,7 @@ def _in_strata(
     if not parts:
         return {}
     query = (
-        rows(col(StudyClip.stratum), col(StudyClip.criterion), func.count())
+        select(col(StudyClip.stratum), col(StudyClip.criterion), func.count())
         .where(or_(*(col(StudyClip.id).in_(part) for part in parts)))
         .group_by(col(StudyClip.stratum), col(StudyClip.criterion))
     )

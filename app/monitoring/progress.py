@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, case, func
-from sqlalchemy import select as rows
+from sqlalchemy import ColumnElement, case, func, select
 from sqlmodel import Session, col
 
 from app.models import Assignment, Event, Judgment, Rater, Study, StudyClip
@@ -42,13 +41,13 @@ def by_rater(db: Session, study: Study) -> list[RaterLine]:
         return func.coalesce(func.sum(case((col(Assignment.status).in_(statuses), 1), else_=0)), 0)
 
     last = (
-        rows(func.max(col(Judgment.created_at)))
+        select(func.max(col(Judgment.created_at)))
         .where(col(Judgment.rater_id) == col(Rater.id))
         .correlate(Rater)
         .scalar_subquery()
     )
     query = (
-        rows(col(Rater.name), col(Rater.kind), share("done", "surplus"), share("skipped"), share("expired"), last)
+        select(col(Rater.name), col(Rater.kind), share("done", "surplus"), share("skipped"), share("expired"), last)
         .join(Assignment, col(Assignment.rater_id) == col(Rater.id), isouter=True)
         .where(col(Rater.study_id) == study.id)
         .group_by(col(Rater.id), col(Rater.name), col(Rater.kind))
@@ -61,7 +60,7 @@ def by_stratum(db: Session, study: Study) -> list[StratumLine]:
     """The design's strata with the answers of people so far."""
     population = {(row["label"], row.get("criterion", "")): row["population"] for row in study.design.get("strata", [])}
     answered = (
-        rows(col(Assignment.study_clip_id).label("clip"), func.count().label("answers"))
+        select(col(Assignment.study_clip_id).label("clip"), func.count().label("answers"))
         .join(Rater, col(Rater.id) == col(Assignment.rater_id))
         .where(col(Assignment.study_id) == study.id, col(Assignment.status) == "done", col(Rater.kind) == "person")
         .where(col(Assignment.purpose) == "sample")
@@ -69,7 +68,7 @@ def by_stratum(db: Session, study: Study) -> list[StratumLine]:
         .subquery()
     )
     query = (
-        rows(
+        select(
             col(StudyClip.stratum),
             col(StudyClip.criterion),
             func.count(),
@@ -108,7 +107,7 @@ def unplayable(db: Session, study: Study) -> list[Unplayable]:
     """Clips that did not play for somebody, by name, those that failed for the most raters first."""
     raters = func.count(func.distinct(col(Event.rater_id)))
     query = (
-        rows(col(StudyClip.clip), raters)
+        select(col(StudyClip.clip), raters)
         .join(Assignment, col(Assignment.id) == col(Event.assignment_id))
         .join(StudyClip, col(StudyClip.id) == col(Assignment.study_clip_id))
         .where(col(Event.study_id) == study.id, col(Event.kind) == "skipped", _reason() == "cannot_play")
@@ -121,9 +120,11 @@ def unplayable(db: Session, study: Study) -> list[Unplayable]:
 def skips(db: Session, study: Study) -> dict[str, int]:
     """How often clips were skipped, by reason."""
     reasons = (
-        rows(_reason().label("reason")).where(col(Event.study_id) == study.id, col(Event.kind) == "skipped").subquery()
+        select(_reason().label("reason"))
+        .where(col(Event.study_id) == study.id, col(Event.kind) == "skipped")
+        .subquery()
     )
-    query = rows(reasons.c.reason, func.count()).group_by(reasons.c.reason).order_by(reasons.c.reason)
+    query = select(reasons.c.reason, func.count()).group_by(reasons.c.reason).order_by(reasons.c.reason)
     return {str(reason): int(number) for reason, number in db.execute(query)}
 
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from sqlalchemy import func
-from sqlalchemy import select as rows
+from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from analysis.estimate import Estimate
@@ -104,11 +103,11 @@ def of_study(db: Session, study: Study, kind: Kind) -> list[RaterQuality]:
     """Everybody of a kind who has answered, in the order in which they came."""
     criteria = list(
         db.execute(
-            rows(Criterion).where(col(Criterion.study_id) == study.id).order_by(col(Criterion.position))
+            select(Criterion).where(col(Criterion.study_id) == study.id).order_by(col(Criterion.position))
         ).scalars()
     )
     answers = _answers(db, study, kind)
-    names = dict(db.execute(rows(col(Rater.id), col(Rater.name)).where(col(Rater.study_id) == study.id)).all())
+    names = dict(db.execute(select(col(Rater.id), col(Rater.name)).where(col(Rater.study_id) == study.id)).all())
     pseudonyms = {number: name for name, number in numbers(db, study, kind)}
     failures = dict(db.execute(_failures(study)).all())
     known = _known(db, study)
@@ -152,7 +151,7 @@ def of_study(db: Session, study: Study, kind: Kind) -> list[RaterQuality]:
 def _answers(db: Session, study: Study, kind: Kind) -> pl.DataFrame:
     """The last revision of every answer in the work itself, training and test left out."""
     query = (
-        rows(
+        select(
             col(Judgment.rater_id),
             col(Assignment.study_clip_id),
             col(Judgment.criterion_id),
@@ -175,14 +174,14 @@ def _answers(db: Session, study: Study, kind: Kind) -> pl.DataFrame:
 def _failures(study: Study) -> Any:
     reason = Event.__table__.c.detail["reason"].as_string()  # type: ignore[attr-defined]  # every table model has one
     return (
-        rows(col(Event.rater_id), func.count())
+        select(col(Event.rater_id), func.count())
         .where(col(Event.study_id) == study.id, col(Event.kind) == "skipped", reason == "cannot_play")
         .group_by(col(Event.rater_id))
     )
 
 
 def _known(db: Session, study: Study) -> dict[int, dict[str, str]]:
-    query = rows(col(StudyClip.id), col(StudyClip.answers)).where(
+    query = select(col(StudyClip.id), col(StudyClip.answers)).where(
         col(StudyClip.study_id) == study.id, col(StudyClip.role).in_(("gold", "attention"))
     )
     return dict(db.execute(query).all())

@@ -5,7 +5,7 @@ from math import isfinite
 from typing import Any
 
 import polars as pl
-from sqlalchemy import select as rows
+from sqlalchemy import select
 from sqlmodel import Session, col
 
 from analysis.estimate import Estimate
@@ -60,7 +60,7 @@ def influence(db: Session, study: Study, answers: Answers) -> Influence:
     whole = whole_study.parts(db, study.id)
     scores = dict(
         db.execute(
-            rows(col(StudyClip.id), col(StudyClip.scores)).where(
+            select(col(StudyClip.id), col(StudyClip.scores)).where(
                 col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample"
             )
         ).all()

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from sqlmodel import Session, col, func, select
+from sqlalchemy import select
+from sqlmodel import Session, col, func
 
 from app.db import Database
 from app.errors import AppError
@@ -57,8 +58,8 @@ def top_up(
         study = lifecycle.by_slug(db, slug)
         there = _sampled(db, study)
         kept_out = _kept_out(db, study)
-        filters = db.exec(
-            select(StudyFilter).where(StudyFilter.study_id == study.id).order_by(col(StudyFilter.position))
+        filters = db.scalars(
+            select(StudyFilter).where(col(StudyFilter.study_id) == study.id).order_by(col(StudyFilter.position))
         ).all()
         judged = _judged(db, study)
     if study.state == "archived":
@@ -111,8 +112,8 @@ class SoFar:
 
 def so_far(db: Session, study: Study) -> SoFar:
     """The study's draws again, from its pool as it lies there. Raises AppError when that cannot be."""
-    query = select(StudyFilter).where(StudyFilter.study_id == study.id).order_by(col(StudyFilter.position))
-    pool, _, parts = _drawn(study, db.exec(query).all(), _kept_out(db, study), len(_sampled(db, study)))
+    query = select(StudyFilter).where(col(StudyFilter.study_id) == study.id).order_by(col(StudyFilter.position))
+    pool, _, parts = _drawn(study, db.scalars(query).all(), _kept_out(db, study), len(_sampled(db, study)))
     return SoFar(pool, tuple(parts))
 
 
@@ -145,12 +146,16 @@ def _drawn(
 
 def _sampled(db: Session, study: Study) -> set[str]:
     """The clips of the study's sample."""
-    return set(db.exec(select(StudyClip.clip).where(StudyClip.study_id == study.id, StudyClip.role == "sample")))
+    return set(
+        db.scalars(
+            select(col(StudyClip.clip)).where(col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample")
+        )
+    )
 
 
 def _judged(db: Session, study: Study) -> dict[str, pl.DataFrame]:
     """For each filter the clips that people have decided on (clip, good)."""
-    names = {clip.id: clip.clip for clip in db.exec(select(StudyClip).where(StudyClip.study_id == study.id))}
+    names = {clip.id: clip.clip for clip in db.scalars(select(StudyClip).where(col(StudyClip.study_id) == study.id))}
     found = {}
     for result in study_results.compute(db, study, "person").filters:
         rows = [(names[one.clip], float(one.verdict == "accept")) for one in result.clips if one.verdict is not None]
@@ -229,7 +234,11 @@ def _grown(part: Part, clips: int, judged: Mapping[str, pl.DataFrame]) -> tuple[
 
 def _kept_out(db: Session, study: Study) -> set[str]:
     """Clips whose answers raters may know: they were never drawn."""
-    return set(db.exec(select(StudyClip.clip).where(StudyClip.study_id == study.id, StudyClip.role != "sample")))
+    return set(
+        db.scalars(
+            select(col(StudyClip.clip)).where(col(StudyClip.study_id) == study.id, col(StudyClip.role) != "sample")
+        )
+    )
 
 
 def _store(
@@ -246,15 +255,19 @@ def _store(
     keys = clip_files.make_ready(pool, settings, [one.clip for one in new], on_clip)
     try:
         with database.writer() as db:
-            live = db.exec(select(Study).where(Study.id == study.id).with_for_update()).one()
+            live = db.scalars(select(Study).where(col(Study.id) == study.id).with_for_update()).one()
             if live.design != study.design:
                 raise AppError(f"The study {study.slug} was topped up meanwhile.", "Look at it, and start again.")
-            clips = db.exec(select(StudyClip).where(StudyClip.study_id == study.id, StudyClip.role == "sample")).all()
+            clips = db.scalars(
+                select(StudyClip).where(col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample")
+            ).all()
             for clip in clips:
                 clip.stratum, clip.inclusion_probability = places[clip.clip]
                 clip.weight = 1 / clip.inclusion_probability
-            start = db.exec(select(func.max(StudyClip.position)).where(StudyClip.study_id == study.id)).one()
-            read = set(db.exec(select(StudyFilter.score).where(StudyFilter.study_id == study.id)))
+            start = db.scalars(
+                select(func.max(col(StudyClip.position))).where(col(StudyClip.study_id) == study.id)
+            ).one()
+            read = set(db.scalars(select(col(StudyFilter.score)).where(col(StudyFilter.study_id) == study.id)))
             creation.write_clips(db, live, pool, new, keys, read, start=(-1 if start is None else start) + 1)
             live.design = design
             live.version += 1

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import ColumnElement, case, func, or_
-from sqlalchemy import select as rows
-from sqlmodel import Session, col, select
+from sqlalchemy import ColumnElement, case, func, or_, select
+from sqlmodel import Session, col
 
 from app import auth
 from app.db import Database
@@ -75,7 +74,7 @@ def has_first_link(settings: Settings, study: Study) -> bool:
 def open_links(db: Session, settings: Settings, study: Study, *, now: datetime) -> list[LinkRow]:
     """The study's open links: its own link first, then the others, newest first."""
     counted = (
-        rows(col(Rater.invite_id), func.count())
+        select(col(Rater.invite_id), func.count())
         .where(col(Rater.study_id) == study.id, _PERSON, col(Rater.token_hash).is_(None))
         .group_by(col(Rater.invite_id))
     )
@@ -91,7 +90,7 @@ def open_links(db: Session, settings: Settings, study: Study, *, now: datetime) 
         expires_at=None,
         created_at=study.created_at,
     )
-    made = db.exec(select(Invite).where(Invite.study_id == study.id).order_by(col(Invite.id).desc()))
+    made = db.scalars(select(Invite).where(col(Invite.study_id) == study.id).order_by(col(Invite.id).desc()))
     return [
         first,
         *(
@@ -124,11 +123,11 @@ def rater_page(db: Session, study: Study, *, now: datetime, wanted: str = "", nu
         # SQLite ignores case only for ASCII letters; other names are found in the case in which they are written.
         small = func.lower(col(Rater.name)).contains(wanted.strip().lower(), autoescape=True)
         of_study.append(or_(small, col(Rater.name).contains(wanted.strip(), autoescape=True)))
-    total = int(db.execute(rows(func.count()).select_from(Rater).where(*of_study)).scalar_one())
+    total = int(db.execute(select(func.count()).select_from(Rater).where(*of_study)).scalar_one())
     pages = max(1, -(-total // RATERS_PER_PAGE))
     number = min(number, pages)
     people = db.execute(
-        rows(Rater, col(Invite.label))
+        select(Rater, col(Invite.label))
         .join(Invite, col(Invite.id) == col(Rater.invite_id), isouter=True)
         .where(*of_study)
         .order_by(col(Rater.id).desc())
@@ -141,7 +140,7 @@ def rater_page(db: Session, study: Study, *, now: datetime, wanted: str = "", nu
 
 def _answers(db: Session, numbers: list[int]) -> dict[int, int]:
     query = (
-        rows(col(Assignment.rater_id), func.count())
+        select(col(Assignment.rater_id), func.count())
         .where(col(Assignment.rater_id).in_(numbers), col(Assignment.status).in_(("done", "surplus")))
         .group_by(col(Assignment.rater_id))
     )
@@ -174,7 +173,7 @@ def counts(db: Session, study: Study, *, now: datetime) -> dict[LinkState, int]:
         (col(Rater.revoked_at).is_not(None), "withdrawn"), (ended, "expired"), else_="active"
     )
     query = (
-        rows(word, func.count())
+        select(word, func.count())
         .where(col(Rater.study_id) == study.id, _PERSON, col(Rater.token_hash).is_not(None))
         .group_by(word)
     )
@@ -191,7 +190,7 @@ def invite_all(db: Session, study: Study, names: Iterable[tuple[str, datetime | 
     wanted = [(" ".join(name.split())[: raters.MAX_NAME], end) for name, end in names]
     if not wanted or not all(name for name, _end in wanted):
         raise AppError("There is no name.", "Give every rater a name.", status=422)
-    taken = set(db.exec(select(Rater.name).where(Rater.study_id == study.id)))
+    taken = set(db.scalars(select(col(Rater.name)).where(col(Rater.study_id) == study.id)))
     often = Counter(name for name, _end in wanted)
     again = [name for name in often if often[name] > 1 or name in taken]
     if again:
@@ -246,7 +245,7 @@ def links(settings: Settings, database: Database, *, port: int) -> list[str]:
     base = f"http://{HOST}:{port}"
     lines = [f"Researcher: {base}/researcher/{auth.researcher_key(settings)}"]
     with database.reader() as db:
-        found = [one for one in db.exec(select(Study).order_by(col(Study.id))) if one.state != "archived"]
+        found = [one for one in db.scalars(select(Study).order_by(col(Study.id))) if one.state != "archived"]
         for study in found:
             name = f" ({study.slug})" if len(found) > 1 else ""
             if has_first_link(settings, study):

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import segno
-from sqlalchemy import func
-from sqlmodel import Session, col, select
+from sqlalchemy import func, select
+from sqlmodel import Session, col
 
 from app import auth
 from app.errors import AppError, NotAllowed, NotFound
@@ -90,8 +90,8 @@ def withdraw(db: Session, study: Study, invite_id: int, *, now: datetime) -> Non
 def entrance(db: Session, secret: str, *, now: datetime) -> Entrance:
     """What an invite link leads to. Raises NotFound or NotAllowed if it is unknown, withdrawn or expired."""
     digest = auth.token_hash(secret)
-    rater = db.exec(select(Rater).where(Rater.token_hash == digest)).first()
-    invite = None if rater else db.exec(select(Invite).where(Invite.token_hash == digest)).first()
+    rater = db.scalars(select(Rater).where(col(Rater.token_hash) == digest)).first()
+    invite = None if rater else db.scalars(select(Invite).where(col(Invite.token_hash) == digest)).first()
     link = rater or invite
     if link is None:
         return Entrance(raters.study_of_link(db, secret), None, None)
@@ -111,7 +111,7 @@ def admit(db: Session, way: Entrance, name: str, ids: Mapping[str, str]) -> Rate
     """
     if way.rater is not None:
         return way.rater
-    db.exec(select(Study.id).where(Study.id == way.study.id).with_for_update()).one()
+    db.scalars(select(col(Study.id)).where(col(Study.id) == way.study.id).with_for_update()).one()
     before = sent_before(db, way.study, ids)
     if before is not None:
         return before
@@ -138,9 +138,9 @@ def sent_before(db: Session, study: Study, ids: Mapping[str, str]) -> Rater | No
     if "participant" not in ids:
         return None
     kept = Rater.__table__.c.platform_ids  # type: ignore[attr-defined]  # every table model has one
-    return db.exec(
+    return db.scalars(
         select(Rater).where(
-            Rater.study_id == study.id,
+            col(Rater.study_id) == study.id,
             kept["platform"].as_string() == ids["platform"],
             kept["participant"].as_string() == ids["participant"],
             col(Rater.revoked_at).is_(None),
@@ -220,10 +220,10 @@ def qr_code(address: str) -> str:
 def _came_by(db: Session, way: Entrance) -> int:
     invite = col(Rater.invite_id)
     same = invite == way.invite.id if way.invite else invite.is_(None)
-    return db.exec(
+    return db.scalars(
         select(func.count())
         .select_from(Rater)
-        .where(Rater.study_id == way.study.id, Rater.kind == "person", col(Rater.token_hash).is_(None), same)
+        .where(col(Rater.study_id) == way.study.id, col(Rater.kind) == "person", col(Rater.token_hash).is_(None), same)
     ).one()
 
 

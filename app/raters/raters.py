@@ -3,8 +3,8 @@
 import secrets
 from datetime import datetime
 
-from sqlalchemy import update
-from sqlmodel import Session, col, select
+from sqlalchemy import select, update
+from sqlmodel import Session, col
 
 from app import auth
 from app.errors import AppError, NotFound
@@ -27,7 +27,7 @@ def personal_link(settings: Settings, rater: Rater) -> str:
 def study_of_link(db: Session, token: str) -> Study:
     """The study of an open or personal invite link. Raises NotFound."""
     digest = auth.token_hash(token)
-    study = db.exec(select(Study).where(Study.invite_hash == digest)).first()
+    study = db.scalars(select(Study).where(col(Study.invite_hash) == digest)).first()
     if study is None:
         rater = invited(db, token)
         study = db.get(Study, rater.study_id) if rater else None
@@ -39,14 +39,14 @@ def study_of_link(db: Session, token: str) -> Study:
 def invited(db: Session, token: str) -> Rater | None:
     """The rater of a personal link, unless it was revoked."""
     digest = auth.token_hash(token)
-    return db.exec(select(Rater).where(Rater.token_hash == digest, col(Rater.revoked_at).is_(None))).first()
+    return db.scalars(select(Rater).where(col(Rater.token_hash) == digest, col(Rater.revoked_at).is_(None))).first()
 
 
 def join(db: Session, study: Study, name: str, *, kind: str = "person") -> Rater:
     """Create a rater. A number is appended to a name that is taken in this study."""
     readable = "".join(letter if letter.isprintable() else " " for letter in name)
     wanted = " ".join(readable.split())[:MAX_NAME] or "Rater"
-    taken = set(db.exec(select(Rater.name).where(Rater.study_id == study.id)))
+    taken = set(db.scalars(select(col(Rater.name)).where(col(Rater.study_id) == study.id)))
     chosen, number = wanted, 2
     while chosen in taken:
         chosen, number = f"{wanted} {number}", number + 1
@@ -69,7 +69,7 @@ def invite(db: Session, settings: Settings, study: Study, name: str) -> str:
 
 def revoke(db: Session, study: Study, name: str, *, now: datetime) -> None:
     """Revoke a rater's access; the answers stay. Raises AppError."""
-    rater = db.exec(select(Rater).where(Rater.study_id == study.id, Rater.name == name)).first()
+    rater = db.scalars(select(Rater).where(col(Rater.study_id) == study.id, col(Rater.name) == name)).first()
     if rater is None:
         raise AppError(f"The study {study.slug} has no rater {name!r}.", "The study's page lists its raters.")
     rater.revoked_at = now

@@ -7,10 +7,9 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, Select, Update, bindparam, case, func, update
-from sqlalchemy import select as rows
+from sqlalchemy import Row, Select, Update, bindparam, case, func, select, update
 from sqlalchemy.orm import aliased
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col
 
 from app.errors import NotAllowed
 from app.models import Assignment, Criterion, Event, Rater, RaterRecord, Study, StudyClip, is_work, shuffled_order
@@ -69,7 +68,7 @@ _mine = aliased(Assignment)
 # As a list made once, not a search per open place: half the time of a claim.
 _SEEN = col(Assignment.study_clip_id).in_(SEEN)
 _IS_WORK = is_work()
-_WITH_CLIP = rows(*_COLUMNS).join_from(_TABLE, _CLIP_TABLE, _CLIP_TABLE.c.id == _TABLE.c.study_clip_id)
+_WITH_CLIP = select(*_COLUMNS).join_from(_TABLE, _CLIP_TABLE, _CLIP_TABLE.c.id == _TABLE.c.study_clip_id)
 # Locked, because whoever gives expired places away must wait until this rater's answer is in.
 _HELD = (
     _WITH_CLIP.where(col(Assignment.rater_id) == bindparam("rater"), col(Assignment.status) == "held", _IS_WORK)
@@ -90,7 +89,7 @@ _NEXT_OPEN = (
     .with_for_update(skip_locked=True, of=Assignment)
 )
 _others = aliased(Assignment)
-_LOWEST = rows(func.min(col(_others.place))).where(
+_LOWEST = select(func.min(col(_others.place))).where(
     col(_others.study_id) == bindparam("study"), col(_others.status) == "open"
 )
 # The usual answer is among the places that come first: to look at these alone is three times as quick, and in a large
@@ -163,7 +162,7 @@ def claim(db: Session, study: Study, rater: RaterRecord, *, now: datetime, lease
 
 
 def _worked(db: Session, rater: RaterRecord) -> int:
-    query = rows(func.count()).where(
+    query = select(func.count()).where(
         col(Assignment.rater_id) == rater.id, col(Assignment.status).in_(("done", "surplus", "held")), _IS_WORK
     )
     return int(db.execute(query).scalar_one())
@@ -175,7 +174,7 @@ def _next_open(db: Session, study: Study, rules: Rules, rater: RaterRecord) -> H
     if rules.presentation == "together":
         return _first(db, (_NEXT_LOWEST, _NEXT_OPEN), asked)
     criteria = db.execute(
-        rows(col(Criterion.key)).where(col(Criterion.study_id) == study.id).order_by(col(Criterion.position))
+        select(col(Criterion.key)).where(col(Criterion.study_id) == study.id).order_by(col(Criterion.position))
     ).scalars()
     for criterion in schedule.passes(list(criteria), rater.id):
         found = _first(db, _PASSES, {**asked, "criterion": criterion})
@@ -347,8 +346,8 @@ def _reopen(db: Session, study: Study, study_clip_id: int, place: int) -> None:
 
 def _open_place(study_clip_id: int) -> object:
     return (
-        select(Assignment.id)
-        .where(Assignment.study_clip_id == study_clip_id, Assignment.status == "open")
+        select(col(Assignment.id))
+        .where(col(Assignment.study_clip_id) == study_clip_id, col(Assignment.status) == "open")
         .limit(1)
         .with_for_update(skip_locked=True)
         .scalar_subquery()

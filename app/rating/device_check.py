@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from sqlalchemy import case, update
-from sqlmodel import Session, col, select
+from sqlalchemy import case, select, update
+from sqlmodel import Session, col
 
 from app.errors import AppError
 from app.models import Event, Rater, RaterRecord, StudyClip, shuffled_order
@@ -23,12 +23,12 @@ def clip_for(db: Session, rater: RaterRecord) -> str:
     """Address of a real clip of the rater's study: an example, a training clip, else the one this rater gets last."""
     last = case((col(StudyClip.role) == "sample", 1), else_=0)
     asked = (
-        select(StudyClip.id, StudyClip.media_key)
-        .where(StudyClip.study_id == rater.study_id, col(StudyClip.role).in_(("example", "training", "sample")))
+        select(col(StudyClip.id), col(StudyClip.media_key))
+        .where(col(StudyClip.study_id) == rater.study_id, col(StudyClip.role).in_(("example", "training", "sample")))
         .order_by(last, shuffled_order(rater.shuffle).desc())
         .limit(1)
     )
-    number, key = db.exec(asked).one()
+    number, key = db.execute(asked).one()
     return media.address_in_study(number, key)
 
 
@@ -90,7 +90,7 @@ def record(db: Session, rater: RaterRecord, rule: Device, told: Mapping[str, Any
 
 def outcome_of(db: Session, rater: RaterRecord, *, browser: str) -> dict[str, Any]:
     """What the last check found; empty before it, and when it was of another browser than the one that asks."""
-    found = dict(db.exec(select(Rater.device).where(Rater.id == rater.id)).one())
+    found = dict(db.scalars(select(col(Rater.device)).where(col(Rater.id) == rater.id)).one())
     return found if found.get("browser") == _storable(browser) else {}
 
 

@@ -5,8 +5,8 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import select as rows
-from sqlmodel import Session, col, select
+from sqlalchemy import select
+from sqlmodel import Session, col
 
 from app.errors import AppError
 from app.models import SHUFFLE_PRIME, Assignment, Criterion, Event, Judgment, Rater, Study, StudyClip
@@ -41,18 +41,22 @@ def take(db: Session, study: Study, name: str, given: list[OutsideRating], *, no
     """
     if len(given) > MOST:
         raise AppError(f"{len(given)} ratings are too many at once.", f"Send {MOST} at the most in one request.")
-    criteria = {item.key: item for item in db.exec(select(Criterion).where(Criterion.study_id == study.id))}
+    criteria = {item.key: item for item in db.scalars(select(Criterion).where(col(Criterion.study_id) == study.id))}
     clips = _clips(db, study)
     _refuse_unknown(study, given, criteria, clips)
     given = [replace(one, value=_as_stored(criteria[one.criterion], one.value)) for one in given]
     rater = _rater(db, study, name)
     mine = {
         row.study_clip_id: row
-        for row in db.exec(select(Assignment).where(Assignment.rater_id == rater.id, Assignment.study_id == study.id))
+        for row in db.scalars(
+            select(Assignment).where(col(Assignment.rater_id) == rater.id, col(Assignment.study_id) == study.id)
+        )
     }
     last = {
         (row.assignment_id, row.criterion_id): (row.revision, row.value)
-        for row in db.exec(select(Judgment).where(Judgment.rater_id == rater.id).order_by(col(Judgment.revision)))
+        for row in db.scalars(
+            select(Judgment).where(col(Judgment.rater_id) == rater.id).order_by(col(Judgment.revision))
+        )
     }
     stored = 0
     for number, one in enumerate(given):
@@ -92,8 +96,8 @@ def take(db: Session, study: Study, name: str, given: list[OutsideRating], *, no
 
 def _clips(db: Session, study: Study) -> dict[tuple[str, str], int]:
     """The number of every drawn clip by its name and each criterion asked about it."""
-    keys = list(db.exec(select(Criterion.key).where(Criterion.study_id == study.id)))
-    query = rows(col(StudyClip.id), col(StudyClip.clip), col(StudyClip.criterion)).where(
+    keys = list(db.scalars(select(col(Criterion.key)).where(col(Criterion.study_id) == study.id)))
+    query = select(col(StudyClip.id), col(StudyClip.clip), col(StudyClip.criterion)).where(
         col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample"
     )
     return {
@@ -133,7 +137,7 @@ def _rater(db: Session, study: Study, name: str) -> Rater:
     readable = " ".join("".join(letter if letter.isprintable() else " " for letter in name).split())[:40]
     if not readable:
         raise AppError("The rater has no name.", 'Name the model: "rater": "my-model-v2".')
-    found = db.exec(select(Rater).where(Rater.study_id == study.id, Rater.name == readable)).first()
+    found = db.scalars(select(Rater).where(col(Rater.study_id) == study.id, col(Rater.name) == readable)).first()
     if found is not None and found.kind != "model":
         raise AppError(f"{readable!r} is a person's name in this study.", "Give the model another name.")
     if found is None:

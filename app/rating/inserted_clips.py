@@ -2,8 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import bindparam, case, func, or_
-from sqlalchemy import select as rows
+from sqlalchemy import bindparam, case, func, or_, select
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
@@ -12,9 +11,9 @@ from app.rating import schedule
 from app.studies.rules import Rules
 
 _mine = aliased(Assignment)
-SEEN = rows(col(_mine.study_clip_id)).where(col(_mine.rater_id) == bindparam("rater"))
+SEEN = select(col(_mine.study_clip_id)).where(col(_mine.rater_id) == bindparam("rater"))
 LAST_SOURCE = (
-    rows(col(StudyClip.source))
+    select(col(StudyClip.source))
     .join(_mine, col(_mine.study_clip_id) == col(StudyClip.id))
     .where(col(_mine.rater_id) == bindparam("rater"))
     .order_by(col(_mine.claimed_at).desc(), col(_mine.id).desc())
@@ -27,7 +26,7 @@ ORDER = (
 )
 _AS_ASKED = or_(col(StudyClip.criterion) == bindparam("criterion"), col(StudyClip.criterion) == "")
 _KNOWN = (
-    rows(col(StudyClip.id))
+    select(col(StudyClip.id))
     .where(
         col(StudyClip.study_id) == bindparam("study"),
         col(StudyClip.role) == bindparam("role"),
@@ -40,7 +39,7 @@ _KNOWN = (
 _later = aliased(Assignment)
 _SHOWN = ("done", "surplus", "held")
 _LATEST_FOR_REPEAT = (
-    rows(col(_later.claimed_at))
+    select(col(_later.claimed_at))
     .where(
         col(_later.rater_id) == bindparam("rater"),
         col(_later.status).in_(_SHOWN),
@@ -53,7 +52,7 @@ _LATEST_FOR_REPEAT = (
 )
 _again = aliased(Assignment)
 _REPEAT = (
-    rows(col(StudyClip.id))
+    select(col(StudyClip.id))
     .join(Assignment, col(Assignment.study_clip_id) == col(StudyClip.id))
     .where(
         col(Assignment.rater_id) == bindparam("rater"),
@@ -62,7 +61,7 @@ _REPEAT = (
         col(Assignment.claimed_at) <= _LATEST_FOR_REPEAT,
         col(StudyClip.criterion) == bindparam("criterion"),
         col(StudyClip.id).not_in(
-            rows(col(_again.study_clip_id)).where(
+            select(col(_again.study_clip_id)).where(
                 col(_again.rater_id) == bindparam("rater"), col(_again.purpose) == "repeat"
             )
         ),
@@ -78,7 +77,7 @@ def purpose(db: Session, rules: Rules, rater: RaterRecord, *, now: datetime) -> 
         return "stabiliser"
     if not schedule.has_specials(rules):
         return "sample"
-    taken = db.execute(rows(col(Rater.taken)).where(col(Rater.id) == rater.id)).scalar_one()
+    taken = db.execute(select(col(Rater.taken)).where(col(Rater.id) == rater.id)).scalar_one()
     return schedule.purpose_at(rules, rater.shuffle, taken)
 
 
@@ -91,7 +90,7 @@ def _moments(db: Session, rules: Rules, rater: RaterRecord) -> list[datetime]:
     """When the rater last took or answered a clip, newest first: one moment per clip, as many as stabilisers."""
     last = func.coalesce(col(Assignment.answered_at), col(Assignment.claimed_at))
     query = (
-        rows(last)
+        select(last)
         .where(col(Assignment.rater_id) == rater.id, is_work())
         .order_by(last.desc())
         .limit(rules.sessions.stabilisers)

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, case, func, insert
-from sqlalchemy import select as rows
+from sqlalchemy import bindparam, case, func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
 
@@ -22,7 +21,7 @@ SUBMISSION = re.compile(r"[A-Za-z0-9._:+-]{1,64}")
 
 
 _INSERT = insert(Judgment)
-_STORED = rows(
+_STORED = select(
     func.coalesce(func.max(col(Judgment.revision)), 0).label("revision"),
     func.coalesce(func.max(case((col(Judgment.submission) == bindparam("submission"), 1), else_=0)), 0).label("again"),
 ).where(col(Judgment.assignment_id) == bindparam("assignment"))
@@ -92,7 +91,7 @@ def record(
 def current(db: Session, assignment_id: int) -> dict[int, str]:
     """The answer that counts now, by criterion: the highest revision; none where it was taken back."""
     found = db.execute(
-        rows(col(Judgment.criterion_id), col(Judgment.value))
+        select(col(Judgment.criterion_id), col(Judgment.value))
         .where(col(Judgment.assignment_id) == assignment_id)
         .order_by(col(Judgment.revision))
     )

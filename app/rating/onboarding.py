@@ -2,8 +2,7 @@
 
 from typing import Literal
 
-from sqlalchemy import func
-from sqlalchemy import select as rows
+from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from app.auth import SignedInRater
@@ -58,7 +57,7 @@ def step_before_work(db: Session, whole: StudyParts, rater: SignedInRater) -> Pu
 
 
 def _trained_clips(db: Session, rater: SignedInRater) -> int:
-    query = rows(func.count()).where(
+    query = select(func.count()).where(
         col(Assignment.rater_id) == rater.id,
         col(Assignment.purpose) == "training",
         col(Assignment.status).in_(("done", "skipped")),
@@ -67,5 +66,5 @@ def _trained_clips(db: Session, rater: SignedInRater) -> int:
 
 
 def _device_passed(db: Session, rater: SignedInRater) -> bool:
-    found = db.execute(rows(col(Rater.device)).where(col(Rater.id) == rater.id)).scalar_one()
+    found = db.execute(select(col(Rater.device)).where(col(Rater.id) == rater.id)).scalar_one()
     return bool(found.get("passed"))

@@ -4,8 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import Integer, ScalarSelect, bindparam, func, or_, tuple_
-from sqlalchemy import select as rows
+from sqlalchemy import Integer, ScalarSelect, bindparam, func, or_, select, tuple_
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
@@ -33,7 +32,7 @@ _IS_ANSWERED = (
     or_(col(Assignment.status) == "done", col(Assignment.status) == "surplus"),
     is_work(),
 )
-_ANSWERED = rows(col(Assignment.id)).where(*_IS_ANSWERED)
+_ANSWERED = select(col(Assignment.id)).where(*_IS_ANSWERED)
 _BEFORE = (
     _ANSWERED.where(
         tuple_(col(Assignment.answered_at), col(Assignment.id))
@@ -77,23 +76,25 @@ class Standing:
 
 def _own(*statuses: str) -> ScalarSelect[int]:
     wanted = or_(*(col(_mine.status) == status for status in statuses))
-    own = rows(func.count()).select_from(_mine).where(col(_mine.rater_id) == bindparam("rater"), wanted, is_work(_mine))
+    own = (
+        select(func.count()).select_from(_mine).where(col(_mine.rater_id) == bindparam("rater"), wanted, is_work(_mine))
+    )
     return own.scalar_subquery()
 
 
 _CLIPS = func.count(func.distinct(col(Assignment.study_clip_id)))
 _IN_STUDY = col(Assignment.study_id) == bindparam("study")
-_OPEN = rows(_CLIPS).where(_IN_STUDY, col(Assignment.status) == "open").scalar_subquery()
+_OPEN = select(_CLIPS).where(_IN_STUDY, col(Assignment.status) == "open").scalar_subquery()
 # Counting what the rater has seen of the open clips is quicker than searching all open clips for unseen ones.
 _OPEN_SEEN = (
-    rows(_CLIPS)
+    select(_CLIPS)
     .select_from(_mine)
     .join(Assignment, col(Assignment.study_clip_id) == col(_mine.study_clip_id))
     .where(col(_mine.rater_id) == bindparam("rater"), col(Assignment.status) == "open")
     .scalar_subquery()
 )
-_ANSWER_TIMES = rows(col(Assignment.answered_at)).where(*_IS_ANSWERED).order_by(*_NEWEST_FIRST).limit(1)
-_STANDING = rows(
+_ANSWER_TIMES = select(col(Assignment.answered_at)).where(*_IS_ANSWERED).order_by(*_NEWEST_FIRST).limit(1)
+_STANDING = select(
     _own("done", "surplus"),
     _own("held"),
     _OPEN - _OPEN_SEEN,
@@ -101,7 +102,7 @@ _STANDING = rows(
     _ANSWER_TIMES.scalar_subquery(),
     _ANSWER_TIMES.offset(PACE_OVER).scalar_subquery(),
 )
-_HELD_BY_OTHERS = rows(_CLIPS).where(
+_HELD_BY_OTHERS = select(_CLIPS).where(
     _IN_STUDY, col(Assignment.status) == "held", col(Assignment.study_clip_id).not_in(SEEN)
 )
 
@@ -114,7 +115,7 @@ def standing(db: Session, study: Study, rater: RaterRecord) -> Standing:
     rules = study_rules.rules_of(study)
     free = found.free
     if schedule.has_specials(rules):
-        taken = db.execute(rows(col(Rater.taken)).where(col(Rater.id) == rater.id)).scalar_one()
+        taken = db.execute(select(col(Rater.taken)).where(col(Rater.id) == rater.id)).scalar_one()
         free = schedule.clips_until(rules, rater.shuffle, taken, free)
     if rules.recruitment.clips_per_rater:
         free = min(free, max(0, rules.recruitment.clips_per_rater - found.done - found.held))

@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import func
-from sqlalchemy import select as rows
+from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from app.errors import AppError
@@ -131,7 +130,7 @@ def refuse_unseen(whole: StudyParts, held: Held, facts: str) -> None:
 def _earlier_marks(db: Session, held: Held) -> str:
     """The moments marked with the answer that counts now, in JSON."""
     found = db.execute(
-        rows(col(Judgment.facts))
+        select(col(Judgment.facts))
         .where(col(Judgment.assignment_id) == held.assignment.id)
         .order_by(col(Judgment.revision).desc())
         .limit(1)
@@ -142,7 +141,7 @@ def _earlier_marks(db: Session, held: Held) -> str:
 def past_answers(db: Session, whole: StudyParts, rater: RaterRecord) -> tuple[PastAnswer, ...]:
     """The rater's last answers as they count now, the newest first."""
     latest = db.execute(
-        rows(col(Assignment.id), col(Assignment.answered_at), func.count().over())
+        select(col(Assignment.id), col(Assignment.answered_at), func.count().over())
         .where(col(Assignment.rater_id) == rater.id, col(Assignment.status).in_(("done", "surplus")))
         .where(is_work())
         .order_by(col(Assignment.answered_at).desc(), col(Assignment.id).desc())
@@ -151,7 +150,7 @@ def past_answers(db: Session, whole: StudyParts, rater: RaterRecord) -> tuple[Pa
     values = {
         (row.assignment_id, row.criterion_id): row.value
         for row in db.execute(
-            rows(col(Judgment.assignment_id), col(Judgment.criterion_id), col(Judgment.value))
+            select(col(Judgment.assignment_id), col(Judgment.criterion_id), col(Judgment.value))
             .where(col(Judgment.assignment_id).in_([number for number, *_ in latest]))
             .order_by(col(Judgment.revision))
         )

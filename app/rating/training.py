@@ -6,8 +6,7 @@ They are assignments of their own purpose, made for one rater, never opened for 
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select as rows
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlmodel import Session, col
 
 from app.auth import SignedInRater
@@ -50,7 +49,7 @@ def next_clip(
     The order is that of the study file: from worst to best, if its author followed the advice.
     """
     occasion = _round(rater, purpose)
-    query = rows(Assignment).where(
+    query = select(Assignment).where(
         col(Assignment.rater_id) == rater.id, col(Assignment.purpose) == purpose, col(Assignment.occasion) == occasion
     )
     mine = {row.study_clip_id: row for row in db.execute(query).scalars()}
@@ -124,14 +123,14 @@ def _needed(rule: Qualification, total: int) -> int:
 def _clips(db: Session, whole: StudyParts, purpose: PurposeBeforeWork) -> list[StudyClip]:
     part = whole.rules.training if purpose == "training" else whole.rules.qualification
     order = {known.clip: place for place, known in enumerate(part.clips)} if part else {}
-    query = rows(StudyClip).where(col(StudyClip.study_id) == whole.study.id, col(StudyClip.role) == purpose)
+    query = select(StudyClip).where(col(StudyClip.study_id) == whole.study.id, col(StudyClip.role) == purpose)
     return sorted(db.execute(query).scalars(), key=lambda clip: order.get(clip.clip, len(order)))
 
 
 def _answers(db: Session, whole: StudyParts, rater: SignedInRater, rule: Qualification) -> list[Checked]:
     """Every known answer of this try beside the given one; a skipped clip's count as wrong."""
     query = (
-        rows(col(Assignment.id), col(StudyClip.answers))
+        select(col(Assignment.id), col(StudyClip.answers))
         .join(StudyClip, col(StudyClip.id) == col(Assignment.study_clip_id))
         .where(
             col(Assignment.rater_id) == rater.id,

@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-from sqlalchemy import select as rows
+from sqlalchemy import select
 from sqlmodel import Session, col
 
 from app.errors import AppError
@@ -63,7 +63,7 @@ def template() -> str:
 def kept(db: Session, study: Study) -> dict[str, str]:
     """What the author has said so far on the Report page, by the keys of `QUESTIONS`."""
     query = (
-        rows(col(Event.detail))
+        select(col(Event.detail))
         .where(col(Event.study_id) == study.id, col(Event.kind) == KIND)
         .order_by(col(Event.id).desc())
         .limit(1)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from io import StringIO
 from typing import Any
 
-from sqlalchemy import select as rows
+from sqlalchemy import select
 from sqlmodel import Session, col
 
 from app import __version__
@@ -77,7 +77,7 @@ def judgment_rows(db: Session, study: Study) -> Iterator[dict[str, Any]]:
     scores = _filter_scores(db, study)
     roles = votes.roles(db, study)
     query = (
-        rows(Judgment, Assignment, StudyClip, Criterion, Rater)
+        select(Judgment, Assignment, StudyClip, Criterion, Rater)
         .join(Assignment, col(Assignment.id) == col(Judgment.assignment_id))
         .join(StudyClip, col(StudyClip.id) == col(Assignment.study_clip_id))
         .join(Criterion, col(Criterion.id) == col(Judgment.criterion_id))
@@ -119,7 +119,7 @@ def judgment_rows(db: Session, study: Study) -> Iterator[dict[str, Any]]:
 
 def clip_rows(db: Session, study: Study) -> list[dict[str, Any]]:
     """The drawn clips with how they were drawn and their scores, in the order of their names."""
-    query = rows(StudyClip).where(col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample")
+    query = select(StudyClip).where(col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample")
     return [
         {
             "clip": clip.clip,
@@ -141,7 +141,7 @@ def json_line(row: dict[str, Any]) -> bytes:
 
 
 def _filter_scores(db: Session, study: Study) -> list[str]:
-    return sorted(set(db.execute(rows(col(Filter.score)).where(col(Filter.study_id) == study.id)).scalars()))
+    return sorted(set(db.execute(select(col(Filter.score)).where(col(Filter.study_id) == study.id)).scalars()))
 
 
 def estimates_json(db: Session, study: Study, results: Results) -> str:

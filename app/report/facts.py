@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from sqlalchemy import func
-from sqlalchemy import select as rows
+from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from app.models import Assignment, Event, Judgment, Rater, Study, StudyClip
@@ -101,7 +100,7 @@ def gather(db: Session, study: Study, results: Results) -> Facts:
     clips = {
         clip.id: clip
         for clip in db.execute(
-            rows(StudyClip).where(col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample")
+            select(StudyClip).where(col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample")
         ).scalars()
     }
     given = votes.current(db, study, kind=results.kind)
@@ -133,7 +132,7 @@ def gather(db: Session, study: Study, results: Results) -> Facts:
 def _answers(db: Session, study: Study, kind: str) -> list[Any]:
     """The first revision of every answer to the sample, one row per assignment, with its facts."""
     query = (
-        rows(
+        select(
             col(Judgment.rater_id),
             col(Judgment.assignment_id),
             col(Judgment.arm),
@@ -154,20 +153,20 @@ def _answers(db: Session, study: Study, kind: str) -> list[Any]:
 def pseudonyms_of(db: Session, study: Study, kind: str) -> dict[str, str]:
     """R1, R2, ... in the order in which raters came."""
     query = (
-        rows(col(Rater.name)).where(col(Rater.study_id) == study.id, col(Rater.kind) == kind).order_by(col(Rater.id))
+        select(col(Rater.name)).where(col(Rater.study_id) == study.id, col(Rater.kind) == kind).order_by(col(Rater.id))
     )
     return {name: f"R{number}" for number, name in enumerate(db.execute(query).scalars(), start=1)}
 
 
 def _flow(db: Session, study: Study, clips: dict[int, StudyClip], given: list[Vote], results: Results) -> Flow:
     taken = db.execute(
-        rows(func.count(func.distinct(col(Assignment.study_clip_id))))
+        select(func.count(func.distinct(col(Assignment.study_clip_id))))
         .join(Rater, col(Rater.id) == col(Assignment.rater_id))
         .where(col(Assignment.study_id) == study.id, col(Assignment.purpose) == "sample")
         .where(col(Rater.kind) == results.kind)
     ).scalar_one()
     rated = db.execute(
-        rows(func.count(func.distinct(col(Assignment.study_clip_id))))
+        select(func.count(func.distinct(col(Assignment.study_clip_id))))
         .join(Rater, col(Rater.id) == col(Assignment.rater_id))
         .where(col(Assignment.study_id) == study.id, col(Assignment.purpose) == "sample")
         .where(col(Assignment.status).in_(COUNTED), col(Rater.kind) == results.kind)
@@ -188,7 +187,7 @@ def _raters(db: Session, study: Study, answers: list[Any], pseudonyms: dict[str,
     by_rater: dict[int, list[Any]] = defaultdict(list)
     for row in answers:
         by_rater[row.rater_id].append(row)
-    people = db.execute(rows(col(Rater.id), col(Rater.name)).where(col(Rater.study_id) == study.id)).all()
+    people = db.execute(select(col(Rater.id), col(Rater.name)).where(col(Rater.study_id) == study.id)).all()
     numbers = {row.name: row.id for row in people}
     lines = {line.name: line for line in progress.by_rater(db, study)}
     return [
@@ -226,5 +225,5 @@ def _viewports(answers: list[Any]) -> dict[str, int]:
 
 
 def _events(db: Session, study: Study) -> dict[str, int]:
-    query = rows(col(Event.kind), func.count()).where(col(Event.study_id) == study.id).group_by(col(Event.kind))
+    query = select(col(Event.kind), func.count()).where(col(Event.study_id) == study.id).group_by(col(Event.kind))
     return {kind: int(count) for kind, count in sorted(db.execute(query).all())}

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func
-from sqlalchemy import select as rows
+from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from app.errors import AppError
@@ -56,7 +55,7 @@ class Version:
 def draft(db: Session, study: Study) -> dict[str, str]:
     """The plan as last saved, frozen or amended; empty parts before anything was saved."""
     query = (
-        rows(col(Event.detail))
+        select(col(Event.detail))
         .where(col(Event.study_id) == study.id, col(Event.kind).in_((DRAFTED, FROZEN, AMENDED)))
         .order_by(col(Event.id).desc())
         .limit(1)
@@ -69,7 +68,7 @@ def draft(db: Session, study: Study) -> dict[str, str]:
 def versions(db: Session, study: Study) -> tuple[Version, ...]:
     """The frozen plan and its amendments in order; empty while nothing is frozen."""
     query = (
-        rows(col(Event.detail), col(Event.created_at))
+        select(col(Event.detail), col(Event.created_at))
         .where(col(Event.study_id) == study.id, col(Event.kind).in_((FROZEN, AMENDED)))
         .order_by(col(Event.id))
     )
@@ -182,7 +181,7 @@ def _parts(given: Mapping[str, str]) -> dict[str, str]:
 
 def _answers(db: Session, study: Study) -> int:
     query = (
-        rows(func.count())
+        select(func.count())
         .select_from(Judgment)
         .join(Rater, col(Rater.id) == col(Judgment.rater_id))
         .where(col(Judgment.study_id) == study.id, col(Rater.kind) == "person")

@@ -5,7 +5,7 @@ from io import BytesIO
 from typing import Any
 
 import polars as pl
-from sqlalchemy import select as rows
+from sqlalchemy import select
 from sqlmodel import Session, col
 
 from app.models import Assignment, Criterion, Judgment, Rater, StudyClip
@@ -39,14 +39,14 @@ def table(db: Session, facts: Facts) -> pl.DataFrame:
     """
     study = facts.study
     drawn = [col(StudyClip.id), *(getattr(StudyClip, name) for name in OF_CLIP)]
-    clips = {number: of for number, *of in db.execute(rows(*drawn).where(col(StudyClip.study_id) == study.id))}
-    criteria = rows(col(Criterion.id), col(Criterion.key)).where(col(Criterion.study_id) == study.id)
+    clips = {number: of for number, *of in db.execute(select(*drawn).where(col(StudyClip.study_id) == study.id))}
+    criteria = select(col(Criterion.id), col(Criterion.key)).where(col(Criterion.study_id) == study.id)
     keys = dict(db.execute(criteria).all())
-    raters = rows(col(Rater.id), col(Rater.name)).where(col(Rater.study_id) == study.id)
+    raters = select(col(Rater.id), col(Rater.name)).where(col(Rater.study_id) == study.id)
     of_kind = raters.where(col(Rater.kind) == facts.results.kind)
     names = dict(db.execute(of_kind).all())
     query = (
-        rows(
+        select(
             col(Assignment.study_clip_id),
             col(Judgment.criterion_id),
             col(Judgment.rater_id),

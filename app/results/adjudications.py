@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import func
-from sqlalchemy import select as rows
+from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from app.errors import AppError, NotFound
@@ -41,10 +40,10 @@ def record(db: Session, study: Study, clip: int, key: str, value: str, reason: s
     reason, and for taking back what is not there.
     """
     found = db.execute(
-        rows(StudyClip).where(col(StudyClip.id) == clip, col(StudyClip.study_id) == study.id)
+        select(StudyClip).where(col(StudyClip.id) == clip, col(StudyClip.study_id) == study.id)
     ).scalar_one_or_none()
     item = db.execute(
-        rows(Criterion).where(col(Criterion.study_id) == study.id, col(Criterion.key) == key)
+        select(Criterion).where(col(Criterion.study_id) == study.id, col(Criterion.key) == key)
     ).scalar_one_or_none()
     if found is None or found.role != "sample" or item is None:
         raise NotFound("The study has no such clip and criterion.", "Start from the page of disputed clips.")
@@ -72,7 +71,7 @@ def allowed(item: Criterion) -> dict[str, str]:
 def trails(db: Session, study: Study) -> dict[tuple[int, str], Trail]:
     """Every revision, by clip and criterion."""
     query = (
-        rows(col(Event.detail), col(Event.created_at))
+        select(col(Event.detail), col(Event.created_at))
         .where(col(Event.study_id) == study.id, col(Event.kind) == KIND)
         .order_by(col(Event.id))
     )
@@ -91,7 +90,7 @@ def standing(found: Mapping[tuple[int, str], Trail]) -> dict[tuple[int, str], st
 
 def fingerprint(db: Session, study: Study) -> int:
     """Changes with every ruling."""
-    query = rows(func.coalesce(func.max(col(Event.id)), 0)).where(
+    query = select(func.coalesce(func.max(col(Event.id)), 0)).where(
         col(Event.study_id) == study.id, col(Event.kind) == KIND
     )
     return int(db.execute(query).scalar_one())

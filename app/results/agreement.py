@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from sqlalchemy import select as rows
+from sqlalchemy import select
 from sqlmodel import Session, col
 
 from analysis.agreement import krippendorff_alpha, shown_on
@@ -102,7 +102,7 @@ def compute(db: Session, study: Study, kind: Kind) -> Agreement:
     whole = whole_study.parts(db, study.id)
     answers = read(db, study, kind)
     sources = dict(
-        db.execute(rows(col(StudyClip.id), col(StudyClip.source)).where(col(StudyClip.study_id) == study.id)).all()
+        db.execute(select(col(StudyClip.id), col(StudyClip.source)).where(col(StudyClip.study_id) == study.id)).all()
     )
     usual = [item for item in whole.criteria if scales.of(item).has_agreement]
     return Agreement(

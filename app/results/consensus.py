@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlmodel import Session, col, select
+from sqlalchemy import select
+from sqlmodel import Session, col
 
 from app.models import Study, StudyClip
 from app.results import adjudications
@@ -42,12 +43,14 @@ def _sample(db: Session, study: Study, used: tuple[Scored, ...]) -> Sample | Non
         return None
     wanted = {one.clip for one in used}
     query = select(StudyClip).where(col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample")
-    return sample_of(used, study, {clip.id: clip for clip in db.exec(query) if clip.id in wanted})[0]
+    return sample_of(used, study, {clip.id: clip for clip in db.scalars(query) if clip.id in wanted})[0]
 
 
 def names_of(db: Session, study: Study) -> dict[int, str]:
     """The pool's name of every clip of the sample, by its number."""
-    found = db.exec(
-        select(StudyClip.id, StudyClip.clip).where(col(StudyClip.study_id) == study.id, StudyClip.role == "sample")
+    found = db.execute(
+        select(col(StudyClip.id), col(StudyClip.clip)).where(
+            col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample"
+        )
     )
     return dict(found.all())

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from sqlmodel import Session, col, select
+from sqlalchemy import select
+from sqlmodel import Session, col
 
 from app.filters.threshold_text import passes
 from app.models import StudyClip
@@ -43,7 +44,7 @@ def disputed(db: Session, result: FilterResult) -> DisputedClips:
             wrong.append((min(abs(one.score - end) for end in ends), one, accepts))
     wrong.sort(key=lambda row: (-row[0], row[1].clip))
     numbers = [one.clip for _distance, one, _accepts in wrong[:MOST_SHOWN]]
-    clips = {clip.id: clip for clip in db.exec(select(StudyClip).where(col(StudyClip.id).in_(numbers)))}
+    clips = {clip.id: clip for clip in db.scalars(select(StudyClip).where(col(StudyClip.id).in_(numbers)))}
     return DisputedClips(
         total=len(wrong),
         shown=tuple(

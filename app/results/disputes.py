@@ -6,7 +6,8 @@ from typing import Literal
 
 import numpy as np
 import polars as pl
-from sqlmodel import Session, col, select
+from sqlalchemy import select
+from sqlmodel import Session, col
 
 from analysis.estimate import Floats
 from analysis.pairwise import clip_disagreement, others
@@ -121,7 +122,9 @@ def wall(db: Session, study: Study, found: Agreement, criteria: tuple[Criterion,
     pages = max(1, -(-len(places) // PAGE))
     page = min(max(1, asked.page), pages)
     shown = places[(page - 1) * PAGE : page * PAGE]
-    clips = {clip.id: clip for clip in db.exec(select(StudyClip).where(col(StudyClip.id).in_(numbers[shown].tolist())))}
+    clips = {
+        clip.id: clip for clip in db.scalars(select(StudyClip).where(col(StudyClip.id).in_(numbers[shown].tolist())))
+    }
     return Wall(
         chosen=chosen,
         criteria=criteria,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import select as rows
+from sqlalchemy import select
 from sqlmodel import Session, col
 
 from analysis.agreement import shown_on
@@ -105,7 +105,7 @@ class _Clip(NamedTuple):
 
 
 def _clips(db: Session, study: Study) -> dict[int, _Clip]:
-    query = rows(col(StudyClip.id), *(getattr(StudyClip, name) for name in _Clip._fields)).where(
+    query = select(col(StudyClip.id), *(getattr(StudyClip, name) for name in _Clip._fields)).where(
         col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample"
     )
     return {number: _Clip(*facts) for number, *facts in db.connection().execute(query)}

@@ -240,7 +240,7 @@ def _mean_mos(wanted: float, guesses: Guesses, pilot: Pilot | None) -> Plan:
         raise ValueError(f"a half-width of {wanted:g} points is not possible")
     # d^2 = z^2 (s2_clip (1 - n / N) + s2_err / m) / n, solved for n
     variance = between * effect + within / guesses.raters
-    clips = planning.whole_size(z**2 * variance / max(wanted**2 + z**2 * between * effect * share, TINY))
+    clips = sample_size.whole_size(z**2 * variance / max(wanted**2 + z**2 * between * effect * share, TINY))
     _refuse_beyond_pool(clips, guesses)
     return _answered("mean_mos", wanted, clips, found, PANELS, guesses, notes, "clips")
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
-from sqlalchemy import insert
-from sqlmodel import Session, col, select
+from sqlalchemy import insert, select
+from sqlmodel import Session, col
 
 from app import auth
 from app.db import Database
@@ -51,7 +51,7 @@ def create(
             f"{slug!r} cannot stand in an address.", f"Use small letters, digits and -, as in {slug_of(slug)}."
         )
     with database.reader() as db:
-        if db.exec(select(Study.id).where(Study.slug == slug)).first() is not None:
+        if db.scalars(select(col(Study.id)).where(col(Study.slug) == slug)).first() is not None:
             raise AppError(f"There is a study {slug!r} already.", "Give this one another name.")
     filters, left_out = usable_filters(pool, spec)
     reference = reference_clips.of(spec, pool)
@@ -162,8 +162,8 @@ def write_clips(
     `start` is the position of the first clip: the number of clips that the study has already.
     """
     if rules.rules_of(study).presentation == "one_by_one":
-        criteria = db.exec(
-            select(Criterion.key).where(Criterion.study_id == study.id).order_by(col(Criterion.position))
+        criteria = db.scalars(
+            select(col(Criterion.key)).where(col(Criterion.study_id) == study.id).order_by(col(Criterion.position))
         )
         clips = _per_pass(clips, list(criteria))
     order = list(range(len(clips)))

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import update
-from sqlmodel import Session, col, select
+from sqlalchemy import select, update
+from sqlmodel import Session, col
 
 from app.errors import AppError
 from app.models import Criterion, Document, Event, Rater, RaterRecord, Study, StudyClip
@@ -58,10 +58,10 @@ def consent_text(study: Study) -> str:
 def keep(db: Session, study: Study) -> None:
     """Store the current texts as documents, unless they are stored already."""
     for kind, text in (("guidelines", study.guidelines), ("consent", consent_text(study))):
-        known = select(Document.id).where(
-            Document.study_id == study.id, Document.kind == kind, Document.hash == hash_of(text)
+        known = select(col(Document.id)).where(
+            col(Document.study_id) == study.id, col(Document.kind) == kind, col(Document.hash) == hash_of(text)
         )
-        if text and db.exec(known).first() is None:
+        if text and db.scalars(known).first() is None:
             db.add(Document(study_id=study.id, kind=kind, hash=hash_of(text), text=text))
     db.flush()
 
@@ -107,10 +107,12 @@ def rubrics(db: Session, study: Study, criteria: Sequence[Criterion]) -> tuple[R
     """The rubrics of a study's criteria in their order; criteria without a rubric are left out."""
     if not any(item.rubric for item in criteria):
         return ()
-    shown = select(StudyClip.clip, StudyClip.id, StudyClip.media_key)
+    shown = select(col(StudyClip.clip), col(StudyClip.id), col(StudyClip.media_key))
     examples = {
         clip: media.address_in_study(number, key)
-        for clip, number, key in db.exec(shown.where(StudyClip.study_id == study.id, StudyClip.role == "example"))
+        for clip, number, key in db.execute(
+            shown.where(col(StudyClip.study_id) == study.id, col(StudyClip.role) == "example")
+        )
     }
     views = [RubricView(item.key, item.label, _levels(item.rubric, examples)) for item in criteria]
     return tuple(view for view in views if view.levels)

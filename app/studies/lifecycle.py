@@ -3,7 +3,8 @@
 import re
 from typing import Literal
 
-from sqlmodel import Session, select
+from sqlalchemy import select
+from sqlmodel import Session, col
 
 from app.db import Database
 from app.errors import AppError, NotFound
@@ -16,7 +17,7 @@ EVENTS: dict[State, str] = {"open": "resumed", "paused": "paused", "closed": "cl
 
 def by_slug(db: Session, slug: str) -> Study:
     """The study with this slug. Raises NotFound."""
-    study = db.exec(select(Study).where(Study.slug == slug)).first() if slug_of(slug) == slug else None
+    study = db.scalars(select(Study).where(col(Study.slug) == slug)).first() if slug_of(slug) == slug else None
     if study is None:
         raise NotFound(f"There is no study {slug!r}.", "The page /studies and the command clipjury links list them.")
     return study
@@ -34,7 +35,7 @@ def slug_of(name: str) -> str:
 def free_slug(database: Database, wanted: str) -> str:
     """The wanted slug, with a number appended if it is taken."""
     with database.reader() as db:
-        taken = set(db.exec(select(Study.slug)))
+        taken = set(db.scalars(select(col(Study.slug))))
     return unique_name(wanted, taken)
 
 

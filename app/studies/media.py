@@ -5,7 +5,8 @@ import hmac
 import re
 from pathlib import Path
 
-from sqlmodel import Session, col, select
+from sqlalchemy import select
+from sqlmodel import Session, col
 
 from app.errors import NotAllowed, NotFound
 from app.models import Assignment, RaterRecord, StudyClip
@@ -59,7 +60,7 @@ def file_of(db: Session, settings: Settings, key: str, viewer: RaterRecord | Non
 
 
 def _of_clip(db: Session, key: str) -> str | None:
-    return db.exec(select(StudyClip.media_key).where(StudyClip.media_key == key).limit(1)).first()
+    return db.scalars(select(col(StudyClip.media_key)).where(col(StudyClip.media_key) == key).limit(1)).first()
 
 
 def _of_assignment(db: Session, key: str, viewer: RaterRecord | None) -> str | None:
@@ -68,16 +69,16 @@ def _of_assignment(db: Session, key: str, viewer: RaterRecord | None) -> str | N
     if matched is None:
         return None
     number, mark = int(matched[1]), matched[2]
-    found = db.exec(
-        select(StudyClip.media_key, Assignment.rater_id)
-        .join(Assignment, col(Assignment.study_clip_id) == StudyClip.id)
-        .where(Assignment.id == number)
+    found = db.execute(
+        select(col(StudyClip.media_key), col(Assignment.rater_id))
+        .join(Assignment, col(Assignment.study_clip_id) == col(StudyClip.id))
+        .where(col(Assignment.id) == number)
     ).first()
     if found is None or not hmac.compare_digest(mark, _mark(f"assignment:{number}", found[0])):
         return None
     if viewer is not None and found[1] != viewer.id:
         raise NotAllowed("This clip is not assigned to you.")
-    return found[0]
+    return str(found[0])
 
 
 def _in_study(db: Session, key: str, viewer: RaterRecord | None) -> str | None:
@@ -86,9 +87,11 @@ def _in_study(db: Session, key: str, viewer: RaterRecord | None) -> str | None:
     if matched is None:
         return None
     number, mark = int(matched[1]), matched[2]
-    found = db.exec(select(StudyClip.media_key, StudyClip.study_id).where(StudyClip.id == number)).first()
+    found = db.execute(
+        select(col(StudyClip.media_key), col(StudyClip.study_id)).where(col(StudyClip.id) == number)
+    ).first()
     if found is None or not hmac.compare_digest(mark, _mark(f"clip:{number}", found[0])):
         return None
     if viewer is not None and found[1] != viewer.study_id:
         raise NotAllowed("This clip belongs to another study.")
-    return found[0]
+    return str(found[0])

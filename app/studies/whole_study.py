@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from sqlmodel import Session, col, select
+from sqlalchemy import select
+from sqlmodel import Session, col
 
 from app.errors import NotFound
 from app.models import Criterion, Filter, Study
@@ -35,8 +36,10 @@ def parts(db: Session, study_id: int) -> StudyParts:
     study = db.get(Study, study_id)
     if study is None:
         raise NotFound(f"There is no study number {study_id}.", "The studies are listed at /studies.")
-    criteria = db.exec(select(Criterion).where(Criterion.study_id == study_id).order_by(col(Criterion.position))).all()
-    filters = db.exec(select(Filter).where(Filter.study_id == study_id).order_by(col(Filter.position)))
+    criteria = db.scalars(
+        select(Criterion).where(col(Criterion.study_id) == study_id).order_by(col(Criterion.position))
+    ).all()
+    filters = db.scalars(select(Filter).where(col(Filter.study_id) == study_id).order_by(col(Filter.position)))
     rules = Rules.model_validate(study.rules)
     return StudyParts(
         study,

@@ -6,7 +6,8 @@ from datetime import datetime
 from math import isfinite
 from typing import Any, Literal
 
-from sqlmodel import Session, col, select
+from sqlalchemy import select
+from sqlmodel import Session, col
 
 from app.errors import AppError
 from app.filters import filter_files, talkvid_yaml
@@ -76,7 +77,7 @@ def adopt(
 
 def trail(db: Session, study: Study) -> list[Adopted]:
     """Every adoption, the newest first."""
-    found = db.exec(
+    found = db.scalars(
         select(Event).where(col(Event.study_id) == study.id, col(Event.kind) == KIND).order_by(col(Event.id).desc())
     )
     return [
@@ -102,8 +103,8 @@ def cuts(db: Session, study: Study) -> dict[str, tuple[float | None, float | Non
 def filters(db: Session, study: Study) -> list[PoolFilter]:
     """The study's filters at their adopted cuts, at the preset ones where none was adopted; with their rubric."""
     adopted = cuts(db, study)
-    rules = db.exec(select(Filter).where(col(Filter.study_id) == study.id).order_by(col(Filter.position))).all()
-    questions = {item.key: item for item in db.exec(select(Criterion).where(col(Criterion.study_id) == study.id))}
+    rules = db.scalars(select(Filter).where(col(Filter.study_id) == study.id).order_by(col(Filter.position))).all()
+    questions = {item.key: item for item in db.scalars(select(Criterion).where(col(Criterion.study_id) == study.id))}
     made = []
     for rule in rules:
         minimum, maximum = adopted.get(rule.name, (rule.minimum, rule.maximum))

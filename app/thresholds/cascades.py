@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import BaseModel, Field
-from sqlmodel import Session, col, select
+from sqlalchemy import select
+from sqlmodel import Session, col
 
 from analysis.estimate import Floats
 from analysis.filters import rates
@@ -131,7 +132,7 @@ def joint_sample(db: Session, study: Study, concerned: list[FilterResult]) -> tu
         )
     used = tuple(one for one in decided[0].values() if one.clip in everywhere)
     query = select(StudyClip).where(col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample")
-    sample, notes = sample_of(used, study, {clip.id: clip for clip in db.exec(query) if clip.id in everywhere})
+    sample, notes = sample_of(used, study, {clip.id: clip for clip in db.scalars(query) if clip.id in everywhere})
     judged = set.union(*(set(one) for one in decided))
     return sample, tuple(notes), len(judged - everywhere)
 

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import polars as pl
 from pydantic import BaseModel, Field
-from sqlmodel import Session, col, select
+from sqlalchemy import select
+from sqlmodel import Session, col
 
 from analysis.estimate import Bools, Estimate, Floats
 from analysis.figures import Table, score_histogram_table
@@ -300,10 +301,10 @@ def _labels(scores: Floats, curves: ThresholdCurves) -> tuple[str, ...]:
 
 def _clips(db: Session, study: Study, result: FilterResult, end: End) -> tuple[BenchClip, ...]:
     numbers = {one.clip: one for one in result.clips}
-    query = select(StudyClip.id, StudyClip.clip, StudyClip.media_key).where(
+    query = select(col(StudyClip.id), col(StudyClip.clip), col(StudyClip.media_key)).where(
         col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample"
     )
-    media = {number: (clip, f"/media/{key}.mp4") for number, clip, key in db.exec(query) if number in numbers}
+    media = {number: (clip, f"/media/{key}.mp4") for number, clip, key in db.execute(query) if number in numbers}
     fails = _fails_elsewhere(result.rule, end, np.array([one.score for one in result.clips], dtype=np.float64))
     return tuple(
         BenchClip(*media[one.clip], one.score, one.verdict, bool(out))

@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func
-from sqlalchemy import select as rows
+from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from app.db import Database
@@ -109,7 +108,7 @@ def signature(secret_text: str, body: bytes) -> str:
 
 def due(db: Session, at: datetime) -> list[Delivery]:
     """Deliveries that are due at this time, oldest first."""
-    with_webhooks = db.execute(rows(col(Event.study_id)).where(col(Event.kind) == ADDED).distinct()).scalars().all()
+    with_webhooks = db.execute(select(col(Event.study_id)).where(col(Event.kind) == ADDED).distinct()).scalars().all()
     if not with_webhooks:
         return []
     events, found = _events(db, list(with_webhooks)), []
@@ -151,7 +150,7 @@ def deliver(database: Database, settings: Settings, *, at: datetime | None = Non
 
 def _events(db: Session, study_ids: list[int]) -> list[Event]:
     kinds = (ADDED, REMOVED, TRIED, *DELIVERED_EVENTS)
-    query = rows(Event).where(col(Event.study_id).in_(study_ids), col(Event.kind).in_(kinds)).order_by(col(Event.id))
+    query = select(Event).where(col(Event.study_id).in_(study_ids), col(Event.kind).in_(kinds)).order_by(col(Event.id))
     return list(db.execute(query).scalars())
 
 
@@ -186,7 +185,7 @@ def _body(db: Session, event: Event) -> bytes:
     """The message: the same bytes at every attempt, because it describes the study at the time of the event."""
     study = db.get_one(Study, event.study_id)
     answers = db.execute(
-        rows(func.count())
+        select(func.count())
         .select_from(Judgment)
         .join(Rater, col(Rater.id) == col(Judgment.rater_id))
         .where(col(Judgment.study_id) == study.id, col(Rater.kind) == "person")

@@ -13,7 +13,8 @@ from typing import Any
 import polars as pl
 import tomli_w
 from polars.exceptions import PolarsError
-from sqlmodel import Session, col, select
+from sqlalchemy import select
+from sqlmodel import Session, col
 
 from app.cache import Cache
 from app.errors import AppError, NotFound
@@ -65,7 +66,7 @@ class Draft:
 
 def pools(settings: Settings, db: Session) -> list[PoolChoice]:
     """All pools: those in the home folder, in its folder `pools`, and those of existing studies."""
-    used = [Path(place) for place in db.exec(select(Study.pool).distinct().order_by(col(Study.pool)))]
+    used = [Path(place) for place in db.scalars(select(col(Study.pool)).distinct().order_by(col(Study.pool)))]
     found = [settings.home / "pool.parquet", *sorted((settings.home / "pools").glob("*.parquet")), *used]
     places = dict.fromkeys(place.resolve() for place in found if place.is_file())
     return [choice for place in places if (choice := _choice(place)) is not None]

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import psutil
-from sqlmodel import select
+from sqlalchemy import select
 
 from app.db import Database
 from app.models import Assignment, Judgment
@@ -67,9 +67,9 @@ def report(database: Database, logs: list[Log], seconds: float) -> None:
     """The figures, and what the database holds afterwards."""
     acknowledged = [pair for log in logs for pair in log.acknowledged]
     with database.reader() as db:
-        stored = Counter((row.assignment_id, row.submission) for row in db.exec(select(Judgment)).all())
+        stored = Counter((row.assignment_id, row.submission) for row in db.scalars(select(Judgment)).all())
         taken = Counter(
-            row.study_clip_id for row in db.exec(select(Assignment)).all() if row.status in ("held", "done")
+            row.study_clip_id for row in db.scalars(select(Assignment)).all() if row.status in ("held", "done")
         )
     lost = sum(stored[pair] != 3 for pair in acknowledged)
     problems = [problem for log in logs for problem in log.problems]

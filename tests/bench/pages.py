@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
-from sqlmodel import select
+from sqlalchemy import select
 
 from app.db import Database
 from app.demo import study as demo
@@ -80,7 +80,7 @@ def large_clips(path: str) -> None:
         database.migrate()
         study = StudyMaker(database, settings)(clips=len(films), raters_per_clip=1)
         with database.reader() as db:
-            clips = db.exec(select(StudyClip)).all()
+            clips = db.scalars(select(StudyClip)).all()
             for clip, film in zip(clips, films, strict=True):
                 clip_files.prepare(film, settings.media / f"{clip.media_key}.mp4")
             link = raters.open_link(settings, study)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from sqlalchemy import delete, insert
-from sqlmodel import Session, col, select
+from sqlalchemy import delete, insert, select
+from sqlmodel import Session, col
 
 from app.db import Database
 from app.models import Assignment, Criterion, Judgment, Rater, Study, StudyClip
@@ -97,7 +97,7 @@ def big_study(database: Database, settings: Settings) -> Study:
     study = StudyMaker(database, settings)(clips=1, raters_per_clip=PLACES + 1, with_media=False)
     pool = settings.home / "pool.parquet"
     with database.writer() as db:
-        first = db.exec(select(StudyClip)).one()
+        first = db.scalars(select(StudyClip)).one()
         names = [first.clip, *(f"c{number:06}" for number in range(1, CLIPS))]
         write_pool(pool, names, scores, chance)
         live = db.get_one(Study, study.id)
@@ -134,7 +134,7 @@ def write_pool(path: Path, names: list[str], scores: np.ndarray, chance: np.rand
 def fill(db: Session, study: Study, first: int, good: np.ndarray, chance: np.random.Generator) -> None:
     """Everybody's answers: three raters a clip, a fourth place stays open."""
     db.execute(delete(Assignment))
-    criteria = db.exec(select(Criterion).order_by(col(Criterion.position))).all()
+    criteria = db.scalars(select(Criterion).order_by(col(Criterion.position))).all()
     people = [Rater(study_id=study.id, name=f"P{number:02}", shuffle=number + 1) for number in range(PEOPLE)]
     db.add_all(people)
     db.flush()

@@ -3,7 +3,8 @@
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
-from sqlmodel import select
+from sqlalchemy import select
+from sqlmodel import col
 
 from app.models import Criterion, Filter, Study, StudyClip
 from app.raters import raters
@@ -204,7 +205,7 @@ def test_the_map_of_both_cuts(make_site: SiteMaker) -> None:
     """The page of a filter that has a partner."""
     site, checker = rated(make_site), Checker()
     with site.database.writer() as db:
-        for clip in db.exec(select(StudyClip).where(StudyClip.study_id == site.study.id)).all():
+        for clip in db.scalars(select(StudyClip).where(col(StudyClip.study_id) == site.study.id)).all():
             clip.scores = clip.scores | {"min_movement": clip.scores["avg_movement"] - 7 * clip.position % 20}
             db.add(clip)
         worst = Filter(

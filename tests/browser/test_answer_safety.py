@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, Route, expect
-from sqlmodel import select
+from sqlalchemy import select
+from sqlmodel import col
 
 from app.models import Assignment, Judgment
 from app.raters import invites
@@ -36,7 +37,7 @@ def on_clip(page: Page, number: int) -> None:
 def stored(site: Site) -> list[Judgment]:
     """All judgments in the database, in the order in which they came."""
     with site.database.reader() as db:
-        return list(db.exec(select(Judgment).order_by(Judgment.id)).all())  # type: ignore[arg-type]  # a column
+        return list(db.scalars(select(Judgment).order_by(col(Judgment.id))).all())
 
 
 def each_once(site: Site, clips: int) -> None:
@@ -95,7 +96,7 @@ def test_two_tabs_of_one_rater(make_site: SiteMaker) -> None:
     page.reload()
     on_clip(page, 3)
     with site.database.reader() as db:
-        held = db.exec(select(Assignment).where(Assignment.status == "held")).all()
+        held = db.scalars(select(Assignment).where(col(Assignment.status) == "held")).all()
     assert len(held) == 1  # the last clip, once
 
 

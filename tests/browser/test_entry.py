@@ -4,7 +4,7 @@ import re
 
 import pytest
 from playwright.sync_api import Page, expect
-from sqlmodel import select
+from sqlalchemy import select
 
 from app.models import Judgment, Study
 from app.raters import raters
@@ -142,4 +142,4 @@ def test_an_answer_still_in_the_browser_is_sent_from_a_page_without_a_clip(make_
     assert sent.value.status == 303
     expect(page.get_by_role("heading", name="This study is closed")).to_be_visible()
     with site.database.reader() as db:
-        assert len(db.exec(select(Judgment)).all()) == 3
+        assert len(db.scalars(select(Judgment)).all()) == 3

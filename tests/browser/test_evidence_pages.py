@@ -4,7 +4,8 @@ import re
 
 import pytest
 from playwright.sync_api import expect
-from sqlmodel import select
+from sqlalchemy import select
+from sqlmodel import col
 
 from app.db import Database
 from app.models import StudyClip
@@ -33,7 +34,7 @@ def judged(maker: SiteMaker) -> Site:
     database.migrate()
     study = pool_studies.make(database, settings, maker.folder, scores="randomised")
     with database.reader() as db:
-        clips = list(db.exec(select(StudyClip).where(StudyClip.study_id == study.id)).all())
+        clips = list(db.scalars(select(StudyClip).where(col(StudyClip.study_id) == study.id)).all())
     pool_studies.judge(StudyMaker(database, settings), study, clips)
     site = Site(maker.browser, settings, database, study)
     maker.sites.append(site)

@@ -4,7 +4,8 @@ import re
 
 import pytest
 from playwright.sync_api import Page, Response, expect
-from sqlmodel import select
+from sqlalchemy import select
+from sqlmodel import col
 
 from app.models import Judgment
 from tests.browser.conftest import Site, SiteMaker
@@ -28,7 +29,7 @@ def answer(page: Page, keys: tuple[str, ...] = ("4", "Shift+3", "a")) -> None:
 def stored(site: Site) -> list[Judgment]:
     """All judgments in the database, in the order they came."""
     with site.database.reader() as db:
-        return list(db.exec(select(Judgment).order_by(Judgment.id)).all())  # type: ignore[arg-type]  # a column
+        return list(db.scalars(select(Judgment).order_by(col(Judgment.id))).all())
 
 
 def test_all_clips_by_keyboard_alone(make_site: SiteMaker) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Locator, expect
-from sqlmodel import col, select
+from sqlalchemy import select
+from sqlmodel import col
 
 from app.models import StudyClip
 from app.studies import lifecycle
@@ -45,7 +46,9 @@ def test_from_the_pool_to_an_adopted_threshold(make_site: SiteMaker, press: Pres
     page.wait_for_url("**/studies/from-the-pool")
     with site.database.reader() as db:
         study = lifecycle.by_slug(db, "from-the-pool")
-        clips = db.exec(select(StudyClip).where(StudyClip.study_id == study.id).order_by(col(StudyClip.position))).all()
+        clips = db.scalars(
+            select(StudyClip).where(col(StudyClip.study_id) == study.id).order_by(col(StudyClip.position))
+        ).all()
         good = ["accept" if clip.scores["sharpness"] >= 50 else "reject" for clip in clips]
     for name in ("Ada", "Ben"):
         vote(StudyMaker(site.database, site.settings), study, name, verdicts(good))

@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from sqlmodel import select
+from sqlalchemy import select
+from sqlmodel import col
 from starlette.testclient import TestClient
 
 from app.db import Database
@@ -27,7 +28,9 @@ def give_rules(database: Database, study: Study, **tables: Any) -> None:
 def give_rubric(database: Database, settings: Settings, study: Study) -> int:
     """Quality gets a rubric with a good example clip; returns the clip's number."""
     with database.writer() as db:
-        asked = db.exec(select(Criterion).where(Criterion.study_id == study.id, Criterion.key == "quality")).one()
+        asked = db.scalars(
+            select(Criterion).where(col(Criterion.study_id) == study.id, col(Criterion.key) == "quality")
+        ).one()
         asked.rubric = {"good": "Every hair is sharp.", "poor": "Blocks and blur.", "good_clip": "secret-example"}
         db.add(asked)
         clip = StudyClip(
@@ -68,13 +71,15 @@ def agree(browser: TestClient, *, yes: bool = True) -> str:
 def only_rater(database: Database, study: Study) -> Rater:
     """The one rater of a study, as the database has them."""
     with database.reader() as db:
-        return db.exec(select(Rater).where(Rater.study_id == study.id)).one()
+        return db.scalars(select(Rater).where(col(Rater.study_id) == study.id)).one()
 
 
 def events(database: Database, study: Study) -> list[str]:
     """Kinds of what happened to a study, in order."""
     with database.reader() as db:
-        return [row.kind for row in db.exec(select(Event).where(Event.study_id == study.id).order_by(Event.id))]  # type: ignore[arg-type]  # a column
+        return [
+            row.kind for row in db.scalars(select(Event).where(col(Event.study_id) == study.id).order_by(col(Event.id)))
+        ]
 
 
 def asked(page: str) -> str:

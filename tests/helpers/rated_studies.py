@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from sqlmodel import select
+from sqlalchemy import select
 
 from app.db import Database
 from app.models import Rater, Study, StudyClip
@@ -57,14 +57,14 @@ def in_strata(database: Database, weight_of: Mapping[str, float], *, cut: float 
     """Sort the clips into strata by their score, each with its weight; the pool holds weight x clips of each."""
     with database.writer() as db:
         population: Counter[str] = Counter()
-        for clip in db.exec(select(StudyClip)).all():
+        for clip in db.scalars(select(StudyClip)).all():
             score = clip.scores["avg_movement"]
             clip.stratum = "none" if score is None else "high" if score >= cut else "low"
             clip.weight = weight_of[clip.stratum]
             clip.inclusion_probability = 1 / clip.weight
             population[clip.stratum] += int(clip.weight)
             db.add(clip)
-        study = db.exec(select(Study)).one()
+        study = db.scalars(select(Study)).one()
         strata = [{"label": label, "population": size} for label, size in population.items()]
         study.design = study.design | {"strata": strata}
         db.add(study)

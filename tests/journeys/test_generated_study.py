@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from sqlmodel import Session, select
+from sqlalchemy import select
+from sqlmodel import Session, col
 from starlette.testclient import TestClient
 
 from app import auth
@@ -93,7 +94,8 @@ def rows(database: Database) -> dict[str, list[dict[str, Any]]]:
     """Everything in the tables of a study."""
     with database.reader() as session:
         return {
-            table.__name__: [row.model_dump(exclude=BY_HOME) for row in session.exec(select(table))] for table in TABLES
+            table.__name__: [row.model_dump(exclude=BY_HOME) for row in session.scalars(select(table))]
+            for table in TABLES
         }
 
 
@@ -113,9 +115,11 @@ def test_the_same_seed_gives_the_same_rows(tmp_path: Path) -> None:
 
 def test_the_study_has_the_size_that_is_promised(db: Session, study: Study, found: Results) -> None:
     """200 clips of 5,000, seven filters, twelve raters, five answers on nearly every clip, and both arms."""
-    clips = db.exec(select(StudyClip).where(StudyClip.role == "sample")).all()
+    clips = db.scalars(select(StudyClip).where(col(StudyClip.role) == "sample")).all()
     assert (len(clips), study.pool_clips, found.raters, len(found.filters)) == (200, 5000, 12, 7)
-    done = db.exec(select(Assignment).where(Assignment.status == "done", Assignment.purpose == "sample")).all()
+    done = db.scalars(
+        select(Assignment).where(col(Assignment.status) == "done", col(Assignment.purpose) == "sample")
+    ).all()
     on = Counter(one.study_clip_id for one in done)
     assert Counter(on.values())[5] >= 180
     assert set(on.values()) <= {3, 4, 5}
@@ -125,7 +129,7 @@ def test_the_study_has_the_size_that_is_promised(db: Session, study: Study, foun
 
 def test_the_weights_of_the_sample_add_up_to_the_pool(db: Session, study: Study) -> None:
     """The product drew the sample: in each stratum the clips' weights are the stratum's clips of the pool."""
-    clips = db.exec(select(StudyClip).where(StudyClip.role == "sample")).all()
+    clips = db.scalars(select(StudyClip).where(col(StudyClip.role) == "sample")).all()
     for stratum in study.design["strata"]:
         assert sum(one.weight for one in clips if one.stratum == stratum["label"]) == pytest.approx(
             stratum["population"]
@@ -173,12 +177,12 @@ def test_filters_do_what_they_are_made_for(found: Results) -> None:
 def test_ratings_follow_some_scores_and_not_others(db: Session) -> None:
     """The mean quality of a clip goes with its sharpness and not with its bit rate."""
     frame = pl.DataFrame(
-        db.exec(
-            select(StudyClip.id, StudyClip.scores, Judgment.value)
-            .join(Assignment, Assignment.study_clip_id == StudyClip.id)  # type: ignore[arg-type]  # a comparison
-            .join(Judgment, Judgment.assignment_id == Assignment.id)  # type: ignore[arg-type]
-            .join(Criterion, Criterion.id == Judgment.criterion_id)  # type: ignore[arg-type]
-            .where(Criterion.key == "quality", Assignment.purpose == "sample")
+        db.execute(
+            select(col(StudyClip.id), col(StudyClip.scores), col(Judgment.value))
+            .join(Assignment, col(Assignment.study_clip_id) == col(StudyClip.id))
+            .join(Judgment, col(Judgment.assignment_id) == col(Assignment.id))
+            .join(Criterion, col(Criterion.id) == col(Judgment.criterion_id))
+            .where(col(Criterion.key) == "quality", col(Assignment.purpose) == "sample")
         ).all(),
         ["clip", "scores", "value"],
         orient="row",
@@ -214,8 +218,8 @@ def test_the_careless_rater_shows(quality: dict[str, RaterQuality], usual: tuple
 
 def test_every_answer_is_one_that_the_product_would_have_stored(db: Session) -> None:
     """Values are on their scales, revisions count up, one submission per answer, facts as in the rating room."""
-    criteria = {one.id: one for one in db.exec(select(Criterion))}
-    stored = db.exec(select(Judgment)).all()
+    criteria = {one.id: one for one in db.scalars(select(Criterion))}
+    stored = db.scalars(select(Judgment)).all()
     for one in stored:
         assert one.value == "" or checked(criteria[one.criterion_id], one.value) == one.value
         assert set(FACTS) <= set(one.facts)
@@ -223,16 +227,16 @@ def test_every_answer_is_one_that_the_product_would_have_stored(db: Session) -> 
     assert len(revisions) == len(stored)
     assert {(*key[:2], 1) for key in revisions} >= {key for key in revisions if key[2] == 1}
     assert len({one.submission for one in stored}) == len({(one.assignment_id, one.revision) for one in stored})
-    answered = {one.id for one in db.exec(select(Assignment)) if one.answered_at is not None}
+    answered = {one.id for one in db.scalars(select(Assignment)) if one.answered_at is not None}
     assert answered == {one.assignment_id for one in stored}
 
 
 def test_answers_are_changed_taken_back_and_left_out(db: Session) -> None:
     """Some answers have a second revision, an optional one is taken back, and many optional ones are empty."""
-    stored = db.exec(select(Judgment)).all()
+    stored = db.scalars(select(Judgment)).all()
     assert 20 < len({one.assignment_id for one in stored if one.revision == 2}) < 120
     assert any(one.value == "" and one.revision == 2 for one in stored)
-    key = {one.key: one.id for one in db.exec(select(Criterion))}
+    key = {one.key: one.id for one in db.scalars(select(Criterion))}
     asked = sum(one.criterion_id == key["quality"] and one.revision == 1 for one in stored)
     for optional in ("faults", "remark"):
         given = sum(one.criterion_id == key[optional] and one.revision == 1 for one in stored)
@@ -241,16 +245,16 @@ def test_answers_are_changed_taken_back_and_left_out(db: Session) -> None:
 
 def test_places_are_skipped_expired_held_and_given_back(db: Session) -> None:
     """Every status there is, each with its event; one rater returned the study, one holds a clip for too long."""
-    rows = db.exec(select(Assignment)).all()
+    rows = db.scalars(select(Assignment)).all()
     assert {one.status for one in rows} == {"open", "held", "done", "expired", "skipped", "surplus"}
     assert {one.purpose for one in rows} == {"sample", "gold", "repeat"}
-    events = db.exec(select(Event)).all()
+    events = db.scalars(select(Event)).all()
     for kind, statuses in (("skipped", {"skipped"}), ("expired", {"expired", "surplus"})):
         assert {one.assignment_id for one in events if one.kind == kind} == {
             one.id for one in rows if one.status in statuses
         }
     assert {"cannot_play", "returned"} <= {one.detail["reason"] for one in events if one.kind == "skipped"}
-    [returned] = [one for one in db.exec(select(Rater)) if one.ended]
+    [returned] = [one for one in db.scalars(select(Rater)) if one.ended]
     assert returned.ended == "returned"
     assert [one.rater_id for one in events if one.kind == "returned"] == [returned.id]
     held = [one for one in rows if one.status == "held" and one.lease_until is not None]
@@ -261,7 +265,7 @@ def test_places_are_skipped_expired_held_and_given_back(db: Session) -> None:
 def test_no_clip_has_more_places_than_the_study_asks_for(db: Session, study: Study) -> None:
     """Places that are open, held or done are numbered 0 to 4 on every clip, each once, each with another rater."""
     places: dict[int, list[Assignment]] = {}
-    for one in db.exec(select(Assignment).where(Assignment.purpose == "sample")):
+    for one in db.scalars(select(Assignment).where(col(Assignment.purpose) == "sample")):
         if one.status in ("open", "held", "done"):
             places.setdefault(one.study_clip_id, []).append(one)
     assert len(places) == 200
@@ -274,7 +278,7 @@ def test_no_clip_has_more_places_than_the_study_asks_for(db: Session, study: Stu
 def test_times_follow_each_other(db: Session) -> None:
     """Nobody answers two clips at once, no answer comes before its clip was given out or after the newest moment."""
     by_rater: dict[int, list[Assignment]] = {}
-    for one in db.exec(select(Assignment)):
+    for one in db.scalars(select(Assignment)):
         if one.answered_at is not None and one.rater_id is not None:
             assert one.claimed_at is not None
             assert one.claimed_at < one.answered_at <= NOON

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable
 
 import pytest
 from httpx2 import Response
-from sqlmodel import Session, select
+from sqlalchemy import select
+from sqlmodel import Session
 from starlette.testclient import TestClient
 
 from app.db import Database
@@ -64,7 +65,7 @@ def answer(browser: TestClient, assignment: int, submission: str, **values: obje
 
 def stored(db: Session) -> list[tuple[int, str, int]]:
     """Assignment, value and revision of every judgment."""
-    rows = db.exec(select(Judgment)).all()
+    rows = db.scalars(select(Judgment)).all()
     return sorted((row.assignment_id, row.value, row.revision) for row in rows)
 
 
@@ -89,7 +90,7 @@ def test_a_rater_comes_from_the_link_to_the_last_clip(
     assert "All done, thank you" in browser.get("/rate").text
     with database.reader() as db:
         assert len(stored(db)) == 3 * 3
-        assert [rater.name for rater in db.exec(select(Rater)).all()] == ["Ada L."]
+        assert [rater.name for rater in db.scalars(select(Rater)).all()] == ["Ada L."]
 
 
 def test_nobody_rates_before_the_guidelines(study_maker: StudyMaker, visitor: Visitor, settings: Settings) -> None:
@@ -99,7 +100,7 @@ def test_nobody_rates_before_the_guidelines(study_maker: StudyMaker, visitor: Vi
     browser.post(raters.open_link(settings, study), data={"name": "Ada"})
     assert "Before you start" in browser.get("/rate").text
     with study_maker.database.reader() as db:
-        assert {row.status for row in db.exec(select(Assignment)).all()} == {"open"}
+        assert {row.status for row in db.scalars(select(Assignment)).all()} == {"open"}
 
 
 def test_a_personal_link_is_the_same_rater_on_two_devices(
@@ -117,7 +118,7 @@ def test_a_personal_link_is_the_same_rater_on_two_devices(
     assert following != first
     assert on_screen(laptop.get("/rate")) == following
     with database.reader() as db:
-        assert [rater.name for rater in db.exec(select(Rater)).all()] == ["Grace"]
+        assert [rater.name for rater in db.scalars(select(Rater)).all()] == ["Grace"]
 
 
 def test_the_open_link_opened_again_brings_the_same_rater_back(
@@ -130,7 +131,7 @@ def test_the_open_link_opened_again_brings_the_same_rater_back(
     assert on_screen(ada.get(raters.open_link(settings, study))) == clip
     enter(study, "Ada")
     with database.reader() as db:
-        assert sorted(rater.name for rater in db.exec(select(Rater)).all()) == ["Ada", "Ada 2"]
+        assert sorted(rater.name for rater in db.scalars(select(Rater)).all()) == ["Ada", "Ada 2"]
 
 
 def test_a_reload_shows_the_same_clip(study_maker: StudyMaker, enter: Enter) -> None:
@@ -192,7 +193,7 @@ def test_a_skipped_clip_does_not_come_back(study_maker: StudyMaker, enter: Enter
     assert other != clip
     assert "All done" in answer(browser, other, "s").text
     with database.reader() as db:
-        skipped = [event.detail for event in db.exec(select(Event)).all() if event.kind == "skipped"]
+        skipped = [event.detail for event in db.scalars(select(Event)).all() if event.kind == "skipped"]
     assert skipped == [{"reason": "distressing"}]
 
 
@@ -216,7 +217,7 @@ def test_a_clip_drawn_for_one_question_is_asked_about_that_alone(
     """Only its question is on the page and only its answer is stored."""
     study = study_maker(clips=1, score_visibility="shown")
     with database.writer() as db:
-        for clip in db.exec(select(StudyClip)).all():
+        for clip in db.scalars(select(StudyClip)).all():
             clip.criterion = "verdict"
             db.add(clip)
     browser = enter(study)
@@ -234,7 +235,7 @@ SCORES = ("97.2", "96.2", "95.2", "94.2", "Movement", "≥")
 def conceal(database: Database) -> None:
     """Give the clips facts that can be told from everything else on a page."""
     with database.writer() as db:
-        for clip in db.exec(select(StudyClip)).all():
+        for clip in db.scalars(select(StudyClip)).all():
             clip.stratum, clip.source = "band-of-secrets", f"camera-of-secrets-{clip.position}"
             clip.weight, clip.inclusion_probability = 7.125, 1 / 7.125
             db.add(clip)
@@ -327,7 +328,7 @@ def test_a_randomised_study_shows_scores_in_one_arm_only(
         shown[clip] = "shown" if "Movement" in page.text else "hidden"
         page = answer(browser, clip, f"s{clip}")
     with database.reader() as db:
-        arms = {row.id: row.arm for row in db.exec(select(Assignment)).all()}
+        arms = {row.id: row.arm for row in db.scalars(select(Assignment)).all()}
     assert shown == arms
     assert set(arms.values()) == {"shown", "hidden"}
 

@@ -11,7 +11,8 @@ from xml.etree import ElementTree as Xml
 
 import polars as pl
 import pytest
-from sqlmodel import Session, select
+from sqlalchemy import select
+from sqlmodel import Session, col
 from starlette.testclient import TestClient
 
 from analysis.agreement import krippendorff_alpha
@@ -94,8 +95,8 @@ def answered(study: Study, visitor: Visitor, settings: Settings, database: Datab
 
 def subtitles(db: Session) -> list[Judgment]:
     """Every answer to the new question."""
-    asked = db.exec(select(Criterion).where(Criterion.key == "subtitles")).one()
-    return list(db.exec(select(Judgment).where(Judgment.criterion_id == asked.id)))
+    asked = db.scalars(select(Criterion).where(col(Criterion.key) == "subtitles")).one()
+    return list(db.scalars(select(Judgment).where(col(Judgment.criterion_id) == asked.id)))
 
 
 def alpha(db: Session) -> float:
@@ -220,7 +221,7 @@ def test_a_model_s_rating_off_its_scale_is_refused(
         external_ratings.take(db, study, "model", [OutsideRating("secret-name-0", "new", wrong)], now=NOON)
     assert f"Values are: {rule}." in f"{refused.value} {refused.value.remedy}"
     with database.reader() as db:
-        assert db.exec(select(Judgment)).all() == []
+        assert db.scalars(select(Judgment)).all() == []
 
 
 def test_a_model_s_tags_are_stored_in_the_study_file_s_order(study_maker: StudyMaker, database: Database) -> None:
@@ -234,7 +235,7 @@ def test_a_model_s_tags_are_stored_in_the_study_file_s_order(study_maker: StudyM
         with database.writer() as db:
             external_ratings.take(db, study, "model", [OutsideRating("secret-name-0", "new", given)], now=NOON)
     with database.reader() as db:
-        assert [one.value for one in db.exec(select(Judgment))] == ['["blur", "shake"]']
+        assert [one.value for one in db.scalars(select(Judgment))] == ['["blur", "shake"]']
 
 
 ALONE = {"acr5", "likert", "slider", "acceptable"}

@@ -6,7 +6,8 @@ from html import unescape
 from pathlib import Path
 
 import pytest
-from sqlmodel import select
+from sqlalchemy import select
+from sqlmodel import col
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
@@ -50,7 +51,7 @@ def test_every_clip_is_lost_at_exactly_one_step(study_maker: StudyMaker, databas
         assignments.expire(db, study, now=NOON)
     stage = whole(database, study)
     with database.reader() as db:
-        rows = db.exec(select(Assignment)).all()
+        rows = db.scalars(select(Assignment)).all()
     seen: dict[int, set[str]] = {one.study_clip_id: set() for one in rows}
     for one in rows:
         if one.rater_id is not None:
@@ -108,7 +109,7 @@ def test_revisions_and_arms_are_read_as_the_results_read_them(
         rater = vote(study_maker, study, name, verdicts(first))
         with database.writer() as db:
             asked = parts(db, study.id)
-            own = db.exec(select(Assignment).where(Assignment.rater_id == rater.id).order_by("id")).all()
+            own = db.scalars(select(Assignment).where(col(Assignment.rater_id) == rater.id).order_by("id")).all()
             for one in own[::3]:
                 held = assignments.owned(db, rater, one.id)
                 answer = Answer(answers(verdict=R), f"again-{one.id}")
@@ -258,7 +259,7 @@ def test_looking_writes_nothing(study_maker: StudyMaker, researcher: TestClient,
 
     def state() -> list[tuple[int, str]]:
         with database.reader() as db:
-            return [(one.id, one.status) for one in db.exec(select(Assignment).order_by("id"))]
+            return [(one.id, one.status) for one in db.scalars(select(Assignment).order_by("id"))]
 
     before = state()
     with database.writer() as db:  # the one place for writers is taken meanwhile
@@ -336,7 +337,7 @@ def test_a_copy_is_a_draft_with_the_same_file(
     assert 'value="Copy of Judged pool"' in researcher.get(f"/studies/new/{key}/questions").text
     assert "Make the study" in researcher.get(f"/studies/new/{key}/review").text
     with database.reader() as db:
-        assert [one.name for one in db.exec(select(Study))] == ["Judged pool"]
+        assert [one.name for one in db.scalars(select(Study))] == ["Judged pool"]
 
 
 @on_sqlite

@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from sqlmodel import select
+from sqlalchemy import select
+from sqlmodel import col
 
 from app import auth
 from app.db import Database
@@ -30,7 +31,7 @@ def given(
 ) -> None:
     """Store an answer as the room does, at a second after noon."""
     with database.writer() as db:
-        keys = {item.key: item.id for item in db.exec(select(Criterion).where(Criterion.study_id == study.id))}
+        keys = {item.key: item.id for item in db.scalars(select(Criterion).where(col(Criterion.study_id) == study.id))}
         row = Assignment(study_id=study.id, study_clip_id=clip.id, place=-1, purpose=purpose, occasion=occasion)
         row.rater_id, row.status, row.arm = rater.id, "done", "hidden"
         row.answered_at = NOON + timedelta(seconds=second)
@@ -55,7 +56,7 @@ def given(
 def clips_of(database: Database, study: Study, role: str) -> list[StudyClip]:
     """The study's clips of a role, in their order."""
     with database.reader() as db:
-        found = db.exec(select(StudyClip).where(StudyClip.study_id == study.id, StudyClip.role == role))
+        found = db.scalars(select(StudyClip).where(col(StudyClip.study_id) == study.id, col(StudyClip.role) == role))
         return sorted(found, key=lambda clip: clip.position)
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from sqlmodel import select
+from sqlalchemy import select
+from sqlmodel import col
 from starlette.testclient import TestClient
 
 from analysis.consensus.mean_opinion import mean_opinion
@@ -35,7 +36,7 @@ def study(study_maker: StudyMaker, tmp_path: Path) -> Study:
 def clips_of(database: Database, study: Study) -> list[StudyClip]:
     """The drawn clips."""
     with database.reader() as db:
-        return list(db.exec(select(StudyClip).where(StudyClip.study_id == study.id)).all())
+        return list(db.scalars(select(StudyClip).where(col(StudyClip.study_id) == study.id)).all())
 
 
 def by_hand(study: Study, clips: list[StudyClip], columns: tuple[str, ...]) -> tuple[list[str], list[bool], list[bool]]:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from sqlmodel import select
+from sqlalchemy import select
+from sqlmodel import col
 from starlette.testclient import TestClient
 
 from analysis.prediction_powered import cross_fitted_predictions, pool_share
@@ -38,7 +39,7 @@ def study(study_maker: StudyMaker, tmp_path: Path) -> Study:
 def clips_of(database: Database, study: Study) -> list[StudyClip]:
     """The drawn clips."""
     with database.reader() as db:
-        return list(db.exec(select(StudyClip).where(StudyClip.study_id == study.id)).all())
+        return list(db.scalars(select(StudyClip).where(col(StudyClip.study_id) == study.id)).all())
 
 
 def evidence(db: object, study: Study, **cuts: float) -> Evidence:
@@ -164,12 +165,12 @@ def test_anchoring_and_ceiling_are_the_library_s(
     with database.reader() as db:
         found = evidence(db, study).influence()
         query = (
-            select(StudyClip, Judgment.value, Assignment.arm, Rater.name)
-            .join(Assignment, Assignment.study_clip_id == StudyClip.id)  # type: ignore[arg-type]  # columns
-            .join(Judgment, Judgment.assignment_id == Assignment.id)  # type: ignore[arg-type]  # columns
-            .join(Rater, Rater.id == Judgment.rater_id)  # type: ignore[arg-type]  # columns
+            select(StudyClip, col(Judgment.value), col(Assignment.arm), col(Rater.name))
+            .join(Assignment, col(Assignment.study_clip_id) == col(StudyClip.id))
+            .join(Judgment, col(Judgment.assignment_id) == col(Assignment.id))
+            .join(Rater, col(Rater.id) == col(Judgment.rater_id))
         )
-        rows = db.exec(query).all()
+        rows = db.execute(query).all()
     passes = [float(clip.scores["movement"] >= 50) for clip, *_ in rows]
     wanted = anchoring(
         [float(value == "accept") for _, value, _, _ in rows],

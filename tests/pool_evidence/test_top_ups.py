@@ -7,7 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 import typer
-from sqlmodel import col, select
+from sqlalchemy import select
+from sqlmodel import col
 from typer.testing import CliRunner
 
 from app.commands.top_up import top_up as command
@@ -80,7 +81,7 @@ def look(database: Database, slug: str) -> tuple[Study, dict[str, StudyClip]]:
     """The study and its clips by name."""
     with database.reader() as db:
         study = lifecycle.by_slug(db, slug)
-        clips = db.exec(select(StudyClip).where(StudyClip.study_id == study.id)).all()
+        clips = db.scalars(select(StudyClip).where(col(StudyClip.study_id) == study.id)).all()
     assert len({clip.clip for clip in clips}) == len(clips), "no clip is there twice"
     assert sorted(clip.position for clip in clips) == list(range(len(clips)))
     return study, {clip.clip: clip for clip in clips}
@@ -106,7 +107,7 @@ def test_a_topped_up_study_is_what_one_larger_draw_had_given(
     kinds = [(draw["kind"], draw["part"], draw["clips"]) for draw in study.design["draws"]]
     assert kinds == [("first", 0, len(before)), ("top-up", 0, 12), ("top-up", 0, 5)]
     with database.reader() as db:
-        events = db.exec(select(Event).where(Event.study_id == study.id, Event.kind == "topped_up")).all()
+        events = db.scalars(select(Event).where(col(Event.study_id) == study.id, col(Event.kind) == "topped_up")).all()
     assert [event.detail["clips"] for event in events] == [12, 5]
     assert study.version == 3
     filters = (Filter("still", "movement", 50.0, None),)
@@ -127,15 +128,15 @@ def test_raters_at_work_are_not_disturbed(database: Database, settings: Settings
     with database.writer() as db:
         db.add(rater := Rater(study_id=study.id, name="Ann", shuffle=3))
         db.flush()
-        held = db.exec(select(Assignment).where(Assignment.study_id == study.id)).first()
+        held = db.scalars(select(Assignment).where(col(Assignment.study_id) == study.id)).first()
         assert held is not None
         held.status, held.rater_id = "held", rater.id
     with database.reader() as db:
-        query = select(Assignment).where(Assignment.study_id == study.id).order_by(col(Assignment.id))
-        before = [row.model_dump() for row in db.exec(query)]
+        query = select(Assignment).where(col(Assignment.study_id) == study.id).order_by(col(Assignment.id))
+        before = [row.model_dump() for row in db.scalars(query)]
     top_ups.top_up(database, settings, slug, 6)
     with database.reader() as db:
-        after = [row.model_dump() for row in db.exec(query)]
+        after = [row.model_dump() for row in db.scalars(query)]
     assert after[: len(before)] == before
     assert [row["status"] for row in after[len(before) :]] == ["open"] * 12
 
@@ -208,9 +209,9 @@ def test_a_two_phase_study_gets_its_second_phase_from_its_own_judgments(
     with database.writer() as db:
         db.add(rater := Rater(study_id=study.id, name="Ann", shuffle=3))
         db.flush()
-        question = db.exec(select(Criterion).where(Criterion.study_id == study.id)).one()
+        question = db.scalars(select(Criterion).where(col(Criterion.study_id) == study.id)).one()
         for clip in before.values():
-            place = db.exec(select(Assignment).where(Assignment.study_clip_id == clip.id)).first()
+            place = db.scalars(select(Assignment).where(col(Assignment.study_clip_id) == clip.id)).first()
             assert place is not None
             place.status, place.rater_id = "done", rater.id
             db.add(

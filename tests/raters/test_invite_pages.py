@@ -9,7 +9,8 @@ from threading import Barrier
 
 import pytest
 from httpx2 import Response
-from sqlmodel import select
+from sqlalchemy import select
+from sqlmodel import col
 from starlette.testclient import TestClient
 
 from app.db import Database
@@ -74,7 +75,7 @@ def test_sending_the_same_name_again_creates_no_second_rater(
     assert "There is a rater of this name already: Ada." in again.text
     assert 'value="2099-12-31"' in again.text
     with database.reader() as db:
-        assert db.exec(select(Rater.name)).all() == ["Ada"]
+        assert db.scalars(select(col(Rater.name))).all() == ["Ada"]
 
 
 @pytest.mark.parametrize(
@@ -97,8 +98,8 @@ def test_invalid_input_is_refused_with_a_message(
     assert refused.status_code == 422
     assert words in unescape(refused.text)
     with database.reader() as db:
-        assert not db.exec(select(Rater)).all()
-        assert not db.exec(select(Invite)).all()
+        assert not db.scalars(select(Rater)).all()
+        assert not db.scalars(select(Invite)).all()
 
 
 def test_a_list_of_names_becomes_a_list_of_links(
@@ -121,7 +122,7 @@ def test_a_list_of_names_becomes_a_list_of_links(
     assert again.status_code == 409
     assert "Ada, Bo" in again.text
     with database.reader() as db:
-        assert sorted(db.exec(select(Rater.name))) == ["Ada", "Bo"]
+        assert sorted(db.scalars(select(col(Rater.name)))) == ["Ada", "Bo"]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,7 @@ def test_an_invalid_list_creates_no_rater(
     assert refused.status_code == status
     assert words in refused.text
     with database.reader() as db:
-        assert not db.exec(select(Rater)).all()
+        assert not db.scalars(select(Rater)).all()
 
 
 def test_an_open_link_shows_its_count_and_state(researcher: TestClient, study: Study, visitor: Visitor) -> None:
@@ -166,7 +167,7 @@ def test_links_are_withdrawn_with_a_button(
     rater = visitor()
     rater.get(own)
     with database.reader() as db:
-        number, link = db.exec(select(Rater.id)).one(), db.exec(select(Invite.id)).one()
+        number, link = db.scalars(select(col(Rater.id))).one(), db.scalars(select(col(Invite.id))).one()
     for _ in range(2):
         for place in (f"{number}/withdraw", f"open/{link}/withdraw"):
             assert post(researcher, study, place).url.path.endswith("/raters")
@@ -197,13 +198,13 @@ def test_a_lost_link_is_replaced_for_the_same_rater(
     """The new link signs in the same rater, also after a withdrawal; the old one stops working."""
     old = made(post(researcher, study, "personal", name="Ada"))
     with database.reader() as db:
-        number = db.exec(select(Rater.id)).one()
+        number = db.scalars(select(col(Rater.id))).one()
     post(researcher, study, f"{number}/withdraw")
     new = made(post(researcher, study, f"{number}/link"))
     assert visitor().get(old).status_code == 404
     assert visitor().get(new, follow_redirects=False).headers["location"] == "/rate"
     with database.reader() as db:
-        assert db.exec(select(Rater.id)).all() == [number]
+        assert db.scalars(select(col(Rater.id))).all() == [number]
 
 
 @on_sqlite
@@ -214,7 +215,7 @@ def test_a_rater_of_an_open_link_gets_no_personal_link(
     link = made(post(researcher, study, "open", cap="1"))
     visitor().post(link, data={"name": "Bo"})
     with database.reader() as db:
-        number = db.exec(select(Rater.id)).one()
+        number = db.scalars(select(col(Rater.id))).one()
     assert post(researcher, study, f"{number}/link").status_code == 404
     assert visitor().post(link, data={"name": "Cy"}, follow_redirects=False).status_code == 403
 
@@ -227,7 +228,7 @@ def test_a_study_cannot_withdraw_links_of_another(
     post(researcher, study, "personal", name="Ada")
     post(researcher, study, "open")
     with database.reader() as db:
-        number, link = db.exec(select(Rater.id)).one(), db.exec(select(Invite.id)).one()
+        number, link = db.scalars(select(col(Rater.id))).one(), db.scalars(select(col(Invite.id))).one()
     places = (f"{number}/withdraw", f"{number}/link", f"open/{link}/withdraw")
     assert [post(researcher, other, place).status_code for place in places] == [404, 404, 404]
 
@@ -296,4 +297,4 @@ def test_the_cap_holds_for_simultaneous_forms(
     with ThreadPoolExecutor(len(browsers)) as pool:
         assert sorted(pool.map(come, browsers)) == [303, 303, 403, 403, 403, 403]
     with database.reader() as db:
-        assert len(db.exec(select(Rater)).all()) == 2
+        assert len(db.scalars(select(Rater)).all()) == 2

@@ -6,7 +6,8 @@ from pathlib import Path
 from threading import Barrier
 
 import pytest
-from sqlmodel import select
+from sqlalchemy import select
+from sqlmodel import col
 from typer.testing import CliRunner
 
 from app.cli import cli
@@ -33,7 +34,7 @@ def test_a_personal_link_is_one_rater_and_only_its_hash_is_stored(
     for browser in (visitor(), visitor()):
         assert browser.get(link.path, follow_redirects=False).headers["location"] == "/rate"
     with database.writer() as db:
-        rater = db.exec(select(Rater).where(Rater.study_id == study.id)).one()
+        rater = db.scalars(select(Rater).where(col(Rater.study_id) == study.id)).one()
     assert rater.name == "Ada"
     assert len(secret(link)) >= 22
     assert secret(link) not in repr(rater.model_dump())
@@ -48,7 +49,7 @@ def test_links_expire_and_can_be_withdrawn(database: Database, study_maker: Stud
         assert invites.entrance(db, secret(link), now=NOON - timedelta(seconds=1)).rater is not None
         with pytest.raises(NotAllowed, match="expired"):
             invites.entrance(db, secret(link), now=NOON)
-        invites.withdraw(db, study, db.exec(select(Invite)).one().id, now=NOON)
+        invites.withdraw(db, study, db.scalars(select(Invite)).one().id, now=NOON)
         with pytest.raises(NotFound, match="withdrawn"):
             invites.entrance(db, secret(crowd), now=NOON)
 
@@ -59,7 +60,7 @@ def test_withdrawing_needs_the_right_study(database: Database, study_maker: Stud
     with database.writer() as db:
         invites.opened(db, mine)
         with pytest.raises(NotFound, match="no open link"):
-            invites.withdraw(db, other, db.exec(select(Invite)).one().id, now=NOON)
+            invites.withdraw(db, other, db.scalars(select(Invite)).one().id, now=NOON)
 
 
 def test_an_open_link_admits_as_many_raters_as_its_cap(
@@ -72,7 +73,7 @@ def test_an_open_link_admits_as_many_raters_as_its_cap(
     statuses = [visitor().post(link.path, data={"name": "Bo"}, follow_redirects=False).status_code for _ in range(3)]
     assert statuses == [303, 303, 403]
     with database.writer() as db:
-        assert sorted(db.exec(select(Rater.name).where(Rater.study_id == study.id))) == ["Bo", "Bo 2"]
+        assert sorted(db.scalars(select(col(Rater.name)).where(col(Rater.study_id) == study.id))) == ["Bo", "Bo 2"]
 
 
 @pytest.mark.parametrize("parameter", ["PROLIFIC_PID", "workerId"])
@@ -89,7 +90,7 @@ def test_a_participant_who_returns_is_the_same_rater(
     assert again.headers["location"] == "/rate"
     first.post(f"{link.path}?{parameter}=p2", data={"name": "B"})
     with database.writer() as db:
-        found = db.exec(select(Rater).where(Rater.study_id == study.id).order_by("id")).all()
+        found = db.scalars(select(Rater).where(col(Rater.study_id) == study.id).order_by("id")).all()
     assert [one.platform_ids["participant"] for one in found] == ["p1", "p2"]
 
 
@@ -163,7 +164,7 @@ def test_the_cap_holds_for_simultaneous_raters(database: Database, study_maker: 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(come, range(8))) == 3
     with database.writer() as db:
-        assert len(db.exec(select(Rater).where(Rater.study_id == study.id)).all()) == 3
+        assert len(db.scalars(select(Rater).where(col(Rater.study_id) == study.id)).all()) == 3
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

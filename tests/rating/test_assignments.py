@@ -5,7 +5,8 @@ from collections import Counter
 from datetime import timedelta
 from itertools import pairwise
 
-from sqlmodel import select
+from sqlalchemy import select
+from sqlmodel import col
 
 from app.models import Assignment, Event, Judgment, StudyClip
 from app.rating import assignments, judgments
@@ -17,7 +18,7 @@ from tests.helpers.factories import LEASE, NOON, StudyMaker, answers
 def taken(maker: StudyMaker) -> Counter[int]:
     """How many raters each clip has, answered or reserved."""
     with maker.database.reader() as db:
-        rows = db.exec(select(Assignment)).all()
+        rows = db.scalars(select(Assignment)).all()
     return Counter(row.study_clip_id for row in rows if row.status in ("done", "held"))
 
 
@@ -55,8 +56,8 @@ def test_no_clip_gets_more_raters_than_asked_for(study_maker: StudyMaker) -> Non
     assert problems == []
     assert sorted(taken(study_maker).values()) == [2] * 12
     with study_maker.database.reader() as db:
-        pairs = [(row.rater_id, row.study_clip_id) for row in db.exec(select(Assignment)).all()]
-        assert len(db.exec(select(Judgment)).all()) == 12 * 2 * 3
+        pairs = [(row.rater_id, row.study_clip_id) for row in db.scalars(select(Assignment)).all()]
+        assert len(db.scalars(select(Judgment)).all()) == 12 * 2 * 3
     assert len(set(pairs)) == len(pairs)
 
 
@@ -77,7 +78,7 @@ def test_two_clips_of_one_source_do_not_follow_each_other(study_maker: StudyMake
     rater = study_maker.rater(study)
     order = [study_maker.rate(study, rater, answers(), at=NOON + timedelta(seconds=step)) for step in range(12)]
     with study_maker.database.reader() as db:
-        source = {clip.id: clip.source for clip in db.exec(select(StudyClip)).all()}
+        source = {clip.id: clip.source for clip in db.scalars(select(StudyClip)).all()}
     names = [source[clip] for clip in order if clip is not None]
     assert len(names) == 12
     for place, (last, following) in enumerate(pairwise(names), start=1):
@@ -94,7 +95,7 @@ def test_a_silent_rater_loses_the_place_to_somebody_else(study_maker: StudyMaker
     assert study_maker.rate(study, here, answers(), at=NOON + LEASE / 2) is None
     assert study_maker.rate(study, here, answers(), at=NOON + LEASE + timedelta(seconds=1)) is not None
     with study_maker.database.reader() as db:
-        assert [event.kind for event in db.exec(select(Event)).all()].count("expired") == 1
+        assert [event.kind for event in db.scalars(select(Event)).all()].count("expired") == 1
 
 
 def test_a_late_answer_is_kept_and_never_counted_over_the_limit(study_maker: StudyMaker) -> None:
@@ -114,9 +115,9 @@ def test_a_late_answer_is_kept_and_never_counted_over_the_limit(study_maker: Stu
                 db, mine, late, list(whole.criteria), Answer(answers(), f"late-{one.assignment.id}"), now=after
             )
     with study_maker.database.reader() as db:
-        stored = db.exec(select(Judgment).where(Judgment.rater_id == late.id)).all()
+        stored = db.scalars(select(Judgment).where(col(Judgment.rater_id) == late.id)).all()
         statuses = {
-            row.study_clip_id: row.status for row in db.exec(select(Assignment)).all() if row.rater_id == late.id
+            row.study_clip_id: row.status for row in db.scalars(select(Assignment)).all() if row.rater_id == late.id
         }
     assert len(stored) == 2 * 3
     assert statuses[first] == "surplus"
@@ -134,7 +135,7 @@ def test_a_skipped_clip_goes_to_somebody_else(study_maker: StudyMaker) -> None:
     assert study_maker.rate(study, first, answers()) is None
     assert study_maker.rate(study, second, answers()) is not None
     with study_maker.database.reader() as db:
-        skips = [event.detail for event in db.exec(select(Event)).all() if event.kind == "skipped"]
+        skips = [event.detail for event in db.scalars(select(Event)).all() if event.kind == "skipped"]
     assert skips == [{"reason": "cannot_play"}]
 
 

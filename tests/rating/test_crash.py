@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from sqlmodel import select
+from sqlalchemy import select
 
 from app.db import Database
 from app.models import Assignment, Judgment
@@ -56,8 +56,8 @@ def test_kill_9_under_load_loses_no_acknowledged_answer(tmp_path: Path) -> None:
         assert 'action="/rate/' in client.get("/rate")[1]
         client.close()
     with database.reader() as db:
-        stored = [(row.assignment_id, row.submission) for row in db.exec(select(Judgment)).all()]
-        done = {row.id for row in db.exec(select(Assignment)).all() if row.status == "done"}
+        stored = [(row.assignment_id, row.submission) for row in db.scalars(select(Judgment)).all()]
+        done = {row.id for row in db.scalars(select(Assignment)).all() if row.status == "done"}
     for pair in acknowledged:
         assert stored.count(pair) == 3, "one row for each of the three questions"
         assert pair[0] in done

@@ -1,7 +1,8 @@
 """Answers: stored once, never changed, never lost."""
 
 import pytest
-from sqlmodel import Session, select
+from sqlalchemy import select
+from sqlmodel import Session, col
 
 from app.errors import AppError, NotAllowed
 from app.models import Assignment, Criterion, Judgment, Rater, Study
@@ -41,7 +42,7 @@ def test_the_same_answer_sent_twice_is_stored_once(study_maker: StudyMaker) -> N
     assert send(study_maker, study, rater, number, "one")
     assert not send(study_maker, study, rater, number, "one", quality=1)
     with study_maker.database.reader() as db:
-        rows = db.exec(select(Judgment)).all()
+        rows = db.scalars(select(Judgment)).all()
     assert len(rows) == 3
     assert {row.value for row in rows} == {"4", "3", "accept"}
 
@@ -54,7 +55,7 @@ def test_an_edit_is_a_new_revision_and_the_old_one_stays(study_maker: StudyMaker
     send(study_maker, study, rater, number, "first", quality=2)
     send(study_maker, study, rater, number, "second", quality=5)
     with study_maker.database.reader() as db:
-        rows = db.exec(select(Judgment).order_by(Judgment.id)).all()  # type: ignore[arg-type]  # a column at run time
+        rows = db.scalars(select(Judgment).order_by(col(Judgment.id))).all()
         now_counts = {vote.criterion: vote.value for vote in votes.current(db, study, kind="person")}
     assert [row.revision for row in rows] == [1, 1, 1, 2, 2, 2]
     assert rows[0].value == "2"
@@ -73,7 +74,7 @@ def test_an_incomplete_answer_is_refused_by_name_and_nothing_is_stored(study_mak
             with pytest.raises(AppError, match=words):
                 judgments.record(db, held, rater, list(whole.criteria), Answer(values, "x"), now=NOON)
     with study_maker.database.reader() as db:
-        assert db.exec(select(Judgment)).all() == []
+        assert db.scalars(select(Judgment)).all() == []
     assert first_assignment(study_maker, study, rater) == number
 
 
@@ -88,7 +89,7 @@ def test_odd_facts_never_cost_the_answer(study_maker: StudyMaker) -> None:
             answer = Answer(answers(), f"s-{held.assignment.id}", facts)
             assert judgments.record(db, held, rater, list(whole.criteria), answer, now=NOON)
     with study_maker.database.reader() as db:
-        assert [row.facts for row in db.exec(select(Judgment)).all()] == [{}] * 9
+        assert [row.facts for row in db.scalars(select(Judgment)).all()] == [{}] * 9
 
 
 def test_a_correction_after_the_scores_were_revealed_is_no_blind_answer(study_maker: StudyMaker) -> None:
@@ -114,7 +115,7 @@ def test_nobody_answers_for_somebody_else(study_maker: StudyMaker) -> None:
     with pytest.raises(NotAllowed):
         send(study_maker, study, eve, number, "stolen")
     with study_maker.database.reader() as db:
-        assert {row.status for row in db.exec(select(Assignment)).all()} == {"open", "held"}
+        assert {row.status for row in db.scalars(select(Assignment)).all()} == {"open", "held"}
 
 
 def test_people_and_the_simulated_panel_are_never_mixed(study_maker: StudyMaker) -> None:
@@ -133,7 +134,7 @@ def test_an_optional_answer_can_be_taken_back(study_maker: StudyMaker) -> None:
     """Leaving it open in a correction is an empty revision: nothing counts any more, and nothing is deleted."""
     study = study_maker(with_media=False)
     with study_maker.database.writer() as db:
-        optional = db.exec(select(Criterion).where(Criterion.key == "stability")).one()
+        optional = db.scalars(select(Criterion).where(col(Criterion.key) == "stability")).one()
         optional.required = False
         db.add(optional)
     rater = study_maker.rater(study)
@@ -144,7 +145,7 @@ def test_an_optional_answer_can_be_taken_back(study_maker: StudyMaker) -> None:
         said = {vote.criterion for vote in votes.current(db, study, kind="person")}
         shown = judgments.current(db, number)
         roles = votes.roles(db, study)
-        rows = db.exec(select(Judgment).where(Judgment.criterion_id == optional.id)).all()
+        rows = db.scalars(select(Judgment).where(col(Judgment.criterion_id) == optional.id)).all()
     assert said == {"quality", "verdict"}
     assert optional.id not in shown
     assert sorted(row.value for row in rows) == ["", "2"]

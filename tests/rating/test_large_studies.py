@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlmodel import select
+from sqlalchemy import select
 
 from app.db import Database
 from app.models import SHUFFLE_PRIME, Rater, Study, StudyClip, WorkPurpose
@@ -25,7 +25,7 @@ def study(study_maker: StudyMaker, database: Database) -> Study:
     """A study of which only the clips at POSITIONS exist."""
     study = study_maker(clips=len(POSITIONS), raters_per_clip=1, with_media=False)
     with database.writer() as db:
-        for clip, position in zip(db.exec(select(StudyClip)).all(), POSITIONS, strict=True):
+        for clip, position in zip(db.scalars(select(StudyClip)).all(), POSITIONS, strict=True):
             clip.position = position
             db.add(clip)
     return study
@@ -45,7 +45,7 @@ def rater(study_maker: StudyMaker, study: Study, database: Database) -> Rater:
 def change_clips(database: Database, **values: Any) -> None:
     """Write the same values into every clip."""
     with database.writer() as db:
-        for clip in db.exec(select(StudyClip)).all():
+        for clip in db.scalars(select(StudyClip)).all():
             clip.sqlmodel_update(values)
             db.add(clip)
 
@@ -53,7 +53,7 @@ def change_clips(database: Database, **values: Any) -> None:
 def rater_order(database: Database) -> list[StudyClip]:
     """The clips in the rater's own order, computed in whole numbers without a limit."""
     with database.reader() as db:
-        return sorted(db.exec(select(StudyClip)).all(), key=lambda clip: clip.position * SHUFFLE % SHUFFLE_PRIME)
+        return sorted(db.scalars(select(StudyClip)).all(), key=lambda clip: clip.position * SHUFFLE % SHUFFLE_PRIME)
 
 
 def rate_all(study_maker: StudyMaker, study: Study, rater: Rater) -> list[int | None]:

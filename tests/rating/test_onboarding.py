@@ -1,8 +1,8 @@
 """Raters' steps before and after rating: their order, completion codes, and that no address skips a step."""
 
 import pytest
-from sqlalchemy import event
-from sqlmodel import select
+from sqlalchemy import event, select
+from sqlmodel import col
 from starlette.testclient import TestClient
 
 from app.db import Database
@@ -189,13 +189,15 @@ def test_withdrawing_frees_places_and_keeps_answers(
     assert "BACK1" in gone.text
     assert browser.get("/rate").url.path == "/rate/ended"
     with database.reader() as db:
-        states = sorted(row.status for row in db.exec(select(Assignment).where(Assignment.study_id == study.id)))
+        states = sorted(
+            row.status for row in db.scalars(select(Assignment).where(col(Assignment.study_id) == study.id))
+        )
         assert states == ["done", "open", "open", "skipped", "skipped"]
-        assert len(db.exec(select(Judgment)).all()) == 3
+        assert len(db.scalars(select(Judgment)).all()) == 3
     late = browser.post(held, data=form("late"), headers={"HX-Request": "true"})
     assert late.url.path == "/rate/ended"
     with database.reader() as db:
-        assert len(db.exec(select(Judgment)).all()) == 6, "an answer that was on its way is kept"
+        assert len(db.scalars(select(Judgment)).all()) == 6, "an answer that was on its way is kept"
 
 
 def test_a_screened_out_rater_sees_the_code_for_it(
@@ -213,8 +215,8 @@ def test_a_screened_out_rater_sees_the_code_for_it(
     assert page.url.path == "/rate/ended"
     assert "OUT1" in page.text
     with database.reader() as db:
-        held = select(Assignment).where(Assignment.study_id == study.id, Assignment.status == "held")
-        assert db.exec(held).all() == []
+        held = select(Assignment).where(col(Assignment.study_id) == study.id, col(Assignment.status) == "held")
+        assert db.scalars(held).all() == []
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from sqlmodel import col, select
+from sqlalchemy import select
+from sqlmodel import col
 
 from app.db import Database
 from app.models import Assignment, Study, StudyClip
@@ -29,7 +30,9 @@ def with_rules(maker: StudyMaker, study: Study, rules: dict[str, object], *, gol
     with maker.database.writer() as db:
         study = db.merge(study)
         study.rules = rules
-        clips = list(db.exec(select(StudyClip).where(StudyClip.study_id == study.id).order_by(col(StudyClip.id))))
+        clips = list(
+            db.scalars(select(StudyClip).where(col(StudyClip.study_id) == study.id).order_by(col(StudyClip.id)))
+        )
         for number, clip in enumerate(clips):
             clip.stratum = "rare" if number % 4 == 0 else "common"
         for clip, block in zip(clips, blocks([one.stratum for one in clips], 8, random.Random(1)), strict=True):
@@ -50,7 +53,7 @@ def with_rules(maker: StudyMaker, study: Study, rules: dict[str, object], *, gol
 def counted(database: Database) -> Counter[int]:
     """Places of each clip of the sample that are taken."""
     with database.reader() as db:
-        rows = db.exec(select(Assignment).where(Assignment.purpose == "sample")).all()
+        rows = db.scalars(select(Assignment).where(col(Assignment.purpose) == "sample")).all()
     return Counter(row.study_clip_id for row in rows if row.status in ("done", "held"))
 
 
@@ -63,7 +66,7 @@ def test_two_hundred_raters_of_whom_a_third_vanish(study_maker: StudyMaker, seed
     people = [study_maker.rater(study, f"Rater {number}") for number in range(200)]
     vanishing = set(lots.sample(range(200), 60))
     with study_maker.database.reader() as db:
-        rare = {clip.id for clip in db.exec(select(StudyClip)).all() if clip.stratum == "rare"}
+        rare = {clip.id for clip in db.scalars(select(StudyClip)).all() if clip.stratum == "rare"}
     moment = NOON
     active = list(range(200))
     lots.shuffle(active)
@@ -88,7 +91,7 @@ def test_two_hundred_raters_of_whom_a_third_vanish(study_maker: StudyMaker, seed
         while study_maker.rate(study, rater, answers(), at=moment) is not None:
             moment += STEP
     with study_maker.database.reader() as db:
-        finished = Counter(row.study_clip_id for row in db.exec(select(Assignment)).all() if row.status == "done")
+        finished = Counter(row.study_clip_id for row in db.scalars(select(Assignment)).all() if row.status == "done")
     assert sorted(finished.values()) == [k] * 40
 
 
@@ -116,8 +119,10 @@ def test_a_raters_whole_way_with_gold_and_repeats(study_maker: StudyMaker) -> No
     while study_maker.rate(study, rater, answers(), at=moment) is not None:
         moment += STEP
     with study_maker.database.reader() as db:
-        clips = {clip.id: clip for clip in db.exec(select(StudyClip)).all()}
-        rows = db.exec(select(Assignment).where(Assignment.rater_id == rater.id).order_by(col(Assignment.claimed_at)))
+        clips = {clip.id: clip for clip in db.scalars(select(StudyClip)).all()}
+        rows = db.scalars(
+            select(Assignment).where(col(Assignment.rater_id) == rater.id).order_by(col(Assignment.claimed_at))
+        )
         way = list(rows)
     kinds = Counter(row.purpose for row in way)
     assert kinds["sample"] == 90
@@ -181,7 +186,9 @@ def test_the_first_clips_of_a_sitting_do_not_count(study_maker: StudyMaker) -> N
         for step in range(4):
             study_maker.rate(study, rater, answers(), at=start + STEP * step)
     with study_maker.database.reader() as db:
-        rows = db.exec(select(Assignment).where(Assignment.status == "done").order_by(col(Assignment.answered_at)))
+        rows = db.scalars(
+            select(Assignment).where(col(Assignment.status) == "done").order_by(col(Assignment.answered_at))
+        )
         kinds = [row.purpose for row in rows]
     assert kinds == ["stabiliser"] * 2 + ["sample"] * 2 + ["stabiliser"] * 2 + ["sample"] * 2
     others = study_maker.rater(study, "Other")

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlmodel import select
+from sqlalchemy import select
+from sqlmodel import col
 from starlette.testclient import TestClient
 
 from app.db import Database
@@ -114,7 +115,9 @@ def test_training_tells_what_is_right_and_why(ada: TestClient, database: Databas
     assert "All of it right" in told
     assert ada.get("/rate").url.path == "/rate/qualification"
     with database.reader() as db:
-        trained = db.exec(select(StudyClip.clip).join(Assignment).where(Assignment.purpose == "training")).all()
+        trained = db.scalars(
+            select(col(StudyClip.clip)).join(Assignment).where(col(Assignment.purpose) == "training")
+        ).all()
     assert sorted(trained) == ["best", "worst"]
 
 
@@ -185,13 +188,13 @@ def test_nothing_of_it_counts_and_nothing_of_it_changes(ada: TestClient, databas
     assert address
     submit(ada, page)
     with database.reader() as db:
-        before = len(db.exec(select(Judgment)).all())
+        before = len(db.scalars(select(Judgment)).all())
         assert votes.current(db, study, kind="person") == []
     again = {f"answer-{key}": value for key, value in answers(quality=1).items()} | {"submission": "other"}
     assert ada.post(address[1], data=again).url.path == "/rate/training"
     assert ada.get(address[1]).url.path == "/rate/training"
     with database.reader() as db:
-        assert len(db.exec(select(Judgment)).all()) == before
+        assert len(db.scalars(select(Judgment)).all()) == before
 
 
 @on_sqlite
@@ -205,7 +208,7 @@ def test_a_reload_makes_no_second_clip_and_a_refusal_keeps_the_place(ada: TestCl
     assert "Training clip 1 of 2" in refused.text
     assert "is not answered yet" in refused.text
     with database.reader() as db:
-        assert len(db.exec(select(Assignment).where(Assignment.purpose == "training")).all()) == 1
+        assert len(db.scalars(select(Assignment).where(col(Assignment.purpose) == "training")).all()) == 1
 
 
 @on_sqlite
@@ -218,7 +221,7 @@ def test_a_skipped_test_clip_counts_as_wrong(ada: TestClient, database: Database
     _, page = submit(ada, answer.text, quality=5, stability=5)
     assert "3 of 6 answers were right; 5 are needed." in page
     with database.reader() as db:
-        assert db.exec(select(Event).where(Event.kind == "qualification_try_failed")).one().detail["right"] == 3
+        assert db.scalars(select(Event).where(col(Event.kind) == "qualification_try_failed")).one().detail["right"] == 3
 
 
 @on_sqlite

@@ -6,7 +6,7 @@ import time
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlmodel import select
+from sqlalchemy import select
 
 from app.db import Database, WriterBusy
 from app.main import create_app
@@ -54,7 +54,7 @@ def test_a_writer_that_does_not_wait_fails_while_another_program_writes(database
 def test_a_writer_that_fails_lets_the_next_one_write(database: Database) -> None:
     """However it failed."""
     with pytest.raises(ZeroDivisionError), database.writer() as db:
-        _ = 1 // len(db.exec(select(Rater)).all())
+        _ = 1 // len(db.scalars(select(Rater)).all())
     with database.writer(wait=False) as db:
         assert db.get(Rater, 1) is None
 

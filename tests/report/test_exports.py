@@ -9,7 +9,8 @@ from types import GeneratorType
 from typing import Any
 
 import pytest
-from sqlmodel import select
+from sqlalchemy import select
+from sqlmodel import col
 
 from app import __version__, auth
 from app.db import Database
@@ -101,7 +102,7 @@ def test_a_row_says_how_the_clip_was_drawn_and_what_the_rater_saw(study_maker: S
     for number in range(3):
         send(study_maker, study, ada, submission=f"s{number}")
     with database.reader() as db:
-        clips = {clip.clip: clip for clip in db.exec(select(StudyClip)).all()}
+        clips = {clip.clip: clip for clip in db.scalars(select(StudyClip)).all()}
     for row in csv_of(database, study):
         clip = clips[row["clip"]]
         assert (row["study"], row["source"], row["stratum"]) == (study.slug, clip.source, clip.stratum)
@@ -152,7 +153,7 @@ def test_a_nickname_never_becomes_a_formula(name: str, study_maker: StudyMaker, 
     """An apostrophe before it keeps a spreadsheet from running it (OWASP, CSV injection); so for clip and source."""
     study = study_maker(clips=1, with_media=False)
     with database.writer() as db:
-        clip = db.exec(select(StudyClip)).one()
+        clip = db.scalars(select(StudyClip)).one()
         clip.clip = clip.source = name
         db.add(clip)
     send(study_maker, study, study_maker.rater(study, name), submission="s")
@@ -166,7 +167,7 @@ def test_commas_quotes_and_lines_survive(study_maker: StudyMaker, database: Data
     study = study_maker(clips=1, with_media=False)
     wild = 'film, "part 1"\nsecond line; Ярослав 李'
     with database.writer() as db:
-        clip = db.exec(select(StudyClip)).one()
+        clip = db.scalars(select(StudyClip)).one()
         clip.source = wild
         db.add(clip)
     send(study_maker, study, study_maker.rater(study, 'Zoë "Z", 李'), submission="s")
@@ -266,7 +267,7 @@ def test_the_export_over_http_is_the_computed_one(
     browser.post(raters.open_link(settings, study), data={"name": "Ada"})
     browser.post("/rate/start")
     with database.reader() as db:
-        held = db.exec(select(Assignment).where(Assignment.status == "held")).one()
+        held = db.scalars(select(Assignment).where(col(Assignment.status) == "held")).one()
     sent = {f"answer-{key}": value for key, value in answers().items()} | {"submission": "s", "facts": '{"plays": 3}'}
     assert browser.post(f"/rate/{held.id}", data=sent).status_code == 200
     researcher.get(f"/researcher/{auth.researcher_key(settings)}")

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from sqlmodel import select
+from sqlalchemy import select
+from sqlmodel import col
 from typer.testing import CliRunner
 
 from app.cli import cli
@@ -58,7 +59,7 @@ def test_a_pack_has_everything_and_the_same_data_give_the_same_tables(
         if not name.endswith(".pdf"):
             assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
     with database.writer() as db:
-        clip = db.exec(select(StudyClip)).first()
+        clip = db.scalars(select(StudyClip)).first()
         assert clip is not None
         clip.scores = {"avg_movement": 12.5}
         db.add(clip)
@@ -138,7 +139,7 @@ def test_latex_is_sound_whatever_names_hold(study_maker: StudyMaker, database: D
     """Every .tex file of a study whose names hold LaTeX's own signs; Typst reads none of them as its markup."""
     study = nine_clips(study_maker)
     with database.writer() as db:
-        rule = db.exec(select(Filter)).one()
+        rule = db.scalars(select(Filter)).one()
         rule.title = r"50%_A&B #1 {x} ~^\ $5 #let x = 3 *bold* <a>"
         db.add(rule)
     names = written(database, study, tmp_path / "r")
@@ -202,7 +203,7 @@ def talkvid_study(study_maker: StudyMaker, database: Database) -> Study:
     )
     names = rows["filter"].unique(maintain_order=True).to_list()
     with database.writer() as db:
-        for old in (*db.exec(select(Filter)), *db.exec(select(Criterion))):
+        for old in (*db.scalars(select(Filter)), *db.scalars(select(Criterion))):
             db.delete(old)
         db.flush()
         for position, name in enumerate(names):
@@ -210,11 +211,11 @@ def talkvid_study(study_maker: StudyMaker, database: Database) -> Study:
             db.add(Criterion(study_id=study.id, **asked))
             rule = {"position": position, "name": name, "title": name, "score": "avg_movement", "minimum": 0.5}
             db.add(Filter(study_id=study.id, criterion=name, **rule))
-        for clip in db.exec(select(StudyClip)):
+        for clip in db.scalars(select(StudyClip)):
             clip.criterion = clip.stratum = rows["filter"][clip.position]
             clip.drawn_for = [clip.criterion]
             db.add(clip)
-        found = db.exec(select(Study)).one()
+        found = db.scalars(select(Study)).one()
         found.design = {"kind": "borderline", "strata": [], "notes": []}
         db.add(found)
     for rater in ("rater1", "rater2"):
@@ -228,11 +229,11 @@ def _answer_all(maker: StudyMaker, study: Study, name: str, plan: dict[int, dict
     """A rater's answers, written as rows: seven hundred visits would take a minute."""
     rater = maker.rater(study, name)
     with maker.database.writer() as db:
-        criteria = {item.key: item.id for item in db.exec(select(Criterion))}
+        criteria = {item.key: item.id for item in db.scalars(select(Criterion))}
         free: dict[int, Assignment] = {}
-        for place in db.exec(select(Assignment).where(Assignment.status == "open")):
+        for place in db.scalars(select(Assignment).where(col(Assignment.status) == "open")):
             free.setdefault(place.study_clip_id, place)
-        for clip in db.exec(select(StudyClip)).all():
+        for clip in db.scalars(select(StudyClip)).all():
             taken = free[clip.id]
             taken.status, taken.rater_id, taken.arm, taken.answered_at = "done", rater.id, "hidden", NOON
             db.add(taken)
@@ -277,7 +278,7 @@ def test_subgroups_are_those_of_the_fairness_page(database: Database, settings: 
     """A line per filter, attribute, error and group, with the page's numbers; a pool that is gone is said."""
     study = pool_studies.make(database, settings, tmp_path)
     with database.reader() as db:
-        clips = list(db.exec(select(StudyClip).where(StudyClip.study_id == study.id)).all())
+        clips = list(db.scalars(select(StudyClip).where(col(StudyClip.study_id) == study.id)).all())
     pool_studies.judge(StudyMaker(database, settings), study, clips)
     found = known(database, study)
     assert found.subgroups.attributes == ("language", "gender")

@@ -6,7 +6,7 @@ import zipfile
 from io import BytesIO
 
 import pytest
-from sqlmodel import select
+from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from app.db import Database
@@ -144,7 +144,7 @@ def test_what_may_not_happen_to_a_plan(study_maker: StudyMaker, database: Databa
         with pytest.raises(AppError, match="Nothing was changed"):
             preregistration.amend(db, study, PLAN, "why")
     with database.reader() as db:
-        assert [event.kind for event in db.exec(select(Event)).all()] == ["plan_frozen"]
+        assert [event.kind for event in db.scalars(select(Event)).all()] == ["plan_frozen"]
 
 
 @on_sqlite

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlmodel import select
+from sqlalchemy import select
+from sqlmodel import col
 from starlette.testclient import TestClient
 
 from analysis.agreement import krippendorff_alpha, percent_agreement
@@ -151,7 +152,7 @@ def test_a_ruling_keeps_its_reason_and_every_revision(disputed: Study, database:
             ("reject", "looked again"),
             ("", "not mine to say"),
         ]
-        assert [event.kind for event in db.exec(select(Event)).all()].count("adjudicated") == 3
+        assert [event.kind for event in db.scalars(select(Event)).all()].count("adjudicated") == 3
     assert computed(database, disputed).filter_named("movement").truth == before
 
 
@@ -173,7 +174,7 @@ def test_a_wrong_ruling_is_refused(
 ) -> None:
     """Without a reason, off the scale, on what is not there: refused in words, nothing kept."""
     with database.writer() as db:
-        number = clip or db.exec(select(StudyClip.id).where(StudyClip.study_id == disputed.id)).all()[0]
+        number = clip or db.scalars(select(col(StudyClip.id)).where(col(StudyClip.study_id) == disputed.id)).all()[0]
         with pytest.raises(AppError, match=words):
             adjudications.record(db, disputed, number, key, value, reason)
         assert adjudications.trails(db, disputed) == {}

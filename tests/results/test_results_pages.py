@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from sqlmodel import select
+from sqlalchemy import select
 
 from app import auth
 from app.db import Database
@@ -49,7 +49,7 @@ def test_the_switch_decides_whose_answers_every_page_speaks_of(
         assert sent["filters"][0]["truth"]["raters"] == raters_seen
         assert sent["filters"][0]["current"]["precision"]["value"] == precision
     with database.reader() as db:
-        turns = [event.kind for event in db.exec(select(Event)).all() if event.kind.startswith("simulated")]
+        turns = [event.kind for event in db.scalars(select(Event)).all() if event.kind.startswith("simulated")]
     assert turns == ["simulated_on", "simulated_off", "simulated_on"]
 
 

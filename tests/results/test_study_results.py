@@ -6,7 +6,8 @@ import krippendorff
 import numpy as np
 import pytest
 from fastapi import FastAPI
-from sqlmodel import select
+from sqlalchemy import select
+from sqlmodel import col
 
 from app import auth
 from app.cache import Cache
@@ -78,7 +79,7 @@ def test_a_filter_with_an_upper_end_or_two_ends_keeps_what_lies_inside(judged: S
     """`max = 80` keeps 80, 70 and 60; `min = 60, max = 85` keeps 85 down to 60; both ends count as inside."""
     for low, high, cells in ((None, 80.0, (2, 1, 1, 1)), (60.0, 85.0, (2, 2, 1, 0)), (None, 65.0, (0, 1, 3, 1))):
         with database.writer() as db:
-            rule = db.exec(select(Filter)).one()
+            rule = db.scalars(select(Filter)).one()
             rule.minimum, rule.maximum = low, high
             db.add(rule)
         found = computed(database, judged).filter_named("movement")
@@ -94,7 +95,7 @@ def test_a_borderline_sample_is_not_weighted_to_the_pool(judged: Study, database
         study = db.get_one(Study, judged.id)
         study.design = study.design | {"kind": "borderline"}
         db.add(study)
-        for clip in db.exec(select(StudyClip)).all():
+        for clip in db.scalars(select(StudyClip)).all():
             clip.drawn_for = ["movement"]
             db.add(clip)
     table = computed(database, judged).filter_named("movement").current
@@ -193,7 +194,7 @@ def test_only_blind_answers_judge_a_filter_when_there_are_any(study_maker: Study
     for name in ("Ada", "Ben"):
         vote(study_maker, study, name, verdicts([A, R] * 6))
     with database.reader() as db:
-        hidden = [row for row in db.exec(select(Assignment)).all() if row.status == "done" and row.arm == "hidden"]
+        hidden = [row for row in db.scalars(select(Assignment)).all() if row.status == "done" and row.arm == "hidden"]
     assert 0 < len(hidden) < 24
     found = computed(database, study)
     truth = found.filter_named("movement").truth
@@ -222,7 +223,7 @@ def test_the_answer_before_the_scores_judges_the_filter_and_the_last_one_agreeme
     rater = vote(study_maker, study, "Ada", verdicts([A, A]))
     with database.writer() as db:
         whole = whole_study.parts(db, study.id)
-        for row in db.exec(select(Assignment)).all():
+        for row in db.scalars(select(Assignment)).all():
             mine = assignments.owned(db, rater, row.id)
             judgments.record(
                 db, mine, rater, list(whole.criteria), Answer(answers(verdict=R), f"changed-{row.id}"), now=NOON
@@ -265,7 +266,9 @@ def test_results_are_kept_until_an_answer_comes(study_maker: StudyMaker, databas
     second = asked()
     assert (first.answers, second.answers) == (1, 2)
     with database.writer() as db:
-        mine = db.exec(select(Assignment).where(Assignment.rater_id == rater.id, Assignment.status == "done")).one()
+        mine = db.scalars(
+            select(Assignment).where(col(Assignment.rater_id) == rater.id, col(Assignment.status) == "done")
+        ).one()
         whole = whole_study.parts(db, study.id)
         changed = Answer(answers(verdict=U), "changed")
         judgments.record(db, assignments.owned(db, rater, mine.id), rater, list(whole.criteria), changed, now=NOON)
@@ -321,12 +324,12 @@ def test_surplus_answers_are_kept_and_not_counted(study_maker: StudyMaker, datab
     vote(study_maker, study, "Ada", verdicts([A, A]))
     vote(study_maker, study, "Late", verdicts([R, R]))
     with database.writer() as db:
-        late = db.exec(select(Rater).where(Rater.name == "Late")).one()
-        for row in db.exec(select(Assignment).where(Assignment.rater_id == late.id)).all():
+        late = db.scalars(select(Rater).where(col(Rater.name) == "Late")).one()
+        for row in db.scalars(select(Assignment).where(col(Assignment.rater_id) == late.id)).all():
             row.status = "surplus"
             db.add(row)
     found = computed(database, study)
     assert (found.raters, found.answers) == (1, 2)
     with database.reader() as db:
-        assert len(db.exec(select(Judgment)).all()) == 12
+        assert len(db.scalars(select(Judgment)).all()) == 12
         assert "surplus" in "".join(exports.judgments_csv(db, study))

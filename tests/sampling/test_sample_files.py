@@ -7,7 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 import typer
-from sqlmodel import select
+from sqlalchemy import select
+from sqlmodel import col
 from typer.testing import CliRunner
 
 from app.commands.sample import sample as sample_command
@@ -200,7 +201,9 @@ def test_a_study_takes_a_sample_limited_per_source_with_its_weights(
     slug = creation.create(database, settings, read_pool(pool), spec, STUDY, sample=path)
     with database.reader() as db:
         study = lifecycle.by_slug(db, slug)
-        weights = {clip.clip: clip.weight for clip in db.exec(select(StudyClip).where(StudyClip.study_id == study.id))}
+        weights = {
+            clip.clip: clip.weight for clip in db.scalars(select(StudyClip).where(col(StudyClip.study_id) == study.id))
+        }
     assert weights == dict(sample.clips.select("clip", "weight").iter_rows())
     assert sample.clips.group_by("stratum").agg(pl.col("weight").n_unique())["weight"].max() != 1
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from sqlmodel import select
+from sqlalchemy import select
+from sqlmodel import col
 
 from analysis.estimate import Floats
 from app.db import Database
@@ -75,7 +76,7 @@ def test_a_study_creates_attention_clips_and_shows_them(database: Database, sett
     """They are made from clips that were not drawn, ask for values of the scales, and come among other clips."""
     slug = creation.create(database, settings, pool, parse(SPEC + RULE, "study.toml"), SPEC + RULE)
     with database.reader() as db:
-        clips = db.exec(select(StudyClip)).all()
+        clips = db.scalars(select(StudyClip)).all()
         made = [clip for clip in clips if clip.role == "attention"]
         assert len(made) == 2
         assert not {clip.clip for clip in made} & {clip.clip for clip in clips if clip.role == "sample"}
@@ -91,7 +92,7 @@ def test_a_study_creates_attention_clips_and_shows_them(database: Database, sett
     while maker.rate(study, rater, {"quality": "3", "verdict": "accept"}) is not None:
         pass
     with database.reader() as db:
-        met = db.exec(select(Assignment.purpose).where(Assignment.rater_id == rater.id)).all()
+        met = db.scalars(select(col(Assignment.purpose)).where(col(Assignment.rater_id) == rater.id)).all()
     assert met.count("attention") == 2
     assert met.count("sample") >= 10
 
@@ -125,4 +126,4 @@ def test_a_clip_that_cannot_be_drawn_into_stops_the_creation(
         creation.create(database, settings, pool, parse(SPEC + RULE, "study.toml"), SPEC + RULE, on_clip=spoil)
     assert list(settings.media.glob("*.mp4")) == []
     with database.reader() as db:
-        assert db.exec(select(Study)).all() == []
+        assert db.scalars(select(Study)).all() == []

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from sqlmodel import select
+from sqlalchemy import select
+from sqlmodel import col
 
 from app.db import Database
 from app.errors import AppError
@@ -93,9 +94,9 @@ def made(database: Database, slug: str) -> tuple[Study, list[StudyClip], list[Cr
     """A study with everything that belongs to it."""
     with database.reader() as db:
         study = lifecycle.by_slug(db, slug)
-        clips = db.exec(select(StudyClip).where(StudyClip.study_id == study.id)).all()
-        criteria = db.exec(select(Criterion).where(Criterion.study_id == study.id)).all()
-        filters = db.exec(select(Filter).where(Filter.study_id == study.id)).all()
+        clips = db.scalars(select(StudyClip).where(col(StudyClip.study_id) == study.id)).all()
+        criteria = db.scalars(select(Criterion).where(col(Criterion.study_id) == study.id)).all()
+        filters = db.scalars(select(Filter).where(col(Filter.study_id) == study.id)).all()
     return study, list(clips), list(criteria), list(filters)
 
 
@@ -103,7 +104,7 @@ def rows_in(database: Database) -> int:
     """How many rows all tables of a study have together."""
     tables = (Study, Criterion, Filter, StudyClip, Assignment, Rater, Event)
     with database.reader() as db:
-        return sum(len(db.exec(select(table)).all()) for table in tables)
+        return sum(len(db.scalars(select(table)).all()) for table in tables)
 
 
 def test_weights_are_inverse_probabilities_and_sum_to_the_pool(
@@ -182,7 +183,7 @@ def test_every_clip_gets_its_places_and_an_order_by_the_seed(
     other = creation.create(database, settings, pool, spec_of().model_copy(update={"seed": 12}), SPEC, slug="three")
     assert sorted((clip.clip, clip.position, clip.stratum) for clip in made(database, other)[1]) != drawn[0]
     with database.reader() as db:
-        places = Counter((row.study_clip_id, row.status) for row in db.exec(select(Assignment)).all())
+        places = Counter((row.study_clip_id, row.status) for row in db.scalars(select(Assignment)).all())
     assert set(places.values()) == {2}
     assert {status for _clip, status in places} == {"open"}
 
@@ -268,7 +269,7 @@ def test_one_video_in_two_studies_is_prepared_for_each(database: Database, setti
     assert told == [(1, 2), (2, 2)] * 2
     names = {path.stem for path in settings.media.iterdir()}
     with database.reader() as db:
-        assert names == {clip.media_key for clip in db.exec(select(StudyClip)).all()}
+        assert names == {clip.media_key for clip in db.scalars(select(StudyClip)).all()}
     assert len(names) == 4
     assert clip_files.new_key() != clip_files.new_key()
 

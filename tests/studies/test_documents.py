@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from sqlmodel import select
+from sqlalchemy import select
+from sqlmodel import col
 from typer.testing import CliRunner
 
 from app import auth
@@ -45,8 +46,8 @@ def test_changed_guidelines_are_read_before_the_next_clip(
     assert "<em>hands</em>" in page.text, "the room shows them too"
     browser.post(asked(page.text), data=form("third"))
     with database.reader() as db:
-        named = {row.submission: row.guidelines_hash for row in db.exec(select(Judgment))}
-        kept = {row.hash: row.text for row in db.exec(select(Document))}
+        named = {row.submission: row.guidelines_hash for row in db.scalars(select(Judgment))}
+        kept = {row.hash: row.text for row in db.scalars(select(Document))}
     assert named["first"] == named["second"] != named["third"]
     assert kept[named["third"]] == "Look at the *hands* too."
     assert "guidelines_changed" in events(database, study)
@@ -60,7 +61,7 @@ def test_every_version_of_a_text_is_kept(study_maker: StudyMaker, database: Data
         assert put(database, study, "guidelines", text)
     assert not put(database, study, "guidelines", f"  {first}\n"), "the same text is no change"
     with database.reader() as db:
-        texts = {row.text for row in db.exec(select(Document).where(Document.kind == "guidelines"))}
+        texts = {row.text for row in db.scalars(select(Document).where(col(Document.kind) == "guidelines"))}
         now = db.get_one(Study, study.id)
     assert texts == {first, "Second.", "Third."}
     assert (now.guidelines, now.guidelines_hash, now.version) == (first, documents.hash_of(first), 4)
@@ -152,7 +153,7 @@ def test_a_study_file_s_rubric_clips_become_examples_that_are_not_drawn(
     assert {clip.clip for clip in clips if clip.role == "example"} == {"c29", "c00"}
     assert not {"c29", "c00"} & {clip.clip for clip in clips if clip.role == "sample"}
     with database.reader() as db:
-        assert {(row.kind, row.text) for row in db.exec(select(Document))} == {
+        assert {(row.kind, row.text) for row in db.scalars(select(Document))} == {
             ("guidelines", "Look closely."),
             ("consent", "Yes?"),
         }

@@ -1,7 +1,8 @@
 """Pausing, closing and reopening studies: no new clips, no lost answers, clear pages."""
 
 import pytest
-from sqlmodel import select
+from sqlalchemy import select
+from sqlmodel import col
 from typer.testing import CliRunner
 
 from app import auth
@@ -41,7 +42,7 @@ def test_a_paused_study_stores_the_open_answer_and_hands_out_no_clip(
 
     def taken() -> int:
         with database.reader() as db:
-            return len(db.exec(select(Assignment).where(Assignment.status != "open")).all())
+            return len(db.scalars(select(Assignment).where(col(Assignment.status) != "open")).all())
 
     before = taken()
     move(database, study, state)
@@ -51,7 +52,7 @@ def test_a_paused_study_stores_the_open_answer_and_hands_out_no_clip(
     assert ("is resting" if state == "paused" else "is closed") in after.text
     assert "Everything you answered is saved" in after.text
     with database.reader() as db:
-        assert len(db.exec(select(Judgment)).all()) == 3
+        assert len(db.scalars(select(Judgment)).all()) == 3
     assert browser.get("/rate").url.path == "/rate/closed"
     assert taken() == before
     move(database, study, "open")

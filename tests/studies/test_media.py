@@ -9,7 +9,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from sqlmodel import select
+from sqlalchemy import select
+from sqlmodel import col
 from starlette.testclient import TestClient
 
 from app import auth
@@ -166,9 +167,9 @@ def test_a_clip_is_sent_only_to_its_rater_and_the_researcher(
     browsers = (visitor(), elsewhere, colleague, rater, researcher)
     assert [browser.get(address).status_code for browser in browsers] == [401, 403, 403, 200, 200]
     with database.reader() as db:
-        keys = db.exec(select(StudyClip.media_key).where(StudyClip.study_id == study.id)).all()
-        clip = {clip.id: clip.media_key for clip in db.exec(select(StudyClip)).all()}
-        all_of_them = [(row.id, clip[row.study_clip_id]) for row in db.exec(select(Assignment)).all()]
+        keys = db.scalars(select(col(StudyClip.media_key)).where(col(StudyClip.study_id) == study.id)).all()
+        clip = {clip.id: clip.media_key for clip in db.scalars(select(StudyClip)).all()}
+        all_of_them = [(row.id, clip[row.study_clip_id]) for row in db.scalars(select(Assignment)).all()]
     assert {rater.get(f"/media/{key}.mp4").status_code for key in keys} == {403}, "a clip's own name is no address"
     own = [rater.get(address_of(*one)).status_code for one in all_of_them if one[1] in keys]
     assert own.count(200) == 3, "the clip on screen and the two that load, no other"

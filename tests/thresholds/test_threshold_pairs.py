@@ -4,7 +4,8 @@ import random
 
 import numpy as np
 import pytest
-from sqlmodel import col, select
+from sqlalchemy import select
+from sqlmodel import col
 
 from analysis.design import Design
 from analysis.figures.cut_pairs import cut_pair_map, cut_pair_table
@@ -32,7 +33,7 @@ def judged(study_maker: StudyMaker, database: Database) -> Study:
     study = study_maker(clips=CLIPS, raters_per_clip=1, scores=scores, with_media=False)
     worst = {}
     with database.writer() as db:
-        for clip in db.exec(select(StudyClip).order_by(col(StudyClip.id))).all():
+        for clip in db.scalars(select(StudyClip).order_by(col(StudyClip.id))).all():
             worst[clip.id] = round(clip.scores["avg_movement"] - chance.uniform(0, 30), 2)
             clip.scores = clip.scores | {"min_movement": worst[clip.id]}
             db.add(clip)
@@ -92,7 +93,7 @@ def test_an_average_and_its_worst_moment_are_partners(judged: Study, database: D
 def test_a_filter_without_a_partner_says_what_a_pair_is(judged: Study, database: Database) -> None:
     """Another question, a band, or no other part of the score."""
     with database.writer() as db:
-        rule = db.exec(select(Filter).where(Filter.name == "worst")).one()
+        rule = db.scalars(select(Filter).where(col(Filter.name) == "worst")).one()
         rule.maximum = 99
         db.add(rule)
     found = computed(database, judged)

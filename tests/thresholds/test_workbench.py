@@ -5,7 +5,8 @@ import random
 import numpy as np
 import polars as pl
 import pytest
-from sqlmodel import select
+from sqlalchemy import select
+from sqlmodel import col
 from starlette.testclient import TestClient
 
 from analysis.design import Design
@@ -180,10 +181,10 @@ def test_adopting_leaves_a_trail_and_the_preset(judged: Study, database: Databas
     assert "# movement: ≥ 85.5 adopted on" in written
     assert "avg_movement: 85.5" in researcher.get(f"{here}/head_threshold.yml").text
     with database.reader() as db:
-        event = db.exec(select(Event).where(Event.kind == adopted.KIND)).one()
+        event = db.scalars(select(Event).where(col(Event.kind) == adopted.KIND)).one()
         assert event.detail["rests_on"]["clips"] == CLIPS
         assert event.detail["rests_on"]["rates"]["recall"] <= 1
-        assert db.exec(select(Filter).where(Filter.name == "movement")).one().minimum == 80
+        assert db.scalars(select(Filter).where(col(Filter.name) == "movement")).one().minimum == 80
     again = researcher.post(f"{here}/filters/movement/workbench/adopt", data=sent)
     assert again.status_code == 400
     assert "has this threshold already" in again.text
@@ -206,7 +207,7 @@ def test_a_threshold_that_cannot_be_adopted_is_refused(
     assert answer.status_code in (400, 422)
     assert words in answer.text
     with database.reader() as db:
-        assert db.exec(select(Event).where(Event.kind == adopted.KIND)).all() == []
+        assert db.scalars(select(Event).where(col(Event.kind) == adopted.KIND)).all() == []
 
 
 @on_sqlite

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pytest
 from fastapi import FastAPI
 from itsdangerous import TimestampSigner, URLSafeTimedSerializer
-from sqlalchemy import inspect, text
-from sqlmodel import select
+from sqlalchemy import inspect, select, text
+from sqlmodel import col
 from starlette.testclient import TestClient
 
 from app import auth
@@ -51,7 +51,7 @@ def scene(study_maker: StudyMaker, visitor: Visitor, settings: Settings, databas
     browsers["right rater"].post("/rate/start")
     browsers["researcher"].get(f"/researcher/{auth.researcher_key(settings)}")
     with database.reader() as db:
-        right = db.exec(select(Rater).where(Rater.name == "Right")).one()
+        right = db.scalars(select(Rater).where(col(Rater.name) == "Right")).one()
         first, second = held(db, right)
     for browser in browsers.values():
         browser.follow_redirects = False
@@ -107,11 +107,11 @@ def test_a_refused_request_changes_nothing(scene: Scene, database: Database) -> 
 
     def state() -> list[object]:
         with database.reader() as db:
-            rows = db.exec(select(Assignment)).all()
+            rows = db.scalars(select(Assignment)).all()
             return [
                 [(row.id, row.status, row.rater_id, row.answered_at) for row in rows],
-                [study.show_simulated for study in db.exec(select(Study)).all()],
-                len(db.exec(select(Judgment)).all()),
+                [study.show_simulated for study in db.scalars(select(Study)).all()],
+                len(db.scalars(select(Judgment)).all()),
             ]
 
     before = state()
@@ -168,7 +168,7 @@ def test_a_withdrawn_invitation_ends_session_and_link(scene: Scene, database: Da
     assert browser.post(f"/rate/{scene.spare}", data=form("after")).status_code == 401
     assert browser.get(scene.personal).status_code == 404
     with database.reader() as db:
-        assert len(db.exec(select(Judgment)).all()) == 3
+        assert len(db.scalars(select(Judgment)).all()) == 3
 
 
 @on_sqlite
@@ -232,7 +232,7 @@ def test_a_form_sent_from_another_site_is_refused(scene: Scene, database: Databa
         assert browser.post("/sign-out", headers=headers).status_code == 403, headers
         assert browser.get("/rate", headers=headers).status_code == 200, headers
     with database.reader() as db:
-        assert db.exec(select(Judgment)).all() == []
+        assert db.scalars(select(Judgment)).all() == []
 
 
 @on_sqlite
@@ -320,6 +320,6 @@ def test_a_clip_key_is_random_and_differs_between_studies(study_maker: StudyMake
     study_maker(clips=3)
     study_maker(clips=3)
     with database.reader() as db:
-        clips = db.exec(select(StudyClip)).all()
+        clips = db.scalars(select(StudyClip)).all()
     assert len({clip.media_key for clip in clips}) == 6
     assert all(re.fullmatch(r"[\w-]{16}", clip.media_key) for clip in clips)

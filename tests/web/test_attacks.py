@@ -4,7 +4,8 @@ import json
 
 import pytest
 from fastapi import FastAPI
-from sqlmodel import select
+from sqlalchemy import select
+from sqlmodel import col
 from starlette.testclient import TestClient
 
 from app.db import Database
@@ -69,8 +70,10 @@ def test_ids_in_addresses_do_not_follow_the_strata(
         creation.create(database, settings, pool, spec_of(), SPEC, slug=slug)
         with database.reader() as db:
             study = lifecycle.by_slug(db, slug)
-            clips = {clip.id: clip for clip in db.exec(select(StudyClip).where(StudyClip.study_id == study.id)).all()}
-            places = db.exec(select(Assignment).where(Assignment.study_id == study.id)).all()
+            clips = {
+                clip.id: clip for clip in db.scalars(select(StudyClip).where(col(StudyClip.study_id) == study.id)).all()
+            }
+            places = db.scalars(select(Assignment).where(col(Assignment.study_id) == study.id)).all()
         ranked = [clips[place.study_clip_id].clip for place in sorted(places, key=lambda place: place.id)]
         orders.add(tuple(ranked))
         strata = [clips[number].stratum for number in sorted(clips)]
@@ -87,7 +90,7 @@ def test_invalid_facts_do_not_break_the_export(
     browser = enter(visitor, settings, study)
     browser.post(on_screen(browser), data=form("s") | {"facts": facts})
     with database.reader() as db:
-        rows = db.exec(select(Judgment)).all()
+        rows = db.scalars(select(Judgment)).all()
         text = "".join(exports.judgments_csv(db, lifecycle.by_slug(db, study.slug)))
     assert len(rows) == 3
     assert json.dumps([row.facts for row in rows], allow_nan=False) == "[{}, {}, {}]"
@@ -106,7 +109,7 @@ def test_a_browser_remains_one_rater_per_study(
     assert on_screen(browser) == before
     browser.post(raters.open_link(settings, first), data={"name": "Ada again"})
     with database.reader() as db:
-        assert [rater.study_id for rater in db.exec(select(Rater)).all()] == [first.id, second.id]
+        assert [rater.study_id for rater in db.scalars(select(Rater)).all()] == [first.id, second.id]
 
 
 @pytest.mark.parametrize("origin", ["http://[", "http://[::1", "null", "https://evil.example"])

@@ -13,7 +13,8 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 from fastapi import FastAPI
 from httpx2 import Response
-from sqlmodel import col, select
+from sqlalchemy import select
+from sqlmodel import col
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 
@@ -258,7 +259,7 @@ def test_a_program_can_read_every_address(
     with database.writer() as db:
         secret = api_tokens.create(db, "reader", ["read", "judgments"])
         whole = whole_study.parts(db, study.id)
-        clips = db.exec(select(StudyClip.clip).where(col(StudyClip.role) == "sample")).all()
+        clips = db.scalars(select(col(StudyClip.clip)).where(col(StudyClip.role) == "sample")).all()
         given = [
             OutsideRating(clip, key, value)
             for clip in clips
@@ -363,7 +364,7 @@ def _open_all(reader: Reader, link: str, held: int) -> None:
 def _held(database: Database, study: Study) -> int:
     """Number of the assignment before the rater; 1 where there is none."""
     with database.reader() as db:
-        rater = db.exec(select(Rater).where(Rater.study_id == study.id)).one()
+        rater = db.scalars(select(Rater).where(col(Rater.study_id) == study.id)).one()
         have = assignments.held(db, rater)
         return have[0].assignment.id if have else 1
 
@@ -371,7 +372,7 @@ def _held(database: Database, study: Study) -> int:
 def _answer_form(database: Database, study: Study, assignment: int, step: int) -> dict[str, str | list[str]]:
     """The form as a browser sends it: tags come as several fields of one name."""
     with database.reader() as db:
-        rater = db.exec(select(Rater).where(Rater.study_id == study.id)).one()
+        rater = db.scalars(select(Rater).where(col(Rater.study_id) == study.id)).one()
         asked = room.criteria_of(whole_study.parts(db, study.id), assignments.owned(db, rater, assignment))
     values = every_scale.answers(asked, random.Random(step))
     form: dict[str, str | list[str]] = {"submission": f"s{step}"}

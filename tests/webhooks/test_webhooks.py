@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from sqlmodel import select
+from sqlalchemy import select
 
 from app.db import Database
 from app.errors import AppError
@@ -188,7 +188,7 @@ def test_the_secret_is_not_stored(
     second = added(database, inside, study, receiver.url + "2")
     assert first != second
     with database.reader() as db:
-        text = json.dumps([event.detail for event in db.exec(select(Event)).all()])
+        text = json.dumps([event.detail for event in db.scalars(select(Event)).all()])
     assert first not in text
     assert first.removeprefix("whsec_") not in text
     with pytest.raises(AppError, match="told already"):

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from sqlmodel import select
+from sqlalchemy import select
+from sqlmodel import col
 from starlette.testclient import TestClient
 
 from app.db import Database
@@ -120,8 +121,8 @@ def test_a_study_is_created_in_the_browser_without_scripts(
         assert time.monotonic() < deadline
         time.sleep(0.05)
     with database.reader() as db:
-        study = db.exec(select(Study)).one()
-        clips = db.exec(select(StudyClip)).all()
+        study = db.scalars(select(Study)).one()
+        clips = db.scalars(select(StudyClip)).all()
     spec = study_file.parse(study.study_file, "made")
     assert (study.slug, study.raters_per_clip, study.score_visibility) == ("sharp-enough", 3, "after")
     assert [item.scale for item in spec.criteria] == ["verdict", "acr5"]
@@ -141,7 +142,9 @@ def test_the_preview_equals_the_draw(pool: Path, settings: Settings, database: D
     slug = creation.create(database, settings, read_pool(pool), draft.spec(), draft.text)
     with database.reader() as db:
         study = lifecycle.by_slug(db, slug)
-        drawn = {clip.clip: clip.weight for clip in db.exec(select(StudyClip).where(StudyClip.study_id == study.id))}
+        drawn = {
+            clip.clip: clip.weight for clip in db.scalars(select(StudyClip).where(col(StudyClip.study_id) == study.id))
+        }
     assert total == 12
     assert {one.clip: one.weight for one in wall} == pytest.approx(drawn)
 

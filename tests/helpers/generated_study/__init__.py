@@ -4,7 +4,8 @@ careless rater, both arms. Made for tests, for benchmarks, and for looking at ev
 """
 
 import numpy as np
-from sqlmodel import col, select
+from sqlalchemy import select
+from sqlmodel import col
 
 from app.db import Database
 from app.models import Criterion, Study, StudyClip
@@ -43,13 +44,13 @@ def _answer(database: Database, found: Study, made: pool.World, options: Options
     """Let the raters answer."""
     with database.writer() as db:
         clips = list(
-            db.exec(
+            db.scalars(
                 select(StudyClip)
-                .where(StudyClip.study_id == found.id)
+                .where(col(StudyClip.study_id) == found.id)
                 .order_by(col(StudyClip.role).desc(), col(StudyClip.clip))
             )
         )
-        criteria = list(db.exec(select(Criterion).where(Criterion.study_id == found.id)))
+        criteria = list(db.scalars(select(Criterion).where(col(Criterion.study_id) == found.id)))
         whole = work.assignments(options, sum(one.role == "gold" for one in clips))
         raters = rows.add_raters(db, found, options, whole)
         given = rows.arms(found, whole, raters, clips)

@@ -8,8 +8,8 @@ from uuid import UUID
 
 import numpy as np
 import polars as pl
-from sqlalchemy import func, insert, text
-from sqlmodel import Session, SQLModel, col, select
+from sqlalchemy import func, insert, select, text
+from sqlmodel import Session, SQLModel, col
 
 from app.models import SHUFFLE_PRIME, Assignment, Criterion, Event, Judgment, Rater, Study, StudyClip
 from app.rating.assignments import draw_arm

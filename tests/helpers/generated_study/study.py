@@ -4,8 +4,8 @@ import base64
 from pathlib import Path
 
 import numpy as np
-from sqlalchemy import bindparam, delete, update
-from sqlmodel import Session, col, select
+from sqlalchemy import bindparam, delete, select, update
+from sqlmodel import Session, col
 
 from app.db import Database
 from app.models import Assignment, Document, Event, Study, StudyClip
@@ -139,7 +139,7 @@ def _number(db: Session, study: Study, options: Options) -> None:
 
     The product draws them from the system's randomness, so that no seed tells raters a clip's stratum.
     """
-    rows = sorted(db.exec(select(StudyClip).where(StudyClip.study_id == study.id)), key=lambda row: row.clip)
+    rows = sorted(db.scalars(select(StudyClip).where(col(StudyClip.study_id) == study.id)), key=lambda row: row.clip)
     chance = np.random.default_rng([options.seed, 3])
     numbers = chance.permutation(sorted(row.id for row in rows)).tolist()
     reference = [row.id for row in rows if row.role != "sample"]
@@ -170,6 +170,8 @@ def write_videos(database: Database, settings: Settings, study: Study, pool: Pat
         (folder / f"{number}.mp4").write_bytes(tiny_video(2.0, 40 + 25 * number))
         prepare(folder / f"{number}.mp4", folder / f"ready-{number}.mp4")
     with database.reader() as db:
-        found = db.exec(select(StudyClip.media_key, StudyClip.media).where(StudyClip.study_id == study.id)).all()
+        found = db.execute(
+            select(col(StudyClip.media_key), col(StudyClip.media)).where(col(StudyClip.study_id) == study.id)
+        ).all()
     for key, name in found:
         (settings.media / f"{key}.mp4").hardlink_to(folder / f"ready-{Path(name).name}")
