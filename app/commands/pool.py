@@ -82,15 +82,15 @@ def show(
     from app.pools import summary as pool_summary
     from app.pools import summary_terminal
 
-    view = pool_summary.look(pool, _filter_file(filters), by=by or (), scores=score or ())
+    summary = pool_summary.summarize(pool, _filter_file(filters), by=by or (), scores=score or ())
     if html is not None:
         from app.pools.summary_page import render
 
-        html.write_text(render(view), encoding="utf-8")
+        html.write_text(render(summary), encoding="utf-8")
     if as_json:
-        typer.echo(json.dumps(dataclasses.asdict(view), ensure_ascii=False))
+        typer.echo(json.dumps(dataclasses.asdict(summary), ensure_ascii=False))
     else:
-        summary_terminal.show(_out(), view)
+        summary_terminal.show(_out(), summary)
         if html is not None:
             typer.echo(f"Page: {html}")
 
@@ -146,13 +146,13 @@ def where(
     """Print the first clips for which a condition holds, and say how many there are."""
     import polars as pl
 
-    from app.pools.scanning import said, scan_pool
+    from app.pools.scanning import pool_errors, scan_pool
     from app.pools.summary import condition_of
     from app.pools.summary_terminal import count
 
     scan = scan_pool(pool)
     found = scan.filter(condition_of(scan.collect_schema(), condition))
-    with said(pool):
+    with pool_errors(pool):
         clips = found.select(pl.len()).collect(engine="streaming").item()
     _show_rows(pool, found.head(rows), column)
     typer.echo(f"{count(clips)} clips.")
@@ -169,10 +169,10 @@ def retention(
     """Clips and hours that each stage of a filter file keeps, of the whole pool and of each subgroup."""
     from app.filters import filter_files
     from app.filters import retention as pool_retention
-    from app.pools.scanning import said, scan_pool
+    from app.pools.scanning import pool_errors, scan_pool
 
     source = filter_files.find(filters)
-    with said(pool):
+    with pool_errors(pool):
         found = pool_retention.retention(scan_pool(pool), source, by=by, unknown=unknown)
     if as_json:
         typer.echo(json.dumps(pool_retention.to_dict(found), ensure_ascii=False))
@@ -211,7 +211,7 @@ def _show_import(made: "Imported") -> None:
 
 
 def _show_rows(pool: str, rows: "pl.LazyFrame", column: list[str] | None) -> None:
-    from app.pools.scanning import said
+    from app.pools.scanning import pool_errors
     from app.pools.summary_terminal import row_table
 
     out = _out()
@@ -220,7 +220,7 @@ def _show_rows(pool: str, rows: "pl.LazyFrame", column: list[str] | None) -> Non
         if name not in schema:
             raise AppError(f"The pool has no column {name!r}.", did_you_mean(name, schema))
     chosen = list(dict.fromkeys(["clip", *(column or schema)]))
-    with said(pool):
+    with pool_errors(pool):
         frame = rows.select(chosen).collect()
     table, more = row_table(frame, out.width)
     out.print(table)
@@ -230,7 +230,7 @@ def _show_rows(pool: str, rows: "pl.LazyFrame", column: list[str] | None) -> Non
 
 def _show_retention(found: "Retention") -> None:
     """A table of stages, and one of subgroups with the share that is left after each stage."""
-    from app.filters.retention import stages_of
+    from app.filters.retention import stage_names
     from app.pools.summary_terminal import count, cut, grid, hours, words
 
     out = _out()
@@ -247,7 +247,7 @@ def _show_retention(found: "Retention") -> None:
     if not found.groups:
         return
     out.print(f"\n[bold]{words(found.by)}[/]  ({'hours' if timed else 'clips'} left after each stage, in %)")
-    table = grid("group", "clips", "hours", *(cut(name, 12) for name in stages_of(found)), "kept clips", "kept hours")
+    table = grid("group", "clips", "hours", *(cut(name, 12) for name in stage_names(found)), "kept clips", "kept hours")
     for group in found.groups:
         raw = group.cascade.raw
         cells = [count(raw.clips), hours(raw.hours)]

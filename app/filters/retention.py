@@ -1,4 +1,4 @@
-"""What a filter file keeps of a pool in clips and hours, of the whole and of each subgroup."""
+"""Retention: the clips and hours of a pool that a filter file keeps, in all and in each subgroup."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from app.filters.filter_files import FilterFile
 from scoring.filters import Amount, Cascade, Filter, Unknown, cascade
 
 MOST_GROUPS = 40
-"""Subgroups that are counted one by one; the rest, the smallest, stand together as `others`."""
+"""The largest number of subgroups that are counted separately; the smallest ones beyond are counted as `others`."""
 UNKNOWN = "unknown"
 """The subgroup of clips without a value."""
 OTHERS = "others"
 
 
 @dataclass(frozen=True)
-class Group:
-    """A subgroup and what the filters make of it."""
+class GroupRetention:
+    """A subgroup and its clips and hours after each stage of the filters."""
 
     value: str
     cascade: Cascade
@@ -28,18 +28,19 @@ class Group:
 
 @dataclass(frozen=True)
 class Retention:
-    """The whole pool and its subgroups, largest first, through the filters; `left_out` says which were not applied."""
+    """Retention of the whole pool and of its subgroups, largest first; `left_out` names the filters not applied."""
 
     filters: tuple[Filter, ...]
     left_out: tuple[str, ...]
     whole: Cascade
     by: str = ""
-    groups: tuple[Group, ...] = ()
+    groups: tuple[GroupRetention, ...] = ()
 
 
 def retention(rows: pl.LazyFrame, source: FilterFile, *, by: str = "", unknown: Unknown = "fail") -> Retention:
-    """Count the pool through the filters, and each value of the column `by`. Raises AppError as `applicable` does, and
-    for a column that is not there or holds lists.
+    """Count what the filters keep of the pool, and of each value of the column `by`.
+
+    Raises AppError as `applicable` does, and if the column is missing or holds lists.
 
     >>> rows = pl.LazyFrame({"clip": ["a", "b"], "duration": [1.8, 3.6], "x": [1.0, 9.0], "language": ["en", "fr"]})
     >>> mine = FilterFile("mine", "", (Filter("x", "x", minimum=5),))
@@ -54,17 +55,16 @@ def retention(rows: pl.LazyFrame, source: FilterFile, *, by: str = "", unknown: 
     label = label_of(rows.collect_schema(), by)
     sizes = rows.select(label.alias("value")).group_by("value").len().collect(engine="streaming")
     names = sizes.sort(["len", "value"], descending=[True, False])["value"].to_list()
-    groups = [
-        Group(name, cascade(rows.filter(label == name), filters, unknown=unknown)) for name in names[:MOST_GROUPS]
-    ]
+    largest = names[:MOST_GROUPS]
+    groups = [GroupRetention(name, cascade(rows.filter(label == name), filters, unknown=unknown)) for name in largest]
     if names[MOST_GROUPS:]:
-        rest = rows.filter(~label.is_in(names[:MOST_GROUPS]))
-        groups.append(Group(OTHERS, cascade(rest, filters, unknown=unknown)))
+        rest = rows.filter(~label.is_in(largest))
+        groups.append(GroupRetention(OTHERS, cascade(rest, filters, unknown=unknown)))
     return Retention(filters, left_out, whole, by, tuple(groups))
 
 
 def label_of(schema: pl.Schema, by: str) -> pl.Expr:
-    """A column's values as the names of subgroups. Raises AppError where it cannot name any."""
+    """The values of a column as names of subgroups. Raises AppError if the column is missing or holds lists."""
     if by not in schema:
         raise AppError(f"The pool has no column {by!r}.", did_you_mean(by, schema), status=404)
     if schema[by].is_nested():
@@ -73,13 +73,13 @@ def label_of(schema: pl.Schema, by: str) -> pl.Expr:
     return pl.when(words.str.strip_chars() != "").then(words).otherwise(pl.lit(UNKNOWN))
 
 
-def stages_of(found: Retention) -> Sequence[str]:
+def stage_names(found: Retention) -> Sequence[str]:
     """The names of the stages, in their order."""
     return [stage.name for stage in found.whole.stages]
 
 
 def to_dict(found: Retention) -> dict[str, Any]:
-    """For JSON. Hours are null where no duration is known."""
+    """The JSON form of a retention. Hours are null if no duration is known."""
     return {
         "left_out": list(found.left_out),
         **_counts(found.whole),

@@ -11,7 +11,7 @@ import polars as pl
 from app.errors import AppError
 from app.filters.applicable import LeftOut, applicable
 from app.filters.filter_files import FilterFile
-from app.pools.scanning import metadata, said, scan, scan_pool
+from app.pools.scanning import metadata, pool_errors, scan, scan_pool
 from app.pools.table import KEY, read_record
 from scoring.filters import ALL, Cascade, Filter, Unknown, cascade, with_verdicts
 from scoring.locations import is_remote, plain, written
@@ -42,7 +42,7 @@ def apply(
     if output.is_dir() or (not is_remote(pool) and output.resolve() == Path(plain(pool)).resolve()):
         raise AppError(f"{output} cannot be written: it is the pool itself or a folder.", "Name another file with -o.")
     scan_pool(pool)  # refuses what is no pool
-    with said(pool):
+    with pool_errors(pool):
         kept = metadata(pool)
         rows = _without_verdicts(scan(pool), read_record(kept))
         filters, left_out = applicable(rows, source, strict=strict)

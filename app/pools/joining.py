@@ -1,4 +1,4 @@
-"""Score columns from another file, added to a pool by the clips' ids."""
+"""`clipjury pool join`: columns of another file added to a pool by clip id."""
 
 import json
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from app.pools.importing.checks import refuse_bad, refuse_twice
 from app.pools.importing.mapping import FACTS, mapping_of, parsed
 from app.pools.importing.plan import Plan, plan_of
 from app.pools.importing.sources import read
-from app.pools.scanning import metadata, said, scan_pool
+from app.pools.scanning import metadata, pool_errors, scan_pool
 from app.pools.table import KEY, read_record
 from scoring.locations import name_of, plain, written
 
 
 @dataclass(frozen=True)
-class Joined:
-    """What a join did: the columns added, the pool's clips with and without a match, and the file's without one."""
+class JoinSummary:
+    """Result of a join: columns added, clips of the pool with and without a match, clips of the file without one."""
 
     output: str
     columns: tuple[str, ...]
@@ -29,18 +29,18 @@ class Joined:
     strangers: int
 
 
-def join(pool: str, other: str, output: str, *, maps: tuple[str, ...] = (), replace: bool = False) -> Joined:
-    """Write the pool with every column of another file that is no fact of a clip (media, length, source ...).
+def join(pool: str, other: str, output: str, *, maps: tuple[str, ...] = (), replace: bool = False) -> JoinSummary:
+    """Write the pool with every column of another file, except facts of a clip (media, duration, source ...).
 
-    The pool's rows and their order stay; clips that the file does not have get null. With `replace`, columns that
-    the pool has already are taken from the file. Raises AppError for a bad record in the file, a clip that it has
-    twice, a column in the way, or where no clip of one is in the other.
+    The rows of the pool and their order stay; clips that the file does not have get null. With `replace`, the file's
+    columns replace columns of the same name. Raises AppError for a bad record in the file, a clip that is in it twice,
+    a column that exists already, or if the file and the pool have no clip in common.
     """
     if plain(output) in (plain(pool), plain(other)):
         raise AppError(f"{output} is the pool or the file itself.", "Name another file with -o.")
     rows = scan_pool(pool)
     there = rows.collect_schema()
-    with TemporaryDirectory(prefix="clipjury-") as folder, said(f"{pool} or {other}"):
+    with TemporaryDirectory(prefix="clipjury-") as folder, pool_errors(f"{pool} or {other}"):
         raw = read(other, Path(folder))
         plan = plan_of(raw, mapping_of(raw, parsed(maps)))
         refuse_bad(plan)
@@ -61,11 +61,11 @@ def join(pool: str, other: str, output: str, *, maps: tuple[str, ...] = (), repl
         record = _record(read_record(kept), plan, counts[0])
         with written(plain(output)) as path:
             whole.sink_parquet(path, metadata=kept | {KEY: json.dumps(record, ensure_ascii=False)})
-    return Joined(output, tuple(kinds), *counts)
+    return JoinSummary(output, tuple(kinds), *counts)
 
 
 def _matches(rows: pl.LazyFrame, new: pl.LazyFrame, pool: str, other: str) -> tuple[int, int, int]:
-    """Clips of the pool that the file has and has not, and clips of the file that the pool has not."""
+    """Number of clips in both, only in the pool, and only in the file."""
     own, theirs = pl.collect_all([rows.select("clip"), new.select("clip")])
     matched = own.join(theirs, on="clip", how="semi").height
     if not matched:
@@ -86,7 +86,7 @@ def _record(made: dict[str, Any], plan: Plan, matched: int) -> dict[str, Any]:
         for scorer in made.get("scorers", ())
     ]
     columns = [{"name": name, "meaning": "joined", "direction": "none", "units": ""} for name in scores]
-    # Without a list of scores every number is one; a list that named the joined ones alone would hide the others.
+    # Without a list of scorers every number counts as a score; a list of the joined ones alone would hide the others.
     listed = [*scorers, {"scorer": "joined", "version": "", "backend": plan.raw.name, "models": [], "columns": columns}]
     joined = {
         "source": plan.raw.name,

@@ -1,4 +1,4 @@
-"""One run at a time writes a pool: a lock beside it that a living run keeps fresh and a dead one leaves to the next."""
+"""Lock a pool file so that only one run writes it; a lock that is not refreshed for 3 minutes may be taken over."""
 
 import json
 import os
@@ -14,31 +14,31 @@ from uuid import uuid4
 from app.errors import AppError
 from scoring.locations import is_remote, read, remove, written
 
-BEAT = 20.0
-"""Seconds after which a run says that it lives."""
+REFRESH = 20.0
+"""Seconds between two refreshes of the lock."""
 STALE = 180.0
-"""Seconds of silence after which a run counts as dead. Clocks of machines that share a pool may differ by less."""
+"""Seconds without a refresh after which a lock is stale. Clocks of machines that share a pool must differ by less."""
 SETTLING = 0.3
-"""Seconds until two runs that take over one dead run's lock at the same time have both written theirs."""
+"""Seconds to wait after a takeover, so that a second run that takes over at the same time has written its lock too."""
 
 
 class PoolLock:
-    """The right to write the pool at `output`. Raises AppError, when taken, if another run has it.
+    """The lock of the pool at `output`: a file `<output>.lock` with process, machine and time of the last refresh.
 
-    The file `<output>.lock` names process, machine and last sign of life. It is dead, and taken over, if its process
-    is gone from this machine, or if it gave no sign of life for three minutes.
+    A lock is stale, and may be taken over, if its process no longer runs on this machine or if it was not refreshed
+    for 3 minutes.
     """
 
     def __init__(self, output: str) -> None:
         self.place = f"{output}.lock"
         self._output = output
-        self._mine = uuid4().hex
+        self._run = uuid4().hex
         self._stop = threading.Event()
 
     def check(self) -> None:
-        """Raise AppError if another run took over; this one was asleep, or cut off, for minutes."""
+        """Raise AppError if another run took over the lock, because this one did not refresh it for minutes."""
         holder = self._holder()
-        if holder is None or holder.get("run") != self._mine:
+        if holder is None or holder.get("run") != self._run:
             raise AppError(
                 f"Another run took over {self._output}: this one gave no sign of life.",
                 "What it scored is kept in parts. Wait for the other run, then run this again.",
@@ -46,17 +46,17 @@ class PoolLock:
 
     @contextmanager
     def held(self) -> Iterator["PoolLock"]:
-        """Hold the lock for a block."""
+        """Hold the lock during a block. Raises AppError if another run holds it."""
         self._take()
-        beating = threading.Thread(target=self._beat, daemon=True)
-        beating.start()
+        refreshing = threading.Thread(target=self._refresh, daemon=True)
+        refreshing.start()
         try:
             yield self
         finally:
             self._stop.set()
-            beating.join()
+            refreshing.join()
             holder = self._holder()
-            if holder is not None and holder.get("run") == self._mine:
+            if holder is not None and holder.get("run") == self._run:
                 remove([self.place])
 
     def _take(self) -> None:
@@ -64,27 +64,27 @@ class PoolLock:
             self._create()
             return
         except FileExistsError:
-            self._refuse_living()
+            self._refuse_if_held()
         self._write()
         time.sleep(SETTLING)
-        self._refuse_living()
+        self._refuse_if_held()
 
     def _create(self) -> None:
-        """Make the lock if there is none: on this machine in one step, in a store as near to it as stores allow."""
+        """Create the lock if there is none, atomically on this machine; remote stores have no atomic step for it."""
         if is_remote(self.place):
             if self._holder() is not None:
                 raise FileExistsError
             self._write()
             time.sleep(SETTLING)
-            self._refuse_living()
+            self._refuse_if_held()
             return
         Path(self.place).parent.mkdir(parents=True, exist_ok=True)
         with Path(self.place).open("x", encoding="utf-8") as file:
             file.write(self._text())
 
-    def _refuse_living(self) -> None:
+    def _refuse_if_held(self) -> None:
         holder = self._holder()
-        if holder is not None and holder.get("run") != self._mine and _lives(holder):
+        if holder is not None and holder.get("run") != self._run and _is_alive(holder):
             raise AppError(
                 f"Another run is writing {self._output}: process {holder.get('pid')} on {holder.get('host')}.",
                 f"Wait for it or end it. If it is dead, run this again in {STALE / 60:.0f} minutes.",
@@ -96,13 +96,13 @@ class PoolLock:
             return None
         try:
             holder = json.loads(data)
-        except ValueError:  # cut off in the first moment of its life
+        except ValueError:  # its writer was killed before it had written the file
             return {}
         return holder if isinstance(holder, dict) else {}
 
-    def _beat(self) -> None:
-        while not self._stop.wait(BEAT):
-            with suppress(Exception):  # a store that is away for a moment; check() has the last word
+    def _refresh(self) -> None:
+        while not self._stop.wait(REFRESH):
+            with suppress(Exception):  # the store may be out of reach for a moment; check() decides later
                 self.check()
                 self._write()
 
@@ -111,14 +111,14 @@ class PoolLock:
             path.write_text(self._text(), encoding="utf-8")
 
     def _text(self) -> str:
-        return json.dumps({"run": self._mine, "pid": os.getpid(), "host": socket.gethostname(), "beat": time.time()})
+        return json.dumps({"run": self._run, "pid": os.getpid(), "host": socket.gethostname(), "beat": time.time()})
 
 
-def _lives(holder: dict[str, object]) -> bool:
+def _is_alive(holder: dict[str, object]) -> bool:
     pid, beat = holder.get("pid"), holder.get("beat")
     if not isinstance(pid, int) or not isinstance(beat, int | float) or time.time() - beat > STALE:
         return False
-    # os.kill ends processes on Windows, whatever the signal: there the beat alone decides.
+    # On Windows os.kill ends the process whatever the signal, so there only the time of the last refresh counts.
     if holder.get("host") != socket.gethostname() or sys.platform == "win32":
         return True
     try:

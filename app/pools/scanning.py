@@ -14,19 +14,19 @@ from app.errors import AppError, did_you_mean
 from scoring.locations import LocationError, is_remote, plain
 
 NATIVE = ("s3://", "s3a://", "gs://", "gcs://", "az://", "azure://", "abfs://", "abfss://", "hf://")
-"""Addresses that Polars reads itself, only the parts that are needed."""
+"""Remote addresses that Polars reads itself, and of which it fetches only the parts it needs."""
 MAKE = "Make one: clipjury pool import SOURCE -o POOL.parquet"
 
 
 def scan(path: str) -> pl.LazyFrame:
-    """The Parquet file, folder of Parquet files or address at `path` as a lazy table; only what a query needs is read.
+    """A Parquet file, folder of Parquet files or remote address as a lazy table; a query reads only what it needs.
 
-    Stores are opened with what the environment says (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL and so on); an address that
-    Polars does not know goes through fsspec. Raises AppError where there is nothing.
+    Remote stores are opened with the environment's settings (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL and so on); fsspec
+    opens addresses that Polars does not know. Raises AppError if there is nothing at `path`.
     """
     place = plain(path)
     if is_remote(place):
-        return _far(place)
+        return _scan_remote(place)
     folder = Path(place)
     if folder.is_dir():
         files = sorted(file for file in folder.rglob("*.parquet") if not file.name.startswith("."))
@@ -39,11 +39,11 @@ def scan(path: str) -> pl.LazyFrame:
 
 
 def scan_pool(path: str) -> pl.LazyFrame:
-    """`scan`, and the text columns `clip` and `media` that make a pool; a missing `source` is the clip.
+    """A pool as a lazy table; without a column `source`, each clip is its own source.
 
-    Raises AppError for what is no pool.
+    Raises AppError if it is not a pool: it needs the text columns `clip` and `media`.
     """
-    with said(path):
+    with pool_errors(path):
         rows = scan(path)
         schema = rows.collect_schema()
     for name in ("clip", "media"):
@@ -53,8 +53,8 @@ def scan_pool(path: str) -> pl.LazyFrame:
 
 
 @contextmanager
-def said(path: str) -> Iterator[None]:
-    """What Polars or a store complains of while a pool is read, as AppError."""
+def pool_errors(path: str) -> Iterator[None]:
+    """Turn errors of Polars or of a remote store, while a pool is read, into AppError."""
     try:
         yield
     except (ComputeError, SchemaError, LocationError, OSError) as error:
@@ -63,9 +63,9 @@ def said(path: str) -> Iterator[None]:
 
 
 def metadata(path: str) -> dict[str, str]:
-    """The text that the Parquet file keeps beside its rows; {} for a folder, which has none of its own.
+    """The metadata of a pool's Parquet file; {} for a folder, which has none.
 
-    ARROW:schema is left out: it describes the columns as they were, and a file that is written gets its own.
+    ARROW:schema is left out: it describes the columns of this file, and a newly written file gets its own.
     """
     place = plain(path)
     if is_remote(place):
@@ -80,7 +80,7 @@ def metadata(path: str) -> dict[str, str]:
 
 
 def storage_options(place: str) -> dict[str, str]:
-    """What a store needs to be opened, from the environment; a plain http endpoint is allowed if it is named there."""
+    """How to open a remote store, from environment variables; an endpoint may use http if the environment says so."""
     if not place.startswith(("s3://", "s3a://")):
         return {}
     names = {
@@ -99,18 +99,18 @@ def storage_options(place: str) -> dict[str, str]:
     return options
 
 
-def _far(place: str) -> pl.LazyFrame:
+def _scan_remote(place: str) -> pl.LazyFrame:
     if place.startswith(NATIVE):
         whole = place if place.lower().endswith(".parquet") else f"{place.rstrip('/')}/**/*.parquet"
         return pl.scan_parquet(whole, storage_options=storage_options(place) or None)
-    # Another store: fsspec hands over an open file, of which Polars reads the parts it needs.
+    # Polars does not know this store: fsspec opens the file, and Polars reads the parts it needs.
     try:
         fsspec: Any = import_module("fsspec")  # an extra, and without types
     except ImportError as error:
         raise AppError(f"{place} needs fsspec.", "pip install 'clipjury[dask]' and the store's own package.") from error
     try:
         return pl.scan_parquet(fsspec.open(place).open())
-    # Stores raise errors of their own libraries; nothing more is known of them here than their words.
+    # Remote stores raise errors of many libraries; only their messages are useful here.
     except Exception as error:
         words = str(error).strip() or type(error).__name__
         raise AppError(f"{place} cannot be read: {words.rstrip('.')}.", "Name one Parquet file.") from error

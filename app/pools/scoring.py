@@ -1,4 +1,4 @@
-"""Scoring into a pool: what is finished already is kept, what a killed run left behind is taken up."""
+"""Score videos into a pool, for `clipjury score`: finished clips are kept, and an interrupted run is resumed."""
 
 import errno
 import io
@@ -18,7 +18,17 @@ from app.errors import AppError
 from app.pools.clip_names import clip_names
 from app.pools.lock import PoolLock
 from app.pools.manifest import records_for
-from app.pools.table import KEY, ROWS_PER_GROUP, Earlier, Making, compose, foreign, listed, read_record, record_of
+from app.pools.table import (
+    KEY,
+    ROWS_PER_GROUP,
+    ExistingPool,
+    ScoringRun,
+    clip_table,
+    foreign_columns,
+    merged_table,
+    read_record,
+    record_of,
+)
 from scoring.locations import (
     LocationError,
     Place,
@@ -47,14 +57,14 @@ from scoring.weights import WeightsError
 AGAIN = "Then run the same command again: what was scored is not lost."
 MERGE_ROWS = 200
 MERGE_SHARE = 0.25
-"""New rows go into the pool when there are so many, or so large a share of those in it, whichever is more: each row
-is written only a few times in all."""
+"""New rows are written into the pool when there are this many of them, or this share of the rows in it, whichever is
+more. Each row is then written only a few times in all."""
 
 
 @dataclass(frozen=True)
 class ScoreSummary:
-    """What scoring did: clips in all, those that could not be read with the reason for each, seconds it took, and
-    how many of the clips were scored by this run, the others having been finished before.
+    """Result of scoring: number of clips, unreadable clips with the reason for each, seconds it took, and the number
+    of clips that this run scored; the others were finished before.
     """
 
     clips: int
@@ -75,18 +85,18 @@ def score_to_pool(
     prune: bool = False,
     on_clip: Callable[[int, int, ClipScores], None] | None = None,
 ) -> ScoreSummary:
-    """Score video files, and those in folders, into a pool at `output`; local paths, or addresses fsspec knows.
+    """Score video files and folders of them into a pool at `output`; paths are local, or addresses that fsspec knows.
 
-    Clips whose file and scorers have not changed since they came into the pool are not scored again, and a run that
-    was killed is taken up where it was. A clip that cannot be read becomes a row without scores and with a reason; it
-    is tried again with `retry_failed`. The pool's rows of clips that are not among `paths` stay unless `prune`. The
-    file is complete at any moment. `on_clip(done, total, scores)` is called after each clip, in the order they come.
-    Raises AppError if there is nothing to score, a manifest or model file is faulty, another run writes the pool, or
-    what is at `output` was not written by scoring.
+    A clip is not scored again if its file and the scorers have not changed, and an interrupted run is resumed. A clip
+    that cannot be read becomes a row without scores and with a reason; `retry_failed` tries it again. Rows of clips
+    that are not among `paths` stay unless `prune` is true. The file is complete at any moment.
+    `on_clip(done, total, scores)` is called after each clip, in the order of completion. Raises AppError if there is
+    nothing to score, if a manifest or model file is faulty, if another run writes the pool, or if the file at `output`
+    was not written by scoring.
     """
     began = time.monotonic()
     place = plain(output)
-    with _in_words():
+    with _app_errors():
         if str(output).endswith("/") or is_folder(place):
             raise AppError(f"{output} is a folder.", "Name a file to write, such as pool.parquet.")
         files = find_files(paths)
@@ -96,18 +106,18 @@ def score_to_pool(
                 f"There are no videos in {where}.", "Name a folder with .mp4 files, or the files themselves."
             )
         with PoolLock(place).held() as lock:
-            pool = _Pool(place, lock, settings, scorers, prune=prune)
+            pool = _PoolWriter(place, lock, settings, scorers, prune=prune)
             pool.plan(files, paths)
-            waiting = pool.take_up(retry_failed=retry_failed)
-            scored = pool.fill(waiting, runner or local_runner(jobs), on_clip)
+            waiting = pool.resume(retry_failed=retry_failed)
+            scored = pool.score(waiting, runner or local_runner(jobs), on_clip)
             pool.tidy()
             return ScoreSummary(len(files), pool.failed(), time.monotonic() - began, scored)
 
 
-class _Pool:
-    """A pool while it is being written: the clips of this run and, in the columns of parts, what is known of them.
+class _PoolWriter:
+    """Writes a pool: holds the clips of this run and the rows that are known for them.
 
-    `rows` are in the file, `found` were left in parts by another run, `fresh` come from this one.
+    `rows` are in the pool file, `found` are from parts that an interrupted run left, `fresh` are from this run.
     """
 
     def __init__(
@@ -116,10 +126,10 @@ class _Pool:
         made = scorers(settings)
         self.output, self.lock, self.prune = output, lock, prune
         self.settings = settings
-        self.making = Making(made, signature_of(made, settings))
+        self.run = ScoringRun(made, signature_of(made, settings))
         self.parts = f"{output if is_remote(output) else Path(output).absolute()}.parts"
-        self.work = Work(settings, self.parts, scorers, self.making.signature)
-        self.earlier = _earlier(output)
+        self.work = Work(settings, self.parts, scorers, self.run.signature)
+        self.earlier = _existing_pool(output)
         self.frame = self.earlier.frame
         self.clips: list[ClipFile] = []
         self.table = pl.DataFrame()
@@ -128,7 +138,7 @@ class _Pool:
         self.fresh: list[tuple[Any, ...]] = []
 
     def plan(self, files: Sequence[VideoFile], paths: Sequence[Place]) -> None:
-        """Give each clip its name, its identity and what manifests say of it."""
+        """Give each clip its name, its identity and the columns of its manifest."""
         media = _media(files, self.output)
         known, taken = self._names(media)
         names = clip_names([text_of(file.place) for file in files], paths, known, taken)
@@ -136,16 +146,16 @@ class _Pool:
         for file, medium in zip(files, media, strict=True):
             place = file.place if is_remote(file.place) else os.path.abspath(file.place)  # noqa: PTH100 - many
             near = beside.get(name_of(file.place).rpartition(".")[0], ())
-            self.clips.append(ClipFile(place, medium, identity_of(medium, file, self.making.signature, near)))
+            self.clips.append(ClipFile(place, medium, identity_of(medium, file, self.run.signature, near)))
         records = records_for([file.place for file in files], paths)
-        self.table = listed(names, media, [clip.identity for clip in self.clips], records, self.making)
+        self.table = clip_table(names, media, [clip.identity for clip in self.clips], records, self.run)
 
-    def take_up(self, *, retry_failed: bool) -> list[ClipFile]:
-        """Find what is finished, in the pool and in parts that a killed run left; gives the clips that are not."""
+    def resume(self, *, retry_failed: bool) -> list[ClipFile]:
+        """Read finished rows from the pool and from parts of an interrupted run; return the clips still to score."""
         tidy(self.parts)
         if "identity" in self.frame.columns:
             finished = self.frame.filter(pl.col("identity").is_in(self.table["identity"].implode()))
-            if finished.height:  # its scorers are those of this run, and so are its columns
+            if finished.height:  # the same identity means the same scorers, and so the same columns
                 self.rows = finished.select(self.rows.columns)
         there = set(names_in(self.parts))
         left = [clip.identity for clip in self.clips if clip.identity + SUFFIX in there]
@@ -156,13 +166,13 @@ class _Pool:
         done = {*self.rows["identity"], *(row["identity"][0] for row in self.found)}
         return [clip for clip in self.clips if clip.identity not in done]
 
-    def fill(
+    def score(
         self, waiting: Sequence[ClipFile], runner: Runner, on_clip: Callable[[int, int, ClipScores], None] | None
     ) -> int:
-        """Score what is waiting, and write the pool now and then and at the end; gives the number of clips scored."""
+        """Score the waiting clips and return their number; the pool is written from time to time and at the end."""
         done = len(self.clips) - len(waiting)
         for clip, result in runner.map(waiting, self.work) if waiting else ():
-            self.fresh.append(row_of(clip.identity, clip.media, result, self.making.scorers))
+            self.fresh.append(row_of(clip.identity, clip.media, result, self.run.scorers))
             done += 1
             if len(self.fresh) >= max(MERGE_ROWS, MERGE_SHARE * self.rows.height):
                 self.merge()
@@ -172,21 +182,21 @@ class _Pool:
         return len(waiting)
 
     def merge(self) -> None:
-        """Write the pool anew, if anything changed, with all rows that are finished, then remove their parts."""
-        new = pl.concat([*self.found, frame_of(self.fresh, self.making.scorers)])
+        """Write the pool with all finished rows, if anything changed, then remove their parts."""
+        new = pl.concat([*self.found, frame_of(self.fresh, self.run.scorers)])
         self.rows = pl.concat([self.rows.join(new, on="identity", how="anti"), new])
         self.found, self.fresh = [], []
-        frame = compose(self.table, self.rows, self.earlier, self.making, prune=self.prune)
+        frame = merged_table(self.table, self.rows, self.earlier, self.run, prune=self.prune)
         if not frame.equals(self.frame):
             self.lock.check()
-            made = record_of(frame, self.table, self.earlier, self.making)
+            made = record_of(frame, self.table, self.earlier, self.run)
             with written(self.output) as path:
                 frame.write_parquet(path, metadata={KEY: json.dumps(made)}, row_group_size=ROWS_PER_GROUP)
             self.frame = frame
         remove(f"{self.parts}/{identity}{SUFFIX}" for identity in new["identity"])
 
     def tidy(self) -> None:
-        """Remove parts of clips whose file or scorers have changed since. Those of clips of other runs stay."""
+        """Remove parts of this run's clips whose file or scorers have changed since. Parts of other clips stay."""
         left = [name.removesuffix(SUFFIX) for name in names_in(self.parts) if name.endswith(SUFFIX)]
         media = set(self.table["media"])
         old = [row["identity"][0] for row in read_parts(self.parts, left) if row["media"][0] in media]
@@ -194,13 +204,13 @@ class _Pool:
         tidy(self.parts)
 
     def failed(self) -> tuple[tuple[str, str], ...]:
-        """The clips of this run that could not be read, with the reasons."""
+        """The clips of this run that could not be read, each with the reason."""
         rows = self.table.join(self.frame, on="identity", how="inner", maintain_order="left")
         broken = rows.filter(pl.col("duration").is_null())
         return tuple(zip(broken["clip"], broken["reason"], strict=True))
 
     def _names(self, media: Sequence[str]) -> tuple[dict[int, str], list[str]]:
-        """Names that clips have in the pool already, by their place in the list, and the names of all others in it."""
+        """Names that clips of this run have in the pool, by position in the list, and the names of its other clips."""
         if not self.frame.height:
             return {}, []
         by_media = dict(zip(self.frame["media"], self.frame["clip"], strict=True))
@@ -208,27 +218,27 @@ class _Pool:
         return known, [] if self.prune else list(by_media.values())
 
 
-def _earlier(output: str) -> Earlier:
-    """The pool that is at `output`, if there is one. Raises AppError if it was not written by scoring."""
+def _existing_pool(output: str) -> ExistingPool:
+    """The pool at `output`, empty if there is none. Raises AppError if it was not written by scoring."""
     data = read(output)
     if data is None:
-        return Earlier()
+        return ExistingPool()
     remedy = "Name another file with -o, or remove this one."
     try:
         made = read_record(pl.read_parquet_metadata(io.BytesIO(data)))
-        earlier = Earlier(pl.read_parquet(io.BytesIO(data)), made)
+        earlier = ExistingPool(pl.read_parquet(io.BytesIO(data)), made)
     except PolarsError as error:
         raise AppError(f"{output} is there, and is not a pool.", remedy) from error
     if not made or not {"identity", "signature", "clip", "media"} <= set(earlier.frame.columns):
         raise AppError(f"{output} is there, and does not say how its clips were scored.", remedy)
-    others = foreign(earlier)
+    others = foreign_columns(earlier)
     if others:
         raise AppError(f"{output} has columns that scoring did not write: {', '.join(others)}.", remedy)
     return earlier
 
 
 def _media(files: Sequence[VideoFile], output: str) -> list[str]:
-    """Relative where the file lies below the pool, so that the folder can be moved as a whole; else absolute."""
+    """Paths for the column `media`; relative for files below the pool's folder, so that the folder can be moved."""
     home = None if is_remote(output) else os.path.realpath(Path(output).parent).rstrip("/") + "/"
     real: dict[str, str] = {}
     media = []
@@ -236,7 +246,7 @@ def _media(files: Sequence[VideoFile], output: str) -> list[str]:
         if is_remote(file.place):
             media.append(file.place)
             continue
-        # Folders are looked up once, not for each of very many files.
+        # Each folder is resolved once: there may be millions of files.
         folder, name = os.path.split(file.place)
         if folder not in real:
             real[folder] = os.path.realpath(folder).rstrip("/")
@@ -246,7 +256,7 @@ def _media(files: Sequence[VideoFile], output: str) -> list[str]:
 
 
 def _transcripts(folder: Path | None) -> dict[str, list[str]]:
-    """By the clip's name without its suffix: what its transcripts are called, their size and time."""
+    """Name, size and time of the transcripts of each clip, by the clip's file name without suffix."""
     found: dict[str, list[str]] = {}
     for path in sorted(folder.iterdir()) if folder and folder.is_dir() else ():
         if path.suffix.lower() in (".vtt", ".srt"):
@@ -258,7 +268,7 @@ def _transcripts(folder: Path | None) -> dict[str, list[str]]:
 
 
 @contextmanager
-def _in_words() -> Iterator[None]:
+def _app_errors() -> Iterator[None]:
     try:
         yield
     except (WeightsError, ClusterError) as error:

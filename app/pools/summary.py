@@ -1,4 +1,4 @@
-"""A look at a pool: its size, columns and what is missing, how scores are spread around the cuts, its subgroups."""
+"""Summary of a pool for people: size, columns, missing values, histograms of scores with thresholds, subgroups."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,25 +13,27 @@ from app.errors import AppError, did_you_mean
 from app.filters.applicable import applicable
 from app.filters.filter_files import FilterFile
 from app.filters.retention import UNKNOWN, label_of
-from app.pools.scanning import metadata, said, scan_pool
+from app.filters.threshold_text import passes
+from app.pools.scanning import metadata, pool_errors, scan_pool
 from app.pools.table import LAST, PERCENTILE, read_record
 from scoring.filters import Filter, chain
 from scoring.locations import is_remote, name_of, plain
 from scoring.runners.part_files import FACTS
 
 BINS = 48
-"""Bins of a histogram; drawn narrower, neighbours are put together."""
+"""Bins of a histogram; a narrower drawing merges neighbouring bins."""
 MOST_SCORES = 40
+"""The largest number of histograms in a summary."""
 MOST_VALUES = 20
-"""A metadata column of more different values is no subgroup by itself."""
+"""A metadata column with more different values is not used for subgroups unless it is asked for."""
 TAIL = 0.001
-"""The share at each end that does not stretch a histogram; its clips are counted in the outermost bins."""
+"""The share of extreme values at each end that does not widen a histogram; they are counted in the outermost bins."""
 NO_SUBGROUP = ("clip", "media", "source", *LAST)
 
 
 @dataclass(frozen=True)
-class ColumnView:
-    """A column: its kind in words, what share of clips (0 to 1) has no value, and what it is in the pool."""
+class ColumnSummary:
+    """A column: its type in words, the share of clips without a value (0 to 1), and its role in the pool."""
 
     name: str
     kind: str
@@ -41,10 +43,10 @@ class ColumnView:
 
 @dataclass(frozen=True)
 class Histogram:
-    """How a score is spread: counts of equal bins from `low` to `high`, the ends holding what lies beyond.
+    """Distribution of a score: counts of equal bins from `low` to `high`; the outermost bins also hold values beyond.
 
-    The first cut lies between two bins. `beyond` counts the clips outside `low` and `high`. `filters` are those that
-    cut this score; `passing` is the share (0 to 1) of clips with a value that pass them.
+    The first threshold lies between two bins. `beyond` counts the clips outside `low` and `high`. `filters` are the
+    filters on this score; `passing` is the share (0 to 1) of clips with a value that they accept.
     """
 
     score: str
@@ -61,21 +63,18 @@ class Histogram:
 
     @property
     def cuts(self) -> tuple[tuple[float, str], ...]:
-        """Where a line is drawn, and which way is accepted: `≥` or `≤`."""
+        """The thresholds to draw as lines, each with the side that is accepted: `≥` or `≤`."""
         ends = [(rule.minimum, "≥") for rule in self.filters] + [(rule.maximum, "≤") for rule in self.filters]
         return tuple(sorted({(value, sign) for value, sign in ends if value is not None}))
 
     def accepts(self, value: float) -> bool:
-        """Every filter on this score accepts the value."""
-        return all(
-            (rule.minimum is None or value >= rule.minimum) and (rule.maximum is None or value <= rule.maximum)
-            for rule in self.filters
-        )
+        """Whether every filter on this score accepts the value."""
+        return all(passes(value, rule.minimum, rule.maximum) for rule in self.filters)
 
 
 @dataclass(frozen=True)
-class GroupView:
-    """A subgroup: clips and hours, and of those what passes every filter (None without filters)."""
+class GroupSummary:
+    """A subgroup: its clips and hours, and how many of them every filter accepts (None without filters)."""
 
     value: str
     clips: int
@@ -85,8 +84,8 @@ class GroupView:
 
 
 @dataclass(frozen=True)
-class PoolView:
-    """All that is shown of a pool. `bytes` is None for what lies in a store; hours None where no length is known."""
+class PoolSummary:
+    """Everything that is shown of a pool. `bytes` is None for a remote pool, `hours` if no duration is known."""
 
     name: str
     bytes: int | None
@@ -94,20 +93,20 @@ class PoolView:
     hours: float | None
     untimed: int
     sources: int
-    columns: tuple[ColumnView, ...]
+    columns: tuple[ColumnSummary, ...]
     histograms: tuple[Histogram, ...]
-    groups: dict[str, tuple[GroupView, ...]]
+    groups: dict[str, tuple[GroupSummary, ...]]
     filters: str = ""
     notes: tuple[str, ...] = ()
 
 
-def look(
+def summarize(
     path: str, filters: FilterFile | None = None, *, by: Sequence[str] = (), scores: Sequence[str] = ()
-) -> PoolView:
-    """Everything about a pool that `pool show` shows; the rows are never all in memory.
+) -> PoolSummary:
+    """Summarize a pool as `pool show` prints it, without ever having all rows in memory.
 
-    `by` names the columns of subgroups (by default metadata of few values), `scores` those drawn (by default all but
-    percentiles). Raises AppError for what is no pool, has no clips, or lacks a column that is named.
+    `by` names the columns of subgroups (by default metadata with few values), `scores` the scores to draw (by default
+    all but percentiles). Raises AppError if the file is not a pool, has no clips, or lacks a named column.
     """
     rows = scan_pool(path)
     schema = rows.collect_schema()
@@ -117,7 +116,7 @@ def look(
     for name in scores:
         if not (schema[name].is_numeric() or schema[name] == pl.Null):
             raise AppError(f"The column {name!r} holds no numbers: it cannot be drawn.", "Name a score: --score NAME")
-    with said(path):
+    with pool_errors(path):
         rules, others = applicable(rows, filters, may_be_none=True) if filters else ((), ())
         notes = [str(one) for one in others]
         record = read_record(metadata(path))
@@ -129,7 +128,7 @@ def look(
         if not facts["clips"]:
             raise AppError(f"The pool {name_of(path)} has no clips.", "Import or score some.")
         chosen = list(by) or few_valued(rows, schema, all_scores)
-        return PoolView(
+        return PoolSummary(
             name=name_of(path),
             bytes=_bytes(plain(path)),
             clips=facts["clips"],
@@ -145,9 +144,9 @@ def look(
 
 
 def condition_of(schema: pl.Schema, text: str) -> pl.Expr:
-    """A condition on a row, written as in SQL; column names with blanks stand in double quotes.
+    """Parse a condition on a row, written as in SQL; column names with blanks are in double quotes.
 
-    Raises AppError for what is no condition, or names a column that is not there.
+    Raises AppError if the text is not a condition or names a missing column.
     """
     remedy = """Write it as in SQL: avg_movement < 80 and "Age Group" = '60+'"""
     try:
@@ -168,7 +167,7 @@ def condition_of(schema: pl.Schema, text: str) -> pl.Expr:
 
 
 def score_columns(record: dict[str, Any], schema: pl.Schema) -> list[str]:
-    """The scores of a pool: what its record lists, or, if it has none, every number beside the clips' facts."""
+    """The scores of a pool: those its record lists, or without a record every numeric column that is not a fact."""
     made = [*record.get("scorers", ()), *(one for old in record.get("earlier", {}).values() for one in old["scorers"])]
     listed = dict.fromkeys(column["name"] for one in made for column in one["columns"])
     numbers = [name for name, kind in schema.items() if kind.is_numeric() and name not in FACTS]
@@ -176,7 +175,7 @@ def score_columns(record: dict[str, Any], schema: pl.Schema) -> list[str]:
 
 
 def _facts(rows: pl.LazyFrame, schema: pl.Schema) -> dict[str, Any]:
-    """Counts of one pass: clips, time, sources, and under `null <column>` what is missing."""
+    """Number of clips, seconds, sources, and missing values (as `null <column>`), in one pass over the pool."""
     seconds = pl.col("duration").cast(pl.Float64) if "duration" in schema else pl.lit(None, pl.Float64)
     timed = pl.when(seconds.is_finite()).then(seconds)
     lacks = []
@@ -192,17 +191,17 @@ def _facts(rows: pl.LazyFrame, schema: pl.Schema) -> dict[str, Any]:
     return rows.select(*counts, *lacks).collect(engine="streaming").row(0, named=True)
 
 
-def _column(name: str, kind: pl.DataType, facts: dict[str, Any], scores: Iterable[str]) -> ColumnView:
+def _column(name: str, kind: pl.DataType, facts: dict[str, Any], scores: Iterable[str]) -> ColumnSummary:
     role = "fact" if name in (*FACTS, *NO_SUBGROUP) else "score" if name in scores else "metadata"
     words = "text" if kind == pl.String else "list" if isinstance(kind, pl.List) else "number"
     words = "yes/no" if kind == pl.Boolean else words if kind.is_numeric() or words != "number" else str(kind)
-    return ColumnView(name, words, facts[f"null {name}"] / facts["clips"], role)
+    return ColumnSummary(name, words, facts[f"null {name}"] / facts["clips"], role)
 
 
 def histograms(
     rows: pl.LazyFrame, schema: pl.Schema, scores: Sequence[str], rules: Sequence[Filter]
 ) -> Iterable[Histogram]:
-    """How these scores are spread, each with the rules that cut it; scores without a value are left out."""
+    """The distribution of each score, with the filters on it; scores without any value are left out."""
     values = {name: pl.col(name).cast(pl.Float64) for name in scores if schema[name].is_numeric()}
     values = {name: pl.when(value.is_finite()).then(value) for name, value in values.items()}
     if not values:
@@ -243,7 +242,7 @@ def histograms(
 
 @dataclass(frozen=True)
 class _Bins:
-    """Bins of equal width: bin `first` begins at `edge`."""
+    """Bins of equal width; bin number `first` begins at `edge`."""
 
     edge: float
     first: int
@@ -259,14 +258,14 @@ class _Bins:
 
 
 def _bins(low: float, high: float, rules: Sequence[Filter]) -> _Bins:
-    """Bins over most of the values and every cut; the first cut lies between two of them."""
+    """Bins over most of the values and every threshold; the first threshold lies between two of them."""
     ends = [end for rule in rules for end in (rule.minimum, rule.maximum) if end is not None]
     low, high = min([low, *ends]), max([high, *ends])
     if high <= low:
         low, high = low - 0.5, high + 0.5
     if not ends:
         return _Bins(low, 0, (high - low) / BINS * (1 + 1e-9))
-    # Two bins are kept: to shift the others by, and so that there is one on either side of the cut.
+    # Two bins are spare: the others are shifted by less than one, and each side of the threshold needs one.
     width = (high - low) / (BINS - 2.5)
     return _Bins(ends[0], max(1, ceil((ends[0] - low) / width - 1e-9)), width)
 
@@ -283,7 +282,7 @@ def _binned(rows: pl.LazyFrame, value: pl.Expr, bins: _Bins, rules: Sequence[Fil
 
 
 def few_valued(rows: pl.LazyFrame, schema: pl.Schema, scores: Iterable[str]) -> list[str]:
-    """Metadata columns of a few different values."""
+    """Metadata columns with few different values, which can be subgroups."""
     plain_kinds = (pl.String, pl.Boolean, pl.Categorical)
     names = [
         name
@@ -292,12 +291,12 @@ def few_valued(rows: pl.LazyFrame, schema: pl.Schema, scores: Iterable[str]) -> 
     ]
     if not names:
         return []
-    # An estimate is enough to leave out texts; those that remain are counted exactly.
+    # An estimate is exact enough to tell free texts from categories.
     row = rows.select(pl.col(name).approx_n_unique() for name in names).collect(engine="streaming").row(0, named=True)
     return [name for name in names if 2 <= row[name] <= MOST_VALUES]
 
 
-def _groups(rows: pl.LazyFrame, schema: pl.Schema, name: str, rules: Sequence[Filter]) -> tuple[GroupView, ...]:
+def _groups(rows: pl.LazyFrame, schema: pl.Schema, name: str, rules: Sequence[Filter]) -> tuple[GroupSummary, ...]:
     seconds = pl.col("duration").cast(pl.Float64) if "duration" in schema else pl.lit(None, pl.Float64)
     seconds = pl.when(seconds.is_finite()).then(seconds)
     passed = chain(rules) if rules else pl.lit(value=False)
@@ -313,7 +312,7 @@ def _groups(rows: pl.LazyFrame, schema: pl.Schema, name: str, rules: Sequence[Fi
     found = counted.collect(engine="streaming")
     found = found.sort(pl.col("value") == UNKNOWN, -pl.col("clips").cast(pl.Int64), "value")
     return tuple(
-        GroupView(
+        GroupSummary(
             row["value"],
             row["clips"],
             row["seconds"] / 3600 if row["timed"] else None,

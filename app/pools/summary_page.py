@@ -1,4 +1,4 @@
-"""A look at a pool as one HTML file: no script, nothing fetched, the application's own look in light and dark."""
+"""The summary of a pool as one HTML file, without scripts and external files, in the style of the web pages."""
 
 from dataclasses import dataclass
 
@@ -6,18 +6,18 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from app.filters.threshold_text import short_number, threshold_text
-from app.pools.summary import Histogram, PoolView
+from app.pools.summary import Histogram, PoolSummary
 from app.pools.summary_terminal import count, headline, hours
 from app.settings import data_folder
 
 WIDTH, HEIGHT = 480, 96
-"""A histogram's drawing, in units of its own."""
-_ROOM = 14
+"""Size of a histogram, in units of its drawing."""
+_LABEL_HEIGHT = 14
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar of a histogram, and whether the cuts accept its middle (None without cuts)."""
+    """A bar of a histogram; `verdict` says whether the filters accept its middle ("" without filters)."""
 
     x: float
     y: float
@@ -31,7 +31,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Cut:
-    """A cut's line and its words; `anchor` keeps them inside the drawing."""
+    """The line of a threshold and its label; `anchor` keeps the label inside the drawing."""
 
     x: float
     text: str
@@ -40,7 +40,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A histogram as the template draws it, with its caption."""
+    """A histogram as the template draws it, with its labels."""
 
     one: Histogram
     bars: tuple[Bar, ...]
@@ -50,8 +50,8 @@ class Drawing:
     high: str
 
 
-def render(view: PoolView) -> str:
-    """The page as text."""
+def render(summary: PoolSummary) -> str:
+    """The page as HTML."""
     environment = Environment(
         loader=FileSystemLoader(data_folder("templates")),
         autoescape=True,
@@ -62,19 +62,19 @@ def render(view: PoolView) -> str:
     environment.filters |= {"count": count, "hours": hours, "short": short_number}
     style = (data_folder("static") / "app.css").read_text(encoding="utf-8")
     return environment.get_template("pools/summary.html").render(
-        view=view,
-        size=headline(view),
-        drawings=[drawing(one) for one in view.histograms],
-        # The application's own stylesheet, not a user's text.
+        summary=summary,
+        size=headline(summary),
+        drawings=[drawing(one) for one in summary.histograms],
+        # This is the application's stylesheet, not text of a user.
         style=Markup(style),  # noqa: S704 - a file of this package
         width=WIDTH,
         height=HEIGHT,
-        room=_ROOM,
+        room=_LABEL_HEIGHT,
     )
 
 
 def drawing(one: Histogram) -> Drawing:
-    """A histogram's bars and cuts in units of the drawing.
+    """The bars and thresholds of a histogram in units of the drawing.
 
     >>> made = drawing(Histogram("x", 0, 2, (1, 3), 0, 4, 0.0, 1.0, 1.0))
     >>> [(bar.x, bar.height) for bar in made.bars]

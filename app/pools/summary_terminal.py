@@ -1,4 +1,4 @@
-"""A look at a pool on the terminal: histograms in block characters with the cuts drawn in, tables that fit."""
+"""The summary of a pool on the terminal: histograms of block characters with thresholds, and tables that fit."""
 
 from collections.abc import Sequence
 
@@ -10,57 +10,57 @@ from rich.table import Table
 from rich.text import Text
 
 from app.filters.threshold_text import short_number, threshold_text
-from app.pools.summary import GroupView, Histogram, PoolView
+from app.pools.summary import GroupSummary, Histogram, PoolSummary
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 TALL = 4
 """Rows of a histogram."""
 WIDE = 104
-"""From this many columns on, two histograms stand side by side."""
+"""Two histograms are printed side by side if the terminal has at least this many columns."""
 ACCEPT, REJECT, PLAIN = "green", "red", "cyan"
 LONGEST = 28
-"""Characters of a value in a table."""
+"""The largest number of characters of a value in a table."""
 
 
-def show(out: Console, view: PoolView, *, columns: bool = True) -> None:
-    """Print all of a view: size, scores, subgroups, columns with what is missing."""
-    out.print(f"[bold]{words(view.name)}[/]  {headline(view)}")
-    for note in view.notes:
+def show(out: Console, summary: PoolSummary, *, columns: bool = True) -> None:
+    """Print the whole summary: size, scores, subgroups, columns with their missing values."""
+    out.print(f"[bold]{words(summary.name)}[/]  {headline(summary)}")
+    for note in summary.notes:
         out.print(f"  {words(note)}")
-    if view.untimed:
-        out.print(f"  {count(view.untimed)} clips have no duration: the hours leave them out.")
-    if view.histograms:
-        through = f"  (cuts: {words(view.filters)})" if view.filters else ""
+    if summary.untimed:
+        out.print(f"  {count(summary.untimed)} clips have no duration: the hours leave them out.")
+    if summary.histograms:
+        through = f"  (cuts: {words(summary.filters)})" if summary.filters else ""
         out.print(f"\n[bold]Scores[/]{through}")
         side = 2 if out.width >= WIDE else 1
         width = (out.width - 3 * (side - 1)) // side
-        drawn = [panel(one, min(width, 76)) for one in view.histograms]
+        drawn = [panel(one, min(width, 76)) for one in summary.histograms]
         sheet = Table.grid(padding=(1, 3), pad_edge=False)
         for start in range(0, len(drawn), side):
             sheet.add_row(*drawn[start : start + side])
         out.print(sheet)
-    for name, groups in view.groups.items():
+    for name, groups in summary.groups.items():
         out.print(f"\n[bold]{words(name)}[/]")
-        out.print(group_table(groups, view.clips, out.width))
+        out.print(group_table(groups, summary.clips, out.width))
     if columns:
         out.print("\n[bold]Columns[/]")
-        out.print(column_table(view, out.width))
+        out.print(column_table(summary, out.width))
 
 
-def headline(view: PoolView) -> str:
-    """Size in one line."""
-    parts = [f"{count(view.clips)} clips"]
-    if view.hours is not None:
-        parts.append(f"{count(view.hours, 2)} h")
-    parts.append(f"{count(view.sources)} sources" if view.sources > 1 else "1 source")
-    parts.append(f"{len(view.columns)} columns")
-    if view.bytes is not None:
-        parts.append(f"{count(view.bytes / 1e6, 1)} MB")
+def headline(summary: PoolSummary) -> str:
+    """The size of the pool in one line."""
+    parts = [f"{count(summary.clips)} clips"]
+    if summary.hours is not None:
+        parts.append(f"{count(summary.hours, 2)} h")
+    parts.append(f"{count(summary.sources)} sources" if summary.sources > 1 else "1 source")
+    parts.append(f"{len(summary.columns)} columns")
+    if summary.bytes is not None:
+        parts.append(f"{count(summary.bytes / 1e6, 1)} MB")
     return " · ".join(parts)
 
 
 def panel(one: Histogram, width: int) -> Text:
-    """A histogram of so many columns: its name and cuts, the bars, the axis with the cuts below it."""
+    """A histogram of `width` characters: its name and thresholds, the bars, and the axis."""
     said = ", ".join(threshold_text(rule.minimum, rule.maximum) for rule in one.filters)
     passing = f" · {100 * one.passing:.1f} % pass" if one.passing is not None else ""
     missing = f" · {100 * one.missing:.1f} % missing" if one.missing else ""
@@ -73,7 +73,7 @@ def panel(one: Histogram, width: int) -> Text:
 
 
 def bars(one: Histogram, width: int) -> list[Text]:
-    """The rows of bars, top first: what the cuts reject in another colour, each cut a line between two bars.
+    """The rows of bars, top first: rejected values in another colour, each threshold a line between two bars.
 
     >>> from scoring.filters import Filter
     >>> rules = (Filter("x", "x", minimum=2),)
@@ -88,7 +88,7 @@ def bars(one: Histogram, width: int) -> list[Text]:
         text = Text()
         for place, (_, clips, accepted) in enumerate(columns):
             text.append("│" * len(marks.get(place, ())), style="bold")
-            # A bar of a single clip is seen, however high the others are.
+            # A bar of a single clip must be visible, however high the others are.
             height = max(1, round(8 * TALL * clips / most)) if clips else 0
             block = BLOCKS[min(8, max(0, height - 8 * row))]
             text.append(block, style=PLAIN if not one.filters else ACCEPT if accepted else REJECT)
@@ -98,7 +98,7 @@ def bars(one: Histogram, width: int) -> list[Text]:
 
 
 def axis(one: Histogram, width: int) -> Text:
-    """The line under the bars, with a tick at each cut, and the numbers below it."""
+    """The line under the bars, with a tick at each threshold, and the numbers below it."""
     columns, marks = layout(one, width)
     line = ""
     ticks: list[tuple[int, str]] = []
@@ -109,7 +109,7 @@ def axis(one: Histogram, width: int) -> Text:
         line += "─" if place < len(columns) else ""
     below = [" "] * max(width, len(line))
     right = short_number(one.high)
-    # Cuts first: an end that has no room beside them is left out.
+    # Thresholds come first: the number at an end is left out if there is no room for it.
     for place, text in [*ticks, (0, short_number(one.low)), (len(line) - 1, right)]:
         start = min(max(0, place - len(text) // 2), len(below) - len(text))
         if all(sign == " " for sign in below[max(0, start - 1) : start + len(text) + 1]):
@@ -118,10 +118,10 @@ def axis(one: Histogram, width: int) -> Text:
 
 
 def layout(one: Histogram, width: int) -> tuple[list[tuple[float, int, bool]], dict[int, list[float]]]:
-    """Columns that fit in so many characters: where each begins, its clips, whether the cuts accept its middle; and
-    before which column each cut's line stands.
+    """The columns of a histogram that is `width` characters wide, and the thresholds before each column.
 
-    Where bins do not fit, neighbours share a column; the first cut stays between two.
+    A column is its lower end, its clips, and whether the filters accept its middle. Neighbouring bins share a column
+    if there are too many; the first threshold stays between two columns.
     """
     step = (one.high - one.low) / len(one.counts)
     together = max(1, -(-len(one.counts) // max(1, width - len(one.cuts) - 1)))
@@ -134,14 +134,14 @@ def layout(one: Histogram, width: int) -> tuple[list[tuple[float, int, bool]], d
     marks: dict[int, list[float]] = {}
     for value, sign in one.cuts:
         edge = (value - one.low) / step
-        # What is accepted begins after a lower cut and ends before an upper one.
+        # The accepted range begins after a lower limit and ends before an upper limit.
         edge = round(edge) if abs(edge - round(edge)) < 1e-6 else int(edge) + (sign == "≤")
         marks.setdefault(sum(start < edge for start in starts), []).append(value)
     return columns, marks
 
 
-def group_table(groups: Sequence[GroupView], clips: int, width: int) -> Table:
-    """Clips and hours of each subgroup, its share, and what passes the filters."""
+def group_table(groups: Sequence[GroupSummary], clips: int, width: int) -> Table:
+    """Clips and hours of each subgroup, its share of the pool, and how much of it the filters keep."""
     table = grid("value", "clips", "%", "hours", *(["kept clips", "kept %", "kept hours"] if _kept(groups) else []))
     for one in groups:
         cells = [count(one.clips), f"{100 * one.clips / clips:.1f}", hours(one.hours)]
@@ -151,14 +151,14 @@ def group_table(groups: Sequence[GroupView], clips: int, width: int) -> Table:
     return table
 
 
-def column_table(view: PoolView, width: int) -> RenderableType:
-    """Each column's role, kind and missing share; side by side where there is room."""
+def column_table(summary: PoolSummary, width: int) -> RenderableType:
+    """The role, type and share of missing values of each column; in two halves side by side if there is room."""
     side = max(1, width // 68)
-    each = -(-len(view.columns) // side)
+    each = -(-len(summary.columns) // side)
     tables = []
-    for start in range(0, len(view.columns), each):
+    for start in range(0, len(summary.columns), each):
         table = grid("column", "role", "kind", "missing %")
-        for one in view.columns[start : start + each]:
+        for one in summary.columns[start : start + each]:
             share = f"{100 * one.missing:.1f}" if one.missing else ""
             table.add_row(cut(one.name, LONGEST), one.role, one.kind, share)
         tables.append(table)
@@ -166,7 +166,7 @@ def column_table(view: PoolView, width: int) -> RenderableType:
 
 
 def row_table(frame: pl.DataFrame, width: int) -> tuple[Table, int]:
-    """Rows of a pool as a table of the columns that fit, and how many columns did not."""
+    """Rows of a pool as a table of the columns that fit, and the number of columns that do not."""
     texts = {name: [_cell(value) for value in frame[name]] for name in frame.columns}
     fitting: list[str] = []
     used = 0
@@ -186,7 +186,7 @@ def row_table(frame: pl.DataFrame, width: int) -> tuple[Table, int]:
 
 
 def grid(*heads: str) -> Table:
-    """A table without lines: text left, numbers right."""
+    """An empty table without lines: the first column is aligned left, the others right."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for head in heads:
         left = head in ("value", "column", "role", "kind", "field", "group", "stage")
@@ -195,17 +195,17 @@ def grid(*heads: str) -> Table:
 
 
 def count(value: float, digits: int = 0) -> str:
-    """A number with thin spaces."""
+    """A number with thin spaces between thousands."""
     return f"{value:,.{digits}f}".replace(",", "\N{THIN SPACE}")
 
 
 def hours(value: float | None) -> str:
-    """Hours with two digits; empty where they are not known."""
+    """Hours with two decimals; "" if they are not known."""
     return "" if value is None else count(value, 2)
 
 
 def plain(text: str) -> str:
-    """A text from a file as one line without control characters: it must not move the cursor or ring.
+    """A text from a file as one line without control characters, which could move the cursor or ring the bell.
 
     >>> plain("a\\x1b[2Jb\\nc")
     'a?[2Jb?c'
@@ -214,12 +214,12 @@ def plain(text: str) -> str:
 
 
 def words(text: str) -> str:
-    """A text from a file for rich's markup."""
+    """A text from a file, escaped for rich."""
     return escape(plain(text))
 
 
 def cut(text: str, width: int) -> str:
-    """A text that is no longer than so many characters, for rich's markup."""
+    """A text shortened to at most `width` characters, escaped for rich."""
     line = plain(text)
     return escape(line if len(line) <= width else line[: width - 1] + "…")
 
@@ -233,5 +233,5 @@ def _cell(value: object) -> str:
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
 
 
-def _kept(groups: Sequence[GroupView]) -> bool:
+def _kept(groups: Sequence[GroupSummary]) -> bool:
     return any(one.kept_clips is not None for one in groups)

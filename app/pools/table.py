@@ -1,4 +1,4 @@
-"""The pool's table: rows of clips and what is known of them, scores with their percentiles, and how all was made."""
+"""The table that scoring writes: a row per clip with facts, scores and percentiles, and the record of the scoring."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,41 +13,41 @@ from scoring.runners.part_files import FACTS, SERIES, TIMES, schema_of
 from scoring.scorer import Column, Scorer
 
 KEY = "clipjury"
-"""The key of the Parquet file's own metadata under which the record lies, as JSON."""
+"""The key of the Parquet file's metadata that holds the record, as JSON."""
 PERCENTILE = "_percentile"
-"""A percentile column is named after its score, with this behind it."""
+"""The suffix of a percentile column, after the name of its score."""
 LAST = ("reason", "signature", "identity")
-"""The last columns: what is missing and why; how the row was scored; file and signature in one."""
+"""The last columns: why scores are missing, how the row was scored, and a hash of the video file and that."""
 ROWS_PER_GROUP = 20_000
-"""Rows of a Parquet row group: some tens of megabytes with all series, so that few columns are read quickly."""
+"""Rows of a Parquet row group: tens of megabytes with all series, so that a few columns are read quickly."""
 _ORDER = " order"
 
 
 @dataclass(frozen=True)
-class Making:
-    """How a run scores: its scorers and their signature."""
+class ScoringRun:
+    """The scorers of a run, and the signature of their names, versions and settings."""
 
     scorers: tuple[Scorer, ...]
     signature: str
 
     @property
     def ranked(self) -> list[Column]:
-        """The scores that get a percentile."""
+        """The scores that get a percentile column."""
         return [column for scorer in self.scorers for column in scorer.columns if column.ranked]
 
 
 @dataclass(frozen=True, eq=False)
-class Earlier:
-    """The pool as the file has it: its rows, and its record. Both are empty if there is no file yet."""
+class ExistingPool:
+    """The pool before this run: its rows and its record, both empty if there is no file yet."""
 
     frame: pl.DataFrame = field(default_factory=pl.DataFrame)
     made: dict[str, Any] = field(default_factory=dict)
 
 
-def listed(
-    names: Sequence[str], media: Sequence[str], identities: Sequence[str], records: Sequence[Record], making: Making
+def clip_table(
+    names: Sequence[str], media: Sequence[str], identities: Sequence[str], records: Sequence[Record], run: ScoringRun
 ) -> pl.DataFrame:
-    """The clips of a run in their order: everything the pool says of them but what scoring finds."""
+    """The clips of a run in their order, with every column that does not come from scoring."""
     sources = [record.source or name for record, name in zip(records, names, strict=True)]
     columns = {
         "clip": pl.Series(names, dtype=pl.String),
@@ -55,18 +55,20 @@ def listed(
         "source": pl.Series(sources, dtype=pl.String),
         "identity": pl.Series(identities, dtype=pl.String),
     }
-    return pl.DataFrame(columns | _metadata(records, making.scorers))
+    return pl.DataFrame(columns | _metadata(records, run.scorers))
 
 
-def compose(clips: pl.DataFrame, rows: pl.DataFrame, earlier: Earlier, making: Making, *, prune: bool) -> pl.DataFrame:
-    """The pool's table, from the clips of this run (`listed`), the `rows` of those that are scored, and the pool.
+def merged_table(
+    clips: pl.DataFrame, rows: pl.DataFrame, earlier: ExistingPool, run: ScoringRun, *, prune: bool
+) -> pl.DataFrame:
+    """Join the clips of this run (`clip_table`), the `rows` scored so far, and the pool before this run.
 
-    A clip whose row is not there yet keeps its earlier one, if it has one. Rows of clips that are not in this run
-    come last, in their old order, unless `prune` drops them.
+    A clip that is not scored yet keeps its earlier row, if it has one. Rows of clips that are not in this run come
+    last, in their old order, unless `prune` drops them.
     """
     clips = clips.with_row_index(_ORDER)
     now = clips.join(rows.drop("media"), on="identity", how="inner", maintain_order="left")
-    now = now.with_columns(signature=pl.lit(making.signature))
+    now = now.with_columns(signature=pl.lit(run.signature))
     parts = [now]
     if earlier.frame.height:
         rest = earlier.frame.filter(~pl.col("media").is_in(now["media"].implode()))
@@ -74,14 +76,14 @@ def compose(clips: pl.DataFrame, rows: pl.DataFrame, earlier: Earlier, making: M
         parts.append(rest)
     frame = pl.concat(parts, how="diagonal_relaxed")
     frame = frame.sort(pl.col(_ORDER), nulls_last=True, maintain_order=True).drop(_ORDER)
-    frame = frame.with_columns(percentile(column.name) for column in making.ranked)
-    return frame.select(_in_order(frame, clips.drop(_ORDER), making))
+    frame = frame.with_columns(percentile(column.name) for column in run.ranked)
+    return frame.select(_in_order(frame, clips.drop(_ORDER), run))
 
 
 def percentile(name: str) -> pl.Expr:
-    """The place of each score among all in its column, 0 to 100: the share below it and half of those equal to it.
+    """The percentile of each score within its column, 0 to 100: the share below it plus half of the ties.
 
-    The mid-rank definition: Parzen, Statistical Science 19(4), 2004. Null stays null.
+    Mid-rank definition: Parzen, Statistical Science 19(4), 2004. Null stays null.
 
     >>> pl.DataFrame({"x": [5.0, 1.0, None, 1.0, 9.0]}).select(percentile("x"))["x_percentile"].to_list()
     [62.5, 25.0, None, 25.0, 87.5]
@@ -90,25 +92,25 @@ def percentile(name: str) -> pl.Expr:
     return ((column.rank("average") - 0.5) / column.count() * 100).alias(name + PERCENTILE)
 
 
-def record_of(frame: pl.DataFrame, clips: pl.DataFrame, earlier: Earlier, making: Making) -> dict[str, Any]:
-    """How the pool was made: scorers of this run, and under `earlier` those of rows that it did not score anew."""
+def record_of(frame: pl.DataFrame, clips: pl.DataFrame, earlier: ExistingPool, run: ScoringRun) -> dict[str, Any]:
+    """How the pool was made: the scorers of this run, and under `earlier` those of rows that this run did not score."""
     before = dict(earlier.made.get("earlier", {}))
     if {"signature", "made_by", "scorers"} <= earlier.made.keys():
         before[earlier.made["signature"]] = {key: earlier.made[key] for key in ("made_by", "scorers")}
-    used = set(frame["signature"].unique()) - {making.signature}
+    used = set(frame["signature"].unique()) - {run.signature}
     return {
         "made_by": f"clipjury {__version__}",
-        "signature": making.signature,
-        "scorers": [_scorer(scorer) for scorer in making.scorers],
+        "signature": run.signature,
+        "scorers": [_scorer(scorer) for scorer in run.scorers],
         "info": sorted({*_info(clips), *earlier.made.get("info", ())} & set(frame.columns)),
         "earlier": {signature: made for signature, made in before.items() if signature in used},
     }
 
 
 def read_record(kept: Mapping[str, str]) -> dict[str, Any]:
-    """How the pool was made, from the text that its file keeps beside the rows; {} if that is not known.
+    """How the pool was made, from the metadata of its file; {} if that is not known.
 
-    Others write files too: a part that is not of the shape that `record_of` gives counts as not there.
+    Other programs write pools too: a key whose value does not have the form of `record_of` is ignored.
 
     >>> read_record({KEY: '{"scorers": 5, "signature": "ab"}'})
     {'signature': 'ab'}
@@ -134,7 +136,7 @@ def read_record(kept: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _are_scorers(found: object) -> bool:
-    """They are a list of scorers, each with a list of columns, each of which has a name."""
+    """Whether the value is a list of scorers, each with a list of named columns."""
     return isinstance(found, list) and all(
         isinstance(one, dict)
         and all(
@@ -147,8 +149,8 @@ def _are_scorers(found: object) -> bool:
     )
 
 
-def foreign(earlier: Earlier) -> list[str]:
-    """Columns of the pool that its record does not know: somebody else's, which must not be written over."""
+def foreign_columns(earlier: ExistingPool) -> list[str]:
+    """Columns that the record does not list: another program wrote them, so they must not be overwritten."""
     made = [earlier.made, *earlier.made.get("earlier", {}).values()]
     known = {"clip", "media", "source", *FACTS, *LAST, *earlier.made.get("info", ())}
     for scorer in (scorer for one in made for scorer in one.get("scorers", ())):
@@ -156,10 +158,10 @@ def foreign(earlier: Earlier) -> list[str]:
     return [name for name in earlier.frame.columns if name not in known]
 
 
-def _in_order(frame: pl.DataFrame, clips: pl.DataFrame, making: Making) -> list[str]:
-    """The columns in the order that a person reads them. Scores of earlier scorers stay while a row has one."""
-    ranked = {column.name for column in making.ranked}
-    schema = [name for name in schema_of(making.scorers) if name not in ("identity", "media", *FACTS, *LAST)]
+def _in_order(frame: pl.DataFrame, clips: pl.DataFrame, run: ScoringRun) -> list[str]:
+    """The columns in reading order. Scores of earlier scorers stay as long as a row has one."""
+    ranked = {column.name for column in run.ranked}
+    schema = [name for name in schema_of(run.scorers) if name not in ("identity", "media", *FACTS, *LAST)]
     scores = [one for name in schema for one in ((name, name + PERCENTILE) if name in ranked else (name,))]
     first = ["clip", "media", *FACTS, "source", *_info(clips), *scores]
     old = [name for name in frame.columns if name not in (*first, *LAST) and frame[name].count()]
@@ -167,12 +169,12 @@ def _in_order(frame: pl.DataFrame, clips: pl.DataFrame, making: Making) -> list[
 
 
 def _info(clips: pl.DataFrame) -> list[str]:
-    """The columns from manifests."""
+    """The columns that come from manifests."""
     return [name for name in clips.columns if name not in ("clip", "media", "source", "identity")]
 
 
 def _metadata(records: Sequence[Record], scorers: Sequence[Scorer]) -> dict[str, pl.Series]:
-    """The manifests' own columns: numbers where every value is one, else text. A taken name gets `info_` before it."""
+    """The columns of manifests: numbers if every value is one, else text. A name in use gets the prefix `info_`."""
     described = [_scorer(scorer) for scorer in scorers]
     taken = {"clip", "media", "source", *FACTS, *LAST}
     taken |= {column["name"] for made in described for kind in ("columns", "series", "times") for column in made[kind]}
@@ -189,7 +191,7 @@ def _metadata(records: Sequence[Record], scorers: Sequence[Scorer]) -> dict[str,
 
 
 def _scorer(scorer: Scorer) -> dict[str, Any]:
-    """A scorer as the pool's record describes it, the percentile of each ranked score beside the score."""
+    """A scorer as the record describes it; the percentile of each ranked score follows the score."""
     columns: list[dict[str, Any]] = []
     for column in scorer.columns:
         columns.append(asdict(column))

@@ -15,7 +15,7 @@ from analysis.sampling.selection import DrawPlan, drawn_clips
 from analysis.sampling.strata import OUTSIDE, Division
 from app.errors import AppError
 from app.sampling.designs import Borderline
-from app.sampling.frame import Rows
+from app.sampling.frame import Frame
 from app.sampling.probability import INCLUDED
 from scoring.filters import Filter
 
@@ -41,7 +41,7 @@ class BorderlineDraw:
     `included` are the positions of clips taken whatever the lot.
     """
 
-    rows: Rows
+    rows: Frame
     sides: tuple[Side, ...]
     slice: Ints
     slice_population: int
@@ -105,7 +105,7 @@ class BorderlineDraw:
         )
 
 
-def draw(rows: Rows, plan: Borderline, seed: int) -> BorderlineDraw:
+def draw(rows: Frame, plan: Borderline, seed: int) -> BorderlineDraw:
     """Draw next to the cuts of the plan's filters (all, if it names none). Raises AppError where that cannot be."""
     wanted = plan.filters or tuple(rule.name for rule in rows.filters)
     source = None if plan.per_source is None else rows.sources()
@@ -142,7 +142,7 @@ def draw(rows: Rows, plan: Borderline, seed: int) -> BorderlineDraw:
     return BorderlineDraw(rows, tuple(sides), slice_, population, rows.included, (*notes, *words))
 
 
-def _others_pass(rows: Rows, rule: Filter) -> Bools:
+def _others_pass(rows: Frame, rule: Filter) -> Bools:
     """Whether each clip passes all other filters; an unknown score counts as failed."""
     others = [other.passes().fill_null(value=False) for other in rows.filters if other.name != rule.name]
     if not others:
@@ -156,7 +156,7 @@ def _nearness(side: Side) -> str:
     return f"{side.filter.name}: clips that just {verb} lie within {side.near.farthest:.4g} of the cut."
 
 
-def _slice(rows: Rows, plan: Borderline, sides: list[Side], seed: int) -> tuple[Ints, int, tuple[str, ...]]:
+def _slice(rows: Frame, plan: Borderline, sides: list[Side], seed: int) -> tuple[Ints, int, tuple[str, ...]]:
     """Rejected clips drawn at random among those that no side could have drawn, so that none comes in by two ways."""
     none = np.empty(0, dtype=np.int64)
     if plan.waive_rejects:

@@ -1,4 +1,4 @@
-"""The columns of a pool that a draw reads, as arrays: whose ids are checked, who may be drawn, who passes."""
+"""The sampling frame: the clips of a pool that a sample is drawn from, and the columns that a design reads."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from app.errors import AppError, did_you_mean
 from app.sampling.designs import Borderline, Simple, Stratified, TwoPhase
 from scoring.filters import Filter, chain
 
-_NAMED = 100_000
-"""Ids of larger pools are not searched for like-sounding ones: that would take minutes."""
+_MOST_COMPARED = 100_000
+"""In a larger pool no similar clip names are suggested: the search would take minutes."""
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
-    """A pool as a draw sees it. Arrays have one entry per clip.
+class Frame:
+    """A sampling frame. Arrays have one entry per clip, shape (clips,).
 
-    `table` holds the columns read, `digest` the digests of the ids. `inside` says who may be drawn by lot: clips
-    neither excluded nor `included` (positions of those taken whatever the lot). `passed` says who passes every one
-    of `filters`, an unknown score counting as failed; None without filters.
+    `table` holds the columns that the design reads, `digest` the digests of the clip ids. `inside` is true for clips
+    that may be drawn at random: those neither excluded nor in `included` (positions of clips that are always taken).
+    `passed` is true for clips that every filter accepts (a missing score counts as rejected); None without filters.
     """
 
     name: str
@@ -41,8 +41,8 @@ class Rows:
         table: pl.DataFrame,
         plan: Simple | Stratified | Borderline | TwoPhase,
         filters: Sequence[Filter],
-    ) -> "Rows":
-        """Check ids and scores. Raises AppError for a clip that is there twice, or named by the plan and not there."""
+    ) -> "Frame":
+        """Build a frame. Raises AppError for a duplicate clip, or a clip that the design names and the pool lacks."""
         if table.is_empty():
             raise AppError(f"The pool {name} has no clips.", "Make one: clipjury score FOLDER -o POOL.parquet")
         ids = table["clip"]
@@ -59,11 +59,11 @@ class Rows:
 
     @property
     def rejected(self) -> Bools:
-        """Who fails the cascade among the clips that may be drawn; nobody where there are no filters."""
+        """Clips that may be drawn and that a filter rejects, shape (clips,); none without filters."""
         return self.inside & ~self.passed if self.passed is not None else np.zeros(len(self.inside), dtype=np.bool_)
 
     def scores(self, column: str) -> Floats:
-        """A score, NaN where it is absent or not finite. Raises AppError if it is no number, or nobody has it."""
+        """A score, shape (clips,), NaN where missing. Raises AppError if it is not numeric or no clip has a value."""
         kind = self.column(column).dtype
         if not (kind.is_numeric() or kind in (pl.Boolean, pl.Null)):
             raise AppError(f"The column {column!r} of {self.name} holds {kind} and no numbers.", "Name a score column.")
@@ -77,26 +77,26 @@ class Rows:
         return values if finite.all() else np.where(finite, values, np.nan)
 
     def sources(self) -> Codes:
-        """The source of each clip as a number; a clip without one, and every clip to be included, is its own."""
+        """The source of each clip as a number; a clip without a source, and every included clip, is its own source."""
         column = self.column("source").cast(pl.String)
         of = codes(pl.select(pl.coalesce(column, self.table["clip"])).to_series())
         of[self.included] = int(of.max()) + 1 + np.arange(len(self.included))
         return of
 
     def column(self, name: str) -> pl.Series:
-        """A column as it stands. Raises AppError, with the nearest names, if there is none of that name."""
+        """A column of the pool. Raises AppError, with similar names, if there is none of that name."""
         if name not in self.table.columns:
             raise no_column(self.name, name, self.table.columns)
         return self.table[name]
 
 
 def no_column(pool: str, name: str, columns: Iterable[str]) -> AppError:
-    """The refusal of a column that a pool does not have, with the nearest names."""
+    """The error for a column that a pool does not have, with similar names."""
     return AppError(f"The pool {pool} has no column {name!r}.", did_you_mean(name, columns), status=404)
 
 
 def columns_for(plan: Simple | Stratified | Borderline | TwoPhase, filters: Iterable[Filter]) -> list[str]:
-    """The columns that a draw reads beside `clip`, in no particular order, each once."""
+    """The columns that a design reads besides `clip`, each once."""
     wanted = [rule.score for rule in filters]
     if plan.per_source is not None:
         wanted.append("source")
@@ -106,13 +106,13 @@ def columns_for(plan: Simple | Stratified | Borderline | TwoPhase, filters: Iter
 
 
 def _positions(pool: str, ids: pl.Series, wanted: Sequence[str]) -> Ints:
-    """Where the wanted ids stand."""
+    """The positions of the wanted clip ids. Raises AppError if one is missing."""
     if not wanted:
         return np.empty(0, dtype=np.int64)
     places = ids.is_in(pl.Series(wanted, dtype=pl.String).implode()).arg_true()
     there = set(ids.gather(places))
     for name in wanted:
         if name not in there:
-            near = did_you_mean(name, ids.to_list()) if len(ids) <= _NAMED else ""
+            near = did_you_mean(name, ids.to_list()) if len(ids) <= _MOST_COMPARED else ""
             raise AppError(f"The design names the clip {name!r}, which the pool {pool} does not have.", near)
     return places.to_numpy().astype(np.int64)

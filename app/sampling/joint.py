@@ -14,7 +14,7 @@ from app.pools.pool_files import Pool
 from app.sampling import probability
 from app.sampling.design_files import DesignFile
 from app.sampling.designs import Borderline, Stratified
-from app.sampling.frame import Rows, columns_for, no_column
+from app.sampling.frame import Frame, columns_for, no_column
 
 NEW_STUDY = "Make a new study from a larger sample: clipjury create POOL STUDY.toml"
 
@@ -27,7 +27,7 @@ class Part:
     it (JSON): the design as its file says it, and the filters.
     """
 
-    rows: Rows
+    rows: Frame
     prepared: probability.Prepared
     plan: DrawPlan
     seed: int
@@ -46,7 +46,7 @@ class Part:
         for column in columns_for(design.plan, design.filters):
             if column not in pool.readable.columns:
                 raise no_column(pool.path.name, column, pool.readable.columns)
-        rows = Rows.build(pool.path.name, pool.readable, design.plan, design.filters)
+        rows = Frame.build(pool.path.name, pool.readable, design.plan, design.filters)
         prepared = probability.prepare(rows, design.plan)
         plan = prepared.plan
         if drawn_so_far is not None:

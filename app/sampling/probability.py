@@ -15,7 +15,7 @@ from analysis.sampling.source_limits import SourceLimit
 from analysis.sampling.strata import OUTSIDE, Division, by_edges, everything
 from app.errors import AppError
 from app.sampling.designs import Simple, Stratified, TwoPhase
-from app.sampling.frame import Rows
+from app.sampling.frame import Frame
 from app.sampling.strata import division_of, edges_of, rule_of
 
 INCLUDED = "must include"
@@ -36,7 +36,7 @@ class Prepared:
         return self.plan.sizes if limit is None else _whole(limit.supply)
 
 
-def prepare(rows: Rows, plan: Simple | Stratified | TwoPhase, pilot: pl.DataFrame | None = None) -> Prepared:
+def prepare(rows: Frame, plan: Simple | Stratified | TwoPhase, pilot: pl.DataFrame | None = None) -> Prepared:
     """The plan of a draw's (first) phase. `pilot` (clip, good) is for Neyman allocation.
 
     Raises AppError where the design cannot be drawn from these rows.
@@ -80,7 +80,7 @@ def _topped_up(before: DrawPlan, after: DrawPlan, seed: int) -> Draw:
         raise AppError(f"The sample cannot be topped up: {error}.", "Draw a new sample.") from error
 
 
-def second_phase(rows: Rows, plan: TwoPhase, prepared: Prepared, pilot: pl.DataFrame, seed: int) -> Draw:
+def second_phase(rows: Frame, plan: TwoPhase, prepared: Prepared, pilot: pl.DataFrame, seed: int) -> Draw:
     """Both phases of a two-phase draw, from the judgments of the first (clip, good).
 
     Raises AppError when the judged clips are not those of the first phase, or cannot give a curve.
@@ -119,7 +119,7 @@ def second_phase(rows: Rows, plan: TwoPhase, prepared: Prepared, pilot: pl.DataF
     return replace(both, notes=(*both.notes, *notes))
 
 
-def _one_phase(rows: Rows, plan: Simple | Stratified, pilot: pl.DataFrame | None) -> Prepared:
+def _one_phase(rows: Frame, plan: Simple | Stratified, pilot: pl.DataFrame | None) -> Prepared:
     whole = everything(len(rows.digest)) if isinstance(plan, Simple) else division_of(rows, plan.divisions())
     drawable = rows.inside & rows.passed if plan.only == "passed" and rows.passed is not None else rows.inside
     division = _outside(whole, ~drawable)
@@ -143,7 +143,7 @@ def _one_phase(rows: Rows, plan: Simple | Stratified, pilot: pl.DataFrame | None
     return Prepared(DrawPlan(rows.digest, division, shares, limit, notes, kind), claim)
 
 
-def _first_phase(rows: Rows, plan: TwoPhase) -> Prepared:
+def _first_phase(rows: Frame, plan: TwoPhase) -> Prepared:
     rule = rule_of(rows, plan.by)
     if rule.minimum is not None and rule.maximum is not None:
         raise ValueError(f"the filter {rule.name!r} has two cuts and P(good | score) no single crossing")
@@ -162,7 +162,7 @@ def _first_phase(rows: Rows, plan: TwoPhase) -> Prepared:
     return Prepared(DrawPlan(rows.digest, division, shares, None, notes, "two_phase"), claim)
 
 
-def _claim(rows: Rows, plan: Simple | Stratified, division: Division, pilot: pl.DataFrame | None) -> Floats:
+def _claim(rows: Frame, plan: Simple | Stratified, division: Division, pilot: pl.DataFrame | None) -> Floats:
     """What the strata's shares are proportional to."""
     sizes = division.sizes
     if isinstance(plan, Simple):
@@ -210,7 +210,7 @@ def _given(shares: Sequence[int], supply: Ints, labels: Sequence[str]) -> tuple[
 
 
 def _with_rejects(
-    rows: Rows, plan: Simple | Stratified | TwoPhase, division: Division, shares: Ints, *, slice_only: bool
+    rows: Frame, plan: Simple | Stratified | TwoPhase, division: Division, shares: Ints, *, slice_only: bool
 ) -> tuple[rejects.DivisionWithRejects, tuple[str, ...]]:
     """The division with its slice of rejects, or the word that there is none and why."""
     same = rejects.DivisionWithRejects(division, shares, np.arange(len(shares)), ())
@@ -227,7 +227,7 @@ def _with_rejects(
 
 
 def _with_included(
-    rows: Rows, sliced: rejects.DivisionWithRejects, claim: Floats, *, whole: Division
+    rows: Frame, sliced: rejects.DivisionWithRejects, claim: Floats, *, whole: Division
 ) -> tuple[Division, Ints, Floats]:
     """Division, shares and claims with the stratum of clips to be included. A part of a stratum inherits its claim."""
     division, shares = sliced.division, sliced.shares
@@ -259,7 +259,7 @@ def _limit_words(plan: Simple | Stratified, limit: SourceLimit) -> str:
     )
 
 
-def _outside_words(rows: Rows) -> tuple[str, ...]:
+def _outside_words(rows: Frame) -> tuple[str, ...]:
     words = []
     if rows.excluded:
         words.append(f"{rows.excluded} clips were excluded by id: the strata's populations leave them out.")

@@ -1,4 +1,4 @@
-"""Strata of a pool as a design names them: bands of a score, values of a column, patterns of the filters' verdicts."""
+"""Strata of a sampling frame: bands of a score, values of a column, or patterns of the filters' verdicts."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,20 +9,20 @@ import polars as pl
 from analysis.sampling.strata import Division, bands, by_edges, by_values, crossed
 from app.errors import AppError
 from app.sampling.designs import Strata
-from app.sampling.frame import Rows
+from app.sampling.frame import Frame
 from scoring.filters import Filter
 
 MANY = 1000
-"""Different values a metadata column may have to be divided by; more are hardly categories."""
+"""The largest number of different values of a stratification column; a column with more is hardly categorical."""
 
 
-def division_of(rows: Rows, parts: Sequence[Strata]) -> Division:
-    """The pool divided in every one of these ways, crossed. Raises AppError for what the pool cannot be divided by."""
-    made = [_part(rows, one, alone=len(parts) == 1) for one in parts]
+def division_of(rows: Frame, parts: Sequence[Strata]) -> Division:
+    """Divide the frame in each of these ways, and cross the divisions. Raises AppError if that is impossible."""
+    made = [_division(rows, one, alone=len(parts) == 1) for one in parts]
     return crossed(made)
 
 
-def _part(rows: Rows, one: Strata, *, alone: bool) -> Division:
+def _division(rows: Frame, one: Strata, *, alone: bool) -> Division:
     if one.column:
         return _values(rows, one.column, one.most)
     if one.pattern:
@@ -45,8 +45,8 @@ def _part(rows: Rows, one: Strata, *, alone: bool) -> Division:
     return replace(division, labels=labels, notes=tuple(notes))
 
 
-def edges_of(rows: Rows, rule: Filter, count: int) -> tuple[float, ...]:
-    """Inner edges of so many bands, the filter's cuts among them."""
+def edges_of(rows: Frame, rule: Filter, count: int) -> tuple[float, ...]:
+    """The inner edges of `count` bands of a score; the thresholds of the filter are among them."""
     if count == 1:
         return ()
     scores = rows.scores(rule.score)
@@ -55,7 +55,8 @@ def edges_of(rows: Rows, rule: Filter, count: int) -> tuple[float, ...]:
     return bands(scores, count, rule.minimum, upper=rule.maximum)
 
 
-def rule_of(rows: Rows, name: str) -> Filter:
+def rule_of(rows: Frame, name: str) -> Filter:
+    """The filter of this name. Raises AppError if the pool lacks its score."""
     for rule in rows.filters:
         if rule.name == name:
             return rule
@@ -68,8 +69,8 @@ def rule_of(rows: Rows, name: str) -> Filter:
     )
 
 
-def _values(rows: Rows, column: str, most: int | None) -> Division:
-    """A division by the values of a metadata column. Raises AppError for lists, or too many different values."""
+def _values(rows: Frame, column: str, most: int | None) -> Division:
+    """A division by the values of a metadata column. Raises AppError for lists, or for too many different values."""
     given = rows.column(column)
     if given.dtype.is_nested():
         raise AppError(f"The column {column!r} of {rows.name} holds lists.", "Name a column of plain values.")
@@ -84,8 +85,8 @@ def _values(rows: Rows, column: str, most: int | None) -> Division:
     return by_values(words.cast(pl.Enum(names)).to_physical().to_numpy().astype(np.int32), labels, most=most)
 
 
-def _patterns(rows: Rows, most: int | None) -> Division:
-    """A division by which filters of the cascade each clip passes, fails, or lacks the score of."""
+def _patterns(rows: Frame, most: int | None) -> Division:
+    """A division by verdict pattern: which filters accept a clip, which reject it, which lack its score."""
     code = pl.lit(0, pl.Int64)
     for place, rule in enumerate(rows.filters):
         code = code + rule.passes().cast(pl.Int64).fill_null(2) * 3**place

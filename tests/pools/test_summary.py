@@ -1,4 +1,4 @@
-"""A look at a pool: counts that add up, cuts that lie where they should, stores read lazily, nothing that harms."""
+"""Summary of a pool: counts add up, thresholds are drawn in the right place, remote pools work, values are escaped."""
 
 import re
 from importlib import import_module
@@ -16,7 +16,7 @@ from app.errors import AppError
 from app.filters.filter_files import FilterFile
 from app.filters.retention import retention
 from app.pools.scanning import scan, scan_pool
-from app.pools.summary import BINS, Histogram, condition_of, look
+from app.pools.summary import BINS, Histogram, condition_of, summarize
 from app.pools.summary_page import render
 from app.pools.summary_terminal import axis, bars, layout, show
 from scoring.filters import Filter, cascade
@@ -29,7 +29,7 @@ HOSTILE = "<script>[bold]\x1b[2J"
 
 
 def frame(clips: int = CLIPS) -> pl.DataFrame:
-    """Two scores, a tenth of one missing, three languages and some unknown, a film for four clips."""
+    """Two scores (a tenth of one missing), three languages and unknown ones, four clips from each film."""
     chance = np.random.default_rng(3)
     sharp = [None if number % 10 == 9 else float(value) for number, value in enumerate(chance.random(clips) * 100)]
     return pl.DataFrame(
@@ -48,29 +48,29 @@ def frame(clips: int = CLIPS) -> pl.DataFrame:
 
 @pytest.fixture
 def pool(tmp_path: Path) -> Path:
-    """The pool as a file."""
+    """The path of the pool's file."""
     path = tmp_path / "pool.parquet"
     frame().write_parquet(path)
     return path
 
 
 def printed(path: Path, width: int) -> str:
-    """What `show` prints on a terminal of so many columns."""
+    """What `show` prints on a terminal that is `width` columns wide."""
     out = Console(width=width, highlight=False, force_terminal=False, record=True, file=None, quiet=False)
     with out.capture() as caught:
-        show(out, look(str(path), MINE))
+        show(out, summarize(str(path), MINE))
     return caught.get()
 
 
-def test_what_is_shown_are_the_pools_own_counts(pool: Path) -> None:
-    """Clips, hours, sources, missing shares, subgroups: each as counted by hand."""
-    view = look(str(pool), MINE)
-    assert (view.clips, view.untimed, view.sources) == (CLIPS, 1, CLIPS / 4)
-    assert view.hours == pytest.approx((CLIPS - 1) * 3.6 / 3600)
-    assert {one.name: one.missing for one in view.columns}["sharpness"] == pytest.approx(0.1)
-    assert list(view.groups) == ["language"]
+def test_the_summary_counts_what_is_in_the_pool(pool: Path) -> None:
+    """Clips, hours, sources, missing values and subgroups equal the counts made by hand."""
+    summary = summarize(str(pool), MINE)
+    assert (summary.clips, summary.untimed, summary.sources) == (CLIPS, 1, CLIPS / 4)
+    assert summary.hours == pytest.approx((CLIPS - 1) * 3.6 / 3600)
+    assert {one.name: one.missing for one in summary.columns}["sharpness"] == pytest.approx(0.1)
+    assert list(summary.groups) == ["language"]
     kept = frame().filter(pl.col("sharpness") >= 40, pl.col("ratio").is_between(0.85, 0.999))
-    for group in view.groups["language"]:
+    for group in summary.groups["language"]:
         own = pl.col("language").fill_null("unknown") == group.value
         assert (group.clips, group.kept_clips) == (CLIPS / 4, kept.filter(own).height)
 
@@ -79,23 +79,23 @@ def test_what_is_shown_are_the_pools_own_counts(pool: Path) -> None:
     some.lists(some.floats(-1e6, 1e6) | some.sampled_from([40.0, float("nan"), float("inf")]), min_size=1, max_size=40),
     some.floats(-1e6, 1e6) | some.just(40.0),
 )
-def test_every_clip_is_in_one_bin_and_the_cut_between_two(
-    tmp_path_factory: pytest.TempPathFactory, values: list[float], cut: float
+def test_every_clip_is_in_one_bin_and_the_threshold_lies_between_two(
+    tmp_path_factory: pytest.TempPathFactory, values: list[float], threshold: float
 ) -> None:
-    """Bins left of the cut hold exactly the clips that fail, those right of it the ones that pass."""
+    """Bins left of the threshold hold exactly the rejected clips, bins right of it the accepted ones."""
     path = tmp_path_factory.mktemp("pool") / "pool.parquet"
     clips = [str(number) for number in range(len(values))]
     pl.DataFrame({"clip": clips, "media": clips, "x": pl.Series(values, dtype=pl.Float64)}).write_parquet(path)
-    view = look(str(path), FilterFile("mine", "", (Filter("x", "x", minimum=cut),)))
+    summary = summarize(str(path), FilterFile("mine", "", (Filter("x", "x", minimum=threshold),)))
     finite = [value for value in values if np.isfinite(value)]
     if not finite:
-        assert view.histograms == ()
+        assert summary.histograms == ()
         return
-    one = view.histograms[0]
-    place = round((cut - one.low) / (one.high - one.low) * BINS)
+    one = summary.histograms[0]
+    place = round((threshold - one.low) / (one.high - one.low) * BINS)
     assert sum(one.counts) == one.clips == len(finite)
-    assert sum(one.counts[place:]) == sum(value >= cut for value in finite)
-    assert one.passing == pytest.approx(sum(value >= cut for value in finite) / len(finite))
+    assert sum(one.counts[place:]) == sum(value >= threshold for value in finite)
+    assert one.passing == pytest.approx(sum(value >= threshold for value in finite) / len(finite))
 
 
 @given(
@@ -103,32 +103,32 @@ def test_every_clip_is_in_one_bin_and_the_cut_between_two(
     some.integers(12, 140),
     some.integers(0, 100),
 )
-def test_a_histogram_fits_its_width_and_loses_no_clip(counts: list[int], width: int, cut: int) -> None:
-    """Any width: every bin is in one column, the cut's line stands before what it accepts."""
-    one = Histogram("x", 0, 100, tuple(counts), 0, sum(counts), 0.0, 1.0, 1.0, (Filter("x", "x", minimum=cut),))
+def test_a_histogram_fits_its_width_and_loses_no_clip(counts: list[int], width: int, threshold: int) -> None:
+    """At any width every bin is in one column, and the line of the threshold stands before the accepted columns."""
+    one = Histogram("x", 0, 100, tuple(counts), 0, sum(counts), 0.0, 1.0, 1.0, (Filter("x", "x", minimum=threshold),))
     columns, marks = layout(one, width)
     assert sum(clips for _, clips, _ in columns) == sum(counts)
     assert all(len(row.plain) <= width for row in [*bars(one, width), *axis(one, width).split("\n")])
     assert all(row.plain.count("│") == 1 for row in bars(one, width))
     (place,) = marks
-    assert all(left >= cut - 100 / BINS for left, _, _ in columns[place:])
+    assert all(left >= threshold - 100 / BINS for left, _, _ in columns[place:])
 
 
 @pytest.mark.parametrize("width", [80, 140])
-def test_the_terminal_page_fits_and_names_the_cuts(pool: Path, width: int) -> None:
-    """No line is longer than the terminal; cuts stand at their lines; control characters do not get through."""
+def test_the_terminal_summary_fits_and_shows_the_thresholds(pool: Path, width: int) -> None:
+    """No line is longer than the terminal, thresholds are at their lines, control characters are removed."""
     text = printed(pool, width)
     assert max(map(len, text.splitlines())) <= width
     assert "sharpness  ≥ 40" in text
     assert "0.85\u2009–\u20090.999" in text
     assert re.search(r"^.*40 .*$", text, re.MULTILINE)
     assert "\x1b[2J" not in text
-    assert "[bold]" in text  # as the file has it, and not as a command
+    assert "[bold]" in text  # printed as text, not read as markup
 
 
-def test_the_page_is_one_safe_file(pool: Path) -> None:
-    """The same figures, light and dark, no script, nothing fetched, and a value that is markup stays text."""
-    text = render(look(str(pool), MINE))
+def test_the_html_summary_is_one_safe_file(pool: Path) -> None:
+    """The page has no script and loads nothing, has light and dark colours, and shows a value with markup as text."""
+    text = render(summarize(str(pool), MINE))
     assert "<script" not in text
     assert "&lt;script&gt;[bold]" in text
     assert not re.search(r"(src|href)=|url\(|@import", text)
@@ -138,7 +138,7 @@ def test_the_page_is_one_safe_file(pool: Path) -> None:
 
 
 def test_retention_of_subgroups_adds_up_to_the_whole(pool: Path) -> None:
-    """Stage by stage, clips and microseconds, exactly; the groups are the column's values and the unknown."""
+    """At each stage the clips and microseconds of the subgroups add up exactly; missing values are one subgroup."""
     found = retention(scan_pool(str(pool)), MINE, by="language")
     assert {group.value for group in found.groups} == {"en", "fr", HOSTILE, "unknown"}
     for place, stage in enumerate(found.whole.stages):
@@ -148,19 +148,19 @@ def test_retention_of_subgroups_adds_up_to_the_whole(pool: Path) -> None:
     assert found.whole == cascade(frame(), RULES)
 
 
-def test_filters_that_do_not_fit_the_pool_are_answered(pool: Path) -> None:
-    """A slip in a file of one's own is an error with the nearest name; a preset's missing score is left out."""
+def test_a_filter_whose_score_is_missing(pool: Path) -> None:
+    """In a file of one's own it is an error with a similar name; in a preset the filter is left out."""
     slip = (Filter("s", "sharpnes", minimum=1),)
     with pytest.raises(AppError, match=r"no score 'sharpnes'\. Did you mean sharpness"):
-        look(str(pool), FilterFile("mine.toml", "", slip))
-    view = look(str(pool), FilterFile("preset", "", (*slip, *RULES), preset=True))
-    assert view.notes == ("s is left out: the pool has no score sharpnes.",)
+        summarize(str(pool), FilterFile("mine.toml", "", slip))
+    summary = summarize(str(pool), FilterFile("preset", "", (*slip, *RULES), preset=True))
+    assert summary.notes == ("s is left out: the pool has no score sharpnes.",)
     with pytest.raises(AppError, match="holds no numbers"):
-        look(str(pool), FilterFile("mine.toml", "", (Filter("n", "note", minimum=1),)))
+        summarize(str(pool), FilterFile("mine.toml", "", (Filter("n", "note", minimum=1),)))
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("sharpnes < 3", "no column 'sharpnes'. Did you mean sharpness"),
         ("sharpness <", "is no condition"),
@@ -169,14 +169,14 @@ def test_filters_that_do_not_fit_the_pool_are_answered(pool: Path) -> None:
         ("", "is no condition"),
     ],
 )
-def test_what_is_no_condition_is_said(text: str, said: str) -> None:
-    """Unknown columns with the nearest names, half sentences, numbers instead of truths."""
-    with pytest.raises(AppError, match=said):
+def test_an_invalid_condition_is_an_error(text: str, message: str) -> None:
+    """Unknown columns (with similar names), incomplete conditions, expressions that are not true or false."""
+    with pytest.raises(AppError, match=message):
         condition_of(frame().schema, text)
 
 
-def test_a_folder_of_files_and_a_store_are_pools_too(tmp_path: Path) -> None:
-    """A folder, an s3 address of a file and of a folder give the rows that the file gives."""
+def test_a_folder_and_a_remote_store_are_pools(tmp_path: Path) -> None:
+    """A folder, and an s3 address of a file or a folder, give the same rows as the file."""
     whole = frame()
     for number in range(2):
         whole[number * 250 : (number + 1) * 250].write_parquet(tmp_path / f"part-{number}.parquet")
@@ -188,23 +188,23 @@ def test_a_folder_of_files_and_a_store_are_pools_too(tmp_path: Path) -> None:
             fs.put_file(str(tmp_path / f"part-{number}.parquet"), f"{path}/pool/part-{number}.parquet")
         assert scan(f"{address}/pool").collect().equals(whole)
         assert scan_pool(f"{address}/pool/part-1.parquet").select(pl.len()).collect().item() == 250
-        view = look(f"{address}/pool/part-0.parquet", MINE)
-        assert (view.clips, view.bytes) == (250, None)
+        summary = summarize(f"{address}/pool/part-0.parquet", MINE)
+        assert (summary.clips, summary.bytes) == (250, None)
         with pytest.raises(AppError, match="cannot be read"):
-            look(f"{address}/nothing.parquet")
+            summarize(f"{address}/nothing.parquet")
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PAR1 and nothing more"])
-def test_what_is_no_pool_is_refused_in_words(tmp_path: Path, content: bytes | None) -> None:
-    """A missing file, an empty one, one that only begins like Parquet, one without clips or columns."""
+def test_a_file_that_is_not_a_pool_is_an_error(tmp_path: Path, content: bytes | None) -> None:
+    """A missing, empty or damaged file, a pool without clips, and one without the columns of a pool are refused."""
     path = tmp_path / "pool.parquet"
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(AppError, match=r"no pool at|cannot be read as a pool"):
-        look(str(path))
+        summarize(str(path))
     frame().clear().write_parquet(path)
     with pytest.raises(AppError, match="has no clips"):
-        look(str(path))
+        summarize(str(path))
     pl.DataFrame({"clip": ["a"]}).write_parquet(path)
     with pytest.raises(AppError, match="no text column 'media'"):
-        look(str(path))
+        summarize(str(path))

@@ -13,7 +13,7 @@ from app.pools.importing.checks import refuse_output, refuse_records, refuse_twi
 from app.pools.importing.mapping import mapping_of, parsed
 from app.pools.importing.output import Field, ImportedSource, kinds_of, near, record_for, rejects_of, write_rejects
 from app.pools.importing.plan import Plan, plan_of
-from app.pools.scanning import said
+from app.pools.scanning import pool_errors
 from app.pools.table import KEY
 from scoring.locations import plain, remove, written
 
@@ -64,7 +64,7 @@ def import_pool(
     refuse_output(place, sources, force=force)
     with TemporaryDirectory(prefix="clipjury-") as folder:
         plans = _plans(sources, Path(folder), parsed(maps))
-        with said(", ".join(sources)):
+        with pool_errors(", ".join(sources)):
             done = tuple(_counted(plan) for plan in plans)
             plans = [replace(plan, clean=not one.rejected) for plan, one in zip(plans, done, strict=True)]
             rejects = rejects_of(place)
@@ -95,7 +95,7 @@ def _plans(sources: Sequence[str], folder: Path, given: dict[str, str]) -> list[
     for number, source in enumerate(sources):
         spill = folder / str(number)
         spill.mkdir()
-        with said(source):
+        with pool_errors(source):
             raw = reading.read(source, spill)
             plans.append(plan_of(raw, mapping_of(raw, given)))
     return plans

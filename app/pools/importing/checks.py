@@ -8,7 +8,7 @@ import polars as pl
 from app.errors import AppError
 from app.pools.importing.mapping import GRAMMAR
 from app.pools.importing.plan import Plan
-from app.pools.scanning import metadata, said
+from app.pools.scanning import metadata, pool_errors
 from app.pools.table import read_record
 from scoring.locations import is_folder, is_remote, plain
 
@@ -30,7 +30,7 @@ def refuse_output(place: str, sources: Sequence[str], *, force: bool) -> None:
         return
     if not Path(place).is_file():
         raise AppError(f"{place} is a folder.", "Name a file to write, such as pool.parquet.")
-    with said(place):
+    with pool_errors(place):
         made = read_record(metadata(place))
     if "import" not in made or "joined" in made:
         raise AppError(f"{place} is there, and an import alone did not make it.", "Name another file, or add --force.")

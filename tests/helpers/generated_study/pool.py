@@ -11,7 +11,7 @@ import polars as pl
 
 from analysis.estimate import Floats
 from app.pools.manifest import Record
-from app.pools.table import KEY, ROWS_PER_GROUP, Earlier, Making, compose, listed, record_of
+from app.pools.table import KEY, ROWS_PER_GROUP, ExistingPool, ScoringRun, clip_table, merged_table, record_of
 from scoring.runners.part_files import SERIES, schema_of, signature_of
 from scoring.scorer import Column, Scorer, Series, Watch, nothing_to_load
 from scoring.settings import Settings
@@ -85,16 +85,16 @@ def write(made: World, options: Options, path: Path) -> None:
     """Write the pool as `clipjury score` writes one: scores with percentiles, series, reasons, and how all was made."""
     chance = np.random.default_rng([options.seed, 2])
     scorers = (_scorer(made.scores),)
-    making = Making(scorers, signature_of(scorers, Settings()))
+    making = ScoringRun(scorers, signature_of(scorers, Settings()))
     media = [f"clips/{number % VIDEOS}.mp4" for number in range(len(made.names))]
     identities = [hashlib.sha256(f"{options.seed}:{name}".encode()).hexdigest() for name in made.names]
     records = [
         Record(source, {name: values[row] for name, values in made.groups.items()})
         for row, source in enumerate(made.sources)
     ]
-    clips = listed(made.names, media, identities, records, making)
-    frame = compose(clips, _measured(made, identities, media, making, chance), Earlier(), making, prune=False)
-    record = record_of(frame, clips, Earlier(), making)
+    clips = clip_table(made.names, media, identities, records, making)
+    frame = merged_table(clips, _measured(made, identities, media, making, chance), ExistingPool(), making, prune=False)
+    record = record_of(frame, clips, ExistingPool(), making)
     path.parent.mkdir(parents=True, exist_ok=True)
     frame.write_parquet(path, metadata={KEY: json.dumps(record)}, row_group_size=ROWS_PER_GROUP)
 
@@ -110,7 +110,7 @@ def _scorer(wanted: tuple[Score, ...]) -> Scorer:
 
 
 def _measured(
-    made: World, identities: list[str], media: list[str], making: Making, chance: np.random.Generator
+    made: World, identities: list[str], media: list[str], making: ScoringRun, chance: np.random.Generator
 ) -> pl.DataFrame:
     """What scoring would have found: facts, scores, series and reasons, a row per clip."""
     clips = len(made.names)
