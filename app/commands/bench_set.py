@@ -67,7 +67,7 @@ def bench_set(
     pool, quotas = _wanted(words or [], quota or [])
     if output is None:
         raise AppError("There is nothing to write.", "Name the set with -o BENCH.parquet.")
-    wish = benchmark.Wish(
+    request = benchmark.BenchSetRequest(
         quotas=quotas,
         columns=_pairs("--column", column or []),
         groups={name: tuple(part.strip() for part in text.split(",")) for name, text in _split("--groups", groups)},
@@ -76,7 +76,7 @@ def bench_set(
         seed=seed,
         fill=fill,
     )
-    _print(benchmark.make(pool, wish, output), output, as_json=as_json)
+    _print(benchmark.make(pool, request, output), output, as_json=as_json)
 
 
 def _wanted(words: list[str], quota: list[str]) -> tuple[Path, dict[str, int]]:

@@ -14,7 +14,7 @@ from app.errors import AppError
 
 if TYPE_CHECKING:
     from app.filters.filter_files import FilterFile
-    from app.pools.filtering import Filtered
+    from app.pools.filtering import FilteringSummary
     from scoring.filters import Amount, Cascade
 
 WIDTH = 120
@@ -54,7 +54,7 @@ def filter_pool(
         raise AppError(f"{pool} lies in a store.", "Say where on this machine the verdicts go: -o FILE.parquet")
     place = Path(pool) if Path(pool).name else Path(pool).absolute()
     target = output or place.with_name(f"{place.stem}_filtered.parquet")
-    done = filtering.apply(pool, source, target, unknown=unknown, strict=strict)
+    done = filtering.filter_pool(pool, source, target, unknown=unknown, strict=strict)
     if figure is not None:
         files.save(_chart(done.cascade), figure, theme)
     if as_json:
@@ -105,7 +105,7 @@ def _chart(cascade: "Cascade") -> Any:
     return retention_cascade([raw, *levels])
 
 
-def _show(pool: str, source: "FilterFile", done: "Filtered") -> None:
+def _show(pool: str, source: "FilterFile", done: "FilteringSummary") -> None:
     """The two tables, and before them what one must know to read them."""
     from app.filters.threshold_text import threshold_text
 
@@ -156,7 +156,7 @@ def _share(amount: "Amount", cascade: "Cascade") -> str:
     return "" if share is None else f"{100 * share:.1f}"
 
 
-def _facts(pool: str, source: "FilterFile", done: "Filtered", figure: Path | None) -> dict[str, Any]:
+def _facts(pool: str, source: "FilterFile", done: "FilteringSummary", figure: Path | None) -> dict[str, Any]:
     """What --json prints. Hours are null where the pool has no durations, shares null where nothing is shared."""
     cascade = done.cascade
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from app.errors import AppError
 
 if TYPE_CHECKING:
-    from app.sampling.sample_size import Plan, Trade
+    from app.sampling.sample_size import SampleSizePlan, StudySize
 
 WIDTH = 120
 """Columns of the table where there is no terminal to say how many it has."""
@@ -83,7 +83,7 @@ def plan(
     numbers = {"claim": claim, "p": p, "good_share": good_share, "agreement": agreement, "sd": sd, "clip_sd": clip_sd}
     numbers |= {"icc": icc, "clips_per_source": clips_per_source, "clip_length": clip_length}
     _refuse_endless(*wishes.items(), *numbers.items(), ("seconds_per_clip", seconds_per_clip))
-    guesses = sample_size.Guesses(
+    guesses = sample_size.Assumptions(
         confidence=_share("--confidence", confidence),
         p=p,
         good_share=good_share,
@@ -127,7 +127,7 @@ def _share(option: str, value: float) -> float:
     return value
 
 
-def _show(made: "Plan") -> None:
+def _show(made: "SampleSizePlan") -> None:
     out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
     of_claim = made.target == "claim"
     heads = ("bad allowed", "chance of success") if of_claim else ("half-width",)
@@ -145,7 +145,7 @@ def _show(made: "Plan") -> None:
     out.print()
 
 
-def _certainty(row: "Trade", *, of_claim: bool) -> tuple[str, ...]:
+def _certainty(row: "StudySize", *, of_claim: bool) -> tuple[str, ...]:
     if of_claim:
         return str(row.bad_allowed), "" if row.chance is None else f"{100 * row.chance:.0f} %"
     return ("undefined" if row.half_width is None else f"±{row.half_width:.4f}",)

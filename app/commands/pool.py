@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from app.filters.filter_files import FilterFile
     from app.filters.retention import Retention
-    from app.pools.importing import Imported
+    from app.pools.importing import ImportSummary
 
 WIDTH = 120
 """Columns of the tables where there is no terminal to say how many it has."""
@@ -190,7 +190,7 @@ def _out() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 
 
-def _show_import(made: "Imported") -> None:
+def _show_import(made: "ImportSummary") -> None:
     """The mapping of each source, and what became of its records."""
     from app.pools.summary_terminal import count, cut, grid, words
 

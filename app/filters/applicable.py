@@ -1,4 +1,4 @@
-"""Which filters of a file a pool can be put through: it has their scores, as numbers, for some clip."""
+"""Which filters of a file can be applied to a pool: those whose score is numeric and has a value for some clip."""
 
 import re
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from scoring.filters import Filter
 
 
 @dataclass(frozen=True)
-class LeftOut:
-    """A filter that could not be applied, and why."""
+class OmittedFilter:
+    """A filter that was left out, and why."""
 
     filter: Filter
     why: str
@@ -23,13 +23,13 @@ class LeftOut:
 
 def applicable(
     rows: pl.LazyFrame, source: FilterFile, *, strict: bool | None = None, may_be_none: bool = False
-) -> tuple[tuple[Filter, ...], tuple[LeftOut, ...]]:
-    """The filters that the pool has scores for, and the others where that is no error.
+) -> tuple[tuple[Filter, ...], tuple[OmittedFilter, ...]]:
+    """Split the filters into those that can be applied to the pool and those that are left out.
 
-    A filter whose score has no value in the pool is left out. So is one of a preset whose score the pool does not
-    have; in a file of one's own that is an error, being most likely a slip. `strict` true makes all of these errors,
-    false none. Raises AppError for those, for a column that holds no numbers, for a pool without clips, and when no
-    filter is left unless there `may_be_none`.
+    A filter whose score has no value in the pool is left out. A filter of a preset whose score is missing is left out
+    too; in a user's own file that is an error, because it is most likely a typing mistake. With `strict` true all of
+    these are errors, with false none is. Raises AppError for such errors, for a column that is not numeric, for a pool
+    without clips, and if no filter is left (unless `may_be_none`).
 
     >>> rows = pl.LazyFrame({"x": [1.0, None], "y": [None, float("nan")]})
     >>> mine = FilterFile("mine", "", (Filter("x", "x", minimum=5), Filter("y", "y", minimum=5)))
@@ -50,7 +50,9 @@ def applicable(
     if not known[" clips"]:
         raise AppError("The pool has no clips.", "Make one: clipjury pool import SOURCE -o POOL.parquet")
     left_out = [
-        LeftOut(rule, _why(rows, schema, rule.score)) for rule in source.filters if not known.get(rule.score, False)
+        OmittedFilter(rule, _why(rows, schema, rule.score))
+        for rule in source.filters
+        if not known.get(rule.score, False)
     ]
     if strict and left_out:
         raise AppError("\n".join(map(str, left_out)), "Score the pool for them, or leave --strict away.")
@@ -60,7 +62,7 @@ def applicable(
 
 
 def _problem(schema: pl.Schema, rule: Filter, *, missing_is_fine: bool) -> str:
-    """What keeps a filter from this pool, in words; "" if nothing does."""
+    """Why a filter cannot be applied to this pool; "" if it can."""
     kind = schema.get(rule.score)
     if kind is None:
         near = did_you_mean(rule.score, schema)
@@ -71,12 +73,12 @@ def _problem(schema: pl.Schema, rule: Filter, *, missing_is_fine: bool) -> str:
 
 
 def _why(rows: pl.LazyFrame, schema: pl.Schema, score: str) -> str:
-    """Why no clip has the score; in brackets what the first clip's scorer said of it."""
+    """Why no clip has the score, with the reason of the first clip in brackets."""
     if score not in schema:
         return f"the pool has no score {score}"
     if schema.get("reason") != pl.String:
         return f"{score} has no value in the pool"
     said = rows.filter(pl.col("reason").str.contains(score, literal=True)).select("reason").head(1).collect()
-    # A reason names its scores, then says why: "dover_scores, dover_technical: No weights were given."
+    # A reason begins with the names of its scores: "dover_scores, dover_technical: No weights were given."
     found = re.search(rf"(?<!\w){re.escape(score)}(?:, \w+)*: ([^.]+)", said.item()) if said.height else None
     return f"{score} has no value in the pool" + (f" ({found[1].strip()})" if found else "")

@@ -1,4 +1,4 @@
-"""Filter files: TOML with a `[[filter]]` table per filter, the presets, and TOML text made from filters."""
+"""Read and write filter files: TOML with a `[[filter]]` table for each filter; and the presets."""
 
 import hashlib
 import json
@@ -25,9 +25,9 @@ Bound = Annotated[float, Field(strict=True)]
 
 @dataclass(frozen=True)
 class FilterFile:
-    """A filter file, read and checked: its `name` for messages, its text, its filters in order.
+    """A filter file, read and checked: its `name` for messages, its text, and its filters in order.
 
-    `notes` say what the file holds that is no filter; `preset` is true for the files that come with ClipJury.
+    `notes` name what else the file holds; `preset` is true for files that come with ClipJury.
     """
 
     name: str
@@ -38,7 +38,7 @@ class FilterFile:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of the text, as the filtered pool records it."""
+        """The sha256 of the text, which the filtered pool records."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
@@ -56,11 +56,11 @@ class _Table(BaseModel):
 
     @model_validator(mode="after")
     def _is_a_filter(self) -> Self:
-        self.filter()  # its own rules: a cut, ends in order, a free name
+        self.filter()  # the rules of Filter: it has a threshold, the limits are in order, the name is not reserved
         return self
 
     def filter(self) -> Filter:
-        """The filter it describes; without a name it is called like its score."""
+        """The filter; its name defaults to that of its score."""
         return Filter(self.name or self.score, self.score, self.min, self.max, self.stage, self.rubric)
 
 
@@ -71,9 +71,9 @@ class _File(BaseModel):
 
 
 def find(name: str) -> FilterFile:
-    """The filter file at a path, or the preset of that name; .yml and .yaml are TalkVid's head thresholds.
+    """Read the filter file at a path, or the preset of that name; .yml and .yaml files are TalkVid's head thresholds.
 
-    Raises: AppError naming file, line and remedy.
+    Raises AppError naming file, line and remedy.
     """
     path = Path(name)
     if not path.is_file() and name in PRESETS:
@@ -93,9 +93,9 @@ def find(name: str) -> FilterFile:
 
 
 def parse(text: str, name: str) -> tuple[Filter, ...]:
-    """The filters of a TOML text; `name` is the file's, for messages.
+    """Parse the filters of a TOML text; `name` is the name of the file, for messages.
 
-    Raises: AppError naming all that is wrong, each with its line.
+    Raises AppError naming every fault with its line.
 
     >>> parse('[[filter]]\\nscore = "dover_scores"\\nmin = 7', "mine.toml")[0].name
     'dover_scores'
@@ -126,7 +126,7 @@ def parse(text: str, name: str) -> tuple[Filter, ...]:
 
 
 def to_toml(filters: Sequence[Filter]) -> str:
-    """A filter file's text; `parse` gives the same filters again.
+    """Write filters as the text of a filter file; `parse` gives the same filters again.
 
     >>> print(to_toml([Filter("dover", "dover_scores", minimum=7, stage="quality")]), end="")
     [[filter]]
@@ -153,7 +153,7 @@ def _table(rule: Filter) -> str:
 
 
 def number(value: float) -> str:
-    """A number as files write it: whole ones without a point, all others with every digit they need.
+    """A number as filter files write it: integers without a point, other numbers with every digit they need.
 
     >>> [number(value) for value in (80.0, 0.999, 1e300)]
     ['80', '0.999', '1e+300']
@@ -162,7 +162,7 @@ def number(value: float) -> str:
 
 
 def _quoted(text: str) -> str:
-    # JSON's strings are TOML's basic strings, but for the one control character that JSON leaves as it is.
+    # JSON strings are TOML basic strings, except for one control character that JSON does not escape.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
@@ -182,7 +182,7 @@ def _problem(text: str, name: str, place: tuple[int | str, ...], kind: str, mess
 
 
 def _line(text: str, place: tuple[int | str, ...]) -> int:
-    """The line (from 1) of a key, or of its table where the key is missing."""
+    """The line (counted from 1) of a key, or of its table if the key is missing."""
     if place[0] == "filter":
         return line_of(text, list(place))
     return next((at for at, line in enumerate(text.splitlines(), 1) if str(place[0]) in line), 1)

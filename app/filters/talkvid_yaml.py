@@ -1,9 +1,9 @@
-"""TalkVid's `head_threshold.yml`: its thresholds as filters, and filters as such a file.
+"""Read TalkVid's `head_threshold.yml` as filters, and write filters as such a file.
 
 The layout is what TalkVid's released head filter reads (github.com/FreedomIntelligence/TalkVid, data_pipeline/
 3_head_detail_filtering, class VideoFaceProcessor): under `head_filter`, `thresholds` maps the name of a score to its
-minimum, and a clip passes when every score named there reaches it. Beside `thresholds` stand `input_path` and other
-settings of a run. There is no place for a maximum, for a filter's own name, a stage or a rubric; and a score that the
+minimum, and a clip passes when every score named there reaches it. Next to `thresholds` the file has `input_path` and
+other settings of a run. It has no place for a maximum, a filter's name, a stage or a rubric; a score that TalkVid's
 program does not compute stops it with a KeyError.
 """
 
@@ -18,13 +18,13 @@ from scoring.filters import Filter
 STAGE = "head"
 _KINDS = ("movement", "rotation", "completeness", "resolution", "orientation")
 SCORES = (*(f"{end}_{kind}" for kind in _KINDS for end in ("avg", "min")), "face_consistency")
-"""The scores that TalkVid's program computes and may therefore be named in its file."""
+"""The scores that TalkVid's program computes, and that its file may name."""
 
 
 def parse(text: str, name: str) -> tuple[tuple[Filter, ...], tuple[str, ...]]:
-    """Filters of the stage `head`, called like their scores, and notes on what else the file holds.
+    """Parse filters of the stage `head`, named after their scores, and notes on what else the file holds.
 
-    Raises: AppError naming file, line and remedy.
+    Raises AppError naming file, line and remedy.
 
     >>> filters, _ = parse("head_filter:\\n  thresholds:\\n    avg_movement: 80\\n", "head_threshold.yml")
     >>> (filters[0].score, filters[0].minimum)
@@ -58,10 +58,10 @@ def parse(text: str, name: str) -> tuple[tuple[Filter, ...], tuple[str, ...]]:
 
 
 def write(filters: Sequence[Filter]) -> tuple[str, tuple[str, ...]]:
-    """The text of such a file, and a sentence for each thing that it cannot hold.
+    """Write filters as the text of such a file, with a sentence for everything that the file cannot hold.
 
-    Of two minimums on one score the higher is written: both hold exactly where it holds. Raises AppError when
-    nothing at all can be written.
+    Of two minimums on one score the higher is written, because a clip that reaches it reaches both. Raises AppError if
+    no filter can be written.
 
     >>> text, lost = write([Filter("dover", "dover_scores", minimum=7), Filter("still", "avg_movement", minimum=80)])
     >>> print(text, end="")
@@ -94,7 +94,7 @@ def write(filters: Sequence[Filter]) -> tuple[str, tuple[str, ...]]:
 
 
 def _lost(rule: Filter) -> list[str]:
-    """What is lost of a filter that is written."""
+    """Sentences on what is lost of a filter that is written."""
     lost = []
     if rule.maximum is not None:
         lost.append(f"{rule.name}: its maximum {rule.maximum:g} is lost, the file holds minimums only.")
@@ -114,14 +114,14 @@ def _inside(node: yaml.Node | None, key: str) -> yaml.Node | None:
 
 
 def _number(node: yaml.Node) -> float | None:
-    """The number a node holds; nan and the infinities are for the filter to refuse."""
+    """The number in a node; the filter itself refuses NaN and infinity."""
     if node.tag not in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float"):
         return None
     try:
         value: Any = yaml.safe_load(node.value)
         return float(value)
     except (yaml.YAMLError, ValueError, TypeError, OverflowError):
-        return None  # a tag that its text does not keep, such as !!int of a word
+        return None  # a tag that contradicts the text, such as !!int before a word
 
 
 def _notes(root: yaml.Node | None) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from app.pool_evidence import top_ups
 from app.results.consensus import Judged
 from app.results.filter_results import FilterResult, is_weighted
 from app.results.study_results import Results
-from app.sampling.joint import Joint
+from app.sampling.joint import JointDraw
 from scoring.filters import Amount, Cascade, Filter
 
 
@@ -235,7 +235,7 @@ def strata(db: Session, study: Study) -> Strata:
             "The study was topped up by another design: inside its strata clips had different chances.",
             "The rates of the results page, weighted clip by clip, speak of the pool.",
         )
-    _, of = Joint(found.parts).strata()
+    _, of = JointDraw(found.parts).strata()
     own = found.pool.readable
     wanted = [name for name, kind in own.schema.items() if kind.is_numeric()]
     return Strata(own.select("clip", *wanted).with_columns(stratum=pl.Series(of, dtype=pl.String)))

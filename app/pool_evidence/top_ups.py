@@ -19,7 +19,7 @@ from app.results import study_results
 from app.sampling import probability
 from app.sampling.design_files import PLANS, DesignFile
 from app.sampling.designs import Stratified, TwoPhase
-from app.sampling.joint import NEW_STUDY, Joint, Part
+from app.sampling.joint import NEW_STUDY, DesignDraw, JointDraw
 from app.settings import Settings
 from app.studies import clip_files, creation, lifecycle, reference_clips
 from app.studies.drawing import DrawnClip
@@ -65,16 +65,16 @@ def top_up(
     if study.state == "archived":
         raise AppError(f"The study {slug} is archived.", "Open it again first.")
     pool, history, parts = _drawn(study, filters, kept_out, len(there))
-    before = Joint(tuple(parts))
+    before = JointDraw(tuple(parts))
     if set(pool.readable["clip"].gather(before.drawn)) != there:
         raise AppError("The study's clips are not those that its design and seed draw.", NEW_STUDY)
     if design is not None:
-        parts.append(Part.of(pool, _further(design, clips, {part.seed for part in parts})))
+        parts.append(DesignDraw.of(pool, _further(design, clips, {part.seed for part in parts})))
         kind = "another design"
     else:
         parts[-1], kind = _grown(parts[-1], clips, judged)
     after = parts[-1]
-    joint = Joint(tuple(parts))
+    joint = JointDraw(tuple(parts))
     names = pool.readable["clip"].to_list()
     chance, (strata, stratum) = joint.chance, joint.strata()
     new = [
@@ -84,7 +84,7 @@ def top_up(
     ]
     if not new:
         raise AppError("The top-up draws no clip that the study has not.", "Ask for more clips.")
-    own = len(after.drawn) - (0 if design is not None else len(before.parts[-1].drawn))
+    own = len(after.drawn) - (0 if design is not None else len(before.draws[-1].drawn))
     entry = {
         "at": now().isoformat(timespec="seconds"),
         "kind": kind,
@@ -93,7 +93,7 @@ def top_up(
         "known": own - len(new),
         "seed": after.seed,
         "shares": after.shares(),
-        **after.again,
+        **after.record,
     }
     notes = tuple(dict.fromkeys([*study.design.get("notes", []), *after.plan.notes]))
     changed = study.design | {"strata": strata, "notes": list(notes), "draws": [*history, entry]}
@@ -107,7 +107,7 @@ class SoFar:
     """How a study's sample came out of its pool: the pool without clips never to be drawn, and its draws as parts."""
 
     pool: Pool
-    parts: tuple[Part, ...]
+    parts: tuple[DesignDraw, ...]
 
 
 def so_far(db: Session, study: Study) -> SoFar:
@@ -124,7 +124,7 @@ def more(found: SoFar, clips: int) -> dict[str, tuple[int, int]]:
     does where there are not so many clips.
     """
     part = found.parts[-1]
-    plan = PLANS.validate_python(part.again["plan"])
+    plan = PLANS.validate_python(part.record["plan"])
     if isinstance(plan, TwoPhase) and np.array_equal(part.plan.shares, part.prepared.plan.shares):
         raise AppError("The second phase is shared out by the judgments of the first, when it is drawn.")
     after = probability.grown(part.prepared, part.plan.shares, clips)
@@ -134,7 +134,7 @@ def more(found: SoFar, clips: int) -> dict[str, tuple[int, int]]:
 
 def _drawn(
     study: Study, filters: Sequence[StudyFilter], kept_out: set[str], clips: int
-) -> tuple[Pool, list[dict[str, Any]], list[Part]]:
+) -> tuple[Pool, list[dict[str, Any]], list[DesignDraw]]:
     if study.design["kind"] == "borderline":
         raise AppError("A borderline draw is not topped up.", NEW_STUDY)
     pool = read_pool(Path(study.pool))
@@ -186,13 +186,13 @@ def _history(study: Study, filters: Sequence[StudyFilter], clips: int) -> list[d
     ]
 
 
-def _parts(pool: Pool, history: Sequence[Mapping[str, Any]]) -> list[Part]:
+def _parts(pool: Pool, history: Sequence[Mapping[str, Any]]) -> list[DesignDraw]:
     """The parts as the last draw of each left them."""
     found = []
     for _, entry in sorted({entry["part"]: entry for entry in history}.items()):
         filters = tuple(Filter(*rule) for rule in entry["filters"])
         plan = PLANS.validate_python(entry["plan"])
-        part = Part.of(pool, DesignFile("the study's design", "", plan, entry["seed"], filters), entry["shares"])
+        part = DesignDraw.of(pool, DesignFile("the study's design", "", plan, entry["seed"], filters), entry["shares"])
         if entry["kind"] == "first":
             # Its counts, not its shares, were kept: a limit per source can have left fewer clips than the share.
             part = replace(
@@ -216,15 +216,15 @@ def _further(design: DesignFile, clips: int, taken: set[int]) -> DesignFile:
     return replace(design, plan=plan, seed=seed)
 
 
-def _grown(part: Part, clips: int, judged: Mapping[str, pl.DataFrame]) -> tuple[Part, str]:
+def _grown(part: DesignDraw, clips: int, judged: Mapping[str, pl.DataFrame]) -> tuple[DesignDraw, str]:
     """The part with `clips` more, and what kind of draw that is."""
-    plan = PLANS.validate_python(part.again["plan"])
+    plan = PLANS.validate_python(part.record["plan"])
     if isinstance(plan, TwoPhase) and np.array_equal(part.plan.shares, part.prepared.plan.shares):
-        known = part.rows.table["clip"].gather(part.drawn)
+        known = part.frame.table["clip"].gather(part.drawn)
         pilot = judged.get(plan.by, pl.DataFrame(schema={"clip": pl.String, "good": pl.Float64}))
         pilot = pilot.filter(pl.col("clip").is_in(known.implode()))
         both = probability.second_phase(
-            part.rows, plan.model_copy(update={"clips": clips}), part.prepared, pilot, part.seed
+            part.frame, plan.model_copy(update={"clips": clips}), part.prepared, pilot, part.seed
         )
         counts = {one.label: one.drawn for one in both.strata}
         shares = np.array([counts[label] for label in part.plan.division.labels], dtype=np.int64)

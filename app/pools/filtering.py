@@ -1,4 +1,4 @@
-"""Filters on a whole pool: the cascade, and the pool with their verdicts."""
+"""`clipjury filter`: apply a filter file to a pool, count the cascade, and write the pool with the verdicts."""
 
 import json
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from app.errors import AppError
-from app.filters.applicable import LeftOut, applicable
+from app.filters.applicable import OmittedFilter, applicable
 from app.filters.filter_files import FilterFile
 from app.pools.scanning import metadata, pool_errors, scan, scan_pool
 from app.pools.table import KEY, read_record
@@ -17,31 +17,31 @@ from scoring.filters import ALL, Cascade, Filter, Unknown, cascade, with_verdict
 from scoring.locations import is_remote, plain, written
 
 RECORD = "filters"
-"""In the pool's record: which filter file made its `pass_` columns."""
+"""The key of the pool's record that says which filter file made the `pass_` columns."""
 
 
 @dataclass(frozen=True)
-class Filtered:
-    """What filtering did: the cascade, the filters left out, what to know, and where the verdicts are."""
+class FilteringSummary:
+    """Result of filtering: the cascade, the filters left out, notes, and the file with the verdicts."""
 
     cascade: Cascade
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[OmittedFilter, ...]
     notes: tuple[str, ...]
     output: Path
 
 
-def apply(
+def filter_pool(
     pool: str, source: FilterFile, output: Path, *, unknown: Unknown = "fail", strict: bool | None = None
-) -> Filtered:
+) -> FilteringSummary:
     """Filter the pool at `pool` and write it, with the columns `pass_<name>` and `pass_all`, to `output`.
 
-    The rows are never all in memory, and the file appears complete or not at all. Which filters are left out, and
-    what `strict` means: `applicable`. Verdicts that an earlier run wrote are replaced. Raises AppError for what is not
-    a pool, a score that is missing or no number, a column in the way, or when no filter is left.
+    The rows are never all in memory, and the file appears complete or not at all. `applicable` says which filters are
+    left out, and what `strict` means. Verdicts of an earlier run are replaced. Raises AppError if the file is not a
+    pool, a score is missing or not numeric, a column name is in use, or no filter is left.
     """
     if output.is_dir() or (not is_remote(pool) and output.resolve() == Path(plain(pool)).resolve()):
         raise AppError(f"{output} cannot be written: it is the pool itself or a folder.", "Name another file with -o.")
-    scan_pool(pool)  # refuses what is no pool
+    scan_pool(pool)  # raises if it is not a pool
     with pool_errors(pool):
         kept = metadata(pool)
         rows = _without_verdicts(scan(pool), read_record(kept))
@@ -55,18 +55,18 @@ def apply(
             clips = "1 clip has" if counted.untimed == 1 else f"{counted.untimed} clips have"
             notes.append(f"{clips} no duration and {'is' if counted.untimed == 1 else 'are'} not in the hours.")
         _write(with_verdicts(rows, filters, unknown=unknown), kept, source, filters, output, unknown)
-    return Filtered(counted, left_out, tuple(notes), output)
+    return FilteringSummary(counted, left_out, tuple(notes), output)
 
 
 def _without_verdicts(rows: pl.LazyFrame, record: dict[str, Any]) -> pl.LazyFrame:
-    """The pool without the columns that its record says an earlier run added."""
+    """The pool without the columns that an earlier run added, according to the record."""
     made = record.get(RECORD)
     columns = made.get("columns") if isinstance(made, dict) else None
     return rows.drop([name for name in columns if name in rows.collect_schema()] if isinstance(columns, list) else [])
 
 
 def _refuse_taken(schema: pl.Schema, source: FilterFile) -> None:
-    """Raise AppError where the pool has a column of the name that verdicts would get."""
+    """Raise AppError if the pool has a column with the name of a verdict column."""
     taken = [rule for rule in source.filters if rule.column in schema]
     if taken or ALL in schema:
         column, name = (taken[0].column, f", filter {taken[0].name}") if taken else (ALL, "")

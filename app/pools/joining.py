@@ -11,7 +11,7 @@ import polars as pl
 from app.errors import AppError
 from app.pools.importing.checks import refuse_bad, refuse_twice
 from app.pools.importing.mapping import FACTS, mapping_of, parsed
-from app.pools.importing.plan import Plan, plan_of
+from app.pools.importing.plan import ImportPlan, plan_of
 from app.pools.importing.sources import read
 from app.pools.scanning import metadata, pool_errors, scan_pool
 from app.pools.table import KEY, read_record
@@ -77,7 +77,7 @@ def _matches(rows: pl.LazyFrame, new: pl.LazyFrame, pool: str, other: str) -> tu
     return matched, own.height - matched, theirs.height - matched
 
 
-def _record(made: dict[str, Any], plan: Plan, matched: int) -> dict[str, Any]:
+def _record(made: dict[str, Any], plan: ImportPlan, matched: int) -> dict[str, Any]:
     new = [one for one in plan.columns if one.name not in FACTS]
     names = {one.name for one in new}
     scores = [one.name for one in new if one.role == "score"]

@@ -1,4 +1,4 @@
-"""Manifests: a file `manifest.jsonl` beside the videos that says where they come from and who is in them."""
+"""Read manifests: a file `manifest.jsonl` beside the videos, with their sources and metadata columns."""
 
 import os
 import re
@@ -17,15 +17,15 @@ Value = str | int | float | bool | None
 
 
 @dataclass(frozen=True)
-class Record:
-    """What a manifest says of a video: its source, and further columns by name. Both are empty if it says nothing."""
+class ManifestRecord:
+    """A video in a manifest: its source, and further columns by name. Both are empty without an entry."""
 
     source: str | None = None
     info: dict[str, Value] = field(default_factory=dict)
 
 
 class _Line(BaseModel):
-    """One line, in the layout of TalkVid's records (arXiv 2508.13618, data card); fields not named here are left."""
+    """One line, in the layout of TalkVid's records (arXiv 2508.13618, data card); other fields are ignored."""
 
     model_config = ConfigDict(strict=True)
     id: str
@@ -34,25 +34,25 @@ class _Line(BaseModel):
     info: dict[str, Value] = Field(default_factory=dict)
 
 
-def records_for(videos: Sequence[Place], paths: Sequence[Place]) -> list[Record]:
-    """The record of each video, from the manifest in its own folder or else in the scored folder above it.
+def records_for(videos: Sequence[Place], paths: Sequence[Place]) -> list[ManifestRecord]:
+    """The manifest record of each video, from the manifest in its folder or in the scored folder above it.
 
-    Without `source`, the info's "Video Link" is the source. Raises AppError for a line that cannot be read.
+    Without `source`, the "Video Link" in `info` is the source. Raises AppError for a line that cannot be read.
     """
     full = _full(videos)
     folders = dict.fromkeys([*(_folder(video) for video in full), *_full([path for path in paths if is_folder(path)])])
-    known: dict[str, Record] = {}
+    known: dict[str, ManifestRecord] = {}
     for folder in folders:
         data = read(f"{folder}/{NAME}")
         if data is not None:
             found = _read(data, f"{folder}/{NAME}")
             for place, record in zip(_full([_beside(folder, path) for path in found]), found.values(), strict=True):
                 known.setdefault(place, record)
-    return [known.get(place, Record()) for place in full]
+    return [known.get(place, ManifestRecord()) for place in full]
 
 
 def _full(places: Sequence[Place]) -> list[str]:
-    """One text for one file, however it is written. Folders are looked up once: there may be very many files."""
+    """The same text for every spelling of a path. Each folder is resolved once: there may be millions of files."""
     real: dict[str, str] = {}
     full = []
     for place in places:
@@ -74,13 +74,13 @@ def _folder(place: str) -> str:
 
 
 def _beside(folder: str, path: str) -> str:
-    """What a manifest in a folder means by a path."""
+    """The full path of a path in a folder's manifest."""
     return path if is_remote(path) or path.startswith("/") else f"{folder}/{path}"
 
 
-def _read(data: bytes, manifest: str) -> dict[str, Record]:
-    """The records of a manifest by the paths in it."""
-    records: dict[str, Record] = {}
+def _read(data: bytes, manifest: str) -> dict[str, ManifestRecord]:
+    """The records of a manifest, by the paths in it."""
+    records: dict[str, ManifestRecord] = {}
     try:
         lines = data.decode("utf-8").split("\n")
     except UnicodeDecodeError as error:
@@ -100,13 +100,13 @@ def _read(data: bytes, manifest: str) -> dict[str, Record]:
         link = line.info.get("Video Link")
         source = line.source or (str(link) if link else None)
         info = {column_name(key): value for key, value in line.info.items()}
-        records[line.video_path] = Record(source, info)
+        records[line.video_path] = ManifestRecord(source, info)
     return records
 
 
 @cache
 def column_name(key: str) -> str:
-    """A key as a column's name.
+    """The column name for a key.
 
     >>> column_name("Age Group")
     'age_group'

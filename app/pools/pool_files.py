@@ -1,4 +1,4 @@
-"""Pools: Parquet files with a row per clip, its facts and scores, and the record of how each score was made."""
+"""Read a pool: a Parquet file with a row per clip, its facts and scores, and the record of how they were made."""
 
 import hashlib
 import re
@@ -26,34 +26,34 @@ SHOWN_DIGITS = 12
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """A pool read from its file: one row of `frame` per clip; `made` says how the scores were made ({} if unknown);
-    `fingerprint` is the file's sha256.
+    """A pool in memory: one row of `frame` per clip; `record` says how the scores were made ({} if unknown);
+    `fingerprint` is the sha256 of the file.
     """
 
     path: Path
     frame: pl.DataFrame
-    made: dict[str, Any]
+    record: dict[str, Any]
     fingerprint: str
 
     @cached_property
     def readable(self) -> pl.DataFrame:
-        """The rows whose file could be read: the clips there are. A row without a duration but with a reason is a
-        file that nobody can watch.
+        """The clips whose file could be read. A row without a duration but with a reason is a file that nobody can
+        watch.
         """
         broken = pl.col("duration").is_null() & pl.col("reason").is_not_null()
         return self.frame.filter(~broken)
 
     def column(self, name: str) -> pl.Series:
-        """One column of the pool. Raises AppError, with the nearest names, if there is none of that name."""
+        """A column of the pool. Raises AppError, with similar names, if there is none of that name."""
         if name not in self.frame.columns:
             near = did_you_mean(name, self.frame.columns)
             raise AppError(f"The pool {self.path.name} has no column {name!r}.", near, status=404)
         return self.frame[name]
 
     def media_path(self, clip: str) -> Path:
-        """Where the clip's video file is; a relative path counts from the pool's folder.
+        """The path of a clip's video file; a relative path in the pool starts at the pool's folder.
 
-        Raises AppError for a clip that the pool does not have, and for one in a store: its file must be fetched first.
+        Raises AppError if the pool lacks the clip, or if the clip is in a remote store and must be fetched first.
         """
         media = self._media.get(clip)
         if media is None:
@@ -72,50 +72,47 @@ class Pool:
         return dict(self.frame.select("clip", "media").iter_rows())
 
     def score_columns(self) -> list[str]:
-        """The scores in the pool: what its record lists, or, if it has none, every number beside the clips' facts."""
+        """The scores of the pool: those in its record, or without a record every numeric column that is not a fact."""
         listed = [name for name in self._descriptions() if name in self.frame.columns]
         numbers = [name for name, kind in self.frame.schema.items() if kind.is_numeric() and name not in FACTS]
         return listed or numbers
 
     def why_without(self, score: str) -> str:
-        """Why the pool is without a score: it has no such column, or no clip has a value, with the first clip's reason.
-
-        "" for a score that some clip has.
-        """
+        """Why no clip has this score, with the reason that the first clip gives; "" if some clip has it."""
         if score not in self.frame.columns:
             return f"the pool has no score {score}"
         kind = self.frame[score].dtype
         if self.frame[score].count() or not (kind.is_numeric() or kind in (pl.Boolean, pl.Null)):
             return ""
-        # A reason names its scores, then says why: "dover_scores, dover_technical: weights not given"
+        # A reason begins with the names of its scores: "dover_scores, dover_technical: weights not given"
         pattern = re.compile(rf"(?<!\w){re.escape(score)}(?:, \w+)*: (.+?)(?: \w+(?:, \w+)*: |$)")
         said = (pattern.search(reason) for reason in self.readable["reason"].drop_nulls())
         found = next((match[1].rstrip(".") for match in said if match), "")
         return f"no clip of the pool has the score {score}" + (f" ({found})" if found else "")
 
     def units(self, score: str) -> str:
-        """The unit of a score; "" where it has none or none is known."""
+        """The unit of a score; "" if it has none or if it is not known."""
         return str(self._descriptions().get(score, {}).get("units", ""))
 
     def is_approximate(self, score: str) -> bool:
-        """The score is a stand-in for a better method, by its own scorer's word."""
+        """Whether the scorer declares this score to be an approximation of a better method."""
         return bool(self._descriptions().get(score, {}).get("approximate", False))
 
     def _descriptions(self) -> dict[str, dict[str, Any]]:
-        return {column["name"]: column for made in self.made.get("scorers", ()) for column in made["columns"]}
+        return {column["name"]: column for scorer in self.record.get("scorers", ()) for column in scorer["columns"]}
 
 
 def read_pool(path: Path) -> Pool:
-    """Read a pool. Any Parquet file with the text columns `clip` and `media` is one; `source` is the clip if missing.
+    """Read a pool: any Parquet file with the text columns `clip` and `media`. `source` defaults to the clip.
 
-    Raises AppError for a missing file, another kind of file, a missing column, a clip that is there twice.
+    Raises AppError for a missing file, another type of file, a missing column, or a clip that is there twice.
     """
     if not path.is_file():
         raise AppError(f"There is no pool at {path}.", "Make one: clipjury score FOLDER -o POOL.parquet", status=404)
     try:
         data = path.read_bytes()
         frame = pl.read_parquet(data)
-        made = read_record(pl.read_parquet_metadata(data))
+        record = read_record(pl.read_parquet_metadata(data))
     except PolarsError as error:
         remedy = "A pool is a Parquet file: clipjury score FOLDER -o POOL.parquet"
         raise AppError(f"{path} is not a pool.", remedy) from error
@@ -130,14 +127,14 @@ def read_pool(path: Path) -> Pool:
         frame = frame.with_columns(source=pl.col("clip"))
     kinds: dict[str, type[pl.DataType]] = {**FACTS, "reason": pl.String}
     frame = frame.with_columns(pl.lit(None, kind).alias(name) for name, kind in kinds.items() if name not in frame)
-    # A score that is no number, or endless, is no score: null has one meaning everywhere after this line.
+    # NaN and infinity become null, so that a missing score is null everywhere else.
     floats = cs.float()
     frame = frame.with_columns(pl.when(floats.is_finite()).then(floats))
-    return Pool(path, frame, made, hashlib.sha256(data).hexdigest())
+    return Pool(path, frame, record, hashlib.sha256(data).hexdigest())
 
 
 def fingerprint(pool: Path) -> str:
-    """The sha256 of the pool's file, as studies keep it."""
+    """The sha256 of a pool's file, in hexadecimal. Raises AppError if there is no such file."""
     try:
         with pool.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -147,7 +144,7 @@ def fingerprint(pool: Path) -> str:
 
 
 def require_same_pool(name: str, now: str, then: str, since: str) -> None:
-    """Refuse a pool that is not, byte for byte, the one a sample came from: its probabilities would be wrong.
+    """Raise AppError if a pool has changed since a sample was drawn from it: its probabilities would be wrong.
 
     >>> require_same_pool("pool.parquet", "ab12", "cd34", "the study was made")  # doctest: +ELLIPSIS
     Traceback (most recent call last):

@@ -1,4 +1,4 @@
-"""Still pictures of a pool's clips for the researcher: one frame from the middle, small, kept once made."""
+"""Posters of a pool's clips for the researcher's pages: a small frame from the middle, cached on disk."""
 
 import hashlib
 from io import BytesIO
@@ -18,9 +18,9 @@ QUALITY = 78
 
 
 def poster(settings: Settings, pool: Pool, clip: str) -> Path:
-    """The file of a clip's poster (JPEG, 320 pixels wide), made if it is not there.
+    """The path of a clip's poster (JPEG, 320 pixels wide), which is encoded on the first call.
 
-    Raises NotFound where the clip, its video or a picture in it is missing; the page shows an empty frame then.
+    Raises NotFound if the clip, its video or a frame in it is missing; the page then shows an empty box.
     """
     media = pool.media_path(clip)
     mark = hashlib.sha256(f"{pool.fingerprint}:{clip}".encode()).hexdigest()[:32]
@@ -44,6 +44,6 @@ def _frame(media: Path) -> bytes:
     except (FFmpegError, OSError, IndexError, StopIteration, ValueError) as error:
         raise NotFound("This clip has no picture here.", "Check the pool's video files.") from error
     picture.thumbnail((WIDTH, WIDTH))
-    made = BytesIO()
-    picture.save(made, "JPEG", quality=QUALITY)
-    return made.getvalue()
+    encoded = BytesIO()
+    picture.save(encoded, "JPEG", quality=QUALITY)
+    return encoded.getvalue()

@@ -1,4 +1,4 @@
-"""Lighter copies of clips for raters' browsers, where a clip needs one, and a still picture of every clip."""
+"""`clipjury proxies`: smaller copies of clips that raters' browsers could not play well, and a poster of every clip."""
 
 import os
 import shlex
@@ -23,19 +23,19 @@ from scoring.video.reading import DECODER_OPTIONS
 
 PICTURE = shlex.split("-c:v libx264 -preset veryfast -crf 23 -pix_fmt yuv420p -maxrate 3M -bufsize 2M")
 SOUND = shlex.split("-c:a aac -b:a 128k -ac 2")
-# Encoders write their name and settings into the file and, as SEI units, into the stream: raters need none of it.
+# Encoders write their name and settings into the file and, as SEI units, into the stream; raters do not need them.
 BARE = shlex.split("-map_metadata -1 -map_chapters -1 -fflags +bitexact -flags:v +bitexact -flags:a +bitexact")
 BARE_STREAM = shlex.split("-bsf:v filter_units=remove_types=6 -metadata:s:v:0 encoder=")
-# As wherever clips are opened: no addresses, and no playlist that leads to files of other names.
+# The same protection as wherever clips are opened: no remote addresses, no playlists that name other files.
 GUARDED = [word for name, value in DECODER_OPTIONS.items() for word in (f"-{name}", value)]
 PATIENCE = 600
-"""Seconds for one run of ffmpeg; clips are short."""
+"""Seconds after which a run of ffmpeg is ended; clips are short."""
 
 
 @dataclass(frozen=True)
 class ProxySummary:
-    """What was done: `clips` in all; proxies `made`, `kept` from an earlier run; clips that failed, with the reason;
-    `why` counts the reasons for proxies; sizes in bytes of clips with a proxy and of those proxies; `seconds` it took.
+    """Result: number of clips, proxies `made` and `kept` from an earlier run, failed clips with the reason, how often
+    each reason for a proxy occurred (`why`), size in bytes of the clips with a proxy and of the proxies, seconds taken.
     """
 
     clips: int
@@ -49,7 +49,7 @@ class ProxySummary:
 
 
 @dataclass(frozen=True)
-class _Done:
+class _ClipResult:
     why: tuple[str, ...] = ()
     made: bool = False
     error: str | None = None
@@ -65,18 +65,19 @@ def make_proxies(
     megabits: float = MEGABITS,
     on_clip: Callable[[int, int], None] | None = None,
 ) -> ProxySummary:
-    """Write proxies and posters of a pool's clips into `folder`, and a pool that points at them: `pool.parquet`.
+    """Write proxies and posters of a pool's clips into `folder`, and a pool that names them: `pool.parquet`.
 
-    The new pool is the old one with `media` naming the proxy where there is one, `original_media` and `poster`. Files
-    that are there and as old as their clip are not made again. A clip that fails keeps its own media and stops nothing.
-    `on_clip(done, total)` is called after each. Raises AppError if there is no ffmpeg, or files would be overwritten.
+    The new pool has the proxy in `media` where there is one, and the columns `original_media` and `poster`. Files with
+    the time of their clip are not made again. A clip that fails keeps its media, and the run continues.
+    `on_clip(done, total)` is called after each clip. Raises AppError if there is no ffmpeg, or if other files would be
+    overwritten.
     """
     began = time.monotonic()
     try:
         ffmpeg = find()
     except FfmpegMissing as error:
         raise AppError(str(error)) from error
-    frame = pl.read_parquet(pool.path)  # as it is on disk: reading a pool fills in columns
+    frame = pl.read_parquet(pool.path)  # as it is on disk: read_pool adds columns
     names = dict(zip(frame["clip"], file_names(frame["clip"]), strict=True))
     output = folder / "pool.parquet"
     _refuse(pool, frame, output, names)
@@ -84,10 +85,10 @@ def make_proxies(
     clips = pool.readable["clip"].to_list()
     threads = max(1, (os.cpu_count() or 1) // jobs)
 
-    def work(clip: str) -> _Done:
-        return _one(ffmpeg, pool.media_path(clip), folder / names[clip], megabits, threads)
+    def work(clip: str) -> _ClipResult:
+        return _convert(ffmpeg, pool.media_path(clip), folder / names[clip], megabits, threads)
 
-    done: dict[str, _Done] = {}
+    done: dict[str, _ClipResult] = {}
     with ThreadPoolExecutor(jobs) as workers:
         for clip, result in zip(clips, workers.map(work, clips), strict=True):
             done[clip] = result
@@ -97,8 +98,8 @@ def make_proxies(
     return _summary(done, time.monotonic() - began)
 
 
-def _one(ffmpeg: Path, media: Path, target: Path, megabits: float, threads: int) -> _Done:
-    """One clip's proxy, if it needs one, and its poster. `target` is the path of both without a suffix."""
+def _convert(ffmpeg: Path, media: Path, target: Path, megabits: float, threads: int) -> _ClipResult:
+    """Make the poster of a clip, and its proxy if it needs one. `target` is the path of both without a suffix."""
     proxy, poster = target.with_name(f"{target.name}.mp4"), target.with_name(f"{target.name}.jpg")
     try:
         found = inspect(media)
@@ -111,24 +112,24 @@ def _one(ffmpeg: Path, media: Path, target: Path, megabits: float, threads: int)
             coding = [*PICTURE, "-threads", str(threads), *SOUND, *BARE, *BARE_STREAM, "-movflags", "+faststart"]
             _run(ffmpeg, [*given, *streams, *coding, "-f", "mp4"], proxy, media)
         if not _is_fresh(poster, media):
-            # A JPEG's colours are read as BT.601 in full range, whatever the video's are.
+            # JPEG readers expect BT.601 in full range, whatever the colours of the video.
             colours = f"{scale},scale=out_color_matrix=bt601:out_range=full"
             still = ["-map", "0:V:0", "-vf", colours, "-frames:v", "1", "-q:v", "3", *BARE, "-f", "mjpeg"]
             _run(ffmpeg, ["-ss", f"{found.duration / 2:.3f}", *given, *still], poster, media)
-        return _Done(why, made, None, found.bytes if why else 0, proxy.stat().st_size if why else 0)
+        return _ClipResult(why, made, None, found.bytes if why else 0, proxy.stat().st_size if why else 0)
     except (av.error.FFmpegError, OSError, IndexError, StopIteration) as error:
         words = getattr(error, "strerror", None) or str(error) or "there is no picture in it"
-        return _Done(error=f"{media.name}: {words}.")
-    except _Failed as error:
-        return _Done(error=f"{media.name}: {error}.")
+        return _ClipResult(error=f"{media.name}: {words}.")
+    except _FfmpegError as error:
+        return _ClipResult(error=f"{media.name}: {error}.")
 
 
-class _Failed(Exception):
-    """ffmpeg's own words."""
+class _FfmpegError(Exception):
+    """ffmpeg failed; the message is the last line that it printed."""
 
 
 def _run(ffmpeg: Path, arguments: list[str], target: Path, media: Path) -> None:
-    """Let ffmpeg write `target`, whole or not at all, with the clip's own time on it."""
+    """Let ffmpeg write `target`, complete or not at all, and give it the modification time of the clip."""
     half = target.with_name(f".{target.name}.{os.getpid()}.part")
     command = [
         str(ffmpeg),
@@ -144,23 +145,23 @@ def _run(ffmpeg: Path, arguments: list[str], target: Path, media: Path) -> None:
         run = subprocess.run(command, capture_output=True, timeout=PATIENCE, check=False)  # noqa: S603 - no shell
         if run.returncode or not half.is_file() or not half.stat().st_size:
             words = run.stderr.decode("utf-8", "replace").strip().splitlines()
-            raise _Failed(words[-1].rstrip(".") if words else f"ffmpeg ended with code {run.returncode}")
+            raise _FfmpegError(words[-1].rstrip(".") if words else f"ffmpeg ended with code {run.returncode}")
         status = media.stat()
         os.utime(half, ns=(status.st_atime_ns, status.st_mtime_ns))
         half.replace(target)
     except subprocess.TimeoutExpired as error:
-        raise _Failed(f"ffmpeg took more than {PATIENCE} s") from error
+        raise _FfmpegError(f"ffmpeg took more than {PATIENCE} s") from error
     finally:
         half.unlink(missing_ok=True)
 
 
 def _is_fresh(target: Path, media: Path) -> bool:
-    """Made from this clip as it is now: it carries the clip's time, to the two seconds that some file systems keep."""
+    """Whether the target has the modification time of the clip, within the 2 seconds that some file systems keep."""
     return target.is_file() and abs(target.stat().st_mtime - media.stat().st_mtime) <= 2
 
 
 def _refuse(pool: Pool, frame: pl.DataFrame, output: Path, names: dict[str, str]) -> None:
-    """Raise AppError before anything that is not ours is written over."""
+    """Raise AppError if a file that was not made by this command would be overwritten."""
     taken = {"original_media", "poster"} & set(frame.columns)
     if taken:
         raise AppError(
@@ -178,16 +179,18 @@ def _refuse(pool: Pool, frame: pl.DataFrame, output: Path, names: dict[str, str]
 
 
 def _real(path: Path) -> Path:
-    """The path without links; unlike Path.resolve it takes a loop of links for a name like any other."""
+    """The path without symbolic links; unlike Path.resolve it does not raise for a loop of links."""
     return Path(os.path.realpath(path))
 
 
-def _write_pool(pool: Pool, frame: pl.DataFrame, output: Path, names: dict[str, str], done: dict[str, _Done]) -> None:
+def _write_pool(
+    pool: Pool, frame: pl.DataFrame, output: Path, names: dict[str, str], done: dict[str, _ClipResult]
+) -> None:
     home = output.parent.resolve()
     media, original, poster = [], [], []
     for clip, given in zip(frame["clip"], frame["media"], strict=True):
         full = _real(pool.path.parent / given)
-        # Relative below the new pool, so that the folder can be moved as a whole.
+        # Relative paths below the new pool, so that the folder can be moved.
         here = full.relative_to(home).as_posix() if full.is_relative_to(home) else str(full)
         result = done.get(clip)
         good = result is not None and result.error is None
@@ -201,7 +204,7 @@ def _write_pool(pool: Pool, frame: pl.DataFrame, output: Path, names: dict[str, 
         frame.write_parquet(partial, metadata=kept)
 
 
-def _summary(done: dict[str, _Done], seconds: float) -> ProxySummary:
+def _summary(done: dict[str, _ClipResult], seconds: float) -> ProxySummary:
     reasons = [reason for result in done.values() for reason in result.why]
     made = sum(result.made for result in done.values())
     return ProxySummary(

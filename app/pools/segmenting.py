@@ -1,4 +1,4 @@
-"""Long videos into a folder of clips with a manifest: what is there already stays, what was lost on the way is said."""
+"""`clipjury segment`: cut long videos into a folder of clips with a manifest; a second run makes only missing clips."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from app import __version__
 from app.errors import AppError
 from app.pools.clip_names import file_names
 from app.pools.manifest import NAME as MANIFEST
-from app.pools.manifest import Record, Value, records_for
+from app.pools.manifest import ManifestRecord, Value, records_for
 from app.pools.pool_files import clip_names
 from scoring.locations import find_videos, text_of
 from scoring.segmenting.cutting import CutMethod, write_segment
@@ -19,13 +19,13 @@ from scoring.segmenting.scenes import Footage, Segment, SegmentSettings, clip_se
 from scoring.video.reading import Unreadable
 
 STATE = "segments.json"
-"""Beside the manifest: the settings, and for each video what became of it."""
+"""A file beside the manifest with the settings, and the result for each video."""
 UNFINISHED = "Cutting was interrupted."
 
 
 @dataclass(frozen=True)
 class Step:
-    """What is left after a step: `seconds` of footage in `count` pieces; `name` and `unit` say of what."""
+    """The footage left after a step: its name, seconds, number of pieces, and what the pieces are (`unit`)."""
 
     name: str
     seconds: float
@@ -35,7 +35,7 @@ class Step:
 
 @dataclass(frozen=True)
 class SegmentSummary:
-    """What segmenting did: clips made and clips that were there, videos at fault with reasons, what each step left."""
+    """Result of segmenting: clips made, clips kept from an earlier run, failed videos with reasons, footage by step."""
 
     made: int
     kept: int
@@ -44,7 +44,7 @@ class SegmentSummary:
 
 
 class _Row(BaseModel):
-    """A line of the manifest: TalkVid's fields (arXiv 2508.13618, data card), the source, and how it was cut."""
+    """A line of the manifest: TalkVid's fields (arXiv 2508.13618, data card), the source, and how the clip was cut."""
 
     model_config = ConfigDict(alias_generator=lambda name: name.replace("_", "-"), populate_by_name=True)
     id: str
@@ -63,7 +63,7 @@ class _Row(BaseModel):
 
 
 class _Video(BaseModel):
-    """What became of one video. `seconds` in all, `kept_seconds` in the scenes that are long enough."""
+    """Result for one video: its total `seconds`, and `kept_seconds` in scenes that are long enough."""
 
     name: str
     bytes: int = 0
@@ -87,12 +87,12 @@ def segment(
     cutting: SegmentSettings,
     on_step: Callable[[str, float], None] | None = None,
 ) -> SegmentSummary:
-    """Cut videos, and those in folders, into clips in `folder`, beside a manifest that scoring reads.
+    """Cut videos and folders of videos into clips in `folder`, with a manifest that scoring reads.
 
-    A video that a manifest of its own knows hands its source and info on; else its name is the source. A video that
-    cannot be read stops nothing. Clips that are there, with their line, are not made again. `on_step(what, share)`
-    hears what is being done and how far it is, 0 to 1. Raises AppError if there is nothing to cut, or the folder holds
-    something else: another manifest, clips cut with other settings or from a video that has changed since.
+    A video in a manifest passes its source and info on to its clips; otherwise its name is the source. A video that
+    cannot be read is reported, and the run continues. Clips that exist with their line are not made again.
+    `on_step(what, share)` reports the current step and its progress, 0 to 1. Raises AppError if there is nothing to
+    cut, or if the folder holds another manifest, or clips of other settings or of a video that has changed since.
     """
     home = folder.resolve()
     videos = [video for video in find_videos(paths) if not Path(os.path.realpath(video)).is_relative_to(home)]
@@ -101,7 +101,7 @@ def segment(
         raise AppError(
             f"There are no videos in {where}.", "Name a folder with videos, or the files; OUTPUT is left out."
         )
-    work = _Work(folder, cutting, on_step or (lambda _what, _share: None))
+    work = _ClipFolder(folder, cutting, on_step or (lambda _what, _share: None))
     for video, name, record in zip(videos, clip_names(videos, paths), records_for(videos, paths), strict=True):
         work.segment(video, name, record)
     done = [work.state.videos[_real(video)] for video in videos]
@@ -113,8 +113,8 @@ def segment(
     )
 
 
-class _Work:
-    """One folder of clips while it is being filled."""
+class _ClipFolder:
+    """The folder of clips while it is written."""
 
     def __init__(self, folder: Path, cutting: SegmentSettings, on_step: Callable[[str, float], None]) -> None:
         self.folder, self.cutting, self._on_step = folder, cutting, on_step
@@ -123,8 +123,8 @@ class _Work:
         self.state = self._opened()
         self.rows = self._read_rows()
 
-    def segment(self, path: Path, name: str, record: Record) -> None:
-        """Cut one video, unless all its clips are there; note what became of it."""
+    def segment(self, path: Path, name: str, record: ManifestRecord) -> None:
+        """Cut one video, unless all its clips exist, and store the result."""
         full = _real(path)
         known = self.state.videos.get(full)
         status = path.stat() if path.is_file() else None
@@ -158,7 +158,7 @@ class _Work:
         video.seconds, video.scenes = float(footage.time(footage.frames)), len(found)
         return footage
 
-    def _cut_all(self, footage: Footage, video: _Video, source: str, record: Record) -> None:
+    def _cut_all(self, footage: Footage, video: _Video, source: str, record: ManifestRecord) -> None:
         parts = clip_segments(footage, self.cutting)
         for number, part in enumerate(parts, start=1):
             self._on_step(f"{footage.path.name}: cutting", (number - 1) / len(parts))
@@ -180,7 +180,7 @@ class _Work:
         _write(self.folder / STATE, self.state.model_dump_json(indent=1))
 
     def _forget(self, known: _Video) -> None:
-        """Remove what was cut from a video that was at fault and is another one now."""
+        """Remove the clips of a video that failed before and has changed since."""
         for clip in [clip for clip in self.rows if clip.rpartition("_")[0] == known.name]:
             (self.folder / self.rows.pop(clip).video_path).unlink(missing_ok=True)
         self._write_rows()
@@ -193,7 +193,7 @@ class _Work:
         return row is not None and (self.folder / row.video_path).is_file()
 
     def _add(self, row: _Row) -> None:
-        """A line at a time, so that a run that is cut short loses the clip it was at and no other."""
+        """Append one line to the manifest, so that an interrupted run loses only the current clip."""
         again = row.id in self.rows
         self.rows[row.id] = row
         if again:
@@ -207,7 +207,7 @@ class _Work:
         _write(self.folder / MANIFEST, "".join(lines))
 
     def _opened(self) -> _State:
-        """The state of an earlier run, or a new one."""
+        """The state of an earlier run, or a new state."""
         settings = asdict(self.cutting)
         file = self.folder / STATE
         if not file.is_file():
@@ -230,7 +230,7 @@ class _Work:
         return state
 
     def _read_rows(self) -> dict[str, _Row]:
-        """The manifest's lines by id. A last line that was cut off is dropped: its clip is made again."""
+        """The lines of the manifest by id. An incomplete last line is dropped, and its clip is made again."""
         file = self.folder / MANIFEST
         lines = file.read_bytes().split(b"\n") if file.is_file() else []
         rows: dict[str, _Row] = {}
@@ -249,7 +249,7 @@ class _Work:
         return rows
 
 
-def _row(footage: Footage, part: Segment, clip: str, source: str, record: Record, chosen: CutMethod) -> _Row:
+def _row(footage: Footage, part: Segment, clip: str, source: str, record: ManifestRecord, chosen: CutMethod) -> _Row:
     width, height = footage.width, footage.height
     if chosen == "encode":
         width, height = width // 2 * 2, height // 2 * 2
@@ -282,7 +282,7 @@ def _steps(videos: Sequence[_Video], cutting: SegmentSettings) -> tuple[Step, ..
 
 
 def _real(path: Path) -> str:
-    """The path without links, as text; unlike Path.resolve it takes a loop of links for a name like any other."""
+    """The path without symbolic links, as text; unlike Path.resolve it does not raise for a loop of links."""
     return text_of(os.path.realpath(path))
 
 

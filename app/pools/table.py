@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from app import __version__
-from app.pools.manifest import Record
+from app.pools.manifest import ManifestRecord
 from scoring.runners.part_files import FACTS, SERIES, TIMES, schema_of
 from scoring.scorer import Column, Scorer
 
@@ -45,7 +45,11 @@ class ExistingPool:
 
 
 def clip_table(
-    names: Sequence[str], media: Sequence[str], identities: Sequence[str], records: Sequence[Record], run: ScoringRun
+    names: Sequence[str],
+    media: Sequence[str],
+    identities: Sequence[str],
+    records: Sequence[ManifestRecord],
+    run: ScoringRun,
 ) -> pl.DataFrame:
     """The clips of a run in their order, with every column that does not come from scoring."""
     sources = [record.source or name for record, name in zip(records, names, strict=True)]
@@ -173,7 +177,7 @@ def _info(clips: pl.DataFrame) -> list[str]:
     return [name for name in clips.columns if name not in ("clip", "media", "source", "identity")]
 
 
-def _metadata(records: Sequence[Record], scorers: Sequence[Scorer]) -> dict[str, pl.Series]:
+def _metadata(records: Sequence[ManifestRecord], scorers: Sequence[Scorer]) -> dict[str, pl.Series]:
     """The columns of manifests: numbers if every value is one, else text. A name in use gets the prefix `info_`."""
     described = [_scorer(scorer) for scorer in scorers]
     taken = {"clip", "media", "source", *FACTS, *LAST}

@@ -1,4 +1,4 @@
-"""Benchmark sets: a pool's clips by quota, one clip a person and no person twice, and the check of such a file."""
+"""`clipjury bench-set`: choose a benchmark from a pool by quotas, with one clip per person; and check such a file."""
 
 import json
 import re
@@ -18,9 +18,9 @@ from app.pools.pool_files import KEY, fingerprint
 from scoring.locations import written
 
 RECORD = "bench_set"
-"""In the metadata's record: how the set was made."""
+"""The key of the record that says how the set was made."""
 ADDED = ("bench_dimension", "bench_group")
-"""Columns that the set has beside those of the pool: what the clip was taken for."""
+"""Columns that the set has in addition to those of the pool: the quota that the clip fills."""
 NAMES = {
     "person": ("personid", "person", "speakerid", "speaker"),
     "age": ("agegroup", "age"),
@@ -28,15 +28,15 @@ NAMES = {
     "ethnicity": ("ethnicity", "ethnicgroup"),
     "language": ("language", "lang"),
 }
-"""What columns are called, without capitals, spaces and signs; TalkVid's names come first."""
-MOST = 50_000
-"""Places of one dimension: each is a variable of the exact choice, which takes some ten seconds with so many."""
+"""Names of columns, in lower case and without spaces and punctuation; TalkVid's names come first."""
+MOST_PLACES = 50_000
+"""The largest number of places in a dimension: with so many the exact solution takes about ten seconds."""
 _ROW = " row"
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What a set shall be: places per dimension, and where columns or groups are not those found in the pool, which."""
+class BenchSetRequest:
+    """The wanted set: places in each dimension, and the columns and groups if they differ from those in the pool."""
 
     quotas: Mapping[str, int]
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Wish:
 
 @dataclass(frozen=True)
 class BenchSet:
-    """A set as made or checked: its balance, its record (JSON), notes, and the clips of persons who are there twice."""
+    """A set that was made or checked: balance, record (JSON), notes, and the clips of persons who occur twice."""
 
     rows: list[Balance]
     record: dict[str, Any]
@@ -57,13 +57,12 @@ class BenchSet:
     twice: dict[str, list[str]] = field(default_factory=dict)
 
 
-def make(pool: Path, wish: Wish, output: Path) -> BenchSet:
-    """Choose clips from the pool at a path and write them with all its columns and `bench_dimension`, `bench_group`.
+def make(pool: Path, request: BenchSetRequest, output: Path) -> BenchSet:
+    """Choose clips from a pool and write them with all its columns and `bench_dimension`, `bench_group`.
 
-    Files that cannot be read and clips without a person are left out and counted. Of a person's clips that fit,
-    the one with the highest `prefer` is taken, or any. The same pool, wish and seed give the same set. Raises
-    AppError for what is no pool, a missing column, a group or dimension that is no part of the wish, and when no
-    place can be filled.
+    Unreadable files and clips without a person are left out and counted. Of a person's clips that fit, the one with
+    the highest `prefer` is taken, or any. The same pool, request and seed give the same set. Raises AppError if the
+    file is not a pool, a column is missing, the request has no such group or dimension, or no place can be filled.
     """
     if output.is_dir() or output.resolve() == pool.resolve():
         raise AppError(f"{output} cannot be written: it is the pool itself or a folder.", "Name another file with -o.")
@@ -72,11 +71,11 @@ def make(pool: Path, wish: Wish, output: Path) -> BenchSet:
         scan = pl.scan_parquet(pool, glob=False)
         schema = scan.collect_schema()
         metadata = {key: text for key, text in pl.read_parquet_metadata(pool).items() if key != "ARROW:schema"}
-        columns = _columns(pool.name, schema, wish)
-        table, notes = _candidates(scan, schema, columns, wish)
-        quotas = _quotas(table, wish, columns, notes)
+        columns = _columns(pool.name, schema, request)
+        table, notes = _candidates(scan, schema, columns, request)
+        quotas = _quotas(table, request, columns, notes)
         fits = _fits(table, quotas)
-        chosen = _choose(table, fits, quotas, wish)
+        chosen = _choose(table, fits, quotas, request)
         if chosen.is_empty():
             raise AppError(f"No place can be filled from {pool.name}.", "\n".join(notes) or "Look at its columns.")
         groups = [(quota.dimension, group) for quota in quotas for group in quota.groups]
@@ -84,7 +83,7 @@ def make(pool: Path, wish: Wish, output: Path) -> BenchSet:
             np.bincount(pairs["group"].to_numpy(), minlength=len(groups)).astype(np.int64) for pairs in (chosen, fits)
         ]
         rows = balance(quotas, *counts)
-        record = _record(pool, found, wish, columns, quotas, rows, notes)
+        record = _record(pool, found, request, columns, quotas, rows, notes)
         made = json.loads(metadata.get(KEY, "{}")) | {RECORD: record}
         frame = _frame(scan, chosen, groups)
     except (PolarsError, json.JSONDecodeError) as error:
@@ -95,10 +94,10 @@ def make(pool: Path, wish: Wish, output: Path) -> BenchSet:
 
 
 def check(path: Path, *, person: str | None = None) -> BenchSet:
-    """The balance of a set as its rows are now, and who is in it twice.
+    """The balance of the rows that a set has now, and the persons who are in it twice.
 
-    `person` names the column of persons if it is not the one the set was made by. Raises AppError for a file that
-    was not made by `make`.
+    `person` names the column of persons if it differs from the one that the set was made with. Raises AppError for a
+    file that was not made by `make`.
     """
     remedy = "Make one: clipjury bench-set POOL --quota age=105 -o BENCH.parquet"
     try:
@@ -125,9 +124,9 @@ def check(path: Path, *, person: str | None = None) -> BenchSet:
 
 
 def column_for(name: str, columns: Iterable[str]) -> str | None:
-    """The column of a dimension, or of persons, whatever its capitals, spaces and signs; None if there is none.
+    """The column of a dimension or of persons, ignoring case, spaces and punctuation; None if there is none.
 
-    A manifest's column whose name was taken has `info_` before it, and is meant here.
+    A column of a manifest whose name was in use has the prefix `info_`; it is preferred.
 
     >>> column_for("age", ["clip", "Age Group"]), column_for("language", ["language", "info_language"])
     ('Age Group', 'info_language')
@@ -140,29 +139,29 @@ def column_for(name: str, columns: Iterable[str]) -> str | None:
     return None
 
 
-def _columns(pool: str, schema: pl.Schema, wish: Wish) -> dict[str, str]:
+def _columns(pool: str, schema: pl.Schema, request: BenchSetRequest) -> dict[str, str]:
     """The column of each dimension and of `person`."""
     if schema.get("clip") != pl.String:
         raise AppError(f"The pool {pool} has no text column 'clip'.", did_you_mean("clip", schema))
     taken = [name for name in ADDED if name in schema]
     if taken:
         raise AppError(f"The pool {pool} has a column {taken[0]!r} already.", "Build from the pool, not from a set.")
-    for option, names in (("--column", wish.columns), ("--groups", wish.groups)):
-        stray = [name for name in names if name not in wish.quotas]
+    for option, names in (("--column", request.columns), ("--groups", request.groups)):
+        stray = [name for name in names if name not in request.quotas]
         if stray:
             raise AppError(f"{option} names {stray[0]!r}, which has no quota.", f"Add --quota {stray[0]}=NUMBER")
-    found = {"person": _person(pool, schema, wish.person)}
-    for dimension in wish.quotas:
-        column = wish.columns.get(dimension) or column_for(dimension, schema)
+    found = {"person": _person(pool, schema, request.person)}
+    for dimension in request.quotas:
+        column = request.columns.get(dimension) or column_for(dimension, schema)
         if column is None or column not in schema:
             near = did_you_mean(column or dimension, schema)
             where = f"{column!r}" if column else f"for {dimension!r}"
             raise AppError(f"The pool {pool} has no column {where}.", f"{near} Name it: --column {dimension}=COLUMN")
         found[dimension] = column
-    if wish.prefer is not None and wish.prefer not in schema:
-        raise AppError(f"The pool {pool} has no score {wish.prefer!r}.", did_you_mean(wish.prefer, schema))
-    if wish.prefer is not None and not schema[wish.prefer].is_numeric():
-        raise AppError(f"The column {wish.prefer!r} of {pool} holds no numbers.", "Name a score with --prefer.")
+    if request.prefer is not None and request.prefer not in schema:
+        raise AppError(f"The pool {pool} has no score {request.prefer!r}.", did_you_mean(request.prefer, schema))
+    if request.prefer is not None and not schema[request.prefer].is_numeric():
+        raise AppError(f"The column {request.prefer!r} of {pool} holds no numbers.", "Name a score with --prefer.")
     return found
 
 
@@ -175,15 +174,15 @@ def _person(pool: str, schema: pl.Schema, wanted: str | None) -> str:
 
 
 def _text(column: str) -> pl.Expr:
-    """A column as text without spaces around it; null for what is empty."""
+    """A column as text without surrounding spaces; null if empty."""
     text = pl.col(column).cast(pl.String).str.strip_chars()
     return pl.when(text != "").then(text)
 
 
 def _candidates(
-    scan: pl.LazyFrame, schema: pl.Schema, columns: Mapping[str, str], wish: Wish
+    scan: pl.LazyFrame, schema: pl.Schema, columns: Mapping[str, str], request: BenchSetRequest
 ) -> tuple[pl.DataFrame, list[str]]:
-    """Clips that could be chosen, by name: row in the pool, person, value per dimension, preference; and notes."""
+    """Clips that may be chosen, by name: row in the pool, person, value in each dimension, preference; and notes."""
     rows = scan.with_row_index(_ROW)
     notes = []
     if {"duration", "reason"} <= set(schema):
@@ -192,8 +191,8 @@ def _candidates(
         if unreadable:
             rows = rows.filter(~broken)
             notes.append(f"{unreadable} files cannot be read and are left out.")
-    score = pl.col(wish.prefer).cast(pl.Float64) if wish.prefer else pl.lit(0.0)
-    named = [_text(columns[dimension]).alias(f"is {dimension}") for dimension in wish.quotas]
+    score = pl.col(request.prefer).cast(pl.Float64) if request.prefer else pl.lit(0.0)
+    named = [_text(columns[dimension]).alias(f"is {dimension}") for dimension in request.quotas]
     prefer = pl.when(score.is_finite()).then(score).alias("prefer")
     table = rows.select(_ROW, "clip", _text(columns["person"]).alias("person"), *named, prefer).collect()
     without = table["person"].null_count()
@@ -202,11 +201,11 @@ def _candidates(
     return table.drop_nulls("person").sort("clip"), notes
 
 
-def _quotas(table: pl.DataFrame, wish: Wish, columns: Mapping[str, str], notes: list[str]) -> list[Quota]:
+def _quotas(table: pl.DataFrame, request: BenchSetRequest, columns: Mapping[str, str], notes: list[str]) -> list[Quota]:
     quotas = []
-    for dimension, places in wish.quotas.items():
+    for dimension, places in request.quotas.items():
         values = table[f"is {dimension}"].drop_nulls().unique().sort().to_list()
-        groups = wish.groups.get(dimension) or tuple(values)
+        groups = request.groups.get(dimension) or tuple(values)
         absent = [group for group in groups if group not in values]
         if absent:
             near = did_you_mean(absent[0], values)
@@ -215,9 +214,10 @@ def _quotas(table: pl.DataFrame, wish: Wish, columns: Mapping[str, str], notes: 
             notes.append(f"{dimension}: {places} places for {len(groups)} groups, so some groups get none.")
         if not groups:
             raise AppError(f"The column {columns[dimension]!r} is empty.", f"Name another: --column {dimension}=COLUMN")
-        if places > MOST:
+        if places > MOST_PLACES:
             raise AppError(
-                f"{dimension} has a quota of {places}: more than {MOST} places are not shared out.", "Ask for fewer."
+                f"{dimension} has a quota of {places}: more than {MOST_PLACES} places are not shared out.",
+                "Ask for fewer.",
             )
         try:
             quotas.append(Quota(dimension, groups, places))
@@ -227,7 +227,7 @@ def _quotas(table: pl.DataFrame, wish: Wish, columns: Mapping[str, str], notes: 
 
 
 def _fits(table: pl.DataFrame, quotas: list[Quota]) -> pl.DataFrame:
-    """Each person with each group that a clip of theirs fits, once, ordered; `number` numbers persons."""
+    """The groups that each person's clips fit, each once and in order; `number` numbers the persons."""
     parts, start = [], 0
     for quota in quotas:
         numbers = {group: start + place for place, group in enumerate(quota.groups)}
@@ -238,11 +238,11 @@ def _fits(table: pl.DataFrame, quotas: list[Quota]) -> pl.DataFrame:
     return pl.concat(parts).with_columns(number).sort("number", "group")
 
 
-def _choose(table: pl.DataFrame, fits: pl.DataFrame, quotas: list[Quota], wish: Wish) -> pl.DataFrame:
-    """Per place filled: the clip's row in the pool and its group."""
+def _choose(table: pl.DataFrame, fits: pl.DataFrame, quotas: list[Quota], request: BenchSetRequest) -> pl.DataFrame:
+    """For each filled place, the row of its clip in the pool, and its group."""
     person, group = (fits[name].to_numpy() for name in ("number", "group"))
-    chosen = fits[choose(quotas, person, group, seed=wish.seed, fill=wish.fill)]
-    luck = np.random.default_rng([wish.seed, 1]).permutation(table.height)
+    chosen = fits[choose(quotas, person, group, seed=request.seed, fill=request.fill)]
+    luck = np.random.default_rng([request.seed, 1]).permutation(table.height)
     clips = table.with_columns(luck=pl.Series(luck)).sort("prefer", "luck", descending=True, nulls_last=True)
     found, start = [], 0
     for quota in quotas:
@@ -256,7 +256,7 @@ def _choose(table: pl.DataFrame, fits: pl.DataFrame, quotas: list[Quota], wish: 
 
 
 def _frame(scan: pl.LazyFrame, chosen: pl.DataFrame, groups: list[tuple[str, str]]) -> pl.DataFrame:
-    """The pool's rows that were chosen, by dimension, group and clip."""
+    """The chosen rows of the pool, by dimension, group and clip."""
     rows = scan.with_row_index(_ROW).filter(pl.col(_ROW).is_in(chosen[_ROW].implode())).collect()
     names = {
         name: pl.col("group").replace_strict(
@@ -271,7 +271,7 @@ def _frame(scan: pl.LazyFrame, chosen: pl.DataFrame, groups: list[tuple[str, str
 def _record(
     pool: Path,
     found: str,
-    wish: Wish,
+    request: BenchSetRequest,
     columns: Mapping[str, str],
     quotas: list[Quota],
     rows: list[Balance],
@@ -291,16 +291,16 @@ def _record(
             }
             for quota in quotas
         ],
-        "prefer": wish.prefer,
-        "fill": wish.fill,
-        "seed": wish.seed,
+        "prefer": request.prefer,
+        "fill": request.fill,
+        "seed": request.seed,
         "balance": [facts(row) for row in rows],
         "notes": notes,
     }
 
 
 def facts(row: Balance) -> dict[str, Any]:
-    """A row of the balance table as JSON has it."""
+    """A row of the balance table as JSON."""
     return {
         "dimension": row.dimension,
         "group": row.group,

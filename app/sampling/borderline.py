@@ -1,4 +1,4 @@
-"""Borderline draws: the clips next to every filter's cut, and a random slice of the rejects beside them."""
+"""Borderline samples: the clips nearest to each filter's threshold, and a random sample of the other rejected clips."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from scoring.filters import Filter
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """The clips drawn on one side of a filter's cut: `clips` are positions in the pool, nearest first."""
+    """The clips drawn on one side of a filter's threshold: `clips` are positions in the frame, nearest first."""
 
     filter: Filter
     near: BorderlineSide
@@ -30,18 +30,18 @@ class Side:
 
     @property
     def words(self) -> str:
-        """Filter and side."""
+        """The filter and the side, in words."""
         return f"{self.filter.name} {self.near.label}"
 
 
 @dataclass(frozen=True, eq=False)
 class BorderlineDraw:
-    """All sides of a borderline draw, the slice of rejects (positions and their common probability), and the notes.
+    """A borderline sample: its sides, the random sample of rejects (`slice`, positions in the frame), and the notes.
 
-    `included` are the positions of clips taken whatever the lot.
+    `included` are the positions of clips that are always taken.
     """
 
-    rows: Frame
+    frame: Frame
     sides: tuple[Side, ...]
     slice: Ints
     slice_population: int
@@ -50,11 +50,11 @@ class BorderlineDraw:
 
     @property
     def slice_chance(self) -> float:
-        """Inclusion probability of a clip of the slice."""
+        """Inclusion probability of each clip in `slice`."""
         return len(self.slice) / max(1, self.slice_population)
 
     def strata(self, criterion_of: Callable[[Filter], str] | None = None) -> list[dict[str, Any]]:
-        """The strata for storing (JSON): what lies on each side of each cut, how many were drawn and how near."""
+        """The strata as JSON: each side of each threshold with its population, the clips drawn and their distance."""
         found = []
         for side in self.sides:
             row = {
@@ -76,13 +76,13 @@ class BorderlineDraw:
         return found
 
     def chances(self, sides: tuple[Side, ...]) -> dict[int, float]:
-        """For each clip that any of these sides can draw, the probability that one of them does."""
+        """The probability that at least one of these sides draws a clip, for each clip that one of them can draw."""
         clips, chance = borderline.joint_probabilities([side.near for side in sides])
         return dict(zip(clips.tolist(), chance.tolist(), strict=True))
 
     @cached_property
     def table(self) -> pl.DataFrame:
-        """One row per clip: `stratum` names every side it was drawn for, `drawn_for` their filters."""
+        """One row per clip: `stratum` names every side that drew it, `drawn_for` the filters of these sides."""
         drawn_for: dict[int, list[Side]] = {}
         for side in self.sides:
             for clip in side.clips.tolist():
@@ -97,7 +97,7 @@ class BorderlineDraw:
         places, strata, chances, names = zip(*near, strict=True) if near else ((), (), (), ())
         return pl.DataFrame(
             {
-                "clip": self.rows.table["clip"].gather(list(places)),
+                "clip": self.frame.table["clip"].gather(list(places)),
                 "stratum": pl.Series(strata, dtype=pl.String),
                 "inclusion_probability": pl.Series(chances, dtype=pl.Float64),
                 "drawn_for": pl.Series(names, dtype=pl.List(pl.String)),
@@ -105,27 +105,27 @@ class BorderlineDraw:
         )
 
 
-def draw(rows: Frame, plan: Borderline, seed: int) -> BorderlineDraw:
-    """Draw next to the cuts of the plan's filters (all, if it names none). Raises AppError where that cannot be."""
-    wanted = plan.filters or tuple(rule.name for rule in rows.filters)
-    source = None if plan.per_source is None else rows.sources()
+def draw(frame: Frame, plan: Borderline, seed: int) -> BorderlineDraw:
+    """Draw near the thresholds of the plan's filters (all, if it names none). Raises AppError if that is impossible."""
+    wanted = plan.filters or tuple(rule.name for rule in frame.filters)
+    source = None if plan.per_source is None else frame.sources()
     sides: list[Side] = []
     said: dict[str, list[str]] = {}
-    for number, rule in enumerate(rows.filters):
+    for number, rule in enumerate(frame.filters):
         if rule.name not in wanted:
             continue
-        scores = rows.scores(rule.score)
+        scores = frame.scores(rule.score)
         both = borderline.near_threshold(
             scores,
             low=rule.minimum,
             high=rule.maximum,
             n=plan.each,
-            eligible=rows.inside & _others_pass(rows, rule) if plan.others == "passed" else rows.inside,
+            eligible=frame.inside & _others_pass(frame, rule) if plan.others == "passed" else frame.inside,
             source=source,
             most=plan.per_source,
         )
         for place, near in enumerate(both):
-            taken = near.drawn(rows.digest, seed, 2 * number + place)
+            taken = near.drawn(frame.digest, seed, 2 * number + place)
             sides.append(Side(rule, near, near.clips[taken]))
         for note in borderline.remarks(both, plan.each, int(np.isnan(scores).sum())):
             said.setdefault(note, []).append(rule.name)
@@ -138,16 +138,16 @@ def draw(rows: Frame, plan: Borderline, seed: int) -> BorderlineDraw:
     notes += [_nearness(side) for side in sides if side.near.farthest is not None]
     if plan.others == "passed":
         notes.append("Only clips that pass all other filters were drawn next to a filter's cut.")
-    slice_, population, words = _slice(rows, plan, sides, seed)
-    return BorderlineDraw(rows, tuple(sides), slice_, population, rows.included, (*notes, *words))
+    slice_, population, words = _slice(frame, plan, sides, seed)
+    return BorderlineDraw(frame, tuple(sides), slice_, population, frame.included, (*notes, *words))
 
 
-def _others_pass(rows: Frame, rule: Filter) -> Bools:
-    """Whether each clip passes all other filters; an unknown score counts as failed."""
-    others = [other.passes().fill_null(value=False) for other in rows.filters if other.name != rule.name]
+def _others_pass(frame: Frame, rule: Filter) -> Bools:
+    """Whether all other filters accept each clip, shape (clips,); a missing score counts as rejected."""
+    others = [other.passes().fill_null(value=False) for other in frame.filters if other.name != rule.name]
     if not others:
-        return np.ones(len(rows.inside), dtype=np.bool_)
-    found: Bools = rows.table.select(pl.all_horizontal(others)).to_series().to_numpy()
+        return np.ones(len(frame.inside), dtype=np.bool_)
+    found: Bools = frame.table.select(pl.all_horizontal(others)).to_series().to_numpy()
     return found
 
 
@@ -156,17 +156,17 @@ def _nearness(side: Side) -> str:
     return f"{side.filter.name}: clips that just {verb} lie within {side.near.farthest:.4g} of the cut."
 
 
-def _slice(rows: Frame, plan: Borderline, sides: list[Side], seed: int) -> tuple[Ints, int, tuple[str, ...]]:
-    """Rejected clips drawn at random among those that no side could have drawn, so that none comes in by two ways."""
+def _slice(frame: Frame, plan: Borderline, sides: list[Side], seed: int) -> tuple[Ints, int, tuple[str, ...]]:
+    """Draw rejected clips at random from those that no side can draw, so that each clip has one way into the sample."""
     none = np.empty(0, dtype=np.int64)
     if plan.waive_rejects:
         return none, 0, (f"No slice of rejects is drawn: {plan.waive_rejects}",)
-    of = np.full(len(rows.inside), OUTSIDE, dtype=np.int32)
-    far = rows.rejected.copy()
+    of = np.full(len(frame.inside), OUTSIDE, dtype=np.int32)
+    far = frame.rejected.copy()
     for side in sides:
         far[side.near.clips] = False
     sliced = rejects.with_reject_stratum(Division(of, (), ()), none, far, plan.rejects or rejects.DEFAULT_REJECTS)
     if not len(sliced.shares):
         return none, 0, sliced.notes
-    taken = drawn_clips(DrawPlan(rows.digest, sliced.division, sliced.shares), seed)
+    taken = drawn_clips(DrawPlan(frame.digest, sliced.division, sliced.shares), seed)
     return taken, int(sliced.division.sizes[0]), sliced.notes

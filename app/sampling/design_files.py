@@ -1,4 +1,4 @@
-"""Design files: TOML that says how a sample is drawn; a study file's [sampling] says the same."""
+"""Read design files: TOML that says how a sample is drawn, like [sampling] in a study file."""
 
 import json
 import re
@@ -25,15 +25,15 @@ MODELS: dict[str, type[BaseModel]] = {
     "two_phase": TwoPhase,
 }
 OWN = ("seed", "cascade", "filter", "exclude_file", "include_file")
-"""Keys that a design file has and a study file's [sampling] has not: a study has a seed and filters of its own."""
+"""Keys of a design file that [sampling] in a study file lacks, because the study has its own seed and filters."""
 PLANS: TypeAdapter[Simple | Stratified | Borderline | TwoPhase] = TypeAdapter(SamplingPlan)
 
 
 @dataclass(frozen=True)
 class DesignFile:
-    """A design file, read and checked: its name for messages, its text, the design, the seed, the cascade.
+    """A design file, read and checked: its name for messages, its text, the design, the seed, and the filters.
 
-    `lenient` is true where the cascade is a preset: filters without a score are left out then.
+    `lenient` is true if the filters are a preset: those whose score is missing are then left out.
     """
 
     name: str
@@ -44,14 +44,14 @@ class DesignFile:
     lenient: bool = False
 
     def identity(self, pool_fingerprint: str) -> str:
-        """What names the design on a pool: 16 digits of a hash over the design as understood, filters and pool."""
+        """An identifier of the design on a pool: 16 hexadecimal digits of a hash of design, filters and pool."""
         rules = [[rule.name, rule.score, rule.minimum, rule.maximum] for rule in self.filters]
         said = [self.plan.model_dump(mode="json"), rules, pool_fingerprint]
         return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def read(path: Path) -> DesignFile:
-    """The design file at a path; files that it names lie beside it. Raises AppError naming file, line and remedy."""
+    """Read a design file; files that it names are in its folder. Raises AppError naming file, line and remedy."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -60,9 +60,9 @@ def read(path: Path) -> DesignFile:
 
 
 def parse(text: str, name: str, folder: Path = Path()) -> DesignFile:
-    """Check a design file's text; `folder` is where files that it names lie.
+    """Parse and check the text of a design file; `folder` holds the files that it names.
 
-    Raises: AppError naming all that is wrong, each with file, line and key.
+    Raises AppError naming every fault with file, line and key.
 
     >>> parse('design = "simple"\\nclips = 20\\nseed = 4', "mine.toml").plan.clips
     20
@@ -93,7 +93,7 @@ def parse(text: str, name: str, folder: Path = Path()) -> DesignFile:
 def contradictions(
     plan: Simple | Stratified | Borderline | TwoPhase, filters: tuple[Filter, ...]
 ) -> Iterator[tuple[Place, str]]:
-    """Where a design and its cascade do not fit each other: the place and what is wrong, in a sentence."""
+    """Contradictions between a design and its filters: the position of the key, and a sentence."""
     names = [rule.name for rule in filters]
     for place, name in plan.named():
         if name not in names:
@@ -114,7 +114,7 @@ def _seed_problem(content: dict[str, Any]) -> Iterator[tuple[Place, str]]:
 
 
 def _cascade(content: dict[str, Any], text: str, name: str, folder: Path) -> tuple[tuple[Filter, ...], bool]:
-    """The filters: the file's own tables, or those of the preset or file that `cascade` names."""
+    """The filters: the tables in the file, or those of the preset or file that `cascade` names; true for a preset."""
     named = content.get("cascade")
     if "filter" in content:
         if named is not None:
@@ -129,7 +129,7 @@ def _cascade(content: dict[str, Any], text: str, name: str, folder: Path) -> tup
 
 
 def _filters_alone(text: str) -> str:
-    """The text with every line outside of [[filter]] tables blank: line numbers stay."""
+    """The text with every line outside of [[filter]] tables blank, so that line numbers stay the same."""
     kept, inside = [], False
     for line in text.splitlines():
         if line.lstrip().startswith("["):
@@ -139,7 +139,7 @@ def _filters_alone(text: str) -> str:
 
 
 def _listed(content: dict[str, Any], text: str, name: str, folder: Path) -> dict[str, list[str]]:
-    """Ids from the files that include_file and exclude_file name, one a line, behind those in the design itself."""
+    """Clip ids in the design, followed by those in the files of include_file and exclude_file, one per line."""
     found = {}
     for key in ("include", "exclude"):
         if (file := content.get(f"{key}_file")) is None:
@@ -175,7 +175,7 @@ def _at(text: str, name: str, path: Place) -> str:
 
 
 def _line(text: str, path: Place) -> int:
-    """The line (from 1) of a key; of its table, or the first, where the key is missing."""
+    """The line (counted from 1) of a key; of its table, or the first line, if the key is missing."""
     if len(path) > 1 and path[0] == "strata" and isinstance(path[1], int):
         return line_of(text, path)
     pattern = re.compile(rf"\s*{re.escape(str(path[0]))}\s*=|\s*\[+\s*{re.escape(str(path[0]))}\s*\]")

@@ -1,4 +1,4 @@
-"""What a design says, in a design file or in a study file's [sampling]: one model per design, all keys checked."""
+"""The sampling designs of design files and study files: a model for each design, which checks all keys."""
 
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self
@@ -10,15 +10,15 @@ Place = list[int | str]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
-class _Part(BaseModel):
+class _Keys(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Strata(_Part):
-    """One way to divide the pool; several are crossed.
+class Strata(_Keys):
+    """One way to divide the pool into strata; several are crossed.
 
-    By a `filter`'s score (bands around its cuts), by any `score` (edges or quantiles), by a metadata `column`, or by
-    the `pattern` of passed and failed filters. `most` keeps that many of the commonest values and joins the rest.
+    By a `filter`'s score (bands around its thresholds), any `score` (edges or quantiles), a metadata `column`, or the
+    `pattern` of the filters' verdicts. `most` keeps that many of the commonest values and merges the rest.
     """
 
     filter: str = ""
@@ -47,19 +47,19 @@ class Strata(_Part):
         return self
 
 
-class _Plan(_Part):
-    """What every design may say."""
+class _Design(_Keys):
+    """Keys that every design may have."""
 
     per_source: int | None = Field(default=None, ge=1)
-    """At most so many clips of one source."""
+    """The largest number of clips from one source."""
     include: tuple[str, ...] = ()
-    """Clips that are taken whatever the lot: probability 1."""
+    """Clips that are always taken, with probability 1."""
     exclude: tuple[str, ...] = ()
-    """Clips that are not part of the pool for this sample."""
+    """Clips that are left out of the sampling frame."""
     rejects: int | None = Field(default=None, ge=1)
-    """Rejected clips to be drawn at random at least."""
+    """The smallest number of rejected clips that are drawn at random."""
     waive_rejects: str = ""
-    """Why no slice of rejects is drawn, in words; kept with the sample."""
+    """The reason why no random sample of rejects is drawn; kept with the sample."""
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
@@ -72,28 +72,28 @@ class _Plan(_Part):
         return self
 
     def named(self) -> Iterator[tuple[Place, str]]:
-        """The filters that the design names, each with the place of its name."""
+        """The filters that the design names, each with the position of its key."""
         yield from ()
 
 
-class _Random(_Plan):
-    """A design that draws by lot."""
+class _Probability(_Design):
+    """A probability sampling design."""
 
     clips: Count = 100
     per_source_in: Literal["sample", "stratum"] = "sample"
-    """Where the limit per source counts: in the whole sample, or in each stratum (exact probabilities)."""
+    """Whether the limit per source applies to the whole sample, or to each stratum (exact probabilities)."""
     only: Literal["all", "passed"] = "all"
-    """Draw from the whole pool, or only from clips that pass every filter (and the slice of rejects)."""
+    """Draw from the whole pool, or only from clips that every filter accepts (and the random sample of rejects)."""
 
 
-class Simple(_Random):
+class Simple(_Probability):
     """A simple random sample."""
 
     design: Literal["simple"]
 
 
-class Stratified(_Random):
-    """Draw within strata: bands of one filter's score (`by`), or the divisions of `strata` crossed."""
+class Stratified(_Probability):
+    """A stratified sample: strata are bands of one filter's score (`by`), or the divisions of `strata` crossed."""
 
     design: Literal["stratified"]
     by: str = ""
@@ -101,10 +101,10 @@ class Stratified(_Random):
     strata: tuple[Strata, ...] = ()
     allocation: Literal["equal", "proportional", "neyman", "power"] = "equal"
     guess: tuple[float, ...] = ()
-    """For Neyman allocation: the share of good clips supposed in each stratum, in the strata's order."""
+    """For Neyman allocation: the assumed share of good clips in each stratum, in the order of the strata."""
     power: float = Field(default=0.5, ge=0, le=1)
     shares: tuple[Annotated[int, Field(ge=0)], ...] = ()
-    """The clips of each stratum, in the strata's order, instead of `clips` and `allocation`."""
+    """The number of clips in each stratum, in the order of the strata, instead of `clips` and `allocation`."""
 
     @model_validator(mode="after")
     def _is_divided(self) -> Self:
@@ -125,7 +125,7 @@ class Stratified(_Random):
         return self.strata or (Strata(filter=self.by, bands=self.bands),)
 
     def named(self) -> Iterator[tuple[Place, str]]:
-        """The filters by whose scores clips are divided."""
+        """The filters whose scores define strata."""
         if self.by:
             yield ["by"], self.by
         for number, one in enumerate(self.strata):
@@ -133,36 +133,36 @@ class Stratified(_Random):
                 yield ["strata", number, "filter"], one.filter
 
 
-class Borderline(_Plan):
-    """For each filter the clips nearest its cut: `each` that just pass, `each` that just fail (TalkVid's design)."""
+class Borderline(_Design):
+    """TalkVid's design: for each filter the `each` nearest clips on either side of its threshold."""
 
     design: Literal["borderline"]
     each: Count = 50
     filters: tuple[str, ...] = ()
-    """Names of the filters to draw for; empty means all."""
+    """Names of the filters to draw for; all if empty."""
     others: Literal["ignored", "passed"] = "ignored"
-    """Whether a clip must pass all other filters."""
+    """Whether all other filters must accept a clip."""
 
     def named(self) -> Iterator[tuple[Place, str]]:
         """The filters to draw for."""
         return ((["filters"], name) for name in self.filters)
 
 
-class TwoPhase(_Plan):
+class TwoPhase(_Design):
     """A pilot in every band of a filter's score, then most clips where P(good | score) crosses the target."""
 
     design: Literal["two_phase"]
     by: str
     bands: int = Field(default=8, ge=3, le=50)
     pilot: Count = 30
-    """Clips of the first phase in each band."""
+    """Number of clips in each band in the first phase."""
     clips: Count = 200
-    """New clips of the second phase."""
+    """Number of new clips in the second phase."""
     target: float = Field(default=0.9, gt=0, lt=1)
     floor: int = Field(default=20, ge=1)
-    """Clips in each band after both phases, at least."""
+    """The smallest number of clips in each band after both phases."""
     focus: float = Field(default=0.7, gt=0, le=1)
-    """Share of the second phase that goes where the curve crosses the target."""
+    """The share of the second phase that goes to bands near the crossing of curve and target."""
 
     @model_validator(mode="after")
     def _can_be_topped_up(self) -> Self:
@@ -171,7 +171,7 @@ class TwoPhase(_Plan):
         return self
 
     def named(self) -> Iterator[tuple[Place, str]]:
-        """The filter whose cut is in question."""
+        """The filter whose threshold is studied."""
         yield ["by"], self.by
 
 

@@ -1,4 +1,4 @@
-"""From a design and a pool's rows to drawn clips, and to the clips of a study."""
+"""Draw a sample from a sampling frame by any of the designs."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -18,8 +18,8 @@ from app.sampling.frame import Frame, columns_for, no_column
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
-    """A sample as a table: one row per clip, by stratum and then by id.
+class DrawnSample:
+    """A sample as a table, one row per clip, ordered by stratum and then by clip.
 
     Columns: `clip`, `stratum`, `inclusion_probability`, `weight`, `probability_estimated`, `phase`, `drawn_for`.
     `strata` (JSON) and `notes` are stored with it.
@@ -38,38 +38,38 @@ def sample(
     pilot: pl.DataFrame | None = None,
     earlier: dict[str, int] | None = None,
     add: int | None = None,
-) -> Drawn:
-    """Draw from a pool's rows (`table`: `clip` and the columns of `columns_for`) as a design says.
+) -> DrawnSample:
+    """Draw a sample from the clips of `table` (columns: `clip` and those of `columns_for`) by a design.
 
-    `pilot` holds judgments (clip, good): shares for Neyman allocation, or the first phase of two. `earlier` is
-    the clips drawn so far in each stratum; `add` more are drawn then, or the second phase. Raises AppError where
-    the design cannot be drawn.
+    `pilot` holds judgments (clip, good), for Neyman allocation or as the first of two phases. `earlier` has the number
+    of clips drawn so far in each stratum: then `add` more clips, or those of the second phase, are drawn. Raises
+    AppError if the design cannot be drawn.
     """
     for column in columns_for(design.plan, design.filters):
         if column not in table.columns:
             raise no_column(name, column, table.columns)
-    rows = Frame.build(name, table, design.plan, design.filters)
+    frame = Frame.build(name, table, design.plan, design.filters)
     if isinstance(design.plan, Borderline):
         if earlier is not None or pilot is not None:
             raise AppError(
                 "A borderline draw is not topped up, and has no pilot.",
                 "Draw with a larger each: the clips drawn so far next to the cuts are among the new ones.",
             )
-        return _of_borderline(borderline.draw(rows, design.plan, design.seed))
-    return _of_draw(rows, _by_lot(rows, design, pilot, earlier, add))
+        return _from_borderline(borderline.draw(frame, design.plan, design.seed))
+    return _from_draw(frame, _probability_sample(frame, design, pilot, earlier, add))
 
 
-def _by_lot(
-    rows: Frame, design: DesignFile, pilot: pl.DataFrame | None, earlier: dict[str, int] | None, add: int | None
+def _probability_sample(
+    frame: Frame, design: DesignFile, pilot: pl.DataFrame | None, earlier: dict[str, int] | None, add: int | None
 ) -> Draw:
     plan = design.plan
     assert not isinstance(plan, Borderline)
-    prepared = probability.prepare(rows, plan, pilot)
-    before = None if earlier is None else _as_before(prepared.plan.division.labels, earlier)
+    prepared = probability.prepare(frame, plan, pilot)
+    before = None if earlier is None else _earlier_counts(prepared.plan.division.labels, earlier)
     if isinstance(plan, TwoPhase) and pilot is not None:
         if before is not None and not np.array_equal(before, prepared.plan.shares):
             raise AppError("The second phase of that sample is drawn already.", "Draw more with --add.")
-        return probability.second_phase(rows, plan, prepared, pilot, design.seed)
+        return probability.second_phase(frame, plan, prepared, pilot, design.seed)
     if before is None:
         return draw_plan(prepared.plan, design.seed)
     if add is None:
@@ -77,7 +77,7 @@ def _by_lot(
     return probability.top_up(prepared, before, add, design.seed)
 
 
-def _as_before(labels: tuple[str, ...], earlier: dict[str, int]) -> Ints:
+def _earlier_counts(labels: tuple[str, ...], earlier: dict[str, int]) -> Ints:
     if set(labels) != set(earlier):
         other = sorted(set(labels) ^ set(earlier))
         raise AppError(
@@ -87,10 +87,10 @@ def _as_before(labels: tuple[str, ...], earlier: dict[str, int]) -> Ints:
     return np.array([earlier[label] for label in labels], dtype=np.int64)
 
 
-def _of_draw(rows: Frame, found: Draw) -> Drawn:
+def _from_draw(frame: Frame, found: Draw) -> DrawnSample:
     clips = pl.DataFrame(
         {
-            "clip": rows.table["clip"].gather(found.indices),
+            "clip": frame.table["clip"].gather(found.indices),
             "stratum": pl.Series(found.stratum, dtype=pl.String),
             "inclusion_probability": found.inclusion_probability,
             "weight": found.weight,
@@ -100,10 +100,10 @@ def _of_draw(rows: Frame, found: Draw) -> Drawn:
         }
     )
     strata = [{key: value for key, value in asdict(one).items() if key != "farthest"} for one in found.strata]
-    return Drawn(_in_order(clips, strata), strata, found.notes)
+    return DrawnSample(_in_order(clips, strata), strata, found.notes)
 
 
-def _of_borderline(found: BorderlineDraw) -> Drawn:
+def _from_borderline(found: BorderlineDraw) -> DrawnSample:
     clips = found.table.select(
         "clip",
         "stratum",
@@ -114,7 +114,7 @@ def _of_borderline(found: BorderlineDraw) -> Drawn:
         "drawn_for",
     )
     strata = found.strata()
-    return Drawn(_in_order(clips, strata), strata, found.notes)
+    return DrawnSample(_in_order(clips, strata), strata, found.notes)
 
 
 def _in_order(clips: pl.DataFrame, strata: list[dict[str, Any]]) -> pl.DataFrame:

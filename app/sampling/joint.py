@@ -1,4 +1,4 @@
-"""A study's sample as one draw or several: each with a plan of its own, their inclusion probabilities joined."""
+"""The joint sample of a study that was drawn by several designs, with joint inclusion probabilities."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -20,22 +20,22 @@ NEW_STUDY = "Make a new study from a larger sample: clipjury create POOL STUDY.t
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
-    """One design's share of a study's sample: its rows of the pool, its plan with the shares drawn so far, its seed.
+class DesignDraw:
+    """The draw of one design: its sampling frame, its plan with the number of clips drawn so far, and its seed.
 
-    A study has one part, and one more for each top-up by another design. `again` is what the draws' history keeps of
-    it (JSON): the design as its file says it, and the filters.
+    A study has one such draw, and one more for each top-up by another design. `record` is its entry in the history of
+    draws (JSON): the design as in its file, and the filters.
     """
 
-    rows: Frame
-    prepared: probability.Prepared
+    frame: Frame
+    prepared: probability.PreparedDraw
     plan: DrawPlan
     seed: int
-    again: dict[str, Any]
+    record: dict[str, Any]
 
     @classmethod
-    def of(cls, pool: Pool, design: DesignFile, drawn_so_far: Mapping[str, int] | None = None) -> "Part":
-        """A design on the study's pool; `drawn_so_far` has each stratum's share (None: those of its first draw)."""
+    def of(cls, pool: Pool, design: DesignFile, drawn_so_far: Mapping[str, int] | None = None) -> "DesignDraw":
+        """Draw by a design; `drawn_so_far` has the clips in each stratum (None: as many as in a first draw)."""
         if isinstance(design.plan, Borderline):
             raise AppError("A borderline draw is not topped up, and tops up no other.", NEW_STUDY)
         if isinstance(design.plan, Stratified) and design.plan.allocation == "neyman" and not design.plan.guess:
@@ -46,8 +46,8 @@ class Part:
         for column in columns_for(design.plan, design.filters):
             if column not in pool.readable.columns:
                 raise no_column(pool.path.name, column, pool.readable.columns)
-        rows = Frame.build(pool.path.name, pool.readable, design.plan, design.filters)
-        prepared = probability.prepare(rows, design.plan)
+        frame = Frame.build(pool.path.name, pool.readable, design.plan, design.filters)
+        prepared = probability.prepare(frame, design.plan)
         plan = prepared.plan
         if drawn_so_far is not None:
             if set(drawn_so_far) != set(plan.division.labels):
@@ -55,12 +55,12 @@ class Part:
             shares = np.array([drawn_so_far[label] for label in plan.division.labels], dtype=np.int64)
             plan = replace(plan, shares=shares)
         rules = [[rule.name, rule.score, rule.minimum, rule.maximum] for rule in design.filters]
-        again = {"plan": design.plan.model_dump(mode="json", exclude_unset=True), "filters": rules}
-        return cls(rows, prepared, plan, design.seed, again)
+        record = {"plan": design.plan.model_dump(mode="json", exclude_unset=True), "filters": rules}
+        return cls(frame, prepared, plan, design.seed, record)
 
     @property
     def chance(self) -> Floats:
-        """Probability of every clip of the pool to be drawn by this part, 0 outside of its strata, shape (clips,)."""
+        """Inclusion probability of each clip of the pool in this draw, 0 outside of its strata, shape (clips,)."""
         inside = np.flatnonzero(self.plan.division.of != OUTSIDE)
         found = np.zeros(len(self.plan.division.of))
         found[inside] = self.plan.probability(inside)
@@ -68,42 +68,42 @@ class Part:
 
     @property
     def drawn(self) -> Ints:
-        """Positions of the clips that this part draws."""
+        """Positions of the drawn clips in the pool."""
         return drawn_clips(self.plan, self.seed)
 
     def shares(self) -> dict[str, int]:
-        """Clips of each stratum, by its name."""
+        """Number of clips in each stratum, by its name."""
         return dict(zip(self.plan.division.labels, self.plan.shares.tolist(), strict=True))
 
 
 @dataclass(frozen=True, eq=False)
-class Joint:
-    """The clips of several parts together. Arrays have one entry per clip of the pool.
+class JointDraw:
+    """The clips of several draws together. Arrays have one entry per clip of the pool, shape (clips,).
 
-    The parts' lots are independent (each has a seed of its own), so that a clip comes in by any of them with
-    probability 1 - (1 - p1)(1 - p2)... (Sarndal, Swensson & Wretman 1992, section 2.4). Its stratum is that of the
-    first part whose strata hold it: strata of parts that differ are not crossed, and weights differ inside them.
+    The draws are independent (each has its own seed), so that at least one of them draws a clip with probability
+    1 - (1 - p1)(1 - p2)... (Sarndal, Swensson & Wretman 1992, section 2.4). The stratum of a clip is that of the first
+    draw whose strata contain it: different strata are not crossed, and weights differ within them.
     """
 
-    parts: tuple[Part, ...]
+    draws: tuple[DesignDraw, ...]
 
     @property
     def chance(self) -> Floats:
-        """Probability to be in the study."""
-        missed = np.prod([1 - part.chance for part in self.parts], axis=0)
-        return np.asarray(1 - missed) if len(self.parts) > 1 else self.parts[0].chance
+        """Probability of each clip to be in the study."""
+        missed = np.prod([1 - draw.chance for draw in self.draws], axis=0)
+        return np.asarray(1 - missed) if len(self.draws) > 1 else self.draws[0].chance
 
     @property
     def drawn(self) -> Ints:
         """Positions of the drawn clips, each once."""
-        return np.unique(np.concatenate([part.drawn for part in self.parts]))
+        return np.unique(np.concatenate([draw.drawn for draw in self.draws]))
 
     def strata(self) -> tuple[list[dict[str, Any]], list[str]]:
-        """The strata for storing (JSON), and the stratum of each clip of the pool ("" for clips of no part)."""
-        of = np.zeros(len(self.parts[0].plan.division.of), dtype=np.int64)  # 0 is no stratum
+        """The strata (JSON), and the stratum of each clip of the pool ("" for clips that no draw can take)."""
+        of = np.zeros(len(self.draws[0].plan.division.of), dtype=np.int64)  # 0 stands for no stratum
         rows: list[dict[str, Any]] = []
-        for number, part in enumerate(self.parts):
-            division = part.plan.division
+        for number, draw in enumerate(self.draws):
+            division = draw.plan.division
             free = (of == 0) & (division.of != OUTSIDE)
             of[free] = division.of[free] + 1 + len(rows)
             suffix = f" (draw {number + 1})" if number else ""

@@ -1,4 +1,4 @@
-"""Pilot judgments: a CSV of clips and whether they are good, by hand or as `clipjury export` writes it."""
+"""Read pilot judgments: a CSV of clips and whether they are good, written by hand or by `clipjury export`."""
 
 from pathlib import Path
 
@@ -12,10 +12,10 @@ GOOD = {"1": 1.0, "true": 1.0, "accept": 1.0, "0": 0.0, "false": 0.0, "reject": 
 
 
 def read(path: Path, criterion: str | None = None) -> pl.DataFrame:
-    """Clips and the share of their judgments that accept them (`clip`, `good` in 0 ... 1), by clip.
+    """The clips with the share of judgments that accept them (columns `clip` and `good`, 0 to 1), ordered by clip.
 
-    Of an export the current answers to one accept/reject criterion count; "unsure" and empty answers do not. Raises
-    AppError for a file without such columns or judgments, and where an export has several criteria and none is named.
+    In an export the current answers to one accept/reject criterion count, except "unsure" and empty ones. Raises
+    AppError for a file without such columns or judgments, and for an export of several criteria if none is named.
     """
     try:
         table = pl.read_csv(path, infer_schema=False)

@@ -1,4 +1,4 @@
-"""Draws by lot, simple, stratified or in two phases: from a design and a pool's rows to a plan with its shares."""
+"""Probability sampling: simple, stratified and two-phase designs become plans with a number of clips per stratum."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,46 +19,46 @@ from app.sampling.frame import Frame
 from app.sampling.strata import division_of, edges_of, rule_of
 
 INCLUDED = "must include"
-"""The stratum of clips that are taken whatever the lot."""
+"""The stratum of clips that are always taken."""
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
-    """A plan ready to draw from, and what a top-up of it goes by: each stratum's claim, shape (strata,)."""
+class PreparedDraw:
+    """A plan to draw from, and the proportions by which a top-up is allocated to strata (`claim`, shape (strata,))."""
 
     plan: DrawPlan
     claim: Floats
 
     @property
     def supply(self) -> Ints:
-        """Clips that each stratum can give, shape (strata,)."""
+        """The number of clips that each stratum can give, shape (strata,)."""
         limit = self.plan.limit
         return self.plan.sizes if limit is None else _whole(limit.supply)
 
 
-def prepare(rows: Frame, plan: Simple | Stratified | TwoPhase, pilot: pl.DataFrame | None = None) -> Prepared:
-    """The plan of a draw's (first) phase. `pilot` (clip, good) is for Neyman allocation.
+def prepare(frame: Frame, plan: Simple | Stratified | TwoPhase, pilot: pl.DataFrame | None = None) -> PreparedDraw:
+    """Plan a one-phase draw, or the first of two phases. `pilot` (clip, good) is for Neyman allocation.
 
-    Raises AppError where the design cannot be drawn from these rows.
+    Raises AppError if the design cannot be drawn from this frame.
     """
     try:
         if isinstance(plan, TwoPhase):
-            return _first_phase(rows, plan)
-        return _one_phase(rows, plan, pilot)
+            return _first_phase(frame, plan)
+        return _one_phase(frame, plan, pilot)
     except ValueError as error:
         remedy = "Ask for more clips, or divide more coarsely: fewer bands, most = 8 for columns and patterns."
         raise AppError(f"The sample cannot be drawn: {error}.", remedy) from error
 
 
-def top_up(prepared: Prepared, earlier: Ints, new: int, seed: int) -> Draw:
-    """The earlier clips and `new` more, by the same claims; `earlier` are the clips drawn so far in each stratum."""
+def top_up(prepared: PreparedDraw, earlier: Ints, new: int, seed: int) -> Draw:
+    """Draw the earlier clips and `new` more; `earlier` is the number drawn so far in each stratum, shape (strata,)."""
     return _topped_up(replace(prepared.plan, shares=earlier), grown(prepared, earlier, new), seed)
 
 
-def grown(prepared: Prepared, earlier: Ints, new: int) -> DrawPlan:
-    """The plan of a draw that was topped up: shares for the `earlier` clips of each stratum and `new` more by claim.
+def grown(prepared: PreparedDraw, earlier: Ints, new: int) -> DrawPlan:
+    """The plan of a topped-up draw: the `earlier` clips of each stratum, and `new` more allocated by `claim`.
 
-    Raises AppError where there are not so many.
+    Raises AppError if the frame has too few clips.
     """
     try:
         shares, notes = allocate(
@@ -80,14 +80,14 @@ def _topped_up(before: DrawPlan, after: DrawPlan, seed: int) -> Draw:
         raise AppError(f"The sample cannot be topped up: {error}.", "Draw a new sample.") from error
 
 
-def second_phase(rows: Frame, plan: TwoPhase, prepared: Prepared, pilot: pl.DataFrame, seed: int) -> Draw:
-    """Both phases of a two-phase draw, from the judgments of the first (clip, good).
+def second_phase(frame: Frame, plan: TwoPhase, prepared: PreparedDraw, pilot: pl.DataFrame, seed: int) -> Draw:
+    """Draw both phases of a two-phase design, given the judgments of the first phase (clip, good).
 
-    Raises AppError when the judged clips are not those of the first phase, or cannot give a curve.
+    Raises AppError if the judged clips are not those of the first phase, or if no curve can be fitted to them.
     """
-    rule = rule_of(rows, plan.by)
+    rule = rule_of(frame, plan.by)
     first = drawn_clips(prepared.plan, seed)
-    known = rows.table["clip"].gather(first)
+    known = frame.table["clip"].gather(first)
     strangers = pilot.filter(~pl.col("clip").is_in(known.implode()))["clip"]
     if len(strangers):
         raise AppError(
@@ -95,7 +95,7 @@ def second_phase(rows: Frame, plan: TwoPhase, prepared: Prepared, pilot: pl.Data
             "Give the judgments of that phase's clips; if pool or design has changed, draw the pilot anew.",
         )
     judged = pl.DataFrame({"clip": known, "place": first}).join(pilot, on="clip")
-    scores = rows.scores(rule.score)[judged["place"].to_numpy()]
+    scores = frame.scores(rule.score)[judged["place"].to_numpy()]
     have = np.isfinite(scores)
     try:
         found = two_phase.quality_curve(
@@ -119,51 +119,51 @@ def second_phase(rows: Frame, plan: TwoPhase, prepared: Prepared, pilot: pl.Data
     return replace(both, notes=(*both.notes, *notes))
 
 
-def _one_phase(rows: Frame, plan: Simple | Stratified, pilot: pl.DataFrame | None) -> Prepared:
-    whole = everything(len(rows.digest)) if isinstance(plan, Simple) else division_of(rows, plan.divisions())
-    drawable = rows.inside & rows.passed if plan.only == "passed" and rows.passed is not None else rows.inside
+def _one_phase(frame: Frame, plan: Simple | Stratified, pilot: pl.DataFrame | None) -> PreparedDraw:
+    whole = everything(len(frame.digest)) if isinstance(plan, Simple) else division_of(frame, plan.divisions())
+    drawable = frame.inside & frame.passed if plan.only == "passed" and frame.passed is not None else frame.inside
     division = _outside(whole, ~drawable)
-    source = None if plan.per_source is None else rows.sources()
+    source = None if plan.per_source is None else frame.sources()
     before = None if source is None else _limit(plan, division, source)
     supply = division.sizes if before is None else _whole(before.supply)
-    claim = _claim(rows, plan, division, pilot)
+    claim = _claim(frame, plan, division, pilot)
     if isinstance(plan, Stratified) and plan.shares:
         shares, notes = _given(plan.shares, supply, division.labels)
     else:
         shares, notes = allocate(supply, plan.clips, claim, division.labels)
-    sliced, said = _with_rejects(rows, plan, division, shares, slice_only=plan.only == "passed")
+    sliced, said = _with_rejects(frame, plan, division, shares, slice_only=plan.only == "passed")
     whole = division
-    division, shares, claim = _with_included(rows, sliced, claim, whole=whole)
+    division, shares, claim = _with_included(frame, sliced, claim, whole=whole)
     limit = before if division is whole or source is None else _limit(plan, division, source)
     if limit is not None:
         shares = np.minimum(shares, _whole(limit.supply))
         said = (*said, _limit_words(plan, limit))
     kind: DesignName = "simple" if isinstance(plan, Simple) else "stratified"
-    notes = (*notes, *said, *_outside_words(rows))
-    return Prepared(DrawPlan(rows.digest, division, shares, limit, notes, kind), claim)
+    notes = (*notes, *said, *_outside_words(frame))
+    return PreparedDraw(DrawPlan(frame.digest, division, shares, limit, notes, kind), claim)
 
 
-def _first_phase(rows: Frame, plan: TwoPhase) -> Prepared:
-    rule = rule_of(rows, plan.by)
+def _first_phase(frame: Frame, plan: TwoPhase) -> PreparedDraw:
+    rule = rule_of(frame, plan.by)
     if rule.minimum is not None and rule.maximum is not None:
         raise ValueError(f"the filter {rule.name!r} has two cuts and P(good | score) no single crossing")
-    whole = by_edges(rows.scores(rule.score), edges_of(rows, rule, plan.bands), include_missing=False)
-    division = _outside(whole, ~rows.inside)
+    whole = by_edges(frame.scores(rule.score), edges_of(frame, rule, plan.bands), include_missing=False)
+    division = _outside(whole, ~frame.inside)
     shares = np.minimum(division.sizes, plan.pilot)
     few = [
         f"Stratum {label} has only {size} clips for the first phase: all are taken."
         for label, size in zip(division.labels, division.sizes.tolist(), strict=True)
         if size < plan.pilot
     ]
-    sliced, said = _with_rejects(rows, plan, division, shares, slice_only=False)
+    sliced, said = _with_rejects(frame, plan, division, shares, slice_only=False)
     claim = np.ones(len(division.labels))
-    division, shares, claim = _with_included(rows, sliced, claim, whole=division)
-    notes = (*few, *said, *_outside_words(rows))
-    return Prepared(DrawPlan(rows.digest, division, shares, None, notes, "two_phase"), claim)
+    division, shares, claim = _with_included(frame, sliced, claim, whole=division)
+    notes = (*few, *said, *_outside_words(frame))
+    return PreparedDraw(DrawPlan(frame.digest, division, shares, None, notes, "two_phase"), claim)
 
 
-def _claim(rows: Frame, plan: Simple | Stratified, division: Division, pilot: pl.DataFrame | None) -> Floats:
-    """What the strata's shares are proportional to."""
+def _claim(frame: Frame, plan: Simple | Stratified, division: Division, pilot: pl.DataFrame | None) -> Floats:
+    """The proportions by which clips are allocated to strata, shape (strata,)."""
     sizes = division.sizes
     if isinstance(plan, Simple):
         return claims(sizes, "equal")
@@ -173,7 +173,7 @@ def _claim(rows: Frame, plan: Simple | Stratified, division: Division, pilot: pl
         return np.asarray(plan.shares, dtype=np.float64)
     p: Floats | None = None
     if plan.allocation == "neyman" and pilot is not None:
-        places = pl.DataFrame({"clip": rows.table["clip"], "of": division.of}).join(pilot, on="clip")
+        places = pl.DataFrame({"clip": frame.table["clip"], "of": division.of}).join(pilot, on="clip")
         of = places.filter(pl.col("of") != OUTSIDE)
         number = of["of"].to_numpy()
         judged = np.bincount(number, minlength=len(sizes))
@@ -192,7 +192,7 @@ def _counted(division: Division) -> str:
 
 
 def _given(shares: Sequence[int], supply: Ints, labels: Sequence[str]) -> tuple[Ints, tuple[str, ...]]:
-    """Shares as the design states them, as far as there are clips."""
+    """The numbers of clips that the design states, limited to the clips there are."""
     got = np.minimum(np.asarray(shares, dtype=np.int64), supply)
     if not got.any():
         raise ValueError("no stratum with clips has a share")
@@ -210,36 +210,36 @@ def _given(shares: Sequence[int], supply: Ints, labels: Sequence[str]) -> tuple[
 
 
 def _with_rejects(
-    rows: Frame, plan: Simple | Stratified | TwoPhase, division: Division, shares: Ints, *, slice_only: bool
+    frame: Frame, plan: Simple | Stratified | TwoPhase, division: Division, shares: Ints, *, slice_only: bool
 ) -> tuple[rejects.DivisionWithRejects, tuple[str, ...]]:
-    """The division with its slice of rejects, or the word that there is none and why."""
+    """The division with a random sample of rejects, and notes; a note says if there is none, and why."""
     same = rejects.DivisionWithRejects(division, shares, np.arange(len(shares)), ())
-    if rows.passed is None:
+    if frame.passed is None:
         return same, ("No filters are named: which clips are rejects is not known, and no slice of them is drawn.",)
     if plan.waive_rejects:
         return same, (f"No slice of rejects is drawn: {plan.waive_rejects}",)
     if slice_only:
-        sliced = rejects.with_reject_stratum(division, shares, rows.rejected, plan.rejects or rejects.DEFAULT_REJECTS)
+        sliced = rejects.with_reject_stratum(division, shares, frame.rejected, plan.rejects or rejects.DEFAULT_REJECTS)
     else:
         wanted = plan.rejects or rejects.default_rejects(int(shares.sum()))
-        sliced = rejects.with_enough_rejects(division, shares, rows.rejected, wanted)
+        sliced = rejects.with_enough_rejects(division, shares, frame.rejected, wanted)
     return sliced, sliced.notes
 
 
 def _with_included(
-    rows: Frame, sliced: rejects.DivisionWithRejects, claim: Floats, *, whole: Division
+    frame: Frame, sliced: rejects.DivisionWithRejects, claim: Floats, *, whole: Division
 ) -> tuple[Division, Ints, Floats]:
-    """Division, shares and claims with the stratum of clips to be included. A part of a stratum inherits its claim."""
+    """Add the stratum of included clips to division, shares and claims; a part of a stratum inherits its claim."""
     division, shares = sliced.division, sliced.shares
     before, parent = whole.sizes, sliced.parent
     part = np.where(parent == OUTSIDE, 0.0, division.sizes / np.maximum(1, before[parent]))
     heirs = np.where(parent == OUTSIDE, 0.0, claim[parent] * part)
-    if not len(rows.included):
+    if not len(frame.included):
         return division, shares, heirs
     of = division.of.copy()
-    of[rows.included] = len(division.labels)
+    of[frame.included] = len(division.labels)
     more = Division(of, (*division.labels, INCLUDED), (*division.ends, (None, None)), division.notes)
-    return more, np.append(shares, len(rows.included)), np.append(heirs, 0.0)
+    return more, np.append(shares, len(frame.included)), np.append(heirs, 0.0)
 
 
 def _limit(plan: Simple | Stratified, division: Division, source: Codes) -> SourceLimit:
@@ -259,12 +259,12 @@ def _limit_words(plan: Simple | Stratified, limit: SourceLimit) -> str:
     )
 
 
-def _outside_words(rows: Frame) -> tuple[str, ...]:
+def _outside_words(frame: Frame) -> tuple[str, ...]:
     words = []
-    if rows.excluded:
-        words.append(f"{rows.excluded} clips were excluded by id: the strata's populations leave them out.")
-    if len(rows.included):
-        words.append(f"{len(rows.included)} clips were included by id, beside the clips drawn by lot.")
+    if frame.excluded:
+        words.append(f"{frame.excluded} clips were excluded by id: the strata's populations leave them out.")
+    if len(frame.included):
+        words.append(f"{len(frame.included)} clips were included by id, beside the clips drawn by lot.")
     return tuple(words)
 
 
@@ -275,7 +275,7 @@ def _outside(division: Division, out: Bools) -> Division:
 
 
 def _focus(division: Division, found: two_phase.QualityCurve) -> Bools:
-    """The strata (bands, or their accepted and rejected parts) around the crossing."""
+    """The strata (bands, or their accepted and rejected parts) around the crossing, shape (strata,)."""
     lows = np.array([-np.inf if low is None else low for low, _ in division.ends])
     bands_of = [low for label, (low, _) in zip(division.labels, division.ends, strict=True) if label != INCLUDED]
     edges = sorted({low for low in bands_of if low is not None})

@@ -1,4 +1,4 @@
-"""Sample files: Parquet, a row per drawn clip, with how and from which pool it was drawn in the file's metadata."""
+"""Write and read sample files: Parquet with a row per drawn clip, and the design and the pool in its metadata."""
 
 import json
 import os
@@ -15,24 +15,24 @@ from app.errors import AppError
 from app.pools.pool_files import fingerprint, require_same_pool
 from app.sampling import draws
 from app.sampling.design_files import PLANS, DesignFile
-from app.sampling.draws import Drawn
+from app.sampling.draws import DrawnSample
 from app.sampling.frame import columns_for, no_column
 from scoring.filters import Filter
 
 KEY = "clipjury"
-"""The key of the Parquet file's metadata under which the record lies, as JSON with the one key `sample`."""
+"""The key of the Parquet file's metadata that holds the record, as JSON with the one key `sample`."""
 
 
 @dataclass(frozen=True, eq=False)
 class SampleFile:
-    """A sample as its file has it: a row of `clips` per drawn clip, and the record of how it was drawn (JSON)."""
+    """The content of a sample file: a row of `clips` per drawn clip, and the record of how it was drawn (JSON)."""
 
     clips: pl.DataFrame
     record: dict[str, Any]
 
     @property
     def design(self) -> DesignFile:
-        """The design that the sample was drawn by."""
+        """The design of the sample."""
         filters = tuple(Filter(*rule) for rule in self.record["filters"])
         plan = PLANS.validate_python(self.record["plan"])
         return DesignFile(self.record["design_file"], self.record["design_text"], plan, self.record["seed"], filters)
@@ -47,15 +47,15 @@ def make(
     earlier: SampleFile | None = None,
     add: int | None = None,
 ) -> SampleFile:
-    """Draw from the pool at a path and write the sample; only the columns needed are read.
+    """Draw a sample from a pool and write it; only the columns that the design needs are read.
 
-    `pilot` holds judgments (clip, good) and `earlier` a sample to be topped up by `add` clips, or by the second
-    phase. The file appears complete or not at all. Raises AppError where the design cannot be drawn, or the pool
-    has changed since the earlier sample was drawn.
+    `pilot` holds judgments (clip, good); `earlier` is a sample to top up by `add` clips, or by the second phase. The
+    file appears complete or not at all. Raises AppError if the design cannot be drawn, or if the pool has changed since
+    the earlier sample was drawn.
     """
     if output.is_dir() or output.resolve() == pool.resolve():
         raise AppError(f"{output} cannot be written: it is the pool itself or a folder.", "Name another file with -o.")
-    with ThreadPoolExecutor(1) as other:  # the hash takes as long as reading: both at once
+    with ThreadPoolExecutor(1) as other:  # hashing takes as long as reading, so both run at once
         hashing = other.submit(fingerprint, pool)
         table, design, notes = _read(pool, design)
         found = hashing.result()
@@ -63,7 +63,7 @@ def make(
         require_same_pool(pool.name, found, earlier.record["pool_fingerprint"], "the earlier sample was drawn")
     before = None if earlier is None else {row["label"]: row["drawn"] for row in earlier.record["strata"]}
     drawn = draws.sample(pool.name, table, design, pilot=pilot, earlier=before, add=add)
-    made = SampleFile(
+    sample = SampleFile(
         _rows(pool, drawn, design, found, earlier),
         {
             "made_by": f"clipjury {__version__}",
@@ -80,12 +80,12 @@ def make(
             "pool_clips": table.height,
         },
     )
-    _write(made, output)
-    return made
+    _write(sample, output)
+    return sample
 
 
 def read(path: Path) -> SampleFile:
-    """A sample file. Raises AppError for what is none."""
+    """Read a sample file. Raises AppError if the file is not a sample file."""
     try:
         clips = pl.read_parquet(path, glob=False)
         record = json.loads(pl.read_parquet_metadata(path).get(KEY, "{}")).get("sample")
@@ -99,7 +99,7 @@ def read(path: Path) -> SampleFile:
 
 
 def _read(pool: Path, design: DesignFile) -> tuple[pl.DataFrame, DesignFile, list[str]]:
-    """The clips and columns that the design reads, the design without filters that nothing can be said by, notes."""
+    """The clips with the columns that the design needs, the design without filters that lack scores, and notes."""
     try:
         rows = pl.scan_parquet(pool, glob=False)
         schema = rows.collect_schema()
@@ -139,8 +139,8 @@ def _has_values(scores: pl.Series) -> bool:
     return not (kind == pl.Null or (kind.is_numeric() and not scores.cast(pl.Float64).is_finite().any()))
 
 
-def _rows(pool: Path, drawn: Drawn, design: DesignFile, found: str, earlier: SampleFile | None) -> pl.DataFrame:
-    """The drawn clips with their media and source, and what names the draw; phases count on from an earlier file's."""
+def _rows(pool: Path, drawn: DrawnSample, design: DesignFile, found: str, earlier: SampleFile | None) -> pl.DataFrame:
+    """The drawn clips with media, source, design id and seed; phases continue those of an earlier sample."""
     scan = pl.scan_parquet(pool, glob=False)
     there = scan.collect_schema()
     facts = ["clip", *(name for name in ("media", "source") if name in there)]
@@ -173,11 +173,11 @@ def _rows(pool: Path, drawn: Drawn, design: DesignFile, found: str, earlier: Sam
     )
 
 
-def _write(made: SampleFile, output: Path) -> None:
+def _write(sample: SampleFile, output: Path) -> None:
     output.parent.mkdir(parents=True, exist_ok=True)
     partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
     try:
-        made.clips.write_parquet(partial, metadata={KEY: json.dumps({"sample": made.record})})
+        sample.clips.write_parquet(partial, metadata={KEY: json.dumps({"sample": sample.record})})
         partial.replace(output)
     finally:
         partial.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Plans of a study: what a wish for certainty takes in clips, raters and minutes, and what other sizes give."""
+"""Sample size planning for `clipjury plan`: clips, raters and minutes for a wanted precision of an estimate."""
 
 import math
 from collections.abc import Callable
@@ -16,15 +16,15 @@ from app.sampling.sample_size_pilots import Pilot
 Target = Literal["precision", "recall", "prevalence", "alpha", "mos", "mean_mos"]
 FACTORS = (0.5, 1.0, 2.0)
 PANELS = (1, 2, 3, 5)
-"""Raters per clip in tables of trade-offs, beside the number wished for."""
+"""Numbers of raters per clip in tables of study sizes, in addition to the assumed number."""
 MOS_PANELS = (5, 10, 15, 20, 30)
 TINY = 1e-300
 """Stands for a square that became 0."""
 
 
 @dataclass(frozen=True)
-class Guesses:
-    """What a plan rests on where no pilot tells; shares from 0 to 1, `seconds` of a rater per judgment."""
+class Assumptions:
+    """Assumptions of a plan where there is no pilot; shares are 0 to 1, `seconds` is the time per judgment."""
 
     confidence: float = 0.95
     p: float | None = None
@@ -44,8 +44,8 @@ class Guesses:
 
 
 @dataclass(frozen=True)
-class Trade:
-    """One size of study: the half-width it gives, or for a claim the bad clips allowed and its chance of success."""
+class StudySize:
+    """One size of study: the half-width it gives, or for a claim the bad clips allowed and the chance of success."""
 
     clips: int
     raters: int
@@ -57,20 +57,20 @@ class Trade:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """The answer to one wish: `chosen` fulfils it, `trades` are sizes beside it, `notes` say what was assumed."""
+class SampleSizePlan:
+    """The plan for one target: `chosen` reaches it, `trades` are other sizes, `notes` name the assumptions."""
 
     target: str
     wanted: float
     answer: str
-    chosen: Trade
-    trades: list[Trade]
+    chosen: StudySize
+    trades: list[StudySize]
     notes: list[str] = field(default_factory=list)
 
 
-def plan(target: Target, half_width: float, guesses: Guesses, pilot: Pilot | None = None) -> Plan:
-    """The plan for a half-width. Raises AppError, with what could be done, for a wish that cannot be fulfilled."""
-    makers: dict[Target, Callable[[float, Guesses, Pilot | None], Plan]] = {"alpha": _alpha, "mos": _mos}
+def plan(target: Target, half_width: float, guesses: Assumptions, pilot: Pilot | None = None) -> SampleSizePlan:
+    """Plan a study for a half-width. Raises AppError, with a remedy, if no size reaches it."""
+    makers: dict[Target, Callable[[float, Assumptions, Pilot | None], SampleSizePlan]] = {"alpha": _alpha, "mos": _mos}
     makers["mean_mos"] = _mean_mos
     try:
         if target in makers:
@@ -82,10 +82,10 @@ def plan(target: Target, half_width: float, guesses: Guesses, pilot: Pilot | Non
         ) from error
 
 
-def claim(target: float, guesses: Guesses, pilot: Pilot | None = None) -> Plan:
-    """The plan for "precision >= target": sizes with 0 to 5 bad clips allowed, and the size for the guess of p.
+def claim(target: float, guesses: Assumptions, pilot: Pilot | None = None) -> SampleSizePlan:
+    """Plan a study to show "precision >= target": sizes for 0 to 5 bad clips, and the size for the assumed precision.
 
-    Raises AppError when the guess does not exceed the target or the pool is too small.
+    Raises AppError if the assumed precision does not exceed the target, or if the pool is too small.
     """
     notes = ["Fix the threshold and the number of clips before rating; count a clip without consensus as bad."]
     p = guesses.p
@@ -124,10 +124,10 @@ def claim(target: float, guesses: Guesses, pilot: Pilot | None = None) -> Plan:
         f"Rate {chosen.clips} accepted clips: with {best[1]} bad ones or fewer, precision is at least {target:g} "
         f"with {guesses.confidence:.0%} confidence{chance}; {_effort(chosen)}."
     )
-    return Plan("claim", target, answer, chosen, rows, notes)
+    return SampleSizePlan("claim", target, answer, chosen, rows, notes)
 
 
-def _rate(target: str, wanted: float, guesses: Guesses, pilot: Pilot | None) -> Plan:
+def _rate(target: str, wanted: float, guesses: Assumptions, pilot: Pilot | None) -> SampleSizePlan:
     effect, notes = _effect(guesses, pilot)
     agreement = 1.0
     if pilot is not None and guesses.p is None:
@@ -172,7 +172,7 @@ def _rate(target: str, wanted: float, guesses: Guesses, pilot: Pilot | None) -> 
     return _answered(target, wanted, clips, found, PANELS, guesses, notes, kind)
 
 
-def _alpha(wanted: float, guesses: Guesses, pilot: Pilot | None) -> Plan:
+def _alpha(wanted: float, guesses: Assumptions, pilot: Pilot | None) -> SampleSizePlan:
     effect, notes = _effect(guesses, pilot)
     ratings = None if pilot is None else pilot.ratings()
     most = 5 if ratings is None else int(ratings.votes.max(initial=0))
@@ -191,7 +191,7 @@ def _alpha(wanted: float, guesses: Guesses, pilot: Pilot | None) -> Plan:
             return alpha_sample_size.alpha_half_width(
                 votes(count), alone, confidence=guesses.confidence, seed=guesses.seed
             )
-        except ValueError:  # so few clips that alpha is undefined in most samples
+        except ValueError:  # with so few clips alpha is undefined in most samples
             return None
 
     clips, _ = alpha_sample_size.alpha_size(votes(raters), wanted, confidence=guesses.confidence, seed=guesses.seed)
@@ -205,7 +205,7 @@ def _alpha(wanted: float, guesses: Guesses, pilot: Pilot | None) -> Plan:
     return _answered("alpha", wanted, clips, found, panels, guesses, notes, "clips", raters)
 
 
-def _mos(wanted: float, guesses: Guesses, pilot: Pilot | None) -> Plan:
+def _mos(wanted: float, guesses: Assumptions, pilot: Pilot | None) -> SampleSizePlan:
     sd = guesses.sd if pilot is None else math.sqrt(pilot.opinions().within)
     known, unknown = (
         sample_size.mos_raters(sd, wanted, known=known, confidence=guesses.confidence) for known in (True, False)
@@ -218,10 +218,10 @@ def _mos(wanted: float, guesses: Guesses, pilot: Pilot | None) -> Plan:
     ]
     chosen = next(row for row in rows if row.raters == unknown)
     answer = f"Let {unknown} raters judge each clip for a mean opinion score within ±{wanted:g}; {_effort(chosen)}."
-    return Plan("mos", wanted, answer, chosen, rows, notes)
+    return SampleSizePlan("mos", wanted, answer, chosen, rows, notes)
 
 
-def _mean_mos(wanted: float, guesses: Guesses, pilot: Pilot | None) -> Plan:
+def _mean_mos(wanted: float, guesses: Assumptions, pilot: Pilot | None) -> SampleSizePlan:
     effect, notes = _effect(guesses, pilot)
     spread = None if pilot is None else pilot.opinions()
     between = guesses.clip_sd**2 if spread is None else spread.between
@@ -245,8 +245,8 @@ def _mean_mos(wanted: float, guesses: Guesses, pilot: Pilot | None) -> Plan:
     return _answered("mean_mos", wanted, clips, found, PANELS, guesses, notes, "clips")
 
 
-def _effect(guesses: Guesses, pilot: Pilot | None) -> tuple[float, list[str]]:
-    """Design effect of several clips per source, guessed or as in the pilot, and what was taken for it."""
+def _effect(guesses: Assumptions, pilot: Pilot | None) -> tuple[float, list[str]]:
+    """Design effect of several clips per source, assumed or estimated from the pilot, and notes on it."""
     size, icc = guesses.clips_per_source, guesses.icc
     spread = None if pilot is None else pilot.sources()
     if spread is not None:
@@ -265,7 +265,7 @@ def _effect(guesses: Guesses, pilot: Pilot | None) -> tuple[float, list[str]]:
     return effect, [f"{size:.3g} clips per source, intraclass correlation {icc:.3g}: design effect {effect:.3g}."]
 
 
-def _refuse_beyond_pool(clips: int, guesses: Guesses) -> None:
+def _refuse_beyond_pool(clips: int, guesses: Assumptions) -> None:
     if guesses.pool_size is not None and clips > guesses.pool_size:
         raise ValueError(f"it takes {clips} clips, and the pool has {guesses.pool_size}")
 
@@ -276,12 +276,12 @@ def _answered(
     clips: int,
     found: Callable[[int, int], float | None],
     panels: tuple[int, ...],
-    guesses: Guesses,
+    guesses: Assumptions,
     notes: list[str],
     kind: str,
     raters: int | None = None,
-) -> Plan:
-    """The plan whose trade-offs are halves and doubles of `clips`, for each panel and the one wished for."""
+) -> SampleSizePlan:
+    """The plan with half, one and two times `clips` as other sizes, for each number of raters."""
     raters = raters or guesses.raters
     sizes = sorted({max(1, round(clips * factor)) for factor in FACTORS})
     sizes = [size for size in sizes if guesses.pool_size is None or size <= guesses.pool_size]
@@ -290,20 +290,20 @@ def _answered(
     name = {"mean_mos": "the mean opinion score of all clips"}.get(target, target)
     panel = "1 rater" if raters == 1 else f"{raters} raters"
     answer = f"Rate {clips} {kind} with {panel} each for {name} within ±{wanted:g}; {_effort(chosen)}."
-    return Plan(target, wanted, answer, chosen, rows, notes)
+    return SampleSizePlan(target, wanted, answer, chosen, rows, notes)
 
 
 def _trade(
     clips: int,
     raters: int,
-    guesses: Guesses,
+    guesses: Assumptions,
     half_width: float | None = None,
     bad_allowed: int | None = None,
     chance: float | None = None,
-) -> Trade:
+) -> StudySize:
     judgments = clips * raters
-    return Trade(clips, raters, judgments, judgments * guesses.seconds / 60, half_width, bad_allowed, chance)
+    return StudySize(clips, raters, judgments, judgments * guesses.seconds / 60, half_width, bad_allowed, chance)
 
 
-def _effort(trade: Trade) -> str:
+def _effort(trade: StudySize) -> str:
     return f"{trade.judgments} judgments, about {trade.minutes:.0f} minutes of raters' time"

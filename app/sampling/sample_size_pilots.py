@@ -1,4 +1,4 @@
-"""Pilots to plan from: votes of raters on clips, or verdicts on clips with their stratum, weight and source."""
+"""Read pilots for sample size planning: raters' votes, or verdicts on clips with stratum, weight and source."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,22 +15,22 @@ from app.errors import AppError, did_you_mean
 from app.sampling import pilot_files
 
 WORDS = {"1": "accept", "true": "accept", "accept": "accept", "0": "reject", "false": "reject", "reject": "reject"}
-TRUTH = {"1": 1.0, "true": 1.0, "accept": 1.0, "0": 0.0, "false": 0.0, "reject": 0.0}
+VERDICTS = {"1": 1.0, "true": 1.0, "accept": 1.0, "0": 0.0, "false": 0.0, "reject": 0.0}
 
 
 @dataclass(frozen=True, eq=False)
 class Pilot:
-    """A pilot's rows as text, those of one criterion and current; `name` is its file."""
+    """The current rows of a pilot for one criterion, as text."""
 
     path: Path
     criterion: str | None
     table: pl.DataFrame
 
     def rate(self, target: str) -> tuple[float, float, list[str]]:
-        """A rate in the pilot, its design effect, and what was assumed.
+        """A rate in the pilot, its design effect, and notes on assumptions.
 
-        A clip is good if most of its judgments accept it; ties are left out. Raises AppError where the pilot cannot
-        tell: no column `accepted` for recall, unequal weights inside a stratum, no variance.
+        A clip is good if most of its judgments accept it; ties are left out. Raises AppError if the pilot has no column
+        `accepted` for recall, unequal weights within a stratum, or no variance.
         """
         shares = pilot_files.read(self.path, self.criterion)
         extra = [name for name in ("stratum", "weight", "source", "accepted") if name in self.table.columns]
@@ -42,7 +42,7 @@ class Pilot:
         rows = rows.filter(~tied)
         good = (rows["good"] > 0.5).to_numpy().astype(np.float64)
         whole = np.ones(len(good))
-        accepted = self._truth(rows, "accepted") if "accepted" in extra else None
+        accepted = self._verdicts(rows, "accepted") if "accepted" in extra else None
         if target == "recall" and accepted is None:
             raise AppError("Recall from a pilot needs the filter's verdict.", "Add a column accepted (1 or 0) to it.")
         if target == "precision" and accepted is None:
@@ -62,7 +62,7 @@ class Pilot:
         return value, effect, notes
 
     def sources(self) -> VarianceComponents | None:
-        """How alike the clips of one source are, by their mean judgment; None where no source has two clips."""
+        """Spread of the clips' mean judgments between and within sources; None if no source has two clips."""
         if "source" not in self.table.columns:
             return None
         points = pl.col("value").cast(pl.Float64, strict=False)
@@ -77,7 +77,7 @@ class Pilot:
             return None
 
     def ratings(self) -> Ratings:
-        """The votes: accept or reject, or 1 ... 5. Raises AppError for a pilot without them."""
+        """The votes: accept or reject, or 1 to 5. Raises AppError for a pilot without votes."""
         answer = next((name for name in ("value", "good") if name in self.table.columns), "value")
         for name in ("clip", "rater", answer):
             if name not in self.table.columns:
@@ -97,7 +97,7 @@ class Pilot:
             ) from error
 
     def opinions(self) -> VarianceComponents:
-        """Spread of opinion scores between and within clips, in points. Raises AppError for what has no points."""
+        """Spread of opinion scores between and within clips, in points. Raises AppError for other values."""
         ratings = self.ratings()
         if ratings.scale.numbers is None:
             raise AppError(f"The pilot {self.path} has verdicts, no opinion scores.", "Values must be 1 to 5.")
@@ -116,16 +116,16 @@ class Pilot:
             raise AppError(f"The pilot {self.path} has a {name} that is no number.", "Write a number in every row.")
         return numbers.to_numpy()
 
-    def _truth(self, rows: pl.DataFrame, name: str) -> Floats:
+    def _verdicts(self, rows: pl.DataFrame, name: str) -> Floats:
         words = rows[name].str.strip_chars().str.to_lowercase()
-        known = words.replace_strict(TRUTH, default=None, return_dtype=pl.Float64)
+        known = words.replace_strict(VERDICTS, default=None, return_dtype=pl.Float64)
         if known.has_nulls():
             raise AppError(f"The pilot {self.path} has a {name} that is neither 1 nor 0.", "Write 1 or 0 in every row.")
         return known.to_numpy()
 
 
 def read(path: Path, criterion: str | None = None) -> Pilot:
-    """A pilot from a CSV by hand or from an export. Raises AppError for one without clips, or of several criteria."""
+    """Read a pilot from a CSV or an export. Raises AppError if it has no clips or several criteria."""
     try:
         table = pl.read_csv(path, infer_schema=False)
     except (OSError, PolarsError) as error:

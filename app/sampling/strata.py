@@ -16,27 +16,27 @@ MANY = 1000
 """The largest number of different values of a stratification column; a column with more is hardly categorical."""
 
 
-def division_of(rows: Frame, parts: Sequence[Strata]) -> Division:
+def division_of(frame: Frame, parts: Sequence[Strata]) -> Division:
     """Divide the frame in each of these ways, and cross the divisions. Raises AppError if that is impossible."""
-    made = [_division(rows, one, alone=len(parts) == 1) for one in parts]
+    made = [_division(frame, one, alone=len(parts) == 1) for one in parts]
     return crossed(made)
 
 
-def _division(rows: Frame, one: Strata, *, alone: bool) -> Division:
+def _division(frame: Frame, one: Strata, *, alone: bool) -> Division:
     if one.column:
-        return _values(rows, one.column, one.most)
+        return _values(frame, one.column, one.most)
     if one.pattern:
-        return _patterns(rows, one.most)
-    rule = rule_of(rows, one.filter) if one.filter else None
+        return _patterns(frame, one.most)
+    rule = rule_of(frame, one.filter) if one.filter else None
     column = rule.score if rule else one.score
-    values = rows.scores(column)
+    values = frame.scores(column)
     edges: Sequence[float] = one.edges
     wanted = 0
     if not edges and one.quantiles:
         edges, wanted = bands(values, one.quantiles), one.quantiles
     elif not edges and rule:
         wanted = 4 if one.bands is None else one.bands
-        edges = edges_of(rows, rule, wanted)
+        edges = edges_of(frame, rule, wanted)
     division = by_edges(values, edges)
     notes = list(division.notes)
     if len(edges) + 1 < wanted:
@@ -45,22 +45,22 @@ def _division(rows: Frame, one: Strata, *, alone: bool) -> Division:
     return replace(division, labels=labels, notes=tuple(notes))
 
 
-def edges_of(rows: Frame, rule: Filter, count: int) -> tuple[float, ...]:
+def edges_of(frame: Frame, rule: Filter, count: int) -> tuple[float, ...]:
     """The inner edges of `count` bands of a score; the thresholds of the filter are among them."""
     if count == 1:
         return ()
-    scores = rows.scores(rule.score)
+    scores = frame.scores(rule.score)
     if rule.minimum is None:
         return bands(scores, count, rule.maximum, direction="le")
     return bands(scores, count, rule.minimum, upper=rule.maximum)
 
 
-def rule_of(rows: Frame, name: str) -> Filter:
+def rule_of(frame: Frame, name: str) -> Filter:
     """The filter of this name. Raises AppError if the pool lacks its score."""
-    for rule in rows.filters:
+    for rule in frame.filters:
         if rule.name == name:
             return rule
-    possible = ", ".join(rule.name for rule in rows.filters)
+    possible = ", ".join(rule.name for rule in frame.filters)
     raise AppError(
         f"The sample is stratified by the filter {name!r}, but the pool lacks its score.",
         f"Choose another in by = ...; possible: {possible}."
@@ -69,11 +69,11 @@ def rule_of(rows: Frame, name: str) -> Filter:
     )
 
 
-def _values(rows: Frame, column: str, most: int | None) -> Division:
+def _values(frame: Frame, column: str, most: int | None) -> Division:
     """A division by the values of a metadata column. Raises AppError for lists, or for too many different values."""
-    given = rows.column(column)
+    given = frame.column(column)
     if given.dtype.is_nested():
-        raise AppError(f"The column {column!r} of {rows.name} holds lists.", "Name a column of plain values.")
+        raise AppError(f"The column {column!r} of {frame.name} holds lists.", "Name a column of plain values.")
     words = given.cast(pl.String).fill_null("unknown")
     names = words.unique().sort().to_list()
     if len(names) > MANY:
@@ -85,15 +85,15 @@ def _values(rows: Frame, column: str, most: int | None) -> Division:
     return by_values(words.cast(pl.Enum(names)).to_physical().to_numpy().astype(np.int32), labels, most=most)
 
 
-def _patterns(rows: Frame, most: int | None) -> Division:
+def _patterns(frame: Frame, most: int | None) -> Division:
     """A division by verdict pattern: which filters accept a clip, which reject it, which lack its score."""
     code = pl.lit(0, pl.Int64)
-    for place, rule in enumerate(rows.filters):
+    for place, rule in enumerate(frame.filters):
         code = code + rule.passes().cast(pl.Int64).fill_null(2) * 3**place
-    found = rows.table.select(code).to_series()
+    found = frame.table.select(code).to_series()
     kinds = found.unique().sort().to_numpy()
     of = np.searchsorted(kinds, found.to_numpy()).astype(np.int32)
-    return by_values(of, [_pattern(rows.filters, kind) for kind in kinds.tolist()], most=most, rest="other patterns")
+    return by_values(of, [_pattern(frame.filters, kind) for kind in kinds.tolist()], most=most, rest="other patterns")
 
 
 def _pattern(filters: Sequence[Filter], kind: int) -> str:

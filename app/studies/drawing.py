@@ -10,7 +10,7 @@ from app.sampling import borderline as borderline_draws
 from app.sampling import draws, sample_files
 from app.sampling.design_files import DesignFile
 from app.sampling.designs import Borderline, Stratified, TwoPhase
-from app.sampling.draws import Drawn
+from app.sampling.draws import DrawnSample
 from app.sampling.frame import Frame
 from app.studies.study_file import FilterSpec, StudyFile
 from scoring.filters import Filter
@@ -18,7 +18,7 @@ from scoring.filters import Filter
 
 @dataclass(frozen=True)
 class DrawnClip:
-    """A clip of the sample and how it came in; `criterion` is empty when all questions are asked about it."""
+    """A clip of the sample and how it was drawn; `criterion` is empty if raters answer all criteria for it."""
 
     clip: str
     criterion: str
@@ -26,7 +26,7 @@ class DrawnClip:
     inclusion_probability: float
     weight: float
     drawn_for: tuple[str, ...] = ()
-    """In a borderline draw the filters whose threshold it lies next to."""
+    """In a borderline sample, the filters whose thresholds the clip is near."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class StudySample:
 
 
 def sample_from_pool(pool: Pool, spec: StudyFile, filters: list[FilterSpec]) -> StudySample:
-    """Draw as the study file says, among the filters that can be used."""
+    """Draw the sample of a study by the design in its study file; `filters` are those that the pool has scores for."""
     rules = tuple(Filter(rule.name, rule.score, rule.min, rule.max) for rule in filters)
     design = DesignFile("the study file", "", spec.sampling, spec.seed, rules)
     table, name = pool.readable, pool.path.name
@@ -54,26 +54,26 @@ def sample_from_pool(pool: Pool, spec: StudyFile, filters: list[FilterSpec]) -> 
 
 
 def sample_from_file(path: Path, pool: Pool, spec: StudyFile, filters: list[FilterSpec]) -> StudySample:
-    """The clips of a sample file as those of a study on the same pool.
+    """Read the sample of a study from a sample file of the same pool.
 
-    A clip that was drawn next to filters' cuts is asked about those filters' criteria, every other about all.
-    Raises AppError when the sample is from another pool, or names clips or filters that are not there.
+    Raters answer only the criteria of the filters that a borderline clip was drawn for, and all criteria for other
+    clips. Raises AppError if the sample is from another pool, or names filters that the study does not have.
     """
     made = sample_files.read(path)
     require_same_pool(
         pool.path.name, pool.fingerprint, made.record["pool_fingerprint"], f"the sample {path.name} was drawn"
     )
-    truth = {rule.name: spec.deciding_criterion(rule) for rule in filters}
+    criterion_of = {rule.name: spec.deciding_criterion(rule) for rule in filters}
     clips = []
     for row in made.clips.iter_rows(named=True):
-        known = [name for name in row["drawn_for"] if name in truth]
+        known = [name for name in row["drawn_for"] if name in criterion_of]
         if row["drawn_for"] and not known:
             raise AppError(
                 f"{path} was drawn for filters that the study does not have ({', '.join(row['drawn_for'])}).",
                 "Use the same names in the study file.",
             )
-        for criterion in dict.fromkeys(truth[name] for name in known) or [""]:
-            own = tuple(name for name in known if truth[name] == criterion)
+        for criterion in dict.fromkeys(criterion_of[name] for name in known) or [""]:
+            own = tuple(name for name in known if criterion_of[name] == criterion)
             chance = (row["inclusion_probability"], row["weight"])
             clips.append(DrawnClip(row["clip"], criterion, row["stratum"], *chance, own))
     borderline = isinstance(made.design.plan, Borderline)
@@ -82,7 +82,7 @@ def sample_from_file(path: Path, pool: Pool, spec: StudyFile, filters: list[Filt
     return StudySample(clips, kind | {key: made.record[key] for key in kept})
 
 
-def _random(drawn: Drawn, spec: StudyFile, filters: list[FilterSpec]) -> StudySample:
+def _random(drawn: DrawnSample, spec: StudyFile, filters: list[FilterSpec]) -> StudySample:
     plan = spec.sampling
     design: dict[str, Any] = {
         "kind": "stratified",
@@ -104,15 +104,15 @@ def _random(drawn: Drawn, spec: StudyFile, filters: list[FilterSpec]) -> StudySa
     return StudySample(clips, design)
 
 
-def _borderline(rows: Frame, spec: StudyFile, filters: list[FilterSpec]) -> StudySample:
+def _borderline(frame: Frame, spec: StudyFile, filters: list[FilterSpec]) -> StudySample:
     plan = spec.sampling
     assert isinstance(plan, Borderline)
-    found = borderline_draws.draw(rows, plan, spec.seed)
-    truth = {rule.name: spec.deciding_criterion(rule) for rule in filters}
-    ids = rows.table["clip"]
+    found = borderline_draws.draw(frame, plan, spec.seed)
+    criterion_of = {rule.name: spec.deciding_criterion(rule) for rule in filters}
+    ids = frame.table["clip"]
     clips: list[DrawnClip] = []
-    for criterion in dict.fromkeys(truth[side.filter.name] for side in found.sides):
-        sides = tuple(side for side in found.sides if truth[side.filter.name] == criterion)
+    for criterion in dict.fromkeys(criterion_of[side.filter.name] for side in found.sides):
+        sides = tuple(side for side in found.sides if criterion_of[side.filter.name] == criterion)
         chance = found.chances(sides)
         drawn_for: dict[int, list[borderline_draws.Side]] = {}
         for side in sides:
@@ -140,7 +140,7 @@ def _borderline(rows: Frame, spec: StudyFile, filters: list[FilterSpec]) -> Stud
         "design": "borderline",
         "each": plan.each,
         "seed": spec.seed,
-        "strata": found.strata(lambda rule: truth[rule.name]),
+        "strata": found.strata(lambda rule: criterion_of[rule.name]),
         "notes": _titled(found.notes, filters),
         "plan": plan.model_dump(mode="json"),
     }
@@ -148,7 +148,7 @@ def _borderline(rows: Frame, spec: StudyFile, filters: list[FilterSpec]) -> Stud
 
 
 def _titled(notes: tuple[str, ...], filters: list[FilterSpec]) -> list[str]:
-    """Notes that begin with filters' names, with their titles instead."""
+    """The notes, with filter names at their beginning replaced by the titles of the filters."""
     titles = {rule.name: rule.title for rule in filters}
     words = []
     for note in notes:

@@ -283,7 +283,7 @@ def test_a_pool_is_written_with_its_verdicts_and_its_record(pool: Path, rules: P
     }
     metadata = pl.read_parquet_metadata(written)
     assert metadata["other"] == "stays"
-    made = read_pool(written).made
+    made = read_pool(written).record
     assert {key: made[key] for key in RECORD} == RECORD
     assert made["filters"]["sha256"] == find(str(rules)).sha256
     assert made["filters"]["columns"] == verdicts

@@ -20,7 +20,7 @@ from app.pools.pool_files import Pool, read_pool
 from app.sampling import draws, probability
 from app.sampling.design_files import DesignFile, parse
 from app.sampling.designs import Stratified
-from app.sampling.joint import Joint, Part
+from app.sampling.joint import DesignDraw, JointDraw
 from app.settings import Settings
 from app.studies import creation, lifecycle
 from app.studies.study_file import parse as parse_study
@@ -171,18 +171,18 @@ def test_joint_probabilities_are_those_of_the_draws(pool: Pool, sampling: str) -
     """Over 1,500 seeds a clip is in the study (first draw, top-up, other design) as often as its probability says."""
     spec = parse_study(SPEC + sampling, "study.toml")
     filters = (Filter("still", "movement", 50.0, None),)
-    first = Part.of(pool, DesignFile("", "", spec.sampling, 0, filters))
+    first = DesignDraw.of(pool, DesignFile("", "", spec.sampling, 0, filters))
     grown = probability.grown(first.prepared, first.plan.shares, 6)
-    other = Part.of(pool, parse("clips = 12\n" + BY_LANGUAGE, "other.toml"))
-    joint = Joint((replace(first, plan=grown), other))
+    other = DesignDraw.of(pool, parse("clips = 12\n" + BY_LANGUAGE, "other.toml"))
+    joint = JointDraw((replace(first, plan=grown), other))
     times, count = np.zeros(CLIPS), 1500
     for seed in range(count):
-        one = Joint((replace(joint.parts[0], seed=2 * seed), replace(other, seed=2 * seed + 1)))
+        one = JointDraw((replace(joint.draws[0], seed=2 * seed), replace(other, seed=2 * seed + 1)))
         times[one.drawn] += 1
     chance = joint.chance
     error = np.sqrt(chance * (1 - chance) / count)
     assert (np.abs(times / count - chance) <= 4 * error + 1e-9).all()
-    apart = replace(joint.parts[0], plan=first.plan).chance
+    apart = replace(joint.draws[0], plan=first.plan).chance
     assert (np.abs(times / count - apart) > 4 * error).any(), "the first draw's probabilities alone are found wrong"
 
 

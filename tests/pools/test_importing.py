@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from app.errors import AppError
-from app.pools.importing import Imported, import_pool
+from app.pools.importing import ImportSummary, import_pool
 from app.pools.pool_files import read_pool
 from tests.helpers.real_videos import moving, texture, write_video
 
@@ -37,7 +37,7 @@ def record(number: int, **more: Any) -> dict[str, Any]:
     } | more
 
 
-def imported(source: Path, *maps: str, **more: Any) -> tuple[Imported, pl.DataFrame]:
+def imported(source: Path, *maps: str, **more: Any) -> tuple[ImportSummary, pl.DataFrame]:
     """What an import did, and the pool's rows."""
     output = source.parent / "pool.parquet"
     made = import_pool([str(source)], str(output), maps=maps, **more)
@@ -86,7 +86,7 @@ def test_talkvid_records_become_a_pool(tmp_path: Path, name: str) -> None:
     assert "head_detail" not in frame.columns
     pool = read_pool(tmp_path / "pool.parquet")
     assert pool.score_columns() == ["dover_scores", "cotracker_ratio", *HEAD]
-    assert pool.made["import"][0]["mapping"]["avg_movement"] == "head_detail.scores.avg_movement"
+    assert pool.record["import"][0]["mapping"]["avg_movement"] == "head_detail.scores.avg_movement"
 
 
 def test_bad_records_go_to_a_file_with_line_and_reason(tmp_path: Path) -> None:
@@ -257,7 +257,7 @@ def test_the_user_overrules_the_guesses(tmp_path: Path) -> None:
     assert frame["media"].to_list() == ["clips/a.mp4", "clips/b.mp4"]
     assert frame["dover_scores"].to_list() == [8.0, 9.0]
     assert "note" not in frame.columns
-    mapping = read_pool(tmp_path / "pool.parquet").made["import"][0]["mapping"]
+    mapping = read_pool(tmp_path / "pool.parquet").record["import"][0]["mapping"]
     assert (mapping["clip"], mapping["dover_scores"]) == ("key", "q.dover")
 
 

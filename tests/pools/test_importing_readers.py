@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as some
 
-from app.pools.importing.batches import Gatherer
+from app.pools.importing.batches import RecordCollector
 from app.pools.importing.json_records import array, lines
 
 JSON = some.recursive(
@@ -52,7 +52,7 @@ def test_what_is_spilled_is_what_would_have_been_kept(tmp_path: Path) -> None:
     tables = []
     for most in (0, 10**9):
         (tmp_path / str(most)).mkdir()
-        gathered = Gatherer(tmp_path / str(most), most)
+        gathered = RecordCollector(tmp_path / str(most), most)
         gathered.add([{"id": 1, "x": 1}, {"id": 2, "x": 2.5}], [1, 2])
         gathered.reject([(3, "broken", "...")])
         gathered.add([{"id": "c", "x": None, "y": [1.5]}], [4])

@@ -85,7 +85,7 @@ def test_join_adds_scores_by_id(pool: Path) -> None:
     assert joined.frame["clip"].to_list() == [record["id"] for record in RECORDS]
     assert joined.frame["sharpness"].to_list() == [None, 2.5, None, 1.5] + [None] * 6
     assert joined.score_columns() == ["dover_scores", "sharpness"]
-    assert joined.made["joined"][0]["source"] == "more.csv"
+    assert joined.record["joined"][0]["source"] == "more.csv"
     run("join", pool, "more.csv", "-o", "replaced.parquet", "--replace")
     assert read_pool(Path("replaced.parquet")).frame["dover_scores"].to_list()[:4] == [None, 0, None, 0]
 

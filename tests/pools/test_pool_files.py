@@ -60,7 +60,7 @@ def test_a_manifest_gives_sources_and_metadata(pool: Pool) -> None:
 
 def test_the_pool_says_how_each_score_was_made(pool: Pool) -> None:
     """Scorer, version, backend, model hash, and for each column units, range, direction, approximation."""
-    made = {scorer["scorer"]: scorer for scorer in pool.made["scorers"]}
+    made = {scorer["scorer"]: scorer for scorer in pool.record["scorers"]}
     assert made["head"]["models"][0]["sha256"].startswith("49f000ec")
     described = {column["name"]: column for scorer in made.values() for column in scorer["columns"]}
     assert described["avg_rotation"]["approximate"]
@@ -162,7 +162,7 @@ def test_any_parquet_with_clips_and_media_is_a_pool(tmp_path: Path) -> None:
     pool = read_pool(tmp_path / "own.parquet")
     assert pool.column("source").to_list() == ["a", "b"]
     assert pool.score_columns() == ["dover_scores"]
-    assert pool.made == {}
+    assert pool.record == {}
     assert pool.units("dover_scores") == ""
     assert (pool.media_path("a"), pool.media_path("b")) == (tmp_path / "a.mp4", Path("/b.mp4"))
 

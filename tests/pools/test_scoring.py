@@ -176,14 +176,14 @@ def test_other_scorers_score_everything_again_and_the_record_tells_which_made_wh
         score_to_pool([tmp_path], output, runner=MadeUp(250), scorers=counting_anew)
     mixed = read_pool(output)
     assert mixed.column("clip").to_list() == old.column("clip").to_list()
-    assert [scorer["version"] for scorer in mixed.made["scorers"]] == ["2"]
-    ((signature, before),) = mixed.made["earlier"].items()
-    assert (signature, before["scorers"][0]["version"]) == (old.made["signature"], "1")
+    assert [scorer["version"] for scorer in mixed.record["scorers"]] == ["2"]
+    ((signature, before),) = mixed.record["earlier"].items()
+    assert (signature, before["scorers"][0]["version"]) == (old.record["signature"], "1")
     assert mixed.column("signature").to_list().count(signature) == 100
     assert score_to_pool([tmp_path], output, runner=MadeUp(), scorers=counting_anew).scored == 50
     new = read_pool(output)
-    assert new.made["earlier"] == {}
-    assert set(new.column("signature")) == {new.made["signature"]} != {old.made["signature"]}
+    assert new.record["earlier"] == {}
+    assert set(new.column("signature")) == {new.record["signature"]} != {old.record["signature"]}
     assert new.frame.drop("signature", "identity").equals(old.frame.drop("signature", "identity"))
 
 

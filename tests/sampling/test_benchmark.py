@@ -111,7 +111,7 @@ def test_the_shortfall_is_reported(pool: Path, made: tuple[Path, dict[str, Any]]
 
 def test_the_record_goes_into_the_file_beside_the_pools(made: tuple[Path, dict[str, Any]]) -> None:
     """The set is a pool again, and says how it was made and from what."""
-    record = read_pool(made[0]).made
+    record = read_pool(made[0]).record
     assert record["signature"] == "abc"
     assert record["bench_set"]["pool"] == "pool.parquet"
     assert record["bench_set"]["person"] == "Person ID"

@@ -1,4 +1,4 @@
-"""Pools from what others made: TalkVid's records, tables, lists of tasks, folders of videos."""
+"""`clipjury pool import`: make a pool from TalkVid records, tables, task lists or folders of videos."""
 
 import json
 from collections.abc import Sequence
@@ -11,8 +11,16 @@ import polars as pl
 from app.pools.importing import sources as reading
 from app.pools.importing.checks import refuse_output, refuse_records, refuse_twice
 from app.pools.importing.mapping import mapping_of, parsed
-from app.pools.importing.output import Field, ImportedSource, kinds_of, near, record_for, rejects_of, write_rejects
-from app.pools.importing.plan import Plan, plan_of
+from app.pools.importing.output import (
+    ImportedField,
+    ImportedSource,
+    kinds_of,
+    record_for,
+    rejects_of,
+    with_relative_media,
+    write_rejects,
+)
+from app.pools.importing.plan import ImportPlan, plan_of
 from app.pools.scanning import pool_errors
 from app.pools.table import KEY
 from scoring.locations import plain, remove, written
@@ -22,12 +30,12 @@ ROWS_PER_GROUP = 100_000
 
 
 ALWAYS = ("clip", "media", "source")
-"""Columns without which there is no clip."""
+"""Columns that every clip has."""
 
 
 @dataclass(frozen=True)
-class Imported:
-    """What an import did. `rejects` is the file with the bad records; "" if there were none."""
+class ImportSummary:
+    """Result of an import. `rejects` is the file with the bad records; "" if there were none."""
 
     output: str
     sources: tuple[ImportedSource, ...]
@@ -35,12 +43,12 @@ class Imported:
 
     @property
     def clips(self) -> int:
-        """Clips in the pool."""
+        """Number of clips in the pool."""
         return sum(source.records - source.rejected for source in self.sources)
 
     @property
     def rejected(self) -> int:
-        """Records left out."""
+        """Number of records left out."""
         return sum(source.rejected for source in self.sources)
 
 
@@ -51,13 +59,13 @@ def import_pool(
     maps: Sequence[str] = (),
     strict: bool = False,
     force: bool = False,
-) -> Imported:
-    """Write a pool from files, addresses or folders; rows are never all in memory.
+) -> ImportSummary:
+    """Write a pool from files, addresses or folders, without ever having all rows in memory.
 
-    `maps` are `COLUMN=FIELD` words that overrule the guesses. Records that cannot be used (not an object, no id, a
-    length or score that is none) go to `<output>.rejects.jsonl` with their place and the reason; with `strict` they
-    make the whole an error. NaN and endless numbers become null and are counted. The pool appears complete or not at
-    all. Raises AppError where nothing can be read, a mapping does not fit, a clip is there twice, no record is
+    `maps` are options `COLUMN=FIELD` that override the guessed mapping. Records that cannot be used (not an object, no
+    id, an invalid duration or score) go to `<output>.rejects.jsonl` with their position and the reason; with `strict`
+    any of them is an error. NaN and infinite numbers become null and are counted. The pool file appears complete or
+    not at all. Raises AppError if a source cannot be read, a mapping does not fit, a clip is there twice, no record is
     usable, or `output` is a pool that was not imported (unless `force`).
     """
     place = plain(output)
@@ -68,13 +76,13 @@ def import_pool(
             done = tuple(_counted(plan) for plan in plans)
             plans = [replace(plan, clean=not one.rejected) for plan, one in zip(plans, done, strict=True)]
             rejects = rejects_of(place)
-            made = Imported(place, done, rejects if any(one.rejected for one in done) else "")
+            made = ImportSummary(place, done, rejects if any(one.rejected for one in done) else "")
             refuse_records(made.clips, made.rejected, plans, strict=strict)
             refuse_twice(plans)
             kinds = kinds_of(plans)
             rows = pl.concat([plan.rows(kinds) for plan in plans])
             with written(place) as path:
-                rows = near(rows, plans, place)
+                rows = with_relative_media(rows, plans, place)
                 record = json.dumps(record_for(plans, done), ensure_ascii=False)
                 rows.sink_parquet(
                     path,
@@ -90,7 +98,7 @@ def import_pool(
     return made
 
 
-def _plans(sources: Sequence[str], folder: Path, given: dict[str, str]) -> list[Plan]:
+def _plans(sources: Sequence[str], folder: Path, given: dict[str, str]) -> list[ImportPlan]:
     plans = []
     for number, source in enumerate(sources):
         spill = folder / str(number)
@@ -101,8 +109,8 @@ def _plans(sources: Sequence[str], folder: Path, given: dict[str, str]) -> list[
     return plans
 
 
-def _counted(plan: Plan) -> ImportedSource:
-    """One pass over the rows: records, bad ones, and per column its values and what was lost."""
+def _counted(plan: ImportPlan) -> ImportedSource:
+    """Count records, bad records, and the values and lost numbers of each column, in one pass over the rows."""
     good = pl.col("good")
     counts = [pl.len().alias("records"), (~good).sum().alias("rejected")]
     for number, one in enumerate(plan.columns):
@@ -110,11 +118,11 @@ def _counted(plan: Plan) -> ImportedSource:
         counts.append(there.sum().alias(f"{number} clips"))
         if one.lost is not None:
             counts.append((good & one.lost).sum().alias(f"{number} lost"))
-    # The fault is found once for a row, and not anew for each column.
+    # The fault of a row is computed once, not again for each column.
     judged = plan.raw.table.with_columns(good=plan.fault.is_null())
     row = judged.select(counts).collect(engine="streaming").row(0, named=True)
     fields = [
-        Field(one.name, one.path, one.role, row[f"{number} clips"], row.get(f"{number} lost", 0))
+        ImportedField(one.name, one.path, one.role, row[f"{number} clips"], row.get(f"{number} lost", 0))
         for number, one in enumerate(plan.columns)
         if one.path
     ]

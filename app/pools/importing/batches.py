@@ -1,4 +1,4 @@
-"""Rows on their way into a pool: batches of nested records become columns, spilled to disk before memory is full."""
+"""Collect batches of nested records as columns, for pool import; they are written to disk before memory is full."""
 
 import json
 import math
@@ -12,19 +12,19 @@ import polars as pl
 from app.errors import AppError
 
 PLACE = "place"
-"""The raw column that counts lines or records, from 1."""
+"""The raw column with the number of the line or record, from 1."""
 FAULT = "fault"
-"""The raw column that says why a record cannot be read; null where it can."""
+"""The raw column with the reason why a record cannot be read; null if it can."""
 TEXT = "text"
 """The raw column with the beginning of a record that cannot be read."""
 RAW: dict[str, type[pl.DataType]] = {PLACE: pl.Int64, FAULT: pl.String, TEXT: pl.String}
 SHOWN = 200
-"""Characters of a bad record that are kept."""
+"""How many characters of a bad record are kept."""
 DEEPEST = 5
-"""Levels of nested objects that become columns of their own; what lies deeper is kept as JSON text."""
+"""Levels of nested objects that become separate columns; deeper objects are kept as JSON text."""
 MOST_FIELDS = 2000
 IN_MEMORY = 640_000_000
-"""Bytes of columns that are kept in memory before they are spilled."""
+"""Bytes of columns that are kept in memory before they are written to disk."""
 
 Keys = tuple[str, ...]
 Kind = pl.DataType | type[pl.DataType]
@@ -32,10 +32,10 @@ _I64 = range(-(2**63), 2**63)
 _NOTHING: dict[str, Any] = {}
 
 
-class Gatherer:
-    """Takes records in batches and gives one lazy table of all: columns `f0`, `f1`, ... named by `fields`.
+class RecordCollector:
+    """Collects records in batches into one lazy table with columns `f0`, `f1`, ..., whose field names are `fields`.
 
-    Field names come from files and may be anything; columns are numbered so that none is taken for a pattern.
+    Columns are numbered because field names come from files, and Polars would read some of them as patterns.
     """
 
     def __init__(self, spill: Path, in_memory: int = IN_MEMORY) -> None:
@@ -48,30 +48,30 @@ class Gatherer:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The dotted path of each column; two that look alike get a number."""
-        return told_apart([".".join(path) for path in self._index])
+        """The dotted path of each column; a number makes equal paths distinct."""
+        return distinct_names([".".join(path) for path in self._index])
 
     def add(self, records: Sequence[dict[str, Any]], places: Sequence[int]) -> None:
-        """Add records (JSON objects) with their places."""
+        """Add records (JSON objects) with their positions in the source."""
         columns: dict[str, pl.Series] = {}
         self._collect(records, (), columns)
         self._keep(pl.DataFrame({PLACE: pl.Series(places, dtype=pl.Int64), **columns}))
 
     def add_rows(self, header: Sequence[str], rows: Sequence[Sequence[str]], places: Sequence[int]) -> None:
-        """Add rows of text, each as long as the header; an empty text is no value."""
+        """Add rows of texts, each as long as the header; an empty text is a missing value."""
         columns: dict[str, pl.Series] = {}
         for name, values in zip(header, zip(*rows, strict=True), strict=True):
             columns[self._name((name,))] = pl.Series([value or None for value in values], dtype=pl.String)
         self._keep(pl.DataFrame({PLACE: pl.Series(places, dtype=pl.Int64), **columns}))
 
     def reject(self, faults: Sequence[tuple[int, str, str]]) -> None:
-        """Add records that cannot be read: place, reason, text."""
+        """Add records that cannot be read: position, reason, beginning of the text."""
         if faults:
             rows = [(place, reason, text[:SHOWN]) for place, reason, text in faults]
             self._keep(pl.DataFrame(rows, schema=RAW, orient="row"))
 
     def table(self) -> pl.LazyFrame:
-        """All rows, in the order they came. A column that holds numbers here and text there is text."""
+        """All rows, in the order they were added. A column with numbers in some batches and text in others is text."""
         parts = [*self._parts, *(frame.lazy() for frame in self._waiting)]
         schemas = [*self._schemas, *(frame.schema for frame in self._waiting)]
         kinds: dict[str, Kind] = dict(RAW)
@@ -93,7 +93,7 @@ class Gatherer:
         return f"f{number}"
 
     def _collect(self, records: Sequence[dict[str, Any]], above: Keys, columns: dict[str, pl.Series]) -> None:
-        """A column for each key, and for the keys of objects inside."""
+        """Make a column for each key, and for each key of nested objects."""
         for key in dict.fromkeys(chain.from_iterable(records)):
             values = [record.get(key) for record in records]
             kinds = set(map(type, values))
@@ -123,16 +123,16 @@ class Gatherer:
         self._waiting, self._bytes = [], 0
 
     def _alike(self) -> bool:
-        """The waiting batches hold the same kind under the same name: together they make one file."""
+        """Whether the waiting batches have the same columns and types, so that they can be written as one file."""
         kinds: dict[str, pl.DataType] = {}
         pairs = chain.from_iterable(frame.schema.items() for frame in self._waiting)
         return all(kinds.setdefault(name, kind) == kind for name, kind in pairs)
 
 
-def told_apart(names: Iterable[str]) -> tuple[str, ...]:
-    """The same names, with a number behind those that were there before.
+def distinct_names(names: Iterable[str]) -> tuple[str, ...]:
+    """The names, with a number after each one that occurred before.
 
-    >>> told_apart(["a", "b", "a"])
+    >>> distinct_names(["a", "b", "a"])
     ('a', 'b', 'a#2')
     """
     seen: set[str] = set()
@@ -148,7 +148,7 @@ def told_apart(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _series(values: list[Any], kinds: set[type]) -> pl.Series:
-    """Values as a column: text, numbers, truth, lists of numbers; a mixture, and all else, as JSON text."""
+    """A column of texts, numbers, booleans or lists of numbers; mixed and other values become JSON text."""
     some = kinds - {type(None)}
     if some == {str}:
         return pl.Series(values, dtype=pl.String)

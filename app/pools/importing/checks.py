@@ -1,4 +1,4 @@
-"""What an import refuses as a whole: outputs in the way, records without a usable one, clips that are there twice."""
+"""Checks of a whole import: the output may be written, at least one record is usable, no clip is there twice."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,17 +7,17 @@ import polars as pl
 
 from app.errors import AppError
 from app.pools.importing.mapping import GRAMMAR
-from app.pools.importing.plan import Plan
+from app.pools.importing.plan import ImportPlan
 from app.pools.scanning import metadata, pool_errors
 from app.pools.table import read_record
 from scoring.locations import is_folder, is_remote, plain
 
 NAMED = 5
-"""Clips or records that a refusal names."""
+"""How many clips or records an error message names."""
 
 
 def refuse_output(place: str, sources: Sequence[str], *, force: bool) -> None:
-    """Refuse an output that is a folder, a source, or a pool that took more than an import to make."""
+    """Raise AppError if the output is a folder, a source, or a pool that was not made by an import (unless `force`)."""
     if not sources:
         raise AppError("There is nothing to import.", "Name a file of records or a folder of videos.")
     if is_folder(place) and not place.endswith(".parquet"):
@@ -36,8 +36,8 @@ def refuse_output(place: str, sources: Sequence[str], *, force: bool) -> None:
         raise AppError(f"{place} is there, and an import alone did not make it.", "Name another file, or add --force.")
 
 
-def refuse_records(good: int, bad: int, plans: Sequence[Plan], *, strict: bool) -> None:
-    """Refuse records without a usable one, and with `strict` any bad one."""
+def refuse_records(good: int, bad: int, plans: Sequence[ImportPlan], *, strict: bool) -> None:
+    """Raise AppError if no record is usable, or with `strict` if any is bad."""
     if not good + bad:
         raise AppError("There are no records to import.", "Name a file with a record for each clip.")
     if not bad or (good and not strict):
@@ -46,15 +46,15 @@ def refuse_records(good: int, bad: int, plans: Sequence[Plan], *, strict: bool) 
     raise _bad(f"{what}: {bad} of {good + bad} are bad. The first:", plans)
 
 
-def refuse_bad(plan: Plan) -> None:
-    """Refuse a source with any bad record. Raises AppError naming the first."""
+def refuse_bad(plan: ImportPlan) -> None:
+    """Raise AppError, naming the first bad records, if a source has any."""
     bad = plan.raw.table.select(plan.fault.is_not_null().sum()).collect(engine="streaming").item()
     if bad:
         raise _bad(f"{plan.raw.name} has bad records: {bad}. The first:", [plan])
 
 
-def _bad(head: str, plans: Sequence[Plan]) -> AppError:
-    """A refusal that names some bad records."""
+def _bad(head: str, plans: Sequence[ImportPlan]) -> AppError:
+    """An error that names the first bad records."""
     shown = pl.concat([plan.rejects().head(NAMED) for plan in plans], how="diagonal").head(NAMED).collect()
     lines = []
     for row in shown.iter_rows(named=True):
@@ -63,8 +63,8 @@ def _bad(head: str, plans: Sequence[Plan]) -> AppError:
     return AppError("\n".join([head, *lines]), f"Mend them, or name other fields: {GRAMMAR}.")
 
 
-def refuse_twice(plans: Sequence[Plan]) -> None:
-    """Refuse a clip that is there more than once, by name. Hashes are compared first: names need not be in memory."""
+def refuse_twice(plans: Sequence[ImportPlan]) -> None:
+    """Raise AppError, naming it, if a clip is there twice. Hashes are compared first, to save memory."""
     named = pl.concat([plan.named() for plan in plans])
     hashes = named.select(pl.col("clip").hash()).collect(engine="streaming").to_series()
     if hashes.n_unique() == len(hashes):

@@ -1,22 +1,22 @@
-"""CSV and TSV files as rows of text: by the header's separator, a row with too many or too few fields is a fault."""
+"""Read CSV and TSV files as rows of text, for pool import; a row with too many or too few fields is a fault."""
 
 import csv
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import IO
 
-from app.pools.importing.batches import told_apart
+from app.pools.importing.batches import distinct_names
 
 ROWS = 20_000
-"""Rows of a batch."""
+"""Number of rows in a batch."""
 LONGEST_FIELD = 1_000_000
-"""Characters a field may have: a quote that nothing closes must not swallow the file."""
+"""The largest number of characters in a field: an unclosed quote must not take in the rest of the file."""
 Row = tuple[int, list[str]]
 Fault = tuple[int, str, str]
 
 
 def separator_of(header: str, *, tabs: bool) -> str:
-    """What stands between the fields: a tab where the file's name says so, else the most frequent in the header.
+    """The character between fields: a tab if the file name says so, else the most frequent candidate in the header.
 
     >>> separator_of("id;duration;note", tabs=False)
     ';'
@@ -25,7 +25,7 @@ def separator_of(header: str, *, tabs: bool) -> str:
 
 
 class Delimited:
-    """A file of fields, header first. `header` names them; iterating gives batches of rows and of faults."""
+    """A file of delimited fields. `header` has their names; iterating gives batches of rows and of faults."""
 
     def __init__(self, file: IO[bytes], *, tabs: bool) -> None:
         self._lines = _Lines(file)
@@ -34,7 +34,7 @@ class Delimited:
         separator = separator_of(first, tabs=tabs)
         self._rows = csv.reader(_before(first, self._lines), delimiter=separator)
         names = [name.strip() or f"field {number}" for number, name in enumerate(next(self._rows, []), 1)]
-        self.header = told_apart(names)
+        self.header = distinct_names(names)
 
     def __iter__(self) -> Iterator[tuple[list[Row], list[Fault]]]:
         rows = self._checked()
@@ -43,7 +43,7 @@ class Delimited:
             yield good, [(place, reason, ",".join(row)) for place, row, reason in batch if reason]
 
     def _checked(self) -> Iterator[tuple[int, list[str], str]]:
-        """Line, fields, and what is wrong with them."""
+        """Line number, fields, and the fault of each row ("" if it has none)."""
         wanted, before = len(self.header), self._lines.number
         while True:
             try:
@@ -66,7 +66,7 @@ class Delimited:
 
 
 class _Lines:
-    """The lines of a file as text, counted; `undecodable` is the last one that is not UTF-8."""
+    """The lines of a file as text, with their number; `undecodable` is the last line that is not UTF-8."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file

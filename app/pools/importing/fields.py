@@ -1,19 +1,19 @@
-"""What a source holds before it is mapped: a lazy table, its fields by their dotted paths, what is wrong with rows."""
+"""A source of a pool import before it is mapped: a lazy table, its fields by dotted path, the faults of its rows."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 
-from app.pools.importing.batches import DEEPEST, FAULT, PLACE, TEXT, Gatherer, told_apart
+from app.pools.importing.batches import DEEPEST, FAULT, PLACE, TEXT, RecordCollector, distinct_names
 
 
 @dataclass(frozen=True)
-class Raw:
-    """A source as it is read: the table has `place`, `fault`, `text` (see batches) and a column for each field.
+class RawSource:
+    """A source as it was read: the table has the columns `place`, `fault`, `text` (see batches) and one for each field.
 
-    `fields` gives each field's column by its path. `counted` says what `place` counts: line or record. In an `untyped`
-    source every value is text. `record` is the pool's record where the source is a pool already.
+    `fields` maps the path of each field to its column. `counted` says what `place` counts: line or record. In an
+    `untyped` source every value is text. `record` is the record of a source that is itself a pool.
     """
 
     name: str
@@ -26,35 +26,37 @@ class Raw:
     record: dict[str, Any] = field(default_factory=dict)
 
     def type_of(self, path: str) -> pl.DataType:
-        """The kind of values under a path."""
+        """The type of the values of a field."""
         return self.schema[self.fields[path]]
 
 
-def gathered_raw(name: str, kind: str, gathered: Gatherer, counted: str, *, untyped: bool = False) -> Raw:
-    """What was gathered, as a source."""
-    table = gathered.table()
+def collected_source(
+    name: str, kind: str, collected: RecordCollector, counted: str, *, untyped: bool = False
+) -> RawSource:
+    """The collected records as a source."""
+    table = collected.table()
     schema = table.collect_schema()
-    fields = {path: f"f{number}" for number, path in enumerate(gathered.fields)}
-    # An object that is null here and there is no field of its own beside its parts.
+    fields = {path: f"f{number}" for number, path in enumerate(collected.fields)}
+    # An object that is sometimes null gives a column of nulls beside those of its keys: that is not a field.
     above = {path[:place] for path in fields for place, sign in enumerate(path) if sign == "."}
     fields = {path: column for path, column in fields.items() if schema[column] != pl.Null or path not in above}
-    return Raw(name, kind, table, fields, schema, counted, untyped)
+    return RawSource(name, kind, table, fields, schema, counted, untyped)
 
 
 def flattened(table: pl.LazyFrame) -> tuple[pl.LazyFrame, dict[str, str]]:
-    """A table of any columns as one of numbered columns, those of nested records among them, and their paths.
+    """Flatten nested records and number the columns; also returns the paths of the fields.
 
     >>> table, fields = flattened(pl.LazyFrame({"id": ["a"], "info": [{"Language": "en"}]}))
     >>> list(fields), table.drop("place", "fault", "text").collect().row(0)
     (['id', 'info.Language'], ('a', 'en'))
     """
     schema = table.collect_schema()
-    # Names may be anything; renamed to numbers, none of them is taken for a pattern.
+    # Columns are numbered because Polars would read some names as patterns.
     names = {name: f"c{number}" for number, name in enumerate(schema)}
     leaves: list[tuple[str, pl.Expr]] = []
     for name, kind in schema.items():
         leaves += _leaves(name, pl.col(names[name]), kind, 1)
-    paths = told_apart([path for path, _ in leaves])
+    paths = distinct_names([path for path, _ in leaves])
     columns = [leaf.alias(f"f{number}") for number, (_, leaf) in enumerate(leaves)]
     raw = [pl.lit(None, pl.String).alias(FAULT), pl.lit(None, pl.String).alias(TEXT)]
     numbered = table.rename(names).with_row_index(PLACE, offset=1)

@@ -1,4 +1,4 @@
-"""JSON files as batches of records: lists, JSON Lines and documents around a list, read piece by piece."""
+"""Read JSON files as batches of records, piece by piece: lists, JSON Lines, and documents that contain a list."""
 
 import gzip
 import io
@@ -14,15 +14,15 @@ from pydantic_core import from_json
 from app.errors import AppError
 
 PIECE = 8_000_000
-"""Bytes that are read and parsed at a time."""
+"""How many bytes are read and parsed at a time."""
 LONGEST = 64_000_000
-"""Bytes a record may have."""
+"""The largest size of a record in bytes."""
 LARGEST = 600_000_000
-"""Bytes a document may have that is not a list: it has to be in memory as a whole."""
+"""The largest size in bytes of a document that is not a list: it must be in memory as a whole."""
 INSIDE = ("samples", "clips", "videos", "images", "records", "tasks", "data")
-"""Where documents keep their records: FiftyOne's samples, COCO's videos or images, and plain words."""
+"""Keys under which documents have their records: those of FiftyOne and COCO, and common words."""
 _BOUNDARY = re.compile(rb"\}\s*,\s*(?=\{)")
-# A whole string, or a quote that nothing closes, or a bracket or comma.
+# A whole string, an unclosed quote, a bracket or a comma.
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["\[\]{},]', re.DOTALL)
 _TAIL = 100_000
 SHORT = 1000
@@ -31,14 +31,14 @@ Fault = tuple[int, str, str]
 
 @dataclass
 class Batch:
-    """Records with their places (from 1), and what cannot be read: place, reason, text."""
+    """Records with their positions (from 1), and the faults: position, reason, text."""
 
     records: list[dict[str, Any]] = field(default_factory=list)
     places: list[int] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
 
     def take(self, value: Any, place: int, text: bytes = b"") -> None:
-        """Add a parsed value; only an object is a record."""
+        """Add a parsed value; anything but an object is a fault."""
         if type(value) is dict:
             self.records.append(value)
             self.places.append(place)
@@ -48,9 +48,9 @@ class Batch:
 
 @contextmanager
 def opened(path: Path) -> Iterator[IO[bytes]]:
-    """The file for reading, unpacked if its name ends in .gz, behind the mark that some editors put first.
+    """Open a file, decompressing .gz, and skip the byte order mark that some editors write.
 
-    Raises AppError for a file in another encoding than UTF-8 that says so.
+    Raises AppError for a file whose byte order mark names another encoding than UTF-8.
     """
     with ExitStack() as stack:
         file: IO[bytes] = stack.enter_context(path.open("rb"))
@@ -64,7 +64,7 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
 
 
 def lines(file: IO[bytes], piece_bytes: int = PIECE) -> Iterator[Batch]:
-    """Batches of JSON Lines; places are lines. A line that is no JSON object is a fault and stops nothing."""
+    """Batches of JSON Lines; positions are line numbers. A line that is not a JSON object is a fault."""
     place = 0
     while texts := file.readlines(piece_bytes):
         batch = Batch()
@@ -86,18 +86,18 @@ def lines(file: IO[bytes], piece_bytes: int = PIECE) -> Iterator[Batch]:
 
 
 def array(file: IO[bytes], piece_bytes: int = PIECE) -> Iterator[Batch]:
-    """Batches of a JSON list, whose opening bracket has been read; places are records.
+    """Batches of a JSON list, whose opening bracket has been read; positions count records.
 
-    A text from the start of a record to a brace, with brackets around it, is parsed as a whole: if that succeeds, the
-    brace ended a record. Otherwise brackets are counted, and only the records at fault are left out.
+    The text from the start of a record to a closing brace is parsed as a list: if that succeeds, the brace ended a
+    record. Otherwise brackets are counted, and only the faulty records are left out.
     """
     rest, place, ended = b"", 0, False
     while not ended:
         piece = file.read(piece_bytes)
         batch = Batch()
-        values, left = _quickly(rest, piece)
+        values, left = _parsed_fast(rest, piece)
         if values is None:
-            rest, ended = _carefully(rest + piece, batch, place, last=not piece)
+            rest, ended = _parsed_by_brackets(rest + piece, batch, place, last=not piece)
         else:
             for number, value in enumerate(values, place + 1):
                 batch.take(value, number)
@@ -109,9 +109,9 @@ def array(file: IO[bytes], piece_bytes: int = PIECE) -> Iterator[Batch]:
 
 
 def document(data: bytes, name: str) -> tuple[Batch, str]:
-    """The records inside a JSON document and where they were, such as `samples`; or the one record that it is.
+    """The records in a JSON document and their key, such as `samples`; or the document as a single record.
 
-    Raises AppError for what is no JSON.
+    Raises AppError if it is not JSON.
     """
     try:
         value = _parsed(data)
@@ -133,8 +133,8 @@ def _parsed(text: bytes | bytearray) -> Any:
     return from_json(text, allow_inf_nan=True, cache_strings="all")
 
 
-def _quickly(rest: bytes, piece: bytes) -> tuple[list[Any] | None, bytes]:
-    """The records up to the last that certainly ends in the text, and what is left; None if that is not so simple."""
+def _parsed_fast(rest: bytes, piece: bytes) -> tuple[list[Any] | None, bytes]:
+    """The records up to the last one that ends in the text, and the rest; None if a fault prevents this fast way."""
     text = bytearray(b"[")
     text += rest
     text += piece
@@ -151,8 +151,8 @@ def _quickly(rest: bytes, piece: bytes) -> tuple[list[Any] | None, bytes]:
         return None, left
 
 
-def _carefully(buffer: bytes, batch: Batch, place: int, *, last: bool) -> tuple[bytes, bool]:
-    """Count brackets; gives what is left of the buffer, and whether the list has ended."""
+def _parsed_by_brackets(buffer: bytes, batch: Batch, place: int, *, last: bool) -> tuple[bytes, bool]:
+    """Find records by counting brackets; returns the rest of the buffer, and whether the list has ended."""
     start, depth = 0, 0
     for token in _TOKEN.finditer(buffer):
         sign = token[0]

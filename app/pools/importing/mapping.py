@@ -1,4 +1,4 @@
-"""Which field of a source becomes which column of the pool: guessed from the names, and overruled by the user."""
+"""Map fields of a source to columns of the pool: guessed from their names, or given by the user with --map."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.errors import AppError, did_you_mean
-from app.pools.importing.batches import told_apart
-from app.pools.importing.fields import Raw
+from app.pools.importing.batches import distinct_names
+from app.pools.importing.fields import RawSource
 
 Role = Literal["fact", "score", "metadata"]
 GRAMMAR = (
@@ -24,15 +24,15 @@ TALKVID = (
     *(f"{of}_{part}" for part in _HEAD for of in ("avg", "min")),
     "face_consistency",
 )
-"""Score fields of TalkVid's records (arXiv 2508.13618, data card): values that are no numbers are faults."""
+"""Score fields of TalkVid's records (arXiv 2508.13618, data card); a value that is not a number is a fault."""
 RESERVED = ("reason", "signature", "identity", "pass_all")
-"""Columns that mean something in a pool; a field of this name that comes from elsewhere gets `info_` before it."""
+"""Columns with a meaning in a pool; a field with such a name gets the prefix `info_`."""
 NO_SCORE = re.compile(
     r"(^|[_. ])(id|index|idx|row|seed|year|start|end|start_time|start_frame|end_time|end_frame|frames|num_frames|bytes"
     r"|size)$"
 )
-"""Number columns of these names (in their plain form) are metadata, whoever made them."""
-# Names of fields in their plain form, the likeliest first.
+"""Numeric columns with these names (in their normalized form) are metadata, not scores."""
+# Names of fields in their normalized form, the likeliest first.
 GUESSES: dict[str, tuple[str, ...]] = {
     "clip": ("clip", "clip_id", "data.clip", "data.clip_id", "data.id", "id", "_id.$oid", "uid", "uuid", "key"),
     "media": (
@@ -57,10 +57,10 @@ _LONGEST = 80
 
 
 @dataclass(frozen=True)
-class Mapped:
-    """A column of the pool and where it comes from: the path of a field, or a text with `{field}` in it.
+class MappedColumn:
+    """A column of the pool and its origin: the path of a field, or a text with `{field}` in it.
 
-    `given` is true where the user said so.
+    `given` is true if the user gave it with --map.
     """
 
     column: str
@@ -69,30 +69,30 @@ class Mapped:
 
     @property
     def is_text(self) -> bool:
-        """Written from fields, not taken from one."""
+        """Whether the column is a text made from fields."""
         return "{" in self.path
 
     @property
     def parts(self) -> list[str]:
-        """A text's pieces: literal, field, literal, field, ..., literal.
+        """The pieces of the text: literal, field, literal, field, ..., literal.
 
-        >>> Mapped("media", "clips/{id}.mp4").parts
+        >>> MappedColumn("media", "clips/{id}.mp4").parts
         ['clips/', 'id', '.mp4']
         """
         return re.split(r"\{([^{}]*)\}", self.path)
 
 
-def plain_name(path: str) -> str:
-    """A path in the form that names are compared in.
+def normalized(path: str) -> str:
+    """The normalized form of a path, in which names are compared.
 
-    >>> plain_name("info.Video Link"), plain_name("video-path")
+    >>> normalized("info.Video Link"), normalized("video-path")
     ('info.video_link', 'video_path')
     """
     return re.sub(r"[^\w.$]+", "_", path.strip().lower())
 
 
 def parsed(maps: Iterable[str]) -> dict[str, str]:
-    """The user's `COLUMN=FIELD` words. Raises AppError for what is none, or a column that is given twice."""
+    """The user's options `COLUMN=FIELD`. Raises AppError for another form, or a column that is given twice."""
     found: dict[str, str] = {}
     for text in maps:
         column, sign, path = text.partition("=")
@@ -104,53 +104,53 @@ def parsed(maps: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def mapping_of(raw: Raw, given: dict[str, str]) -> tuple[Mapped, ...]:
-    """The pool's columns from a source's fields, facts first, then every other field under its own name.
+def mapping_of(raw: RawSource, given: dict[str, str]) -> tuple[MappedColumn, ...]:
+    """Map the fields of a source: facts of a clip first, then every other field under its own name.
 
-    Raises AppError, with the nearest names, for a field that is not there, and where nothing names the clips.
+    Raises AppError, with similar names, for a missing field, or if no field names the clips.
     """
-    chosen = [Mapped(column, _resolved(raw, column, path), given=True) for column, path in given.items() if path]
+    chosen = [MappedColumn(column, _resolved(raw, column, path), given=True) for column, path in given.items() if path]
     taken = {one.column for one in chosen} | set(given)
     plain: dict[str, str] = {}
     for path in raw.fields:
-        plain.setdefault(plain_name(path), path)
+        plain.setdefault(normalized(path), path)
     facts = [_fact(column, plain) for column in FACTS if column not in taken]
     found = [*chosen, *(one for one in facts if one)]
     if not any(one.column in ("clip", "media") for one in found):
         shown = ", ".join(_short(path) for path in list(raw.fields)[:12])
         raise AppError(f"No field of {raw.name} names the clips. It has: {shown}.", f"Say which: {GRAMMAR}.")
-    # The source is a reading of another field, which stays; a field that is a fact is not kept a second time.
+    # The field that gives the source is kept as a column too; other fields that are facts are not kept twice.
     used = {one.path for one in found if not one.is_text and one.column != "source"} | {
-        one.path for one in found if plain_name(one.path) == one.column
+        one.path for one in found if normalized(one.path) == one.column
     }
     others = [path for path in raw.fields if path not in used]
-    out = {plain_name(column) for column, path in given.items() if not path}
+    out = {normalized(column) for column, path in given.items() if not path}
     names = _names([one.column for one in found], others, own=bool(raw.record))
     rest = [
-        Mapped(name, path)
+        MappedColumn(name, path)
         for name, path in zip(names, others, strict=True)
-        if not out & {plain_name(name), plain_name(path)}
+        if not out & {normalized(name), normalized(path)}
     ]
     first = sorted(found, key=lambda one: FACTS.index(one.column) if one.column in FACTS else len(FACTS))
     return (*first, *rest)
 
 
-def _fact(column: str, plain: dict[str, str]) -> Mapped | None:
-    return next((Mapped(column, plain[name]) for name in GUESSES[column] if name in plain), None)
+def _fact(column: str, plain: dict[str, str]) -> MappedColumn | None:
+    return next((MappedColumn(column, plain[name]) for name in GUESSES[column] if name in plain), None)
 
 
-def _resolved(raw: Raw, column: str, path: str) -> str:
-    """A field as the user wrote it: its whole path, its plain form, or its last part if only one has it."""
+def _resolved(raw: RawSource, column: str, path: str) -> str:
+    """The path of a field that the user names by its path, its normalized form, or its unique last part."""
     if "{" in path:
-        parts = Mapped(column, path).parts
+        parts = MappedColumn(column, path).parts
         if len(parts) < 3 or any("{" in text or "}" in text for text in parts[::2]):
             raise AppError(f"--map {column}={path} has a brace without its partner.", GRAMMAR + ".")
         parts[1::2] = ["{" + _resolved(raw, column, one) + "}" for one in parts[1::2]]
         return "".join(parts)
     if path in raw.fields:
         return path
-    for form in (plain_name, lambda name: plain_name(name).rpartition(".")[2]):
-        alike = [field for field in raw.fields if form(field) == plain_name(path)]
+    for form in (normalized, lambda name: normalized(name).rpartition(".")[2]):
+        alike = [field for field in raw.fields if form(field) == normalized(path)]
         if len(alike) == 1:
             return alike[0]
     near = did_you_mean(path, raw.fields) or f"Fields: {', '.join(_short(field) for field in list(raw.fields)[:12])}."
@@ -158,19 +158,19 @@ def _resolved(raw: Raw, column: str, path: str) -> str:
 
 
 def _names(taken: Sequence[str], paths: Sequence[str], *, own: bool) -> list[str]:
-    """The columns of fields that are no facts: their last part where they lie in a known place, else the path."""
+    """Column names for fields that are not facts: the last part of a path in a known place, else the whole path."""
     names = []
     for path in paths:
         above, _, last = path.rpartition(".")
         name = _clean(last if above in _BEFORE_SCORES else path)
-        # The pool's own words keep their meaning; a pool that is imported again keeps its own columns.
+        # Reserved names keep their meaning; a pool that is imported again keeps its columns.
         is_taken = name in (*FACTS, *RESERVED) or name.startswith("pass_")
         names.append(f"info_{name}" if is_taken and not own else name)
-    return list(told_apart([*taken, *names])[len(taken) :])
+    return list(distinct_names([*taken, *names])[len(taken) :])
 
 
 def _clean(name: str) -> str:
-    """A name that can be a column: no control characters, nothing that is read as a pattern, not endless.
+    """A valid column name: without control characters, not read as a pattern by Polars, not too long.
 
     >>> _clean("^a.*$"), _clean("a\\nb"), _clean("*")
     ('_a.*$', 'a_b', '_')

@@ -1,4 +1,4 @@
-"""An imported pool's file: its columns from several sources, its record, and the file of bad records."""
+"""What an import writes: the columns of all sources, the record, and the file of bad records."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ import polars as pl
 from app import __version__
 from app.errors import AppError
 from app.pools.importing.mapping import Role
-from app.pools.importing.plan import Plan
+from app.pools.importing.plan import ImportPlan
 from scoring.locations import is_remote, name_of
 
 
 @dataclass(frozen=True)
-class Field:
-    """A column as it was imported: its role and field, clips with a value, and values that were NaN or endless."""
+class ImportedField:
+    """A column as it was imported: its field and role, clips with a value, and lost values (NaN or infinite)."""
 
     column: str
     path: str
@@ -28,17 +28,17 @@ class Field:
 
 @dataclass(frozen=True)
 class ImportedSource:
-    """What one source gave: its kind, records read, records left out, columns."""
+    """Result for one source: its type, records read, records left out, columns."""
 
     name: str
     kind: str
     records: int
     rejected: int
-    fields: tuple[Field, ...]
+    fields: tuple[ImportedField, ...]
 
 
-def kinds_of(plans: Sequence[Plan]) -> dict[str, pl.DataType]:
-    """The pool's columns and their kinds: of several sources one that holds the values of all."""
+def kinds_of(plans: Sequence[ImportPlan]) -> dict[str, pl.DataType]:
+    """The columns of the pool, each with a type that can hold the values of every source."""
     kinds: dict[str, pl.DataType] = {}
     for column in (column for plan in plans for column in plan.columns):
         known = kinds.get(column.name)
@@ -56,8 +56,8 @@ def kinds_of(plans: Sequence[Plan]) -> dict[str, pl.DataType]:
     return kinds
 
 
-def near(rows: pl.LazyFrame, plans: Sequence[Plan], place: str) -> pl.LazyFrame:
-    """Videos that lie below the pool are named from there, so that the folder can be moved as a whole."""
+def with_relative_media(rows: pl.LazyFrame, plans: Sequence[ImportPlan], place: str) -> pl.LazyFrame:
+    """Make paths of videos below the pool's folder relative to it, so that the folder can be moved."""
     if is_remote(place) or not any(plan.raw.kind == "videos" for plan in plans):
         return rows
     home = str(Path(place).resolve().parent).rstrip("/") + "/"
@@ -68,8 +68,8 @@ def rejects_of(place: str) -> str:
     return place.removesuffix(".parquet") + ".rejects.jsonl"
 
 
-def write_rejects(plans: Sequence[Plan], path: Path) -> None:
-    """The bad records of each source in turn."""
+def write_rejects(plans: Sequence[ImportPlan], path: Path) -> None:
+    """Write the bad records of each source in turn."""
     part = path.with_name(path.name + ".part")
     try:
         with path.open("wb") as whole:
@@ -82,8 +82,8 @@ def write_rejects(plans: Sequence[Plan], path: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def record_for(plans: Sequence[Plan], done: Sequence[ImportedSource]) -> dict[str, Any]:
-    """How the pool was made: where each column came from, and of pools that were imported again how they were made."""
+def record_for(plans: Sequence[ImportPlan], done: Sequence[ImportedSource]) -> dict[str, Any]:
+    """The record: the origin of each column, and the records of sources that are pools themselves."""
     before: dict[str, Any] = reduce(lambda one, other: one | other, (plan.raw.record for plan in plans), {})
     known = [made for plan in plans for made in plan.raw.record.get("scorers", ())]
     listed = {column["name"] for made in known for column in made.get("columns", ())}
@@ -109,7 +109,7 @@ def record_for(plans: Sequence[Plan], done: Sequence[ImportedSource]) -> dict[st
 
 
 def _scorer(scores: Sequence[str]) -> dict[str, Any]:
-    """Imported scores as the record describes scores: nothing is known of them but their names."""
+    """ImportSummary scores in the form in which the record describes scores; only their names are known."""
     return {
         "scorer": "imported",
         "version": "",

@@ -1,4 +1,4 @@
-"""From raw rows to the pool's: for each column its kind, role and expression, and what makes a record a bad one."""
+"""How the raw rows of a source become rows of a pool: type, role and expression of each column, faults of records."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,19 +7,19 @@ import polars as pl
 
 from app.pools.importing import values
 from app.pools.importing.batches import FAULT, PLACE, SHOWN, TEXT
-from app.pools.importing.fields import Raw
-from app.pools.importing.mapping import FACTS, NO_SCORE, NUMBERS, TALKVID, Mapped, Role, plain_name
+from app.pools.importing.fields import RawSource
+from app.pools.importing.mapping import FACTS, NO_SCORE, NUMBERS, TALKVID, MappedColumn, Role, normalized
 from scoring.runners.part_files import FACTS as KINDS
 
 _LEADING_ZERO = r"^[-+]?0[0-9]"
 
 
 @dataclass(frozen=True, eq=False)
-class Column:
-    """A column of the pool: its source, role, kind, and the expression that makes it from raw rows.
+class ImportColumn:
+    """A column of the pool: its origin, role, type, and the expression that computes it from raw rows.
 
-    `fault` gives the words where a value is none that the column can hold; None where any will do. `lost` is true
-    where a number is NaN or endless, which becomes null.
+    `fault` is the error message for an invalid value, null for a valid one; it is None if every value is valid. `lost`
+    is true for a number that is NaN or infinite and becomes null.
     """
 
     name: str
@@ -32,20 +32,20 @@ class Column:
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
-    """How one source becomes rows of the pool. `clean`: it is known that no record is bad."""
+class ImportPlan:
+    """How one source becomes rows of the pool; `clean` is true once all its records are known to be good."""
 
-    raw: Raw
-    columns: tuple[Column, ...]
+    raw: RawSource
+    columns: tuple[ImportColumn, ...]
     clean: bool = False
 
     @property
     def fault(self) -> pl.Expr:
-        """Why a record is left out; null where it is not."""
+        """The reason why a record is left out; null if it is not."""
         return values.first([pl.col(FAULT), *(one.fault for one in self.columns if one.fault is not None)])
 
     def rows(self, kinds: dict[str, pl.DataType]) -> pl.LazyFrame:
-        """The good records as rows of a pool with these columns; what the source does not have is null."""
+        """The good records as rows with these columns; a column that the source lacks is null."""
         own = {one.name: one for one in self.columns}
         made = [
             (_as(own[name], kind) if name in own else pl.lit(None, kind)).alias(name) for name, kind in kinds.items()
@@ -53,12 +53,12 @@ class Plan:
         return self._good().select(made)
 
     def named(self) -> pl.LazyFrame:
-        """The clips of the good records with their places."""
+        """The clips of the good records, with their positions in the source."""
         clip = next(one for one in self.columns if one.name == "clip")
         return self._good().select(clip.value.alias("clip"), pl.col(PLACE), pl.lit(self.raw.name).alias("file"))
 
     def rejects(self) -> pl.LazyFrame:
-        """The bad records: file, line (or record, row, video), reason, and how it begins."""
+        """The bad records: file, line (or record, row, video), reason, and beginning of the text."""
         raw = self.raw
         inside = pl.struct(list(raw.fields.values())).struct.rename_fields(list(raw.fields)).struct.json_encode()
         begins = pl.coalesce(pl.col(TEXT), inside if raw.fields else pl.lit(""))
@@ -73,8 +73,8 @@ class Plan:
         return self.raw.table if self.clean else self.raw.table.filter(self.fault.is_null())
 
 
-def plan_of(raw: Raw, mapping: Sequence[Mapped]) -> Plan:
-    """The plan for a source under a mapping. One pass over the texts that might be numbers decides what they are."""
+def plan_of(raw: RawSource, mapping: Sequence[MappedColumn]) -> ImportPlan:
+    """Plan the import of a source. Reads once those texts that may be numbers, to decide on their type."""
     numeric = _numeric(raw, mapping)
     listed = {column["name"] for made in raw.record.get("scorers", ()) for column in made.get("columns", ())}
     found = {one.column: one for one in mapping}
@@ -85,11 +85,11 @@ def plan_of(raw: Raw, mapping: Sequence[Mapped]) -> Plan:
     for one in mapping:
         if one.column not in FACTS:
             columns.append(_other(raw, one, numeric.get(one.column), listed))
-    return Plan(raw, tuple(columns))
+    return ImportPlan(raw, tuple(columns))
 
 
-def _numeric(raw: Raw, mapping: Sequence[Mapped]) -> dict[str, pl.DataType]:
-    """Text columns that are numbers: all values of an untyped source's, most of one the user named."""
+def _numeric(raw: RawSource, mapping: Sequence[MappedColumn]) -> dict[str, pl.DataType]:
+    """Types of text columns that hold numbers: in all rows, or in most rows if the user mapped the column."""
     texts = {
         one.column: values.raw_value(raw, one)
         for one in mapping
@@ -116,25 +116,25 @@ def _numeric(raw: Raw, mapping: Sequence[Mapped]) -> dict[str, pl.DataType]:
     kinds: dict[str, pl.DataType] = {}
     for place, name in enumerate(texts):
         given, numbers, whole, zero = (row[f"{place} {what}"] for what in ("given", "number", "whole", "zero"))
-        # A number that begins with a zero is a name: 007 must stay 007.
+        # A number with a leading zero is a name: 007 must stay 007.
         if given and not (zero and whole == given) and (numbers == given or (name in own and 2 * numbers >= given)):
             kinds[name] = pl.Int64() if whole == given else pl.Float64()
     return kinds
 
 
-def _clip(raw: Raw, found: dict[str, Mapped]) -> Column:
-    """The clip's name: its own field, or the file's name without its ending."""
+def _clip(raw: RawSource, found: dict[str, MappedColumn]) -> ImportColumn:
+    """The clip's name: from its field, or the file name without its suffix."""
     if "clip" in found:
         clip, path = values.text(raw, found["clip"]), found["clip"].path
     else:
         media = found["media"]
         clip = values.text(raw, media).str.extract(r"([^/\\]+?)(?:\.[A-Za-z0-9]{1,5})?$")
         path = f"{media.path}, its file name"
-    return Column("clip", path, "fact", pl.String(), clip, values.id_fault(clip))
+    return ImportColumn("clip", path, "fact", pl.String(), clip, values.id_fault(clip))
 
 
-def _media_and_source(raw: Raw, found: dict[str, Mapped], clip: pl.Expr) -> list[Column]:
-    """Where the file lies, by default the clip's name with .mp4; the video it was cut from, by default in its id."""
+def _media_and_source(raw: RawSource, found: dict[str, MappedColumn], clip: pl.Expr) -> list[ImportColumn]:
+    """Path of the file (default: the clip's name with .mp4) and the video it was cut from (default: by its id)."""
     media = clip + ".mp4"
     media_path = "the clip with .mp4"
     if "media" in found:
@@ -144,74 +144,74 @@ def _media_and_source(raw: Raw, found: dict[str, Mapped], clip: pl.Expr) -> list
     if "source" in found:
         source, source_path = pl.coalesce(values.text(raw, found["source"]), source), found["source"].path
     return [
-        Column("media", media_path, "fact", pl.String(), media),
-        Column("source", source_path, "fact", pl.String(), source),
+        ImportColumn("media", media_path, "fact", pl.String(), media),
+        ImportColumn("source", source_path, "fact", pl.String(), source),
     ]
 
 
-def _fact(raw: Raw, mapped: Mapped | None, name: str) -> Column:
+def _fact(raw: RawSource, mapped: MappedColumn | None, name: str) -> ImportColumn:
     kind = KINDS[name]()
     spare = _between(raw) if name == "duration" else None
     if mapped is None:
         if spare is not None:
-            return Column(name, "end-time less start-time", "fact", kind, spare)
-        return Column(name, "", "fact", kind, pl.lit(None, kind))
+            return ImportColumn(name, "end-time less start-time", "fact", kind, spare)
+        return ImportColumn(name, "", "fact", kind, pl.lit(None, kind))
     value, there = values.raw_value(raw, mapped), values.kind_of(raw, mapped)
     if name == "duration":
-        short = plain_name(mapped.path).endswith("_ms")
+        short = normalized(mapped.path).endswith("_ms")
         simple = there == pl.String and _is_simple(raw, value)
         read, what = values.seconds(value, there, milliseconds=short, simple=simple), "length"
         lost = ~(read if simple else values.number(value, there)).is_finite()
     else:
         read, what = values.number(value, there), "number"
         lost = ~read.is_finite()
-    fault = values.no_number(name, value, there, read, what)
+    fault = values.not_a_number(name, value, there, read, what)
     whole = values.finite(read)
     if spare is not None:
         whole = pl.coalesce(whole, spare)
     made = whole.round().cast(kind, strict=False) if kind == pl.Int64 else whole
-    return Column(name, mapped.path, "fact", kind, made, fault, lost)
+    return ImportColumn(name, mapped.path, "fact", kind, made, fault, lost)
 
 
-def _is_simple(raw: Raw, value: pl.Expr) -> bool:
-    """No length is written in a way that takes more than a cast to read."""
+def _is_simple(raw: RawSource, value: pl.Expr) -> bool:
+    """Whether `plain_seconds` can read every duration."""
     odd = value.is_not_null() & values.plain_seconds(value).is_null()
     return not raw.table.select(odd.any()).collect(engine="streaming").item()
 
 
-def _between(raw: Raw) -> pl.Expr | None:
-    """The time between a record's start and end, where it has both."""
+def _between(raw: RawSource) -> pl.Expr | None:
+    """The time between start and end of a record; None without these fields."""
     ends = []
     for name in ("start_time", "end_time"):
-        path = next((path for path in raw.fields if plain_name(path) == name), None)
+        path = next((path for path in raw.fields if normalized(path) == name), None)
         if path is None:
             return None
-        mapped = Mapped(name, path)
+        mapped = MappedColumn(name, path)
         ends.append(values.finite(values.number(values.raw_value(raw, mapped), values.kind_of(raw, mapped))))
     between = ends[1] - ends[0]
     return pl.when(between >= 0).then(between)
 
 
-def _other(raw: Raw, one: Mapped, numeric: pl.DataType | None, listed: set[str]) -> Column:
-    """A score or a metadata column."""
+def _other(raw: RawSource, one: MappedColumn, numeric: pl.DataType | None, listed: set[str]) -> ImportColumn:
+    """A column that is a score or metadata."""
     value, there = values.raw_value(raw, one), values.kind_of(raw, one)
     score = one.column in TALKVID or one.column in listed
     if there == pl.Null:
         kind: pl.DataType = pl.Float64() if score else pl.String()
-        return Column(one.column, one.path, "score" if score else "metadata", kind, pl.lit(None, kind))
+        return ImportColumn(one.column, one.path, "score" if score else "metadata", kind, pl.lit(None, kind))
     if there == pl.Boolean or not (one.column in TALKVID or numeric is not None or there.is_numeric()):
-        return Column(one.column, one.path, "score" if score else "metadata", there, value)
+        return ImportColumn(one.column, one.path, "score" if score else "metadata", there, value)
     read = values.number(value, there)
     kind = numeric or (pl.Float64() if one.column in TALKVID or not there.is_integer() else there)
     made = values.finite(read) if kind.is_float() else read.cast(kind) if there == pl.String else value
-    counts = not listed and not one.path.startswith("info.") and not NO_SCORE.search(plain_name(one.column))
+    counts = not listed and not one.path.startswith("info.") and not NO_SCORE.search(normalized(one.column))
     role: Role = "score" if score or counts else "metadata"
     if not kind.is_float():
-        return Column(one.column, one.path, role, kind, made)
-    return Column(
-        one.column, one.path, role, kind, made, values.no_number(one.column, value, there, read), ~read.is_finite()
+        return ImportColumn(one.column, one.path, role, kind, made)
+    return ImportColumn(
+        one.column, one.path, role, kind, made, values.not_a_number(one.column, value, there, read), ~read.is_finite()
     )
 
 
-def _as(column: Column, kind: pl.DataType) -> pl.Expr:
+def _as(column: ImportColumn, kind: pl.DataType) -> pl.Expr:
     return column.value if column.kind == kind else column.value.cast(kind)

@@ -1,4 +1,4 @@
-"""Sources of a pool, each as raw rows: JSON of several layouts, CSV, TSV, Parquet, a folder of videos."""
+"""Read a source of a pool import as raw rows: JSON in several layouts, CSV, TSV, Parquet, or a folder of videos."""
 
 import gc
 import json
@@ -12,9 +12,9 @@ from polars.exceptions import PolarsError
 
 from app.errors import AppError
 from app.pools.importing import videos
-from app.pools.importing.batches import Gatherer
+from app.pools.importing.batches import RecordCollector
 from app.pools.importing.csv_rows import Delimited
-from app.pools.importing.fields import Raw, flattened, gathered_raw
+from app.pools.importing.fields import RawSource, collected_source, flattened
 from app.pools.importing.json_records import LARGEST, LONGEST, Batch, array, document, lines, opened
 from app.pools.scanning import metadata, scan
 from app.pools.table import read_record
@@ -29,13 +29,13 @@ KINDS = {
     ".parquet": "Parquet",
 }
 NOT_RECORDS = ("annotations", "predictions")
-"""Parts of Label Studio's tasks that are people's answers: a pool holds clips and scores."""
+"""Fields of Label Studio's tasks that hold raters' answers, which do not belong in a pool."""
 
 
-def read(source: str, spill: Path) -> Raw:
-    """The rows of a file, address or folder; `spill` is a folder for what does not fit in memory.
+def read(source: str, spill: Path) -> RawSource:
+    """Read a file, address or folder; `spill` is a folder for data that does not fit in memory.
 
-    Raises AppError for a source that is not there, holds no records, or is of another kind.
+    Raises AppError for a source that is missing, has no records, or is of another type.
     """
     raw = _read(source, spill)
     if not raw.fields:
@@ -45,7 +45,7 @@ def read(source: str, spill: Path) -> Raw:
     return raw
 
 
-def _read(source: str, spill: Path) -> Raw:
+def _read(source: str, spill: Path) -> RawSource:
     name = name_of(source)
     ending = Path(name.lower().removesuffix(".gz")).suffix
     if is_remote(source) and ending != ".parquet":
@@ -68,7 +68,7 @@ def _read(source: str, spill: Path) -> Raw:
         raise AppError(f"{source} is packed, and broken: {error}.", "Fetch it again.") from error
 
 
-def _text(path: Path, ending: str, spill: Path) -> Raw:
+def _text(path: Path, ending: str, spill: Path) -> RawSource:
     with opened(path) as file:
         start = file.tell()
         first = file.read(1)
@@ -76,12 +76,12 @@ def _text(path: Path, ending: str, spill: Path) -> Raw:
             first = file.read(1)
         if not first:
             raise AppError(f"{path} is empty.", "Name a file with a record for each clip.")
-        gathered = Gatherer(spill)
+        collected = RecordCollector(spill)
         if ending in (".csv", ".tsv"):
             file.seek(start)
-            return _delimited(path, Delimited(file, tabs=ending == ".tsv"), gathered)
+            return _delimited(path, Delimited(file, tabs=ending == ".tsv"), collected)
         if first == b"[":
-            return _gathered(path, "JSON list", array(file), gathered, "record")
+            return _collected(path, "JSON list", array(file), collected, "record")
         file.seek(start)
         if ending == ".json" and not _is_lines(file, start):
             data = file.read(LARGEST + 1)
@@ -89,12 +89,12 @@ def _text(path: Path, ending: str, spill: Path) -> Raw:
                 raise AppError(f"{path} is a document of more than {LARGEST // 1_000_000} MB.", "Make it JSON Lines.")
             batch, inside = document(data, str(path))
             kind = f"JSON document, {inside}" if inside else "JSON document"
-            return _gathered(path, kind, iter([batch]), gathered, "record")
-        return _gathered(path, "JSON Lines", lines(file), gathered, "line")
+            return _collected(path, kind, iter([batch]), collected, "record")
+        return _collected(path, "JSON Lines", lines(file), collected, "line")
 
 
 def _is_lines(file: IO[bytes], start: int) -> bool:
-    """The first line is a whole record and another follows."""
+    """Whether the first line is a whole record and another one follows."""
     texts = [text for text in (file.readline(LONGEST) for _ in range(2)) if text.strip()]
     file.seek(start)
     try:
@@ -105,7 +105,7 @@ def _is_lines(file: IO[bytes], start: int) -> bool:
 
 @contextmanager
 def _without_cycles() -> Iterator[None]:
-    """Records have no cycles; looking for some in millions of objects takes a tenth of the time."""
+    """Switch off garbage collection: records have no cycles, and searching for them takes a tenth of the time."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -115,34 +115,34 @@ def _without_cycles() -> Iterator[None]:
             gc.enable()
 
 
-def _gathered(path: Path, kind: str, batches: Iterator[Batch], gathered: Gatherer, counted: str) -> Raw:
+def _collected(path: Path, kind: str, batches: Iterator[Batch], collected: RecordCollector, counted: str) -> RawSource:
     with _without_cycles():
         for batch in batches:
             if batch.records:
-                gathered.add(batch.records, batch.places)
-            gathered.reject(batch.faults)
-    raw = gathered_raw(path.name, kind, gathered, counted)
+                collected.add(batch.records, batch.places)
+            collected.reject(batch.faults)
+    raw = collected_source(path.name, kind, collected, counted)
     if any(field.startswith("data.") for field in raw.fields) and any(field in NOT_RECORDS for field in raw.fields):
         left = {field: column for field, column in raw.fields.items() if field.split(".")[0] not in NOT_RECORDS}
         raw = replace(raw, kind=f"{kind} of Label Studio", fields=left)
     return raw
 
 
-def _delimited(path: Path, rows: Delimited, gathered: Gatherer) -> Raw:
+def _delimited(path: Path, rows: Delimited, collected: RecordCollector) -> RawSource:
     for good, faults in rows:
         if good:
-            gathered.add_rows(rows.header, [row for _, row in good], [place for place, _ in good])
-        gathered.reject(faults)
+            collected.add_rows(rows.header, [row for _, row in good], [place for place, _ in good])
+        collected.reject(faults)
     kind = KINDS[Path(path.name.lower().removesuffix(".gz")).suffix]
-    return gathered_raw(path.name, kind, gathered, "line", untyped=True)
+    return collected_source(path.name, kind, collected, "line", untyped=True)
 
 
-def _parquet(source: str) -> Raw:
+def _parquet(source: str) -> RawSource:
     try:
         rows = scan(source)
         table, fields = flattened(rows)
         kind = "Parquet"
-        return Raw(
+        return RawSource(
             name_of(source), kind, table, fields, table.collect_schema(), "row", record=read_record(metadata(source))
         )
     except PolarsError as error:

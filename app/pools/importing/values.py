@@ -1,14 +1,14 @@
-"""Values of a source as values of a pool, as Polars expressions, and what is wrong with those that are none."""
+"""Polars expressions that turn the values of a source into values of a pool, and messages for invalid ones."""
 
 from collections.abc import Sequence
 
 import polars as pl
 
-from app.pools.importing.fields import Raw
-from app.pools.importing.mapping import Mapped
+from app.pools.importing.fields import RawSource
+from app.pools.importing.mapping import MappedColumn
 
 MISSING = ("", "na", "n/a", "null", "none", "nan", "-")
-"""Words (in small letters) that say a number is not there."""
+"""Words (in lower case) for a missing number."""
 LONGEST_ID = 500
 _SECONDS = r"^([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?) ?(?:s|sec|secs|second|seconds)?$"
 _MILLISECONDS = r"^([0-9]*\.?[0-9]+) ?(?:ms|milliseconds)$"
@@ -16,24 +16,24 @@ _CLOCK = r"^(?:([0-9]+):)?([0-9]{1,2}):([0-9]{1,2}(?:\.[0-9]+)?)$"
 _VIDEO_PART = r"^(.+?)[-_]scene[-_]?[0-9]+.*$"
 
 
-def raw_value(raw: Raw, mapped: Mapped) -> pl.Expr:
-    """The field as it stands, or the text made from fields (null where one of them is)."""
+def raw_value(raw: RawSource, mapped: MappedColumn) -> pl.Expr:
+    """The value of the field, or the text made from fields (null if one of them is null)."""
     if not mapped.is_text:
         return pl.col(raw.fields[mapped.path])
     pieces = [
-        pl.lit(piece) if number % 2 == 0 else text(raw, Mapped(mapped.column, piece))
+        pl.lit(piece) if number % 2 == 0 else text(raw, MappedColumn(mapped.column, piece))
         for number, piece in enumerate(mapped.parts)
     ]
     return pl.concat_str(pieces)
 
 
-def kind_of(raw: Raw, mapped: Mapped) -> pl.DataType:
-    """The kind of its values as they stand."""
+def kind_of(raw: RawSource, mapped: MappedColumn) -> pl.DataType:
+    """The type of the raw value."""
     return pl.String() if mapped.is_text else raw.type_of(mapped.path)
 
 
-def text(raw: Raw, mapped: Mapped) -> pl.Expr:
-    """As text; null where it is empty."""
+def text(raw: RawSource, mapped: MappedColumn) -> pl.Expr:
+    """The value as text; null if it is empty."""
     value = raw_value(raw, mapped)
     kind = kind_of(raw, mapped)
     if kind.is_nested():
@@ -43,7 +43,7 @@ def text(raw: Raw, mapped: Mapped) -> pl.Expr:
 
 
 def number(value: pl.Expr, kind: pl.DataType) -> pl.Expr:
-    """As a number, which may be NaN or endless; null where it is missing or no number.
+    """The value as a number, which may be NaN or infinite; null if it is missing or not a number.
 
     >>> frame = pl.DataFrame({"x": [" 8.5", "nan", "much", "N/A"]})
     >>> frame.select(number(pl.col("x"), pl.String())).to_series().to_list()
@@ -55,21 +55,21 @@ def number(value: pl.Expr, kind: pl.DataType) -> pl.Expr:
 
 
 def finite(value: pl.Expr) -> pl.Expr:
-    """Null where a number is NaN or endless."""
+    """The number; null if it is NaN or infinite."""
     return pl.when(value.is_finite()).then(value)
 
 
 def is_given(value: pl.Expr, kind: pl.DataType) -> pl.Expr:
-    """Something stands there, and not a word for nothing."""
+    """Whether there is a value that is not a word for a missing one."""
     if kind != pl.String:
         return value.is_not_null()
     return value.is_not_null() & ~value.str.strip_chars().str.to_lowercase().is_in(MISSING)
 
 
 def seconds(value: pl.Expr, kind: pl.DataType, *, milliseconds: bool = False, simple: bool = False) -> pl.Expr:
-    """A length in seconds from a number or from "5.042s", "5042 ms", "1:02.5"; null where it is none.
+    """A duration in seconds, from a number or from "5.042s", "5042 ms", "1:02.5"; null for anything else.
 
-    `simple` says that every text is one for `plain_seconds`.
+    `simple` says that `plain_seconds` can read every text.
 
     >>> frame = pl.DataFrame({"x": ["5.042s", "5042ms", "0:01:02.5", "7", "long", "-1"]})
     >>> frame.select(seconds(pl.col("x"), pl.String())).to_series().to_list()
@@ -94,12 +94,12 @@ def seconds(value: pl.Expr, kind: pl.DataType, *, milliseconds: bool = False, si
 
 
 def plain_seconds(value: pl.Expr) -> pl.Expr:
-    """A text such as "5.042s" or "5.042" as a number; null where it is none. Several times as quick as `seconds`."""
+    """A duration such as "5.042s" or "5.042"; null for anything else. Several times as fast as `seconds`."""
     return value.str.strip_suffix("s").cast(pl.Float64, strict=False)
 
 
 def video_part(clip: pl.Expr) -> pl.Expr:
-    """The part of a TalkVid id that names the video: what stands before its scene; null for other ids.
+    """The part of a TalkVid id before its scene, which names the video; null for other ids.
 
     >>> pl.select(video_part(pl.lit("videovideoTr6MMsoWAog-scene1-scene2"))).item()
     'videovideoTr6MMsoWAog'
@@ -107,15 +107,15 @@ def video_part(clip: pl.Expr) -> pl.Expr:
     return clip.str.extract(_VIDEO_PART)
 
 
-def no_number(column: str, value: pl.Expr, kind: pl.DataType, found: pl.Expr, what: str = "number") -> pl.Expr:
-    """The words for a value that is there and is none; null where all is well."""
+def not_a_number(column: str, value: pl.Expr, kind: pl.DataType, found: pl.Expr, what: str = "number") -> pl.Expr:
+    """The message for a value that should be a number and is not; null if it is valid or missing."""
     shown = pl.lit("a list or object") if kind.is_nested() else value.cast(pl.String).str.slice(0, 40)
     said = pl.concat_str(pl.lit(f"{column} is no {what}: "), shown, pl.lit("."))
     return pl.when(is_given(value, kind) & found.is_null()).then(said)
 
 
 def id_fault(clip: pl.Expr) -> pl.Expr:
-    """The words for a clip without a name, or with one that cannot be used."""
+    """The message for a clip without a name, or with an invalid one; null if it is valid."""
     return (
         pl.when(clip.is_null())
         .then(pl.lit("It has no id."))

@@ -1,4 +1,4 @@
-"""A folder of videos as raw rows: what the containers say of them, and what a manifest beside them says."""
+"""Read a folder of videos as raw rows, for pool import: facts from the video containers, columns from a manifest."""
 
 from pathlib import Path
 from typing import Any
@@ -8,39 +8,40 @@ from av.error import FFmpegError
 
 from app.errors import AppError
 from app.pools.clip_names import clip_names
-from app.pools.importing.batches import Gatherer
-from app.pools.importing.fields import Raw, gathered_raw
+from app.pools.importing.batches import RecordCollector
+from app.pools.importing.fields import RawSource, collected_source
 from app.pools.manifest import records_for
 from scoring.locations import find_files, text_of
 from scoring.video.reading import DECODER_OPTIONS
 
 BATCH = 2000
-"""Videos whose facts are kept as Python objects at a time."""
+"""For how many videos facts are kept as Python objects at a time."""
 
 
 def holds_parquet(source: str) -> bool:
-    """A folder of Parquet files, which together are one table."""
+    """Whether the source is a folder of Parquet files, which together are one table."""
     folder = Path(source)
     return folder.is_dir() and next(folder.glob("*.parquet"), None) is not None
 
 
-def read(folder: str, spill: Path) -> Raw:
-    """A row per video in a folder and below it: clip, media (its full path), what the container says, the manifest's
-    source and columns. Nothing is decoded. A file that is no video is a fault. Raises AppError for a folder without.
+def read(folder: str, spill: Path) -> RawSource:
+    """A row per video in a folder and its subfolders: clip, media (full path), facts of the container, and the source
+    and columns of the manifest. Nothing is decoded. A file that is not a video is a fault. Raises AppError for a folder
+    without videos.
     """
     files = find_files([folder])
     if not files:
         raise AppError(f"There are no videos in {folder}.", "Name a folder with .mp4 files, or a file of records.")
     places = [file.place for file in files]
     named = zip(places, clip_names(places, [folder]), records_for(places, [folder]), strict=True)
-    gathered = Gatherer(spill)
+    collected = RecordCollector(spill)
     rows: list[dict[str, Any]] = []
     numbers: list[int] = []
     for number, (place, name, record) in enumerate(named, 1):
         try:
             facts = _facts(Path(place))
         except (FFmpegError, OSError, ValueError) as error:
-            gathered.reject([(number, f"It is no video that can be read: {error}.", place)])
+            collected.reject([(number, f"It is no video that can be read: {error}.", place)])
             continue
         source = {"source": record.source} if record.source else {}
         rows.append(
@@ -54,15 +55,15 @@ def read(folder: str, spill: Path) -> Raw:
         )
         numbers.append(number)
         if len(rows) == BATCH:
-            gathered.add(rows, numbers)
+            collected.add(rows, numbers)
             rows, numbers = [], []
     if rows:
-        gathered.add(rows, numbers)
-    return gathered_raw(Path(folder).resolve().name, "videos", gathered, "video")
+        collected.add(rows, numbers)
+    return collected_source(Path(folder).resolve().name, "videos", collected, "video")
 
 
 def _facts(path: Path) -> dict[str, float | int | None]:
-    """What the container says: seconds, pixels, frames per second; None where it does not."""
+    """Duration in seconds, size in pixels, and frames per second from the container; None where it has no value."""
     with av.open(str(path.absolute()), options=DECODER_OPTIONS) as container:
         if not container.streams.video:
             raise ValueError("it has no picture")

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from analysis.estimate import Floats
-from app.pools.manifest import Record
+from app.pools.manifest import ManifestRecord
 from app.pools.table import KEY, ROWS_PER_GROUP, ExistingPool, ScoringRun, clip_table, merged_table, record_of
 from scoring.runners.part_files import SERIES, schema_of, signature_of
 from scoring.scorer import Column, Scorer, Series, Watch, nothing_to_load
@@ -89,7 +89,7 @@ def write(made: World, options: Options, path: Path) -> None:
     media = [f"clips/{number % VIDEOS}.mp4" for number in range(len(made.names))]
     identities = [hashlib.sha256(f"{options.seed}:{name}".encode()).hexdigest() for name in made.names]
     records = [
-        Record(source, {name: values[row] for name, values in made.groups.items()})
+        ManifestRecord(source, {name: values[row] for name, values in made.groups.items()})
         for row, source in enumerate(made.sources)
     ]
     clips = clip_table(made.names, media, identities, records, making)
