@@ -1,4 +1,4 @@
-"""`clipjury bench-set`: a balanced benchmark of clips, one per person, and the check of one that exists."""
+"""`clipjury bench-set`: make a balanced benchmark of clips, one per person, or check an existing one."""
 
 import json
 import re
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from app.sampling.benchmark import BenchSet
 
 WIDTH = 120
-"""Columns of the table where there is no terminal to say how many it has."""
+"""Width of tables in characters if the output is not a terminal."""
 TWICE = 3
 """Exit code of --check when a person is in the set more than once."""
 QUOTA = re.compile(r"([^=/]+)=(\d+)")
@@ -80,7 +80,7 @@ def bench_set(
 
 
 def _wanted(words: list[str], quota: list[str]) -> tuple[Path, dict[str, int]]:
-    """The pool and the quotas. Words after the first of --quota arrive among the others."""
+    """The pool and the quotas; typer passes all but the first word after --quota as arguments."""
     pools = [word for word in words if not QUOTA.fullmatch(word)]
     quotas: dict[str, int] = {}
     for word in (*quota, *(word for word in words if QUOTA.fullmatch(word))):

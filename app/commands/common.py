@@ -1,4 +1,4 @@
-"""What several commands share: the database of the settings, and a progress bar."""
+"""What several commands use: the database of the settings, and a progress bar."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def open_database(settings: Settings) -> "Database":
-    """The settings' database, with or without tables."""
+    """Open the database of the settings, whether or not it has tables."""
     from app.db import Database
 
     return Database(settings.database, pool_size=settings.pool_size)
 
 
 def existing_database(settings: Settings) -> "Database":
-    """The database of studies made before, or a sentence that says how to make one."""
+    """Open an existing database. Raises AppError, which says how to make one, if there is none."""
     database = open_database(settings)
     if not database.has_tables():
         raise AppError(f"There is no study in {settings.home} yet.", "Make one: clipjury init FOLDER_OF_VIDEOS")
@@ -32,7 +32,7 @@ def existing_database(settings: Settings) -> "Database":
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on a terminal, nothing in a pipe; gives the function that moves it."""
+    """Show a progress bar on a terminal, nothing in a pipe; gives the function that advances it."""
     out = Console(highlight=False, soft_wrap=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as progress:

@@ -1,4 +1,4 @@
-"""`clipjury export`: a study's answers and estimates as files, in ClipJury's own form or in other programs'."""
+"""`clipjury export`: write a study's answers and estimates as files, in ClipJury's or other programs' formats."""
 
 from pathlib import Path
 from typing import Annotated

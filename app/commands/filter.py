@@ -1,4 +1,4 @@
-"""`clipjury filter` and `clipjury filters`: cuts applied to a pool, and filter files from one layout to another."""
+"""`clipjury filter` and `clipjury filters`: apply filters to a pool, and convert filter files between layouts."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from scoring.filters import Amount, Cascade
 
 WIDTH = 120
-"""Columns of the tables where there is no terminal to say how many it has."""
+"""Width of tables in characters if the output is not a terminal."""
 
 
 def filter_pool(
@@ -106,7 +106,7 @@ def _chart(cascade: "Cascade") -> Any:
 
 
 def _show(pool: str, source: "FilterFile", done: "FilteringSummary") -> None:
-    """The two tables, and before them what one must know to read them."""
+    """Print notes, and the tables of stages and filters."""
     from app.filters.threshold_text import threshold_text
 
     cascade = done.cascade
@@ -141,7 +141,7 @@ def _table(*heads: str) -> Table:
 
 
 def _cells(amount: "Amount") -> tuple[str, str]:
-    """Clips and hours; hours empty where they are not known."""
+    """Clips and hours; "" for hours that are not known."""
     return _thin(amount.clips), "" if amount.hours is None else _thin(amount.hours, 2)
 
 
@@ -150,14 +150,14 @@ def _thin(value: float, digits: int = 0) -> str:
 
 
 def _share(amount: "Amount", cascade: "Cascade") -> str:
-    """Percent of the raw hours, or of the raw clips where hours are not known."""
+    """Percentage of the raw hours, or of the raw clips if hours are not known."""
     timed = cascade.raw.microseconds is not None
     share = amount.share_of_hours(cascade.raw) if timed else amount.share_of_clips(cascade.raw)
     return "" if share is None else f"{100 * share:.1f}"
 
 
 def _facts(pool: str, source: "FilterFile", done: "FilteringSummary", figure: Path | None) -> dict[str, Any]:
-    """What --json prints. Hours are null where the pool has no durations, shares null where nothing is shared."""
+    """The JSON object of --json. Hours are null without durations, shares null if their denominator is 0."""
     cascade = done.cascade
 
     def amount(part: "Amount") -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`clipjury invite` and `clipjury invites`: links for raters, printed or written once."""
+"""`clipjury invite` and `clipjury invites`: make links for raters, which are printed or written once."""
 
 import os
 from pathlib import Path
@@ -54,7 +54,9 @@ def invite_many(
     with existing_database(load()).writer() as db:
         found = lifecycle.by_slug(db, study)
         links = [invites.personal(db, found, name, expires_at=own or end) for name, own in names]
-        _write_secret(output, invites.links_csv(links, _base(port)))  # before the commit: no link without its file
+        _write_secret(
+            output, invites.links_csv(links, _base(port))
+        )  # before the commit, so that no link exists without the file
     typer.echo(f"{len(links)} links: {output}. They are written this once; keep the file to yourself.")
 
 
@@ -70,6 +72,6 @@ def _text(path: Path) -> str:
 
 
 def _write_secret(path: Path, text: str) -> None:
-    """A new file that its owner alone can read; links in an older file are not lost."""
+    """Write a new file that only its owner can read. Raises AppError if the file exists: it may hold other links."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(text)

@@ -1,4 +1,4 @@
-"""`clipjury plan`: how many clips and raters a wanted certainty takes, from guesses or a pilot."""
+"""`clipjury plan`: how many clips and raters a wanted precision takes, from assumptions or a pilot."""
 
 import json
 import sys
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from app.sampling.sample_size import SampleSizePlan, StudySize
 
 WIDTH = 120
-"""Columns of the table where there is no terminal to say how many it has."""
+"""Width of tables in characters if the output is not a terminal."""
 JUDGING = 6.0
-"""Seconds that a judgment takes beside watching the clip."""
+"""Seconds that a judgment takes in addition to watching the clip."""
 MOST = 1_000_000_000
 """The largest number that an option takes; the arithmetic would overflow with larger ones."""
 MOST_RATERS = 1_000_000

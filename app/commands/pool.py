@@ -1,4 +1,4 @@
-"""`clipjury pool`: pools from other people's files, a look at them, scores joined to them, what filters keep."""
+"""`clipjury pool`: import pools, summarize them, join scores to them, and count what filters keep."""
 
 import dataclasses
 import json
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from app.pools.importing import ImportSummary
 
 WIDTH = 120
-"""Columns of the tables where there is no terminal to say how many it has."""
+"""Width of tables in characters if the output is not a terminal."""
 commands = typer.Typer(
     no_args_is_help=True, help="Import pools, look at them, join scores to them, count what filters keep."
 )
@@ -78,7 +78,7 @@ def show(
     html: Annotated[Path | None, typer.Option(help="Write the same as a page to this file.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Size, hours, how scores are spread around the cuts, subgroups, columns and what is missing."""
+    """Size, hours, how scores are spread around the thresholds, subgroups, columns and missing values."""
     from app.pools import summary as pool_summary
     from app.pools import summary_terminal
 
@@ -191,7 +191,7 @@ def _out() -> Console:
 
 
 def _show_import(made: "ImportSummary") -> None:
-    """The mapping of each source, and what became of its records."""
+    """Print the mapping of each source, and the number of its good and bad records."""
     from app.pools.summary_terminal import count, cut, grid, words
 
     out = _out()
@@ -229,7 +229,7 @@ def _show_rows(pool: str, rows: "pl.LazyFrame", column: list[str] | None) -> Non
 
 
 def _show_retention(found: "Retention") -> None:
-    """A table of stages, and one of subgroups with the share that is left after each stage."""
+    """Print a table of stages, and one of subgroups with the share that is left after each stage."""
     from app.filters.retention import stage_names
     from app.pools.summary_terminal import count, cut, grid, hours, words
 

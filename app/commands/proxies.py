@@ -1,4 +1,4 @@
-"""`clipjury proxies`: lighter copies of clips for raters' browsers."""
+"""`clipjury proxies`: make smaller copies of clips for raters' browsers."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 out = Console(highlight=False, soft_wrap=True)
 SOME_FAILED = 3
-"""Exit code when some clips failed and all others did not."""
+"""Exit code if some clips failed."""
 SHOWN = 20
-"""Failed clips that are named."""
+"""The largest number of failed clips that are named."""
 
 
 def proxies(

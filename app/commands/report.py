@@ -1,4 +1,4 @@
-"""`clipjury report`: the paper pack of a study."""
+"""`clipjury report`: write the paper pack of a study."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`clipjury study guidelines|consent|pause|resume|close|archive`: change what raters read and whether they may work."""
+"""`clipjury study guidelines|consent|pause|resume|close|archive`: change what raters read and whether they may rate."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated

@@ -1,4 +1,4 @@
-"""`clipjury sample`: clips drawn from a pool by a design, each with its inclusion probability."""
+"""`clipjury sample`: draw clips from a pool by a design, each with its inclusion probability."""
 
 import json
 import sys
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from app.sampling.sample_files import SampleFile
 
 WIDTH = 120
-"""Columns of the table where there is no terminal to say how many it has."""
+"""Width of tables in characters if the output is not a terminal."""
 
 
 def sample(

@@ -1,4 +1,4 @@
-"""`clipjury score`: clips into a pool of scores, here or on a cluster; or pictures of what the scores rest on."""
+"""`clipjury score`: score clips into a pool, on this machine or a cluster; or draw sheets that explain the scores."""
 
 import sys
 import time
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 out = Console(highlight=False, soft_wrap=True)
 SOME_FAILED = 3
-"""Exit code when some clips could not be scored and all others were."""
+"""Exit code if some clips could not be scored."""
 SHOWN = 20
-"""Failed clips that are named; all are in the pool."""
+"""The largest number of failed clips that are named; all are in the pool."""
 QUIET = 10.0
-"""Seconds between lines of progress where there is no terminal."""
+"""Seconds between two lines of progress if the output is not a terminal."""
 
 
 def score(
@@ -65,8 +65,8 @@ def score(
 ) -> None:
     """Score clips into a pool. A file that cannot be scored becomes a row with the reason; exit code 3 then.
 
-    Run again, it goes on where it was: clips that are finished and have not changed are not scored again. Clips that
-    failed are tried again only with --retry-failed; rows of clips that you no longer name stay without --prune.
+    Run again, it continues: clips that are finished and have not changed are not scored again. Clips that failed are
+    tried again only with --retry-failed; rows of clips that you no longer name stay unless you give --prune.
     """
     from scoring.settings import Settings
 
@@ -90,7 +90,7 @@ def score(
 
 
 def run(paths: Sequence[str | Path], output: str | Path, **options: Any) -> int:
-    """Score (`options`: see score_to_pool) with progress and a summary; returns how many clips failed."""
+    """Score (`options`: see score_to_pool) with progress and a summary; returns the number of failed clips."""
     from app.pools.scoring import score_to_pool
 
     with _progress() as tell:
@@ -113,7 +113,7 @@ def run(paths: Sequence[str | Path], output: str | Path, **options: Any) -> int:
 
 @contextmanager
 def _progress() -> "Iterator[Callable[[int, int, ClipScores], None]]":
-    """A bar on a terminal, else a line now and then: how far, clips/s, time left, failures so far."""
+    """A progress bar on a terminal, otherwise a line from time to time: progress, clips/s, time left, failures."""
     state = Pace()
     columns = (TextColumn("Scoring"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[pace]}"))
     with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as progress:
@@ -131,7 +131,7 @@ def _progress() -> "Iterator[Callable[[int, int, ClipScores], None]]":
 
 
 class Pace:
-    """How quickly clips come. `now` is a clock in seconds."""
+    """The pace of scoring. `now` is a clock in seconds."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
@@ -139,19 +139,19 @@ class Pace:
         self._clips = self._failed = 0
 
     def count(self, *, failed: bool) -> None:
-        """One more clip."""
+        """Count one more clip."""
         self._clips += 1
         self._failed += failed
 
     def words(self, left: int) -> str:
-        """Clips per second, time left for so many clips, failures."""
+        """Clips per second, time left for `left` clips, and failures, as text."""
         rate = self._clips / max(self._now() - self._began, 1e-9)
         minutes, seconds = divmod(round(left / rate), 60)
         hours, minutes = divmod(minutes, 60)
         return f"{rate:.1f} clips/s, {hours}:{minutes:02}:{seconds:02} left, {self._failed} failed"
 
     def is_due(self) -> bool:
-        """Enough time has gone by for another line."""
+        """Whether it is time for another line of progress."""
         due = self._now() - self._said >= QUIET
         self._said = self._now() if due else self._said
         return due
@@ -163,7 +163,7 @@ def _runner(name: str, jobs: int, scheduler: str | None) -> "Runner":
             raise AppError("A scheduler is for --runner dask.", "Add --runner dask, or leave --scheduler away.")
         from scoring.runners.local import Processes
 
-        # In a process of its own even with one: a file that crashes the decoder must not end the run.
+        # Even a single job gets its own process: a file that crashes the decoder must not end the run.
         return Processes(jobs)
     from scoring.runners.dask_cluster import DaskCluster
 
@@ -179,7 +179,7 @@ def _pose(name: Literal["auto", "points", "mesh"]) -> Literal["points", "mesh"]:
 
 
 def _weights(given: Sequence[str]) -> tuple[tuple[str, Path], ...]:
-    """NAME=FILE as the settings want it, the files as absolute paths: workers run elsewhere."""
+    """NAME=FILE options for the settings, with absolute paths, because workers run in other folders."""
     found: dict[str, Path] = {}
     for text in given:
         name, equals, file = text.partition("=")
@@ -198,7 +198,7 @@ def _folder(path: Path) -> Path:
 
 
 def _explain(paths: Sequence[str], settings: "Settings", folder: Path) -> int:
-    """A sheet for each clip; returns how many clips have none."""
+    """Draw a sheet for each clip; returns the number of clips without one."""
     from app.pools.clip_names import clip_names, file_names
     from scoring.explain.explain_clip import explain
     from scoring.locations import LocationError, fetched, find_files, text_of

@@ -1,4 +1,4 @@
-"""`clipjury segment`: long videos into clips."""
+"""`clipjury segment`: cut long videos into clips."""
 
 from math import inf
 from pathlib import Path
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 out = Console(highlight=False, soft_wrap=True)
 SOME_FAILED = 3
-"""Exit code when some videos could not be cut and all others were."""
+"""Exit code if some videos could not be cut."""
 SHOWN = 20
-"""Failed videos that are named; all are in segments.json."""
+"""The largest number of failed videos that are named; all are in segments.json."""
 
 
 def segment(
@@ -31,8 +31,8 @@ def segment(
 ) -> None:
     """Cut long videos into clips at scene changes, with a manifest that `clipjury score` reads.
 
-    Thresholds are TalkVid's. A video that cannot be read stops nothing; exit code 3 then. Run again, the command makes
-    only what is missing.
+    Thresholds are TalkVid's. If a video cannot be read, the others are cut and the exit code is 3. Run again, the
+    command makes only what is missing.
     """
     from app.pools import segmenting
     from scoring.segmenting.scenes import SegmentSettings

@@ -1,4 +1,4 @@
-"""`clipjury token`: let programs in, and shut them out again."""
+"""`clipjury token`: make and revoke API tokens for programs."""
 
 from typing import Annotated
 

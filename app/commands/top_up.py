@@ -1,4 +1,4 @@
-"""`clipjury study top-up`: more clips for a running study, with the weights of all made anew."""
+"""`clipjury study top-up`: draw more clips for a running study, and recompute the weights of all its clips."""
 
 from dataclasses import asdict
 from json import dumps
@@ -19,10 +19,10 @@ def top_up(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of sentences.")] = False,
 ) -> None:
-    """Draw more clips for a running study; raters find new places, and nothing that they did is touched.
+    """Draw more clips for a running study. Raters see the new clips at once; their answers so far are not changed.
 
-    The study's own design is gone on with, or another draws from the whole pool. Inclusion probabilities and weights
-    of all clips are made anew, those drawn before included. A two-phase study gets its second phase.
+    The study's own design continues, or another design draws from the whole pool. Inclusion probabilities and weights
+    are recomputed for all clips, old and new. A two-phase study gets its second phase.
     """
     from app.pool_evidence import top_ups
     from app.sampling import design_files

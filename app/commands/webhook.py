@@ -1,4 +1,4 @@
-"""`clipjury webhook`: tell other programs when a study is closed."""
+"""`clipjury webhook`: notify other programs when a study is closed."""
 
 from typing import Annotated
 

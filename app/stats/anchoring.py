@@ -1,4 +1,4 @@
-"""Answers given with a filter's score shown or hidden, from a file of one answer a row."""
+"""Read answers that were given with a filter's score shown or hidden, for `clipjury stats anchoring`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +9,12 @@ from app.errors import AppError
 from app.stats import tables as table_files
 
 ARMS = {"shown": True, "hidden": False, "after": False}
-"""In the arm `after` the score came only after the answer: it was given blind."""
+"""Whether the rater saw the score; in the arm `after` it was shown only after the answer."""
 
 
 @dataclass(frozen=True)
 class ArmedAnswers:
-    """One entry per answer that has a value and a verdict of the filter; `left_out` counts the others."""
+    """The answers that have a value and a verdict of the filter, one entry each; `left_out` counts the others."""
 
     answers: tuple[float, ...]
     filter_says: tuple[float, ...]
@@ -25,16 +25,16 @@ class ArmedAnswers:
 
 
 def read_answers(path: Path, says: str, criterion: str | None) -> ArmedAnswers:
-    """The answers to one criterion, with what the column `says` holds of the filter: its verdict or its score.
+    """Read the answers to one criterion, with the filter's verdict or score from the column `says`.
 
-    Raises AppError naming the column that is missing, or the line with an unknown arm, without a name, with an answer
-    that cannot be read, or given twice (repeats need an occasion).
+    Raises AppError naming a missing column, or the line of an unknown arm, a missing name, an invalid answer, or a
+    second answer (repeats need an occasion).
     """
     table = table_files.read_table(path)
     named = ["criterion"] if criterion else []
     table_files.need_columns(table, ["clip", "rater", "value", "arm", says, *named], path)
     mine = _of(table, criterion, path)
-    # The other criteria's cells are blanked and not cut out, so that complaints name lines of the file.
+    # Rows of other criteria are blanked, not removed, so that messages name the right lines of the file.
     table = table.with_columns(pl.when(mine).then(pl.col("value", says)).otherwise(None))
     raters, clips = (table_files.words(table, name, path) for name in ("rater", "clip"))
     keys = [name for name in ("clip", "rater", "criterion", "occasion") if name in table.columns]
@@ -56,7 +56,7 @@ def read_answers(path: Path, says: str, criterion: str | None) -> ArmedAnswers:
 
 
 def _of(table: pl.DataFrame, criterion: str | None, path: Path) -> pl.Series:
-    """Which rows belong to the criterion: all of them where the file has but one."""
+    """Which rows belong to the criterion; all if the file has only one."""
     everything = pl.Series([True] * table.height, dtype=pl.Boolean)
     if "criterion" not in table.columns:
         return everything
@@ -72,4 +72,4 @@ def _of(table: pl.DataFrame, criterion: str | None, path: Path) -> pl.Series:
 def _amounts(table: pl.DataFrame, column: str, path: Path) -> list[float | None]:
     if table_files.holds_numbers(table[column]):
         return table_files.numbers(table, column, path)
-    return [None if value is None else float(value) for value in table_files.truths(table, column, path)]
+    return [None if value is None else float(value) for value in table_files.verdicts(table, column, path)]

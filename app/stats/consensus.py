@@ -1,4 +1,4 @@
-"""From a file of ratings to what the raters together say about each clip, by one of five methods."""
+"""The consensus of raters on each clip, by one of five methods, for `clipjury stats consensus`."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,13 +16,13 @@ from app.stats.ratings import RatingTable
 
 Method = Literal["majority", "mean", "dawid-skene", "one-coin", "subject-model"]
 ABSTAIN = "unsure"
-"""A value that is no vote: counted, never compared."""
+"""The answer that is not a vote: it is counted, never compared."""
 OF_POINTS = ("mean", "subject-model")
 
 
 @dataclass(frozen=True, eq=False)
 class Coded:
-    """One criterion's answers as numbers: names of clips and raters, and per answer the position of each."""
+    """The answers to one criterion in coded form: clips and raters by name, and their positions for each answer."""
 
     frame: pl.DataFrame
     clips: list[str]
@@ -39,7 +39,7 @@ class Coded:
 
 
 def points(frame: pl.DataFrame, path: object) -> Floats:
-    """The values as numbers. Raises AppError naming the first that is none."""
+    """The values as numbers, shape (answers,). Raises AppError naming the first that is not a number."""
     numbers = frame["value"].cast(pl.Float64, strict=False)
     wrong = frame.filter(numbers.is_null() | numbers.is_nan() | numbers.is_infinite())
     if wrong.height:
@@ -52,7 +52,7 @@ def points(frame: pl.DataFrame, path: object) -> Floats:
 
 
 def levels_of(frame: pl.DataFrame, given: list[str] | None, path: object) -> list[str]:
-    """The answers in order: as given, else as found, numbers by size. Raises AppError for an answer not given."""
+    """The levels of the scale in order: as given, else sorted. Raises AppError for an answer that was not given."""
     found = set(frame["value"].unique().to_list())
     if given is None:
         return sorted(found, key=lambda one: (0, float(one), one) if _number(one) else (1, 0.0, one))
@@ -70,7 +70,7 @@ def _number(text: str) -> bool:
 
 
 def votes(frame: pl.DataFrame, path: object) -> pl.DataFrame:
-    """Without the answers "unsure". Raises AppError when there is no other."""
+    """The rows without the answers "unsure". Raises AppError if no other answer is left."""
     voted = frame.filter(pl.col("value") != ABSTAIN)
     if not voted.height:
         raise AppError(f"{path}: every answer is {ABSTAIN!r}.", "There is nothing to agree on.")
@@ -78,7 +78,7 @@ def votes(frame: pl.DataFrame, path: object) -> pl.DataFrame:
 
 
 def first_answers(frame: pl.DataFrame) -> pl.DataFrame:
-    """Without repeats: a rater's second answer to a clip is no second rater. The first has the lowest occasion."""
+    """The rows without repeats: of a rater's answers to a clip, the one with the lowest occasion is kept."""
     if "occasion" not in frame.columns:
         return frame
     return frame.filter(pl.col("occasion") == pl.col("occasion").min().over("clip", "rater", "criterion"))
@@ -87,10 +87,10 @@ def first_answers(frame: pl.DataFrame) -> pl.DataFrame:
 def consensus(
     table: RatingTable, method: Method, *, criterion: str | None, values: list[str] | None, confidence: float
 ) -> dict[str, Any]:
-    """What the raters together say, as `clipjury stats consensus --json` prints it.
+    """The consensus as the JSON object of `clipjury stats consensus`.
 
-    `clips` holds for each clip its value, the number of ratings and whether there is a tie, with share, posterior or an
-    interval as the method has them; `raters` what the method learnt about each; `prior` the share of each level.
+    `clips` has for each clip its value, the number of ratings, whether there is a tie, and share, posterior or interval
+    by method; `raters` has the estimates of the method for each rater; `prior` the share of each level.
     """
     frame = table.of(criterion)
     voted = votes(frame, table.path)

@@ -1,4 +1,4 @@
-"""Judged clips beside the pool that they were drawn from: what a prediction-powered share reads."""
+"""Join judged clips with the pool they were drawn from, for prediction-powered inference (`clipjury stats ppi`)."""
 
 from pathlib import Path
 
@@ -11,10 +11,10 @@ from app.stats import tables as table_files
 def joined(
     file: Path, pool: Path, label: str, score: str, stratum: str | None
 ) -> tuple[pl.DataFrame, pl.DataFrame, int]:
-    """The judged clips with label (0 to 1), score and stratum; all clips of the pool with score and stratum; rows
-    without a label, which were left out.
+    """The judged clips with label (0 to 1), score and stratum; all clips of the pool with score and stratum; and the
+    number of rows that were left out because they have no label.
 
-    Raises AppError naming the column, clip or number that does not fit.
+    Raises AppError naming a faulty column, clip or number.
     """
     judged, whole = table_files.read_table(file), table_files.read_table(pool)
     more = [stratum] if stratum else []
@@ -52,7 +52,7 @@ def joined(
 
 
 def _named(table: pl.DataFrame, stratum: str | None, name: str, path: Path) -> pl.DataFrame:
-    """Clips, and under `name` their strata where there are any."""
+    """The clips with their strata in the column `name`, if there are strata."""
     columns = {"clip": pl.Series(table_files.words(table, "clip", path), dtype=pl.String)}
     if stratum:
         columns[name] = table[stratum].cast(pl.String).fill_null("(none)")

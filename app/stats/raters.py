@@ -1,4 +1,4 @@
-"""From a file of ratings to what it says about the raters: scores, screening under each rule, signs of carelessness."""
+"""Statistics of raters for `clipjury stats raters`: scores, screening by each rule, signs of careless rating."""
 
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,13 @@ from app.stats.ratings import RatingTable
 from app.stats.tables import NOTHING
 
 MOST_CELLS = 50_000_000
-"""Clips x raters that screening holds in memory at once."""
+"""The largest number of clips times raters that screening holds in memory."""
 
 
 def about_raters(
     table: RatingTable, *, criterion: str | None, tolerance: float, confidence: float, seed: int
 ) -> dict[str, Any]:
-    """Everything `clipjury stats raters --json` prints. See its help for the columns that are read."""
+    """The JSON object of `clipjury stats raters`. The help of the command describes the columns that are read."""
     whole = table.of(criterion)
     first = first_answers(whole)
     frame = votes(first, table.path)
@@ -117,7 +117,7 @@ def _raters(
 
 
 def _mean_of_others(coded: Coded, given: Floats, grid: Floats) -> Floats:
-    """For each rating the mean of the other raters' on the same clip; NaN where there is none."""
+    """For each rating the mean of other raters' ratings of the clip, shape (ratings,); NaN if there are none."""
     others = (~np.isnan(grid)).sum(axis=1)[coded.clip_of] - 1
     total = np.nansum(grid, axis=1)[coded.clip_of] - given
     return np.asarray(np.divide(total, others, out=np.full(len(given), np.nan), where=others > 0))
@@ -134,7 +134,7 @@ def _screened(name: str, who: list[bool], grid: Floats, raters: list[str], confi
 
 
 def _result(grid: Floats, confidence: float) -> dict[str, float | int | None]:
-    """Mean of the clips' scores, and of the half-widths of their intervals."""
+    """Mean of the clips' scores, and mean half-width of their intervals."""
     clips, raters = np.nonzero(~np.isnan(grid))
     if not len(clips):
         return {"raters": 0, "clips": 0, "mean": None, "half_width": None}
@@ -167,7 +167,7 @@ def _notes(model: SubjectModel, ratings: Floats) -> list[str]:
 
 
 def _column(frame: pl.DataFrame, name: str, path: Path) -> Floats:
-    """A column of numbers; NaN where there is none, and throughout without the column."""
+    """A column of numbers, shape (rows,); NaN for empty cells, and everywhere if the column is missing."""
     if name not in frame.columns:
         return np.full(frame.height, np.nan)
     written = frame[name].cast(pl.String).str.strip_chars()

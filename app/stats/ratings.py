@@ -1,4 +1,4 @@
-"""Ratings on plain files: long tables of one answer a row, and wide ones of one clip a row."""
+"""Read files of ratings for `clipjury stats`: long tables (a row per answer) and wide tables (a row per clip)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,19 +10,19 @@ from app.errors import AppError
 from app.stats import tables as table_files
 
 LONG = ("clip", "rater", "criterion", "value")
-KNOWN = {"occasion": pl.Int64, "weight": pl.Float64, "position": pl.Float64, "seconds": pl.Float64}
-"""Columns with numbers; further ones stay as they are."""
-ONE = "value"
-"""The criterion of a file that names none."""
+NUMERIC = {"occasion": pl.Int64, "weight": pl.Float64, "position": pl.Float64, "seconds": pl.Float64}
+"""Numeric columns; other columns are not converted."""
+ONLY_CRITERION = "value"
+"""The criterion of a file without a column of criteria."""
 
 
 @dataclass(frozen=True)
 class RatingTable:
-    """Answers as the file has them.
+    """The answers in a file.
 
-    `frame` has the columns clip, rater, criterion and value (text, as written; rows without a value, `NA` and `NaN`
-    among them, are left out and counted in `empty`), and where the file has them occasion (whole numbers from 0),
-    source, stratum, weight (above 0) and any others.
+    `frame` has the columns clip, rater, criterion and value (text, as written), and if the file has them occasion
+    (integers from 0), source, stratum, weight (above 0) and any others. Rows without a value (empty, `NA`, `NaN`) are
+    left out and counted in `empty`.
     """
 
     path: Path
@@ -35,9 +35,9 @@ class RatingTable:
         return sorted(self.frame["criterion"].unique().to_list())
 
     def of(self, criterion: str | None) -> pl.DataFrame:
-        """The rows of one criterion; without a name the file's only one.
+        """The rows of one criterion; None stands for the only one in the file.
 
-        Raises AppError when there is no such criterion, or several and none was named.
+        Raises AppError if there is no such criterion, or if there are several and none is named.
         """
         if criterion is None and len(self.criteria) == 1:
             return self.frame
@@ -52,9 +52,9 @@ class RatingTable:
 def read_ratings(path: Path, *, wide: bool = False, criterion: str | None = None) -> RatingTable:
     """Read a file of ratings (CSV, TSV or Parquet).
 
-    Long: columns clip, rater, value, and as a rule criterion; optional occasion (0, 1, ... for repeats), source,
-    stratum, weight. Wide: the first column names the clip, every other one is a rater. With `criterion` the other rows
-    are left out. Raises AppError naming a missing column, a value that is no number where one must be, or the
+    Long: columns clip, rater, value and usually criterion; optional occasion (0, 1, ... for repeats), source, stratum,
+    weight. Wide: the first column names the clip, every other column is a rater. With `criterion`, rows of other
+    criteria are left out. Raises AppError naming a missing column, a value that must be a number and is not, or the
     lines of two answers of one rater to one clip (repeats need an occasion).
     """
     table = table_files.read_table(path, first_names=wide)
@@ -75,10 +75,10 @@ def read_ratings(path: Path, *, wide: bool = False, criterion: str | None = None
 def _from_long(table: pl.DataFrame, path: Path) -> pl.DataFrame:
     table_files.need_columns(table, [name for name in LONG if name != "criterion"], path)
     if "criterion" not in table.columns:
-        table = table.with_columns(criterion=pl.lit(ONE))
+        table = table.with_columns(criterion=pl.lit(ONLY_CRITERION))
     columns: list[pl.Expr | pl.Series] = [pl.col(name).cast(pl.String) for name in ("clip", "rater", "criterion")]
     columns.append(as_written(table["value"], path))
-    for name, kind in KNOWN.items():
+    for name, kind in NUMERIC.items():
         if name in table.columns:
             read = table_files.weights if name == "weight" else table_files.numbers
             given = read(table, name, path)
@@ -111,7 +111,7 @@ def _from_wide(table: pl.DataFrame, path: Path) -> pl.DataFrame:
         raise AppError(
             f"{path}: the column 'clip' stands behind {clip!r}.", "Put the clip's name into the first column."
         )
-    # Spreadsheets end lines with commas: columns without a head, which are read as "" and "_duplicated_0".
+    # Spreadsheets may end lines with commas: such columns have no head and are read as "" and "_duplicated_0".
     raters = [name for name in raters if name.partition("_duplicated_")[0] or not table[name].is_null().all()]
     written = table.select(
         pl.col(clip).cast(pl.String).alias("clip"), *(as_written(table[name], path) for name in raters)
@@ -121,15 +121,15 @@ def _from_wide(table: pl.DataFrame, path: Path) -> pl.DataFrame:
     long = written.with_row_index("line", offset=2).unpivot(
         raters, index=["line", "clip"], variable_name="rater", value_name="value"
     )
-    return long.with_columns(criterion=pl.lit(ONE)).sort("line", "rater")
+    return long.with_columns(criterion=pl.lit(ONLY_CRITERION)).sort("line", "rater")
 
 
 def as_written(values: pl.Series, path: Path) -> pl.Series:
-    """Answers as text, those of a column alike: 3 and not 3.0, 1 and 0 for true and false; NaN is no answer."""
+    """Answers as text in one form: 3 instead of 3.0, 1 and 0 for true and false; NaN is a missing answer."""
     table_files.plain(values, path)
     if values.dtype == pl.String:
         words = values.str.strip_chars().str.to_lowercase()
-        if words.is_in([*table_files.NOTHING, "true", "false"]).all():  # nulls are passed over
+        if words.is_in([*table_files.NOTHING, "true", "false"]).all():  # this check ignores nulls
             values = words.replace_strict({"true": 1, "false": 0}, default=None, return_dtype=pl.Int64)
         elif table_files.holds_numbers(values):
             values = words.cast(pl.Float64, strict=False)

@@ -1,4 +1,4 @@
-"""A rated sample from a table: scores, labels and how the clips were drawn, one row per clip."""
+"""Read a rated sample from a table with a row per clip: scores, labels and the sampling design of the clips."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from app.stats import tables as table_files
 
 
 @dataclass(frozen=True)
-class Columns:
-    """Which columns say how the clips were drawn; None where the table does not."""
+class DesignColumns:
+    """The columns of the sampling design; None for those that the table does not have."""
 
     weight: str | None = None
     stratum: str | None = None
@@ -23,13 +23,13 @@ class Columns:
     source: str | None = None
 
     def named(self) -> list[str]:
-        """Those given."""
+        """The names of the columns that are given."""
         return [name for name in (self.weight, self.stratum, self.population, self.source) if name]
 
 
 @dataclass(frozen=True, eq=False)
 class ScoredSample:
-    """The clips that have every score and a label: `scores` (clips, columns), `good` 0 to 1, and their design."""
+    """The clips with every score and a label: `scores` (clips, columns), `good` (clips,) 0 to 1, and the design."""
 
     scores: Floats
     good: Floats
@@ -40,7 +40,7 @@ class ScoredSample:
     notes: tuple[str, ...]
 
     def counts(self) -> dict[str, int]:
-        """Rows of the file, used and left out, for the JSON."""
+        """Number of rows in the file, used and left out, as JSON."""
         used = len(self.good)
         return {
             "rows": self.rows,
@@ -50,11 +50,11 @@ class ScoredSample:
         }
 
 
-def read(path: Path, scores: Sequence[str], label: str, columns: Columns) -> ScoredSample:
+def read(path: Path, scores: Sequence[str], label: str, columns: DesignColumns) -> ScoredSample:
     """Read a table with one row per clip. Labels are verdicts (1/0, accept/reject ...) or shares from 0 to 1.
 
     With a stratum and no population, rows without a label count as pool clips that were not rated. Raises AppError
-    naming the column, the line, or what contradicts itself.
+    naming the column, the line or the contradiction.
     """
     table = table_files.read_table(path)
     table_files.need_columns(table, [*scores, label, *columns.named()], path)
@@ -80,7 +80,7 @@ def read(path: Path, scores: Sequence[str], label: str, columns: Columns) -> Sco
 
 
 def _design(
-    table: pl.DataFrame, used: list[int], whole: list[bool], path: Path, columns: Columns
+    table: pl.DataFrame, used: list[int], whole: list[bool], path: Path, columns: DesignColumns
 ) -> tuple[Design, list[str]]:
     heavy = table_files.weights(table, columns.weight, path)
     weight = None if heavy is None else [heavy[row] for row in used]

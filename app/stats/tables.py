@@ -1,4 +1,4 @@
-"""Tables that researchers bring along (CSV, TSV, Parquet): read, and checked column by column."""
+"""Read tables of researchers (CSV, TSV, Parquet) and check their columns."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -11,20 +11,20 @@ from app.errors import AppError, did_you_mean
 
 FORMATS = "CSV (.csv), TSV (.tsv) or Parquet (.parquet)"
 NAMES = ("clip", "item", "rater", "criterion", "source", "stratum")
-"""Columns of names: 007 stays 007 there, and does not become the number 7."""
+"""Columns of names, which are read as text: 007 stays 007 and does not become the number 7."""
 NOTHING = ("", "na", "nan", "null")
-"""How an empty cell is written, R's and Python's ways included; in small letters."""
+"""Texts of an empty cell in lower case, including those of R and Python."""
 LEAST_WEIGHT, MOST_WEIGHT = 1e-12, 1e12
-"""Beyond these a weight is a slip, and its square leaves the range in which sums keep their digits."""
+"""A weight outside of this range is most likely a mistake, and sums of its squares would lose precision."""
 
 
 def read_table(path: Path, *, first_names: bool = False) -> pl.DataFrame:
-    """A table by its file's ending. Empty cells are null; columns have the type they look like, `NAMES` are text.
+    """Read a table; the suffix of the file says its format. Empty cells are null, types are inferred, `NAMES` are text.
 
-    With `first_names` the first column is the one of names, whatever its head.
+    With `first_names` the first column is also read as names.
 
-    Raises AppError naming the file and the remedy: it is missing, has another ending, is damaged, is separated by
-    something else, or has two columns of one name.
+    Raises AppError, with a remedy, if the file is missing or damaged, has another suffix or another separator, or has
+    two columns of one name.
     """
     readers = {
         ".csv": lambda: _separated(path, ",", first_names=first_names),
@@ -51,11 +51,11 @@ def _separated(path: Path, mark: str, *, first_names: bool) -> pl.DataFrame:
     named = [pl.col(name).str.strip_chars().replace("", None) for name in names if name in table.columns]
     table = table.with_columns(named)
     filled = table.select(pl.any_horizontal(pl.all().is_not_null())).to_series().arg_true()
-    return table.head(filled[-1] + 1 if len(filled) else 0)  # without the empty lines that editors leave at the end
+    return table.head(filled[-1] + 1 if len(filled) else 0)  # drops the empty lines that editors leave at the end
 
 
 def _refuse_header(table: pl.DataFrame, path: Path) -> None:
-    """Headers that show the file to be written in another way than its ending says."""
+    """Raise AppError if the header shows that the file has another format than its suffix says."""
     heads = table.columns
     if any("\r" in head or "\x00" in head or "\ufffd" in head for head in heads):
         raise AppError(f"{path} is no plain text with lines.", "Save it anew as CSV in UTF-8.")
@@ -68,13 +68,13 @@ def _refuse_header(table: pl.DataFrame, path: Path) -> None:
                     "Save it with commas as .csv (with decimal points), or with tabs as .tsv.",
                 )
     for head in heads:
-        twice = re.fullmatch(r"(.+)_duplicated_\d+", head)  # how a second column of one name is read
+        twice = re.fullmatch(r"(.+)_duplicated_\d+", head)  # the name that a second column of the same name gets
         if twice and twice[1] in heads:
             raise AppError(f"{path} has two columns named {twice[1]!r}.", "Keep one, or rename the other.")
 
 
 def need_columns(table: pl.DataFrame, names: Iterable[str], path: Path) -> None:
-    """Refuse a table that lacks a column, naming the nearest one it has, or holds lists or records in it."""
+    """Raise AppError, with similar names, if a column is missing, or if it holds lists or records."""
     for name in names:
         if name not in table.columns:
             near = did_you_mean(name, table.columns)
@@ -84,13 +84,13 @@ def need_columns(table: pl.DataFrame, names: Iterable[str], path: Path) -> None:
 
 
 def plain(column: pl.Series, path: Path) -> None:
-    """Refuse a column that holds anything but one plain value a row, as Parquet may."""
+    """Raise AppError if a column holds lists, records or bytes, as Parquet columns may."""
     if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
         raise AppError(f"{path}: the column {column.name} holds {column.dtype}.", "Give it one plain value a row.")
 
 
 def words(table: pl.DataFrame, column: str, path: Path) -> list[str]:
-    """A column of names, one in every row. Raises AppError naming the line without one."""
+    """A column with a name in every row. Raises AppError naming the line without one."""
     missing = table[column].is_null().arg_true()
     if len(missing):
         raise AppError(f"{path}, line {missing[0] + 2}: the {column} is missing.", f"Every row names its {column}.")
@@ -98,13 +98,13 @@ def words(table: pl.DataFrame, column: str, path: Path) -> list[str]:
 
 
 def one_row_per_clip(table: pl.DataFrame, path: Path) -> None:
-    """Refuse a table whose column `clip`, where it has one, names a clip twice: its rows would count twice."""
+    """Raise AppError if the column `clip` (if there is one) names a clip twice, which would count twice."""
     if "clip" in table.columns and not table["clip"].is_null().any():
         refuse_repeats(table, ["clip"], path, "One row per clip: its consensus. Keep one criterion's rows.")
 
 
 def refuse_repeats(table: pl.DataFrame, columns: Sequence[str], path: Path, remedy: str) -> None:
-    """Refuse two rows of the same names in these columns. Raises AppError naming their lines."""
+    """Raise AppError, naming their lines, if two rows have the same names in these columns."""
     again = table.select(columns).with_row_index("line", offset=2).filter(table.select(columns).is_duplicated())
     if not again.height:
         return
@@ -118,10 +118,10 @@ YES = frozenset({"1", "1.0", "true", "yes", "accept", "pass", "good"})
 NO = frozenset({"0", "0.0", "false", "no", "reject", "fail", "bad"})
 
 
-def truths(table: pl.DataFrame, column: str, path: Path) -> list[bool | None]:
+def verdicts(table: pl.DataFrame, column: str, path: Path) -> list[bool | None]:
     """A column of verdicts: 1/0, true/false, yes/no, accept/reject, pass/fail, good/bad; empty and `unsure` are None.
 
-    Raises AppError naming the column, the line and the value that is none of these.
+    Raises AppError naming column, line and value of anything else.
     """
     found: list[bool | None] = []
     given = table[column].cast(pl.Float64) if table[column].dtype.is_numeric() else table[column]
@@ -140,7 +140,7 @@ def truths(table: pl.DataFrame, column: str, path: Path) -> list[bool | None]:
 
 
 def holds_numbers(column: pl.Series) -> bool:
-    """Whether every cell is a number or empty (`NA` is), and one at least is a number."""
+    """Whether at least one cell is a number and all others are numbers or empty (such as `NA`)."""
     if column.dtype.is_numeric():
         return True
     if column.dtype != pl.String:
@@ -153,7 +153,7 @@ def holds_numbers(column: pl.Series) -> bool:
 def numbers(table: pl.DataFrame, column: str, path: Path) -> list[float | None]:
     """A column of numbers; empty cells, NA, NaN and infinity are None.
 
-    Raises AppError naming the line of the first cell that holds anything else.
+    Raises AppError naming the line of the first other value.
     """
     given = table[column]
     if given.dtype == pl.Null:
@@ -178,9 +178,9 @@ def numbers(table: pl.DataFrame, column: str, path: Path) -> list[float | None]:
 
 
 def shares(table: pl.DataFrame, column: str, path: Path) -> list[float | None]:
-    """A column of labels: verdicts as `truths` reads them, or shares from 0 to 1. Raises AppError naming the line."""
+    """A column of labels: verdicts (see `verdicts`) or shares from 0 to 1. Raises AppError naming a faulty line."""
     if not holds_numbers(table[column]):
-        return [None if truth is None else float(truth) for truth in truths(table, column, path)]
+        return [None if truth is None else float(truth) for truth in verdicts(table, column, path)]
     found = numbers(table, column, path)
     for line, share in enumerate(found, start=2):
         if share is not None and not 0 <= share <= 1:

@@ -1,4 +1,4 @@
-"""Votes of two raters and verdicts of filters, as TalkVid's table reads them, from a file in one of two shapes."""
+"""Read votes of two raters and verdicts of filters, in long or wide form, for `clipjury stats talkvid`."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,24 +16,24 @@ RATERS = 2
 
 
 @dataclass(frozen=True)
-class Votes:
-    """One filter's clips: its verdict and the votes of the two raters, one entry per clip."""
+class FilterVotes:
+    """The clips of one filter, one entry each: the filter's verdict and the votes of the two raters."""
 
     name: str
     accepted: tuple[bool, ...]
     first: tuple[bool, ...]
     second: tuple[bool, ...]
     left_out: int
-    """Clips without exactly two votes and a verdict of the filter."""
+    """Number of clips without exactly two votes and a verdict of the filter."""
 
 
-def read_votes(path: Path) -> list[Votes]:
-    """Every filter's votes, in alphabetical order; a filter of which no clip is whole has none, and its clips left out.
+def read_votes(path: Path) -> list[FilterVotes]:
+    """Read the votes of every filter, in alphabetical order; a filter without any complete clip has empty votes.
 
     Long: a row per vote with clip, rater, criterion (the filter), value and pass. Wide: a row per clip with filter,
-    item, filter_pass, rater1 and rater2. Which rater comes first does not matter to the table.
+    item, filter_pass, rater1 and rater2. The order of the two raters does not matter.
 
-    Raises AppError naming the columns that are missing or the clip with two verdicts.
+    Raises AppError naming the missing columns, or a clip with two verdicts.
     """
     table = table_files.read_table(path)
     wide = set(WIDE) <= set(table.columns)
@@ -47,8 +47,8 @@ def read_votes(path: Path) -> list[Votes]:
 
 
 def _wide(table: pl.DataFrame, path: Path) -> dict[str, dict[str, tuple[bool | None, list[bool | None]]]]:
-    says = table_files.truths(table, "filter_pass", path)
-    votes = [table_files.truths(table, name, path) for name in ("rater1", "rater2")]
+    says = table_files.verdicts(table, "filter_pass", path)
+    votes = [table_files.verdicts(table, name, path) for name in ("rater1", "rater2")]
     groups: dict[str, dict[str, tuple[bool | None, list[bool | None]]]] = {}
     filters, items = (table_files.words(table, name, path) for name in ("filter", "item"))
     for row, (name, clip) in enumerate(zip(filters, items, strict=True)):
@@ -60,10 +60,10 @@ def _wide(table: pl.DataFrame, path: Path) -> dict[str, dict[str, tuple[bool | N
 
 
 def _long(table: pl.DataFrame, path: Path) -> dict[str, dict[str, tuple[bool | None, list[bool | None]]]]:
-    says, values = table_files.truths(table, "pass", path), table_files.truths(table, "value", path)
+    says, values = table_files.verdicts(table, "pass", path), table_files.verdicts(table, "value", path)
     groups: dict[str, dict[str, tuple[bool | None, list[bool | None]]]] = {}
     seen: set[tuple[str, str, str]] = set()
-    # By rater: kappa asks which of the two said what, and the order of rows must not matter.
+    # Sorted by rater: kappa depends on who said what, and the order of the rows must not matter.
     named = [table_files.words(table, name, path) for name in ("clip", "rater", "criterion")]
     rows = sorted(enumerate(zip(*named, strict=True)), key=lambda one: one[1][1])
     for row, (clip, rater, name) in rows:
@@ -78,21 +78,21 @@ def _long(table: pl.DataFrame, path: Path) -> dict[str, dict[str, tuple[bool | N
     return groups
 
 
-def _votes(name: str, clips: dict[str, tuple[bool | None, list[bool | None]]]) -> Votes:
+def _votes(name: str, clips: dict[str, tuple[bool | None, list[bool | None]]]) -> FilterVotes:
     whole = [
         (verdict, *(bool(vote) for vote in votes))
         for verdict, votes in clips.values()
         if verdict is not None and len(votes) == RATERS and None not in votes
     ]
     columns: list[tuple[bool, ...]] = list(zip(*whole, strict=True)) if whole else [(), (), ()]
-    return Votes(name, columns[0], columns[1], columns[2], len(clips) - len(whole))
+    return FilterVotes(name, columns[0], columns[1], columns[2], len(clips) - len(whole))
 
 
 def read_published(path: Path, names: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Printed figures by filter: columns filter, and any of agreement, kappa, accuracy, precision, recall, f1.
+    """Read published figures by filter: column filter, and any of agreement, kappa, accuracy, precision, recall, f1.
 
-    Percentages as printed; a row named `mean` holds the averages. `pub_accuracy_pct` and its like are read too.
-    Raises AppError when no filter of the votes is there.
+    Percentages are as printed; a row named `mean` has the averages. Names such as `pub_accuracy_pct` are read too.
+    Raises AppError if none of the filters is in the file.
     """
     table = table_files.read_table(path)
     table_files.need_columns(table, ["filter"], path)

@@ -1,4 +1,4 @@
-"""`clipjury stats`: the statistics on plain files, without a study or a server. One module per command."""
+"""`clipjury stats`: statistics on plain files, without a study or a server; one module for each command."""
 
 import typer
 

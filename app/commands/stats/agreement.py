@@ -1,4 +1,4 @@
-"""`clipjury stats agreement`: how far raters agree, with each other and with themselves."""
+"""`clipjury stats agreement`: how well raters agree with each other and with themselves."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -8,7 +8,7 @@ import typer
 from app.commands.stats import tables
 
 SHOWN = 25
-"""Pairs and raters that the terminal shows; --json has all."""
+"""The largest number of pairs and raters that are printed; --json has all."""
 
 
 def agreement(
@@ -30,12 +30,12 @@ def agreement(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
     """Alpha, kappas, AC1, AC2, intraclass correlations; pairs, raters against the rest, repeats, the human ceiling."""
-    from app.stats.agreement import How
+    from app.stats.agreement import AgreementOptions
     from app.stats.agreement import agreement as measured
     from app.stats.ratings import read_ratings
 
     levels = None if values is None else [value.strip() for value in values.split(",")]
-    how = How(scale, levels, unit, resamples, seed, confidence, filter_column)
+    how = AgreementOptions(scale, levels, unit, resamples, seed, confidence, filter_column)
     found = measured(read_ratings(file, wide=wide, criterion=criterion), how, criterion=criterion)
     if as_json:
         tables.print_json(found)

@@ -1,4 +1,4 @@
-"""`clipjury stats anchoring`: whether raters who see the filter's score follow it."""
+"""`clipjury stats anchoring`: whether raters who see the score of a filter follow it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated

@@ -1,4 +1,4 @@
-"""`clipjury stats calibrate`: a score against the raters, at a given threshold and at thresholds worth choosing."""
+"""`clipjury stats calibrate`: compare a score with the raters, at a given threshold and at recommended ones."""
 
 from math import isfinite
 from pathlib import Path
@@ -48,7 +48,7 @@ def calibrate(
     for option, given in (("--at", at), ("--start", start)):
         if given is not None and not isfinite(given):
             raise AppError(f"{option} {given:g} is no threshold.", "Give a number on the scale of the score.")
-    columns = score_files.Columns(weight, stratum, population, source)
+    columns = score_files.DesignColumns(weight, stratum, population, source)
     rated = score_files.read(file, [score], label, columns)
     sample = calibration.Calibration(rated.scores[:, 0], rated.good, rated.design, direction, confidence, seed)
     curve = sample.curve(resamples)

@@ -1,4 +1,4 @@
-"""`clipjury stats cascade`: thresholds for filters that must all accept, and what each filter is worth among them."""
+"""`clipjury stats cascade`: joint thresholds for filters that must all accept a clip, and the effect of each filter."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -28,12 +28,12 @@ def cascade(
     seed: Annotated[int, typer.Option(min=0, help="Of search and splits.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
-    """Joint thresholds that keep the most good clips at a wanted precision, tested on clips that had no say."""
+    """Joint thresholds that keep the most good clips at a wanted precision, tested on held-out clips."""
     from analysis.thresholds import cascade_guarantee
     from app.stats import scores as score_files
 
     names, signs = _filters(filters)
-    sample = score_files.read(file, names, label, score_files.Columns(weight, stratum, population, source))
+    sample = score_files.read(file, names, label, score_files.DesignColumns(weight, stratum, population, source))
     try:
         found = cascade_guarantee.cascade(
             names,

@@ -1,4 +1,4 @@
-"""`clipjury stats consensus`: what the raters together say about each clip."""
+"""`clipjury stats consensus`: the consensus of the raters on each clip."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -8,7 +8,7 @@ import typer
 from app.commands.stats import tables
 
 SHOWN = 25
-"""Clips that the terminal shows; --json and --output have all."""
+"""The largest number of clips that are printed; --json and --output have all."""
 
 
 def consensus(

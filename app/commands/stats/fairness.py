@@ -1,4 +1,4 @@
-"""`clipjury stats fairness`: a filter's errors by subgroup, each group against all the others."""
+"""`clipjury stats fairness`: the errors of a filter by subgroup, each group compared with all others."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -33,7 +33,7 @@ def fairness(
     table = table_files.read_table(file)
     table_files.need_columns(table, [label, passed, *group], file)
     table_files.one_row_per_clip(table, file)
-    good, accepted = table_files.truths(table, label, file), table_files.truths(table, passed, file)
+    good, accepted = table_files.verdicts(table, label, file), table_files.verdicts(table, passed, file)
     heavy = table_files.weights(table, weight, file)
     whole = [row for row in range(table.height) if good[row] is not None and accepted[row] is not None]
     if not whole:

@@ -1,4 +1,4 @@
-"""`clipjury stats ppi`: the share of good clips in a whole pool, from judged clips and the pool's scores."""
+"""`clipjury stats ppi`: estimate the share of good clips in a pool from judged clips and the pool's scores."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any

@@ -1,4 +1,4 @@
-"""`clipjury stats raters`: opinion scores, and what the ratings say about those who gave them."""
+"""`clipjury stats raters`: opinion scores, and statistics of the raters."""
 
 from pathlib import Path
 from typing import Annotated, Any

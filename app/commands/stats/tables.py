@@ -1,4 +1,4 @@
-"""What every `clipjury stats` command reads its file with, and prints its answer with."""
+"""How every `clipjury stats` command prints its results: JSON, estimates and tables."""
 
 import json
 import sys
@@ -15,12 +15,12 @@ WIDTH = 140
 
 
 def print_json(content: Mapping[str, Any]) -> None:
-    """Print exactly one JSON object. Undefined numbers are null; NaN and infinity are refused as a fault of ours."""
+    """Print exactly one JSON object. Undefined numbers are null. Raises ValueError for NaN and infinity."""
     sys.stdout.write(json.dumps(content, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 def shown(estimate: "Estimate", *, percent: bool = False, digits: int | None = None) -> str:
-    """An estimate for a terminal: `0.871 [0.785, 0.927]`; a dash with the reason where there is none."""
+    """An estimate for the terminal: `0.871 [0.785, 0.927]`; a dash and the reason if it is undefined."""
     if estimate.value is None:
         return f"– ({estimate.undefined})"
     size, places = (100, 1) if percent else (1, 3)
@@ -32,19 +32,19 @@ def shown(estimate: "Estimate", *, percent: bool = False, digits: int | None = N
 
 
 def left_out(counts: Mapping[str, Any]) -> list[str]:
-    """A sentence for each kind of rows that had no say: without a value, "unsure", repeats of a first answer."""
+    """A sentence for each reason why rows were left out: no value, "unsure", repeats of a first answer."""
     words = {"empty": "rows without a value were left out.", "abstained": "answers “unsure” count as no ratings."}
     words["repeats"] = "repeated answers were left out: the first counts."
     return [f"{counts[name]} {said}" for name, said in words.items() if counts.get(name)]
 
 
 def console() -> Console:
-    """Where tables are printed: the terminal's own width, 140 columns in a pipe."""
+    """The console for tables, as wide as the terminal, or 140 columns in a pipe."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 
 
 def grid(*heads: str, title: str | None = None) -> Table:
-    """An empty table in the house's style: the first column to the left, the others to the right."""
+    """An empty table without lines: the first column is aligned left, the others right."""
     made = Table(box=None, pad_edge=False, header_style="bold", title=title, title_justify="left")
     for number, head in enumerate(heads):
         made.add_column(head, justify="left" if number == 0 else "right")

@@ -1,4 +1,4 @@
-"""`clipjury stats talkvid`: TalkVid's table of human validation from votes, and beside it what it hides."""
+"""`clipjury stats talkvid`: recompute TalkVid's table of human validation from votes, with intervals and checks."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
