@@ -1,4 +1,4 @@
-"""Filter files: presets, refusals with their line, TalkVid's layout there and back, and the commands on real pools."""
+"""Filter files: presets, errors with their line, conversion to and from TalkVid's layout, and the commands on pools."""
 
 import json
 import re
@@ -32,25 +32,25 @@ shell.command("filters")(convert)
 
 
 def run(*words: object) -> Result:
-    """Run a command as the command line would; a refusal is in `exception`."""
+    """Run a command as the command line does; an AppError is in `exception`."""
     return CliRunner().invoke(shell, [str(word) for word in words])
 
 
 def said(result: Result) -> str:
-    """The refusal a command ended with."""
+    """The message of the error that a command ended with."""
     assert isinstance(result.exception, AppError), result
     return str(result.exception)
 
 
 def refusal(text: str) -> str:
-    """What the file's author reads."""
+    """The error message for a filter file."""
     with pytest.raises(AppError) as refused:
         parse(text, "mine.toml")
     return str(refused.value)
 
 
 def outcome(read: Callable[[], object]) -> str:
-    """`filters`, or the words of the refusal."""
+    """`filters`, or the error message."""
     try:
         read()
     except AppError as error:
@@ -60,7 +60,7 @@ def outcome(read: Callable[[], object]) -> str:
 
 @pytest.fixture
 def pool(tmp_path: Path) -> Path:
-    """A pool of four clips; dover_scores could not be computed."""
+    """A pool of four clips without values in dover_scores."""
     path = tmp_path / "pool.parquet"
     pl.DataFrame(
         {
@@ -77,7 +77,7 @@ def pool(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def rules(tmp_path: Path) -> Path:
-    """A filter file of one's own."""
+    """A user's own filter file."""
     path = tmp_path / "mine.toml"
     path.write_text(
         '[[filter]]\nname = "length"\nscore = "duration"\nmin = 5\n\n'
@@ -87,8 +87,8 @@ def rules(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_preset_holds_the_published_cuts() -> None:
-    """The cuts of TalkVid (arXiv 2508.13618 and its released head filter), in its four stages."""
+def test_the_preset_has_the_published_thresholds() -> None:
+    """It has the thresholds of TalkVid (arXiv 2508.13618 and its released head filter) in four stages."""
     found = find("talkvid")
     assert found.preset
     assert {rule.score: (rule.minimum, rule.maximum) for rule in found.filters} == {
@@ -133,16 +133,16 @@ def test_the_preset_holds_the_published_cuts() -> None:
         ('"(" = 1\n[[filter]]\nscore = "a"\nmin = 1', r"line 1, \(: there is no such key"),
     ],
 )
-def test_a_wrong_file_is_refused_with_the_line(text: str, words: str) -> None:
-    """File, line, key, and what is wrong with it."""
+def test_a_faulty_file_is_an_error_with_the_line(text: str, words: str) -> None:
+    """The message has file, line, key and fault."""
     message = refusal(text)
     assert message.startswith("mine.toml")
     assert re.search(words, message), message
 
 
 @given(text=some.text(max_size=60) | some.text("[]filter\n\"'=.0123456789einfa# ", max_size=80))
-def test_no_text_whatever_breaks_the_reader(text: str) -> None:
-    """It is a filter file, or it is refused in words; TalkVid's layout likewise."""
+def test_no_text_breaks_the_reader(text: str) -> None:
+    """Any text is a filter file or an error, in TOML and in TalkVid's layout."""
     assert outcome(lambda: parse(text, "mine")).startswith(("filters", "mine"))
     assert outcome(lambda: talkvid_yaml.parse(text, "mine")).startswith(("filters", "mine"))
 
@@ -163,12 +163,12 @@ def test_no_text_whatever_breaks_the_reader(text: str) -> None:
     )
 )
 def test_filters_written_as_toml_are_read_back_the_same(filters: list[Filter]) -> None:
-    """Every digit, every character, every order."""
+    """Digits, characters and order are kept."""
     assert parse(to_toml(filters), "mine.toml") == tuple(filters)
 
 
-def test_head_filters_survive_talkvids_layout_and_back() -> None:
-    """TOML to YAML to TOML: what the layout can hold is the same; the rest is named, filter by filter."""
+def test_head_filters_survive_conversion_to_talkvids_layout_and_back() -> None:
+    """From TOML to YAML and back, all that the layout holds is the same; what is lost is named for each filter."""
     ours = find("talkvid").filters
     text, lost = talkvid_yaml.write(ours)
     back, notes = talkvid_yaml.parse(text, "head_threshold.yml")
@@ -181,7 +181,7 @@ def test_head_filters_survive_talkvids_layout_and_back() -> None:
 
 
 def test_what_the_layout_cannot_hold_is_named() -> None:
-    """A maximum, a name, a stage, a second minimum; a file with nothing in it is not written."""
+    """A maximum, a name, a stage and a second minimum are named; a file without any filter is not written."""
     filters = [
         Filter("still", "avg_movement", 80, 99.5, rubric="At rest."),
         Filter("stiller", "avg_movement", 90, stage="head"),
@@ -202,8 +202,8 @@ def test_what_the_layout_cannot_hold_is_named() -> None:
         talkvid_yaml.write(filters[2:])
 
 
-def test_talkvids_own_settings_are_read_past_and_named() -> None:
-    """A file of theirs has the settings of a run beside the thresholds."""
+def test_other_settings_in_talkvids_file_are_ignored_and_named() -> None:
+    """TalkVid's own files have settings of a run in addition to thresholds."""
     text = (
         "head_filter:\n  input_path: in.json\n  start_sample: 0\n  thresholds:\n    avg_movement: 80.5\n"
         "    face_consistency: 80\nquality:\n  threshold: 5\n"
@@ -232,14 +232,14 @@ def test_talkvids_own_settings_are_read_past_and_named() -> None:
         ("head_filter: [", "line 1 is not YAML: expected"),
     ],
 )
-def test_a_wrong_threshold_file_is_refused_with_the_line(text: str, words: str) -> None:
-    """Also a score that stands there twice, of which a plain reader would take the last."""
+def test_a_faulty_threshold_file_is_an_error_with_the_line(text: str, words: str) -> None:
+    """A duplicate score is an error too; a YAML reader would take the last one."""
     with pytest.raises(AppError, match=rf"(?s)theirs\.yml.*{words}"):
         talkvid_yaml.parse(text, "theirs.yml")
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    """With the preset meant, where one is near, or the way to a first file."""
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    """The message suggests a preset with a similar name, or how to make a first file."""
     with pytest.raises(AppError, match=r"none\.toml cannot be read.*clipjury filters talkvid -o"):
         find(str(tmp_path / "none.toml"))
     with pytest.raises(AppError, match=r"The preset is called talkvid: --filters talkvid"):
@@ -250,15 +250,15 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_pool_cannot_be_filtered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor one without a name of its own, from which the output's name would come, nor a file that is not there."""
+    """A folder whose path gives no output name, and a missing file, are errors too."""
     monkeypatch.chdir(tmp_path)
     for name, words in ((".", r"There is no Parquet file in \."), ("nowhere.parquet", "There is no pool at")):
         with pytest.raises(AppError, match=words):
             filter_pool(name, "talkvid")
 
 
-def test_a_pool_in_a_store_is_filtered_to_a_file_here(pool: Path, rules: Path) -> None:
-    """Its address is read as an address; without -o one is told to say where the verdicts go."""
+def test_a_remote_pool_is_filtered_to_a_local_file(pool: Path, rules: Path) -> None:
+    """Without -o the message asks for the file of the verdicts."""
     far = pool.as_uri().replace("file:", "local:")
     assert f"{far} lies in a store. Say where on this machine" in said(run("filter", far, "--filters", rules))
     output = pool.with_name("here.parquet")
@@ -268,7 +268,7 @@ def test_a_pool_in_a_store_is_filtered_to_a_file_here(pool: Path, rules: Path) -
 
 
 def test_a_pool_is_written_with_its_verdicts_and_its_record(pool: Path, rules: Path) -> None:
-    """All rows and columns, nullable verdicts, the record with the file's hash, and nothing half-written beside it."""
+    """It has all rows and columns, nullable verdicts, and a record with the hash of the filter file."""
     result = run("filter", pool, "--filters", rules)
     assert result.exit_code == 0, result
     written = pool.with_name("pool_filtered.parquet")
@@ -290,7 +290,7 @@ def test_a_pool_is_written_with_its_verdicts_and_its_record(pool: Path, rules: P
 
 
 def test_the_json_is_one_object_that_adds_up(pool: Path, rules: Path, tmp_path: Path) -> None:
-    """Nothing else is printed; clips, hours, unknown, unique rejects and pass rates are in it."""
+    """Nothing else is printed; it has clips, hours, unknown scores, unique rejects and pass rates."""
     figure = tmp_path / "cascade.svg"
     result = run("filter", pool, "--filters", rules, "--json", "--figure", figure)
     facts: dict[str, Any] = json.loads(result.output)
@@ -306,8 +306,8 @@ def test_the_json_is_one_object_that_adds_up(pool: Path, rules: Path, tmp_path: 
     assert figure.read_text(encoding="utf-8").startswith("<svg")
 
 
-def test_the_caller_chooses_what_unknown_counts_as(pool: Path, rules: Path) -> None:
-    """And the output says what was chosen."""
+def test_the_user_chooses_what_a_missing_score_counts_as(pool: Path, rules: Path) -> None:
+    """The output says what was chosen."""
     fails, passes = (run("filter", pool, "--filters", rules, "--unknown", word) for word in ("fail", "pass"))
     assert "counts as failed (--unknown fail)" in fails.output
     assert "counts as passed (--unknown pass)" in passes.output
@@ -315,7 +315,7 @@ def test_the_caller_chooses_what_unknown_counts_as(pool: Path, rules: Path) -> N
 
 
 def test_the_presets_filters_without_scores_are_left_out_and_named(pool: Path) -> None:
-    """One plain line each, with the scorer's own reason; --strict makes them an error."""
+    """Each has a line with the scorer's reason; --strict makes them an error."""
     result = run("filter", pool, "--filters", "talkvid")
     assert result.exit_code == 0, result
     assert "dover is left out: dover_scores has no value in the pool (No weights were given)." in result.output
@@ -324,8 +324,8 @@ def test_the_presets_filters_without_scores_are_left_out_and_named(pool: Path) -
     assert "cotracker: the pool has no score 'cotracker_ratio'" in strict
 
 
-def test_a_slip_in_ones_own_file_is_an_error_with_the_nearest_names(pool: Path, tmp_path: Path) -> None:
-    """Unless one says otherwise; a score that has no value is left out, or an error under --strict."""
+def test_an_unknown_score_in_ones_own_file_is_an_error_with_similar_names(pool: Path, tmp_path: Path) -> None:
+    """--lenient leaves it out; a score without any value is left out, or an error with --strict."""
     mine = tmp_path / "mine.toml"
     mine.write_text('[[filter]]\nscore = "avg_movment"\nmin = 1\n[[filter]]\nscore = "duration"\nmin = 1\n')
     message = said(run("filter", pool, "--filters", mine))
@@ -337,7 +337,7 @@ def test_a_slip_in_ones_own_file_is_an_error_with_the_nearest_names(pool: Path, 
 
 
 def test_filtering_again_replaces_the_verdicts(pool: Path, rules: Path, tmp_path: Path) -> None:
-    """Those of the first run do not stay beside those of the second; a column of the pool's own is not touched."""
+    """Verdicts of the first run are removed; other columns of the pool are not changed."""
     first, second = pool.with_name("pool_filtered.parquet"), tmp_path / "second.parquet"
     run("filter", pool, "--filters", rules)
     other = tmp_path / "other.toml"
@@ -348,8 +348,8 @@ def test_filtering_again_replaces_the_verdicts(pool: Path, rules: Path, tmp_path
     assert "has a column 'pass_long' of its own" in said(run("filter", pool, "--filters", other))
 
 
-def test_hours_are_not_stated_without_durations(pool: Path, tmp_path: Path) -> None:
-    """That is said, and the figure counts clips."""
+def test_there_are_no_hours_without_durations(pool: Path, tmp_path: Path) -> None:
+    """A note says so, and the figure counts clips."""
     pl.read_parquet(pool).drop("duration").write_parquet(pool)
     mine, figure = tmp_path / "mine.toml", tmp_path / "cascade.json"
     mine.write_text('[[filter]]\nscore = "avg_movement"\nmin = 80\n')
@@ -359,8 +359,8 @@ def test_hours_are_not_stated_without_durations(pool: Path, tmp_path: Path) -> N
     assert title["text"] == "50.0 % of the clips pass every filter; avg_movement drops most"
 
 
-def test_what_cannot_be_filtered_is_refused_in_words(pool: Path, rules: Path, tmp_path: Path) -> None:
-    """No pool, another file, a text for a score, the pool itself as output, an unknown kind of figure, no clips."""
+def test_pools_that_cannot_be_filtered_are_errors(pool: Path, rules: Path, tmp_path: Path) -> None:
+    """A missing pool, another file, text as a score, the pool as output, an unknown figure format, no clips."""
     assert "There is no pool at" in said(run("filter", tmp_path / "none.parquet", "--filters", rules))
     assert "cannot be read as a pool" in said(run("filter", rules, "--filters", rules))
     assert "it is the pool itself" in said(run("filter", pool, "--filters", rules, "-o", pool))
@@ -379,8 +379,8 @@ def test_what_cannot_be_filtered_is_refused_in_words(pool: Path, rules: Path, tm
     assert not pool.with_name("pool_filtered.parquet").exists()
 
 
-def test_filter_files_change_layout_by_their_ending(tmp_path: Path) -> None:
-    """A preset is printed word for word; .yml is TalkVid's layout; what is lost is said."""
+def test_filter_files_are_converted_by_their_suffix(tmp_path: Path) -> None:
+    """A preset is printed unchanged; .yml is TalkVid's layout, and messages name what is lost."""
     assert run("filters", "talkvid").output == find("talkvid").text
     theirs, ours = tmp_path / "head_threshold.yml", tmp_path / "head.toml"
     written = run("filters", "talkvid", "-o", theirs)

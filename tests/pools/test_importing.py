@@ -1,4 +1,4 @@
-"""Pools from other people's records: every kind of source, what is guessed, what is refused, and what is never lost."""
+"""Pool import: every type of source, guessed mappings, errors, and that no record is lost unnoticed."""
 
 import gzip
 import json
@@ -18,7 +18,7 @@ HEAD = [f"{of}_{part}" for of in ("avg", "min") for part in ("movement", "rotati
 
 
 def record(number: int, **more: Any) -> dict[str, Any]:
-    """A record as TalkVid releases them (arXiv 2508.13618, data card)."""
+    """A record in TalkVid's format (arXiv 2508.13618, data card)."""
     return {
         "id": f"videovideoAb-{number}x-scene{number}-scene1",
         "height": 1080,
@@ -38,14 +38,14 @@ def record(number: int, **more: Any) -> dict[str, Any]:
 
 
 def imported(source: Path, *maps: str, **more: Any) -> tuple[ImportSummary, pl.DataFrame]:
-    """What an import did, and the pool's rows."""
+    """The summary of an import, and the rows of the pool."""
     output = source.parent / "pool.parquet"
     made = import_pool([str(source)], str(output), maps=maps, **more)
     return made, read_pool(output).frame
 
 
 def saved(folder: Path, name: str, content: Any) -> Path:
-    """A file of text, bytes, or (by the ending) JSON or a record a line."""
+    """Write a file of text or bytes, or by its suffix of JSON or JSON Lines."""
     path = folder / name
     if isinstance(content, bytes | str):
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -57,12 +57,12 @@ def saved(folder: Path, name: str, content: Any) -> Path:
 
 
 def rejects(folder: Path) -> list[dict[str, Any]]:
-    """The bad records' file."""
+    """The content of the file of bad records."""
     return [json.loads(line) for line in (folder / "pool.rejects.jsonl").read_text("utf-8").splitlines()]
 
 
-def refusal(source: Path, *maps: str, **more: Any) -> str:
-    """What is said of an import that cannot be made; nothing is left behind."""
+def error_message(source: Path, *maps: str, **more: Any) -> str:
+    """The message of an import that fails and leaves no file behind."""
     before = {path.name for path in source.parent.iterdir()}
     with pytest.raises(AppError) as caught:
         imported(source, *maps, **more)
@@ -72,7 +72,7 @@ def refusal(source: Path, *maps: str, **more: Any) -> str:
 
 @pytest.mark.parametrize("name", ["released.json", "pipeline.jsonl"])
 def test_talkvid_records_become_a_pool(tmp_path: Path, name: str) -> None:
-    """Released list and pipeline lines alike: seconds, nested info and head scores under TalkVid's own names."""
+    """The released list and pipeline lines give seconds, nested info and head scores under TalkVid's names."""
     rows = [record(1), record(2, **{"video-path": "clips/two.mp4"}), record(3, durations=None, info=None)]
     del rows[2]["head_detail"]
     made, frame = imported(saved(tmp_path, name, rows))
@@ -90,7 +90,7 @@ def test_talkvid_records_become_a_pool(tmp_path: Path, name: str) -> None:
 
 
 def test_bad_records_go_to_a_file_with_line_and_reason(tmp_path: Path) -> None:
-    """Each kind of bad record is named with its line and its beginning; the good ones are a pool."""
+    """Each type of bad record is listed with line, reason and beginning; the good ones become a pool."""
     good = json.dumps(record(1))
     texts = [
         good,
@@ -119,16 +119,16 @@ def test_bad_records_go_to_a_file_with_line_and_reason(tmp_path: Path) -> None:
     assert (made.rejected, made.rejects) == (11, str(tmp_path / "pool.rejects.jsonl"))
 
 
-def test_a_later_clean_import_leaves_no_old_file_of_bad_records(tmp_path: Path) -> None:
-    """The file of bad records always speaks of the pool beside it."""
+def test_an_import_without_bad_records_removes_an_old_file_of_them(tmp_path: Path) -> None:
+    """The file of bad records always belongs to the current pool."""
     imported(saved(tmp_path, "made.jsonl", [record(1), {"no": "id"}]))
     assert rejects(tmp_path)
     imported(saved(tmp_path, "made.jsonl", [record(1)]))
     assert not (tmp_path / "pool.rejects.jsonl").exists()
 
 
-def test_numbers_that_are_none_become_null_and_are_counted(tmp_path: Path) -> None:
-    """NaN and endless scores are no scores: null, counted, and no reason to leave a clip out."""
+def test_nan_and_infinity_become_null_and_are_counted(tmp_path: Path) -> None:
+    """A clip with such a score is kept."""
     values = [8.0, float("nan"), float("inf"), "NaN", None, " 7.5 "]
     rows = [record(number, dover_scores=value) for number, value in enumerate(values)]
     made, frame = imported(saved(tmp_path, "made.json", rows))
@@ -136,18 +136,18 @@ def test_numbers_that_are_none_become_null_and_are_counted(tmp_path: Path) -> No
     assert {one.column: one.lost for one in made.sources[0].fields}["dover_scores"] == 3
 
 
-def test_strict_refuses_the_whole_and_names_the_first(tmp_path: Path) -> None:
-    """With --strict one bad record leaves nothing behind."""
+def test_strict_refuses_the_import_and_names_the_first_bad_record(tmp_path: Path) -> None:
+    """With --strict one bad record is an error, and no file is written."""
     source = saved(tmp_path, "made.jsonl", [record(1), record(2, durations="soon")])
-    assert "1 of 2 are bad" in (said := refusal(source, strict=True))
+    assert "1 of 2 are bad" in (said := error_message(source, strict=True))
     assert "made.jsonl, line 2: duration is no length: soon" in said
 
 
-def test_clips_that_are_there_twice_are_refused_by_name(tmp_path: Path) -> None:
-    """The id and both places, within a file and across files."""
+def test_duplicate_clips_are_an_error(tmp_path: Path) -> None:
+    """The message has the id and both positions, within a file and across files."""
     rows = [record(1, id="a"), record(2, id="b"), record(3, id="a")]
     source = saved(tmp_path, "made.json", rows)
-    assert "'a': made.json record 1, made.json record 3" in refusal(source)
+    assert "'a': made.json record 1, made.json record 3" in error_message(source)
     one, other = (saved(tmp_path, name, [record(1, id="a")]) for name in ("one.json", "other.jsonl"))
     with pytest.raises(AppError, match=r"'a': one.json record 1, other.jsonl line 1"):
         import_pool([str(one), str(other)], str(tmp_path / "pool.parquet"))
@@ -163,8 +163,10 @@ def test_clips_that_are_there_twice_are_refused_by_name(tmp_path: Path) -> None:
         ('[{"id": "a"}] {"id": "b"}', ["a"], "nothing after it was read"),
     ],
 )
-def test_a_broken_list_gives_what_can_be_read(tmp_path: Path, text: str, clips: list[str], reason: str) -> None:
-    """A fault costs its own record; where the list itself is torn, what is lost is said."""
+def test_a_damaged_list_gives_the_records_that_can_be_read(
+    tmp_path: Path, text: str, clips: list[str], reason: str
+) -> None:
+    """A fault costs only its record; damage to the list itself is reported."""
     _, frame = imported(saved(tmp_path, "made.json", text))
     assert frame["clip"].to_list() == clips
     assert len(rejects(tmp_path)) == 1
@@ -180,16 +182,16 @@ def test_a_broken_list_gives_what_can_be_read(tmp_path: Path, text: str, clips: 
     ],
 )
 def test_tables_of_text_are_read_by_their_separator(tmp_path: Path, name: str, text: str) -> None:
-    """CSV with commas or semicolons, TSV, a mark in front, quoted line ends: ids keep their zeros."""
+    """CSV with commas or semicolons, TSV, a byte order mark, quoted line ends; ids keep leading zeros."""
     _, frame = imported(saved(tmp_path, name, "\ufeff" + text))
     assert frame["clip"].to_list() == ["007", "008"]
     assert frame["duration"].to_list() == [5.5, 62.5]
     assert frame["language"].to_list() == ["en", "f\nr"]
-    assert frame["sharpness"][0] == "1,5"  # no number here, so it stays what it is
+    assert frame["sharpness"][0] == "1,5"  # not a number in this format, so it stays text
 
 
 def test_rows_of_a_table_with_too_few_or_too_many_fields_are_bad(tmp_path: Path) -> None:
-    """The line is named, also behind a field of several lines; numbers are numbers, 007 is a name."""
+    """The line number is right even after a field of several lines; numbers are read as numbers, 007 as a name."""
     text = b'id,score,code\na,1.5,007\nb,2\n"c\nc2",3,1,9\nd,\xff,2\ne,nan,012\n'
     made, frame = imported(saved(tmp_path, "made.csv", text))
     assert frame["clip"].to_list() == ["a", "e"]
@@ -216,15 +218,15 @@ def test_rows_of_a_table_with_too_few_or_too_many_fields_are_bad(tmp_path: Path)
         ({"videos": [{"file_name": "v/a b.mp4"}]}, "a b", "v/a b.mp4"),
     ],
 )
-def test_lists_of_other_tools_are_read(tmp_path: Path, content: Any, clip: str, media: str) -> None:
-    """Label Studio's tasks without people's answers, FiftyOne's samples, COCO's videos, a list of files."""
+def test_lists_of_other_programs_are_read(tmp_path: Path, content: Any, clip: str, media: str) -> None:
+    """Label Studio's tasks (without annotations), FiftyOne's samples, COCO's videos, a list of files."""
     _, frame = imported(saved(tmp_path, "made.json", content))
     assert frame.select("clip", "media").row(0) == (clip, media)
     assert not any("annotations" in name for name in frame.columns)
 
 
 def test_nested_parquet_is_read_like_json(tmp_path: Path) -> None:
-    """Records that were saved as Parquet give the same pool as the records themselves."""
+    """Records saved as Parquet give the same pool as the records in JSON."""
     rows = [record(number) for number in range(5)]
     pl.DataFrame(rows).write_parquet(tmp_path / "records.parquet")
     _, from_parquet = imported(tmp_path / "records.parquet")
@@ -233,7 +235,7 @@ def test_nested_parquet_is_read_like_json(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_videos_becomes_a_pool(tmp_path: Path) -> None:
-    """What the containers say, the manifest's columns, paths from the pool on; a file that is no video is named."""
+    """Facts of the containers, columns of the manifest, relative paths; a file that is not a video is a bad record."""
     folder = tmp_path / "videos"
     folder.mkdir()
     write_video(folder / "a.mp4", moving([(0, 0)] * 10), 10)
@@ -248,8 +250,8 @@ def test_a_folder_of_videos_becomes_a_pool(tmp_path: Path) -> None:
     assert "no video" in rejects(tmp_path)[0]["reason"]
 
 
-def test_the_user_overrules_the_guesses(tmp_path: Path) -> None:
-    """Another field, a text of fields, a column left out, the last part of a path; all in the pool's own record."""
+def test_the_user_overrides_the_guesses(tmp_path: Path) -> None:
+    """Another field, a text of fields, a column left out, the last part of a path; the record has all of them."""
     rows = [{"key": "a", "id": "no", "q": {"dover": "8"}, "note": "x"}, {"key": "b", "id": "no", "q": {"dover": "9"}}]
     source = saved(tmp_path, "made.json", rows)
     _, frame = imported(source, "clip=key", "media=clips/{key}.mp4", "dover_scores=dover", "note=")
@@ -270,8 +272,8 @@ def test_the_user_overrules_the_guesses(tmp_path: Path) -> None:
         ("media=x/{idd}.mp4", "has no field 'idd'"),
     ],
 )
-def test_a_slip_in_a_mapping_is_answered_with_the_grammar(tmp_path: Path, word: str, said: str) -> None:
-    """The nearest field and how a mapping is written."""
+def test_a_wrong_mapping_is_an_error_that_explains_the_option(tmp_path: Path, word: str, said: str) -> None:
+    """The message names a similar field and how a mapping is written."""
     source = saved(tmp_path, "made.json", [record(1)])
     with pytest.raises(AppError, match=f"(?s){said}"):
         imported(source, word)
@@ -294,19 +296,19 @@ def test_a_slip_in_a_mapping_is_answered_with_the_grammar(tmp_path: Path, word: 
         ("made.json", json.dumps([{"id": 1, f"k{n}": 1} for n in range(2100)]).encode(), "more than 2000 different"),
     ],
 )
-def test_a_source_without_clips_is_refused_in_words(tmp_path: Path, name: str, content: bytes, said: str) -> None:
-    """Nothing is written, and the message says what is wrong with the file."""
-    assert re.search(said, refusal(saved(tmp_path, name, content)))
+def test_a_source_without_clips_is_an_error(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    """The message says what is wrong with the file, and nothing is written."""
+    assert re.search(said, error_message(saved(tmp_path, name, content)))
 
 
-def test_packed_records_are_unpacked(tmp_path: Path) -> None:
-    """A list in .json.gz."""
+def test_compressed_records_are_read(tmp_path: Path) -> None:
+    """A list in a .json.gz file is read."""
     _, frame = imported(saved(tmp_path, "made.json.gz", gzip.compress(json.dumps([record(1)]).encode())))
     assert frame.height == 1
 
 
 def test_hostile_names_of_fields_become_harmless_columns(tmp_path: Path) -> None:
-    """Patterns, control characters, endless and empty names, names that the pool itself uses: none is lost."""
+    """Patterns, control characters, very long, empty and reserved names: every field is kept under a valid name."""
     names = [
         "*",
         "^.*$",
@@ -331,8 +333,8 @@ def test_hostile_names_of_fields_become_harmless_columns(tmp_path: Path) -> None
     assert set(again.columns) == set(frame.columns)
 
 
-def test_a_field_of_many_kinds_is_text_and_loses_nothing(tmp_path: Path) -> None:
-    """Numbers here, objects, lists and truths there."""
+def test_a_field_of_mixed_types_is_text_and_loses_nothing(tmp_path: Path) -> None:
+    """Numbers, objects, lists and booleans in one field become text."""
     values = [1, 2.5, "x", True, [1, "a"], {"k": 1}, None, 10**30]
     _, frame = imported(saved(tmp_path, "made.json", [{"id": n, "v": value} for n, value in enumerate(values)]))
     assert frame["v"].to_list() == ["1", "2.5", "x", "true", '[1, "a"]', None, None, str(10**30)]
@@ -340,7 +342,7 @@ def test_a_field_of_many_kinds_is_text_and_loses_nothing(tmp_path: Path) -> None
 
 
 def test_several_sources_make_one_pool(tmp_path: Path) -> None:
-    """Columns of all, in the order of the sources; a column of two kinds holds both."""
+    """The pool has the columns of all sources; a column of two types holds both."""
     one = saved(tmp_path, "one.json", [record(1, extra=3)])
     other = saved(tmp_path, "other.csv", "clip_id,path,extra\nz,v/z.mp4,many\n")
     made = import_pool([str(one), str(other)], str(tmp_path / "pool.parquet"))
@@ -350,13 +352,13 @@ def test_several_sources_make_one_pool(tmp_path: Path) -> None:
     assert frame["extra"].to_list() == ["3", "many"]
 
 
-def test_a_pool_that_took_more_than_an_import_is_not_written_over(tmp_path: Path) -> None:
-    """An import may be repeated; a scored pool, a folder and the source itself stay."""
+def test_a_pool_that_was_not_imported_is_not_overwritten(tmp_path: Path) -> None:
+    """An import may be repeated, but a scored pool, a folder or the source is not replaced."""
     source = saved(tmp_path, "made.json", [record(1)])
     imported(source)
     imported(source)
     pl.DataFrame({"clip": ["a"], "media": ["a.mp4"]}).write_parquet(tmp_path / "pool.parquet")
-    assert "an import alone did not make it" in refusal(source)
+    assert "an import alone did not make it" in error_message(source)
     _, frame = imported(source, force=True)
     assert frame.height == 1
     with pytest.raises(AppError, match="is the source itself"):
@@ -364,7 +366,7 @@ def test_a_pool_that_took_more_than_an_import_is_not_written_over(tmp_path: Path
 
 
 def test_importing_a_pool_again_keeps_how_it_was_made(tmp_path: Path) -> None:
-    """Scores, their record and the pool's own columns survive."""
+    """Scores, their record and other columns are kept."""
     imported(saved(tmp_path, "made.json", [record(1), record(2)]))
     first = (tmp_path / "pool.parquet").rename(tmp_path / "first.parquet")
     _, frame = imported(first)
@@ -373,7 +375,7 @@ def test_importing_a_pool_again_keeps_how_it_was_made(tmp_path: Path) -> None:
 
 
 def test_a_playlist_called_a_video_is_not_followed(tmp_path: Path) -> None:
-    """A concat list named .mp4 that names its neighbour is a bad file, and the neighbour's facts are not its own."""
+    """A concat list with the suffix .mp4 that names another file is a bad record, without the other file's facts."""
     folder = tmp_path / "videos"
     folder.mkdir()
     write_video(folder / "real.mp4", [texture() for _ in range(5)])

@@ -1,4 +1,4 @@
-"""The readers under an import: records cut anywhere, bytes of any kind, batches in memory or on disk."""
+"""Readers of the pool import: records split anywhere, arbitrary bytes, batches in memory or on disk."""
 
 import io
 import json
@@ -25,8 +25,10 @@ RECORDS = some.lists(some.dictionaries(some.text("ab}{", max_size=3), JSON, max_
 
 
 @given(records=RECORDS, indent=some.sampled_from([None, 1]), piece=some.integers(1, 60))
-def test_a_list_is_read_whole_however_it_is_cut(records: list[dict[str, Any]], indent: int | None, piece: int) -> None:
-    """Braces in texts, nested objects, any piece of any size: the same records, in order."""
+def test_a_list_is_read_completely_with_any_buffer_size(
+    records: list[dict[str, Any]], indent: int | None, piece: int
+) -> None:
+    """With braces in texts, nested objects and any size of pieces, the same records are read in order."""
     text = json.dumps(records, indent=indent).encode()
     batches = list(array(io.BytesIO(text[1:]), piece))
     assert [one for batch in batches for one in batch.records] == records
@@ -40,15 +42,15 @@ def test_a_list_is_read_whole_however_it_is_cut(records: list[dict[str, Any]], i
     text=some.binary(max_size=60) | some.text('{}[],:"\\ab1 \n', max_size=80).map(str.encode),
     piece=some.integers(1, 90),
 )
-def test_no_bytes_whatever_break_the_readers(text: bytes, piece: int) -> None:
-    """Whatever a file holds, every batch is records and faults with places that go up."""
+def test_no_bytes_break_the_readers(text: bytes, piece: int) -> None:
+    """For any file content every batch has records and faults with increasing positions."""
     for batches in (array(io.BytesIO(text), piece), lines(io.BytesIO(text), piece)):
         places = [place for batch in batches for place in sorted([*batch.places, *(one[0] for one in batch.faults)])]
         assert places == sorted(places)
 
 
-def test_what_is_spilled_is_what_would_have_been_kept(tmp_path: Path) -> None:
-    """Batches of different kinds, in memory and on disk, give one table."""
+def test_batches_on_disk_give_the_same_table_as_in_memory(tmp_path: Path) -> None:
+    """Batches with different columns give the same table, in memory or on disk."""
     tables = []
     for most in (0, 10**9):
         (tmp_path / str(most)).mkdir()

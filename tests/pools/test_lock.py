@@ -1,4 +1,4 @@
-"""One run at a time writes a pool; the lock of a dead one is taken over."""
+"""The pool lock: one run at a time writes a pool, and a stale lock is taken over."""
 
 import json
 import os
@@ -18,8 +18,8 @@ from scoring.pipeline import ClipScores
 from tests.helpers.quick_scorers import MadeUp, counting, made_up, names, parts
 
 
-def test_two_runs_at_once_into_one_pool_are_one_too_many(tmp_path: Path) -> None:
-    """The second is refused with the first one's process and machine, and may run when it has ended."""
+def test_a_second_run_into_the_same_pool_is_refused(tmp_path: Path) -> None:
+    """The message names process and machine of the first run; after it has ended, the second may run."""
     names(tmp_path, 1)
     output = tmp_path / "pool.parquet"
     with PoolLock(str(output)).held():
@@ -32,15 +32,15 @@ def test_two_runs_at_once_into_one_pool_are_one_too_many(tmp_path: Path) -> None
 
 @pytest.fixture
 def lock_of_another(tmp_path: Path) -> Iterator[dict[str, object]]:
-    """What a lock says, to be changed."""
+    """The content of another run's lock, for tests to change."""
     with PoolLock(str(tmp_path / "other.parquet")).held():
         said = json.loads((tmp_path / "other.parquet.lock").read_text())
         assert isinstance(said, dict)
         yield said
 
 
-def test_the_lock_of_a_dead_run_is_taken_over(tmp_path: Path, lock_of_another: dict[str, object]) -> None:
-    """Dead is a process that is gone from this machine, one elsewhere that was silent for minutes, an empty lock."""
+def test_a_stale_lock_is_taken_over(tmp_path: Path, lock_of_another: dict[str, object]) -> None:
+    """Stale are the lock of an ended process, one elsewhere that was not refreshed for minutes, and an empty lock."""
     names(tmp_path, 1)
     output = tmp_path / "pool.parquet"
     ended = subprocess.Popen([sys.executable, "-c", ""])
@@ -55,8 +55,8 @@ def test_the_lock_of_a_dead_run_is_taken_over(tmp_path: Path, lock_of_another: d
         assert not Path(f"{output}.lock").exists()
 
 
-def test_a_run_that_lost_its_lock_writes_no_more(tmp_path: Path, lock_of_another: dict[str, object]) -> None:
-    """Asleep for an hour, it wakes up when another run has the pool: it stops, and its clips lie in parts."""
+def test_a_run_that_lost_its_lock_stops_writing(tmp_path: Path, lock_of_another: dict[str, object]) -> None:
+    """A run that slept while another took the lock stops, and keeps its clips in parts."""
     names(tmp_path, 2)
     output = tmp_path / "pool.parquet"
 

@@ -1,4 +1,4 @@
-"""Pools: what scoring writes is what reading gives, a faulty pool is refused with a remedy."""
+"""Pools: reading returns what scoring wrote, and a faulty pool is an error with a remedy."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.helpers.real_videos import moving, write_video
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two clips in folders, a broken one, and a manifest beside them."""
+    """Two clips in folders, an unreadable one, and a manifest."""
     folder = tmp_path_factory.mktemp("videos")
     for name in ("a.mp4", "day/b.mp4"):
         (folder / name).parent.mkdir(exist_ok=True)
@@ -36,7 +36,7 @@ def pool(folder: Path) -> Pool:
 
 
 def test_every_clip_has_a_row_with_its_facts_and_scores(pool: Pool) -> None:
-    """Names are paths below the folder without suffix; the broken file has a row of nulls and a reason."""
+    """Names are paths below the folder without suffix; an unreadable file has a row of nulls and a reason."""
     assert pool.column("clip").to_list() == ["a", "broken", "day/b"]
     good, broken, _ = pool.frame.iter_rows(named=True)
     assert (good["width"], good["height"], good["fps"], good["duration"]) == (320, 180, 25, pytest.approx(1.2))
@@ -51,15 +51,15 @@ def test_every_clip_has_a_row_with_its_facts_and_scores(pool: Pool) -> None:
 
 
 def test_a_manifest_gives_sources_and_metadata(pool: Pool) -> None:
-    """`source`, else the video link, else the clip itself; info as columns, a taken name marked."""
+    """The source is `source`, else the video link, else the clip; info becomes columns, a name in use gets a prefix."""
     assert pool.column("source").to_list() == ["film", "broken", "link"]
     assert pool.column("age_group").to_list() == ["19-30", None, None]
     assert pool.column("takes").to_list() == [2, None, None]
     assert pool.column("info_luma").to_list() == ["x", None, None]
 
 
-def test_the_pool_says_how_each_score_was_made(pool: Pool) -> None:
-    """Scorer, version, backend, model hash, and for each column units, range, direction, approximation."""
+def test_the_record_says_how_each_score_was_made(pool: Pool) -> None:
+    """It has scorer, version, backend and model hash, and units, range, direction and approximation of each column."""
     made = {scorer["scorer"]: scorer for scorer in pool.record["scorers"]}
     assert made["head"]["models"][0]["sha256"].startswith("49f000ec")
     described = {column["name"]: column for scorer in made.values() for column in scorer["columns"]}
@@ -82,7 +82,7 @@ def test_the_pool_says_how_each_score_was_made(pool: Pool) -> None:
 
 
 def test_media_paths_survive_moving_the_folder(folder: Path, pool: Pool, tmp_path: Path) -> None:
-    """Relative when the video lies below the pool, absolute when it does not."""
+    """Paths are relative for videos below the pool's folder, and absolute for others."""
     assert pool.column("media").to_list() == ["a.mp4", "broken.mp4", "day/b.mp4"]
     assert pool.media_path("day/b") == folder / "day" / "b.mp4"
     score_to_pool([folder / "broken.mp4"], tmp_path / "else.parquet")
@@ -90,7 +90,7 @@ def test_media_paths_survive_moving_the_folder(folder: Path, pool: Pool, tmp_pat
 
 
 def test_scoring_again_gives_the_same_file(folder: Path, pool: Pool) -> None:
-    """The same videos in the same place make the same bytes, with two processes as with one."""
+    """The same videos in the same folder give the same bytes, with one process or two."""
     again = folder / "again.parquet"
     score_to_pool([folder], again, jobs=2)
     assert read_pool(again).fingerprint == pool.fingerprint
@@ -98,7 +98,7 @@ def test_scoring_again_gives_the_same_file(folder: Path, pool: Pool) -> None:
 
 
 def test_progress_and_summary_count_every_clip(folder: Path, tmp_path: Path) -> None:
-    """Each clip is told with its place; the summary names what failed and why."""
+    """Each clip is reported with its number; the summary names failed clips and reasons."""
     told: list[tuple[int, int, str]] = []
 
     def tell(done: int, total: int, result: ClipScores) -> None:
@@ -110,8 +110,8 @@ def test_progress_and_summary_count_every_clip(folder: Path, tmp_path: Path) -> 
     assert summary.seconds > 0
 
 
-def test_an_interrupted_run_leaves_the_old_pool_alone(folder: Path, tmp_path: Path) -> None:
-    """The file appears complete or not at all; what was finished lies in a folder of parts beside it."""
+def test_an_interrupted_run_keeps_the_old_pool(folder: Path, tmp_path: Path) -> None:
+    """The file appears complete or not at all; finished clips are in a folder of parts next to it."""
     output = tmp_path / "p.parquet"
     score_to_pool([folder / "broken.mp4"], output)
     before = output.read_bytes()
@@ -127,7 +127,7 @@ def test_an_interrupted_run_leaves_the_old_pool_alone(folder: Path, tmp_path: Pa
 
 
 def test_clip_names_are_unique_whatever_the_files_are_called(tmp_path: Path) -> None:
-    """Suffixes come in where two would be alike, numbers where that does not help."""
+    """Suffixes are kept where two names would be equal, and numbers are added where that does not help."""
     for name in ("x/a.mp4", "y/a.mp4", "y/a.mov"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
@@ -136,25 +136,25 @@ def test_clip_names_are_unique_whatever_the_files_are_called(tmp_path: Path) -> 
     assert clip_names(files, files) == ["a.mp4", "a.mov", "a.mp4-2"]
 
 
-def refusal(path: Path) -> str:
+def error_message(path: Path) -> str:
     with pytest.raises(AppError) as refused:
         read_pool(path)
     return str(refused.value)
 
 
-def test_what_is_no_pool_is_refused_with_a_remedy(tmp_path: Path) -> None:
-    """Missing file, other file, missing column, a clip twice: each names the thing and what to do."""
-    assert "clipjury score" in refusal(tmp_path / "no.parquet")
+def test_a_file_that_is_not_a_pool_is_an_error_with_a_remedy(tmp_path: Path) -> None:
+    """A missing file, another type, a missing column, a duplicate clip: the message names the fault and the remedy."""
+    assert "clipjury score" in error_message(tmp_path / "no.parquet")
     (tmp_path / "text.parquet").write_text("clip,media\na,a.mp4\n")
-    assert "is not a pool" in refusal(tmp_path / "text.parquet")
+    assert "is not a pool" in error_message(tmp_path / "text.parquet")
     pl.DataFrame({"clips": ["a"], "media": ["a.mp4"]}).write_parquet(tmp_path / "other.parquet")
-    assert "Did you mean clips?" in refusal(tmp_path / "other.parquet")
+    assert "Did you mean clips?" in error_message(tmp_path / "other.parquet")
     pl.DataFrame({"clip": ["a", "b", "a"], "media": ["x", "y", "z"]}).write_parquet(tmp_path / "twice.parquet")
-    assert "clip 'a' more than once" in refusal(tmp_path / "twice.parquet")
+    assert "clip 'a' more than once" in error_message(tmp_path / "twice.parquet")
 
 
-def test_any_parquet_with_clips_and_media_is_a_pool(tmp_path: Path) -> None:
-    """Scores made elsewhere can be judged: sources are the clips, scores are the numbers, nothing else is known."""
+def test_any_parquet_file_with_clips_and_media_is_a_pool(tmp_path: Path) -> None:
+    """Without a record every numeric column is a score, and each clip is its own source."""
     frame = pl.DataFrame(
         {"clip": ["a", "b"], "media": ["a.mp4", "/b.mp4"], "dover_scores": [8.1, None], "fps": [24, 24]}
     )
@@ -167,16 +167,16 @@ def test_any_parquet_with_clips_and_media_is_a_pool(tmp_path: Path) -> None:
     assert (pool.media_path("a"), pool.media_path("b")) == (tmp_path / "a.mp4", Path("/b.mp4"))
 
 
-def test_a_wrong_name_is_answered_with_the_nearest_ones(pool: Pool) -> None:
-    """Columns and clips alike."""
+def test_an_unknown_name_is_an_error_with_similar_names(pool: Pool) -> None:
+    """This holds for columns and for clips."""
     with pytest.raises(AppError, match=r"no column 'avg_movment'.*Did you mean avg_movement"):
         pool.column("avg_movment")
     with pytest.raises(AppError, match=r"no clip 'brokn'.*Did you mean broken"):
         pool.media_path("brokn")
 
 
-def test_a_score_without_a_value_is_lacking_with_its_reason(tmp_path: Path) -> None:
-    """No such column, a column of nulls with and without a reason; a score that one clip has is not lacking."""
+def test_a_score_without_any_value_has_a_reason(tmp_path: Path) -> None:
+    """A missing column and a column of nulls have a reason; a score that one clip has does not."""
     frame = pl.DataFrame(
         {
             "clip": ["a", "b"],
@@ -198,12 +198,12 @@ def test_a_score_without_a_value_is_lacking_with_its_reason(tmp_path: Path) -> N
 
 
 def test_moments_are_lists_of_seconds(pool: Pool) -> None:
-    """The cuts of a clip without any are an empty list; those of a file that cannot be read are null."""
+    """A clip without scene cuts has an empty list, an unreadable file has null."""
     assert pool.column("cuts_times").to_list() == [[], None, []]
 
 
-def test_nothing_to_score_is_said_before_anything_is_written(tmp_path: Path) -> None:
-    """An empty folder, and a folder as the output, are refused."""
+def test_nothing_to_score_is_an_error_and_nothing_is_written(tmp_path: Path) -> None:
+    """An empty folder, and a folder as the output, are errors."""
     with pytest.raises(AppError, match="There are no videos"):
         score_to_pool([tmp_path], tmp_path / "p.parquet")
     with pytest.raises(AppError, match="is a folder"):
@@ -215,7 +215,7 @@ def test_nothing_to_score_is_said_before_anything_is_written(tmp_path: Path) -> 
     "line", ["{", '{"id": "a"}', '{"id": "a", "video-path": 7}', '{"id":"a","video-path":"a","info":[]}']
 )
 def test_a_faulty_manifest_line_is_named(line: str, tmp_path: Path) -> None:
-    """File and line number stand in the message, and nothing is scored first."""
+    """The message has file and line number, and nothing is scored before."""
     (tmp_path / "a.mp4").write_bytes(b"")
     (tmp_path / "manifest.jsonl").write_text('{"id": "b", "video-path": "b.mp4", "info": {}}\n\n' + line + "\n")
     with pytest.raises(AppError, match=r"Line 3 of .*manifest\.jsonl cannot be read"):

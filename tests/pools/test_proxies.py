@@ -1,4 +1,4 @@
-"""Proxies: light copies where browsers need them, the clip itself where they do not, and a pool that says which."""
+"""Proxies: smaller copies only of clips that need one, and a pool that names the file for raters."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def write(
     options: dict[str, str] | None = None,
     turn: int = 0,
 ) -> Path:
-    """A still picture as a video, with silence, a title and a place in the container's metadata."""
+    """Write a still picture as a video, with silence, and with title and location in its metadata."""
     picture = texture(width, height, seed=width)
     with av.open(str(path), "w") as container:
         container.metadata.update({"title": "secret title", "comment": "dover 7.1"})
@@ -60,7 +60,7 @@ def write(
 
 
 def write_pool(path: Path, media: dict[str, Path | str]) -> Path:
-    """A pool as scoring writes it, in short."""
+    """Write a small pool like those that scoring writes."""
     frame = pl.DataFrame(
         {
             "clip": list(media),
@@ -76,7 +76,7 @@ def write_pool(path: Path, media: dict[str, Path | str]) -> Path:
 
 @pytest.fixture
 def pool(tmp_path: Path) -> Path:
-    """A clip that needs nothing, and one for each reason to need a proxy."""
+    """A clip that needs no proxy, and one for each reason to need one."""
     home = tmp_path / "pool"
     home.mkdir()
     write(home / "fine.mp4", "libx264", 320, 180)
@@ -104,7 +104,7 @@ def rows(folder: Path) -> dict[str, dict[str, object]]:
 
 
 def test_only_clips_that_need_one_get_a_proxy(pool: Path, tmp_path: Path) -> None:
-    """Each reason makes a proxy, a clip without reason is left alone, and the new pool says which file raters see."""
+    """Each reason gives a proxy, other clips stay as they are, and the new pool names the file that raters see."""
     out = tmp_path / "out"
     summary = make_proxies(read_pool(pool), out, jobs=2)
     assert (summary.clips, summary.made, summary.kept, summary.failed) == (6, 5, 0, ())
@@ -130,7 +130,7 @@ def test_only_clips_that_need_one_get_a_proxy(pool: Path, tmp_path: Path) -> Non
 
 
 def test_the_new_pool_is_the_old_one_with_three_columns(pool: Path, tmp_path: Path) -> None:
-    """Rows, order, scores and the pool's own record are the same."""
+    """Rows, order, scores and record are the same."""
     make_proxies(read_pool(pool), tmp_path / "out")
     old, new = pl.read_parquet(pool), pl.read_parquet(tmp_path / "out" / "pool.parquet")
     assert new.columns == [*old.columns, "original_media", "poster"]
@@ -141,7 +141,7 @@ def test_the_new_pool_is_the_old_one_with_three_columns(pool: Path, tmp_path: Pa
 
 
 def test_a_proxy_starts_at_once_and_tells_nothing(pool: Path, tmp_path: Path) -> None:
-    """The index lies before the frames; no title, comment, encoder name or settings anywhere in the file."""
+    """The index comes before the frames; the file has no title, comment, encoder name or settings."""
     make_proxies(read_pool(pool), tmp_path / "out")
     data = (tmp_path / "out" / "day_large.mp4").read_bytes()
     assert 0 < data.index(b"moov") < data.index(b"mdat")
@@ -161,13 +161,13 @@ def test_a_proxy_starts_at_once_and_tells_nothing(pool: Path, tmp_path: Path) ->
     [(1921, 1083, (1276, 720)), (321, 181, (320, 180)), (720, 1280, (720, 1280)), (4000, 1000, (2880, 720))],
 )
 def test_sizes_are_even_and_at_most_720(width: int, height: int, expected: tuple[int, int]) -> None:
-    """The shorter side is at most 720 pixels, none is odd, nothing is enlarged, the shape stays."""
+    """The shorter side is at most 720 pixels, sides are even, nothing is enlarged, the aspect ratio is kept."""
     assert fit(width, height) == expected
     assert expected[0] / expected[1] == pytest.approx(width / height, rel=0.01)
 
 
-def test_odd_sizes_and_upright_phones_come_out_right(pool: Path, tmp_path: Path) -> None:
-    """A rotated video is stored upright; one with odd sides gets even ones; frames show what they showed."""
+def test_odd_sizes_and_rotated_videos_are_right(pool: Path, tmp_path: Path) -> None:
+    """A rotated video is stored upright, odd sides become even, and frames show the same picture."""
     write(tmp_path / "odd.mkv", "ffv1", 641, 361)
     both = write_pool(tmp_path / "two.parquet", {"odd": tmp_path / "odd.mkv", "phone": pool.parent / "phone.mov"})
     make_proxies(read_pool(both), tmp_path / "out")
@@ -187,7 +187,7 @@ def test_odd_sizes_and_upright_phones_come_out_right(pool: Path, tmp_path: Path)
 
 
 def test_a_poster_shows_the_middle_of_the_clip(tmp_path: Path) -> None:
-    """Not the first frame, which is often black."""
+    """The poster is not the first frame, which is often black."""
     pictures = [np.full((180, 320, 3), 10 if number < 8 else 200, np.uint8) for number in range(24)]
     clip = write_video(tmp_path / "a.mp4", pictures, fps=12)
     make_proxies(read_pool(write_pool(tmp_path / "pool.parquet", {"a": clip})), tmp_path / "out")
@@ -196,7 +196,7 @@ def test_a_poster_shows_the_middle_of_the_clip(tmp_path: Path) -> None:
 
 
 def test_a_second_run_makes_only_what_is_missing(pool: Path, tmp_path: Path) -> None:
-    """Proxies and posters that are there stay untouched; those of a clip that was replaced are made anew."""
+    """Existing proxies and posters are not changed; those of a replaced clip are made again."""
     out = tmp_path / "out"
     make_proxies(read_pool(pool), out)
     before = {file.name: file.stat().st_ino for file in out.iterdir() if file.suffix != ".parquet"}
@@ -214,8 +214,8 @@ def test_a_second_run_makes_only_what_is_missing(pool: Path, tmp_path: Path) -> 
         assert len(list(container.decode(video=0))) == 6
 
 
-def test_a_clip_that_fails_stops_nothing(tmp_path: Path) -> None:
-    """Text, sound alone, a missing file and a torn one each get a reason and keep their own media."""
+def test_a_clip_that_fails_does_not_stop_the_run(tmp_path: Path) -> None:
+    """Text, sound alone, a missing and a truncated file each have a reason and keep their media."""
     (tmp_path / "text.mp4").write_text("hello " * 99)
     write_sound(tmp_path / "sound.mp4")
     whole = write_video(tmp_path / "fine.mp4", moving([(0, 0)] * 30)).read_bytes()
@@ -233,8 +233,8 @@ def test_a_clip_that_fails_stops_nothing(tmp_path: Path) -> None:
     assert not list((tmp_path / "out").glob(".*"))
 
 
-def test_a_link_that_leads_in_a_circle_stops_nothing(tmp_path: Path) -> None:
-    """It is a clip that cannot be read, like any other."""
+def test_a_circular_link_does_not_stop_the_run(tmp_path: Path) -> None:
+    """It counts as a clip that cannot be read."""
     write_video(tmp_path / "fine.mp4", moving([(0, 0)] * 30))
     (tmp_path / "loop.mp4").symlink_to("loop.mp4")
     pool = write_pool(tmp_path / "pool.parquet", {"fine": tmp_path / "fine.mp4", "loop": tmp_path / "loop.mp4"})
@@ -244,7 +244,7 @@ def test_a_link_that_leads_in_a_circle_stops_nothing(tmp_path: Path) -> None:
 
 
 def test_ffmpeg_follows_no_playlist_to_another_file(tmp_path: Path) -> None:
-    """A list that names the good clip beside it, called .mp4, is not opened, though the clip itself is."""
+    """A playlist with the suffix .mp4 that names a good clip is not opened; the clip itself is."""
     write_video(tmp_path / "good.mp4", moving([(0, 0)] * 10))
     (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile 'good.mp4'\n")
     ends = []
@@ -256,8 +256,8 @@ def test_ffmpeg_follows_no_playlist_to_another_file(tmp_path: Path) -> None:
     assert [clip for clip, _ in make_proxies(read_pool(pool), tmp_path / "out").failed] == ["list"]
 
 
-def test_nothing_of_the_users_is_written_over(pool: Path, tmp_path: Path) -> None:
-    """The pool's own folder, a folder of clips, a pool of another kind: each refused before a file is made."""
+def test_files_of_the_user_are_not_overwritten(pool: Path, tmp_path: Path) -> None:
+    """The pool's own folder, a folder of clips and another pool are refused before any file is made."""
     with pytest.raises(AppError, match="would replace the clips or the pool"):
         make_proxies(read_pool(pool), pool.parent)
     elsewhere = write_pool(tmp_path / "other.parquet", {"fine": pool.parent / "fine.mp4"})
@@ -273,15 +273,15 @@ def test_nothing_of_the_users_is_written_over(pool: Path, tmp_path: Path) -> Non
     assert sorted(file.name for file in pool.parent.glob("*.jpg")) == []
 
 
-def test_a_limit_of_none_makes_proxies_of_all(pool: Path, tmp_path: Path) -> None:
-    """For raters on slow lines every clip can have one."""
+def test_a_limit_of_zero_makes_proxies_of_all_clips(pool: Path, tmp_path: Path) -> None:
+    """For raters with slow connections every clip can have a proxy."""
     summary = make_proxies(read_pool(pool), tmp_path / "out", megabits=0)
     assert summary.made == 6
     assert summary.why["over 0 Mbit/s"] == 6
 
 
-def test_the_command_says_what_it_did(pool: Path, tmp_path: Path) -> None:
-    """Counts by reason and the sizes; exit code 3 if a clip failed."""
+def test_the_command_prints_a_summary(pool: Path, tmp_path: Path) -> None:
+    """It prints counts by reason and sizes; the exit code is 3 if a clip failed."""
     cli = Typer()
     cli.command()(command)
     run = CliRunner().invoke(cli, [str(pool), "-o", str(tmp_path / "out"), "--jobs", "2"])
@@ -295,8 +295,8 @@ def test_the_command_says_what_it_did(pool: Path, tmp_path: Path) -> None:
     assert "failed fine: fine.mp4: No such file or directory." in run.output
 
 
-def test_of_very_many_failures_the_first_are_named(tmp_path: Path) -> None:
-    """The terminal is not flooded; the count is whole."""
+def test_only_the_first_failures_are_named(tmp_path: Path) -> None:
+    """With very many failures the first are named, and all are counted."""
     pool = write_pool(tmp_path / "pool.parquet", {f"c{n}": f"gone{n}.mp4" for n in range(25)})
     cli = Typer()
     cli.command()(command)
@@ -308,7 +308,7 @@ def test_of_very_many_failures_the_first_are_named(tmp_path: Path) -> None:
 
 @pytest.fixture
 def program(tmp_path: Path) -> Callable[[str, str], Path]:
-    """Makes a program that prints something, as an ffmpeg would its encoders."""
+    """Makes a program that prints a text, like an ffmpeg that lists its encoders."""
 
     def make(folder: str, says: str) -> Path:
         path = tmp_path / folder / "ffmpeg"
@@ -321,8 +321,8 @@ def program(tmp_path: Path) -> Callable[[str, str], Path]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="programs are made as scripts with a first line")
-def test_the_users_own_ffmpeg_comes_first(program: Callable[[str, str], Path]) -> None:
-    """CLIPJURY_FFMPEG, then PATH, then the package; one without libx264 is passed over, or refused if it was named."""
+def test_the_users_own_ffmpeg_is_preferred(program: Callable[[str, str], Path]) -> None:
+    """CLIPJURY_FFMPEG, then PATH, then the package; one without libx264 is skipped, or an error if it was named."""
     good, poor, named = (
         program("good", " V..... libx264"),
         program("poor", "h263"),

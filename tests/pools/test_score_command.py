@@ -1,4 +1,4 @@
-"""`clipjury score` in a process of its own: options, progress, exit codes, what is written where."""
+"""`clipjury score` in a separate process: options, progress, exit codes and written files."""
 
 import os
 import re
@@ -18,7 +18,7 @@ from tests.helpers.real_videos import moving, write_video
 
 
 def score(folder: Path, *words: str | Path) -> Ended:
-    """Run the command in a folder, pose by points: it starts quicker."""
+    """Run the command in a folder; pose by points, because it starts faster."""
     logs = folder / "logs"
     logs.mkdir(exist_ok=True)
     return commands.run(["score", *map(str, words), "--pose", "points"], folder, logs, os.environ, seconds=120)
@@ -26,7 +26,7 @@ def score(folder: Path, *words: str | Path) -> Ended:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two clips and a file that is none."""
+    """Two clips and a file that is not a video."""
     folder = tmp_path_factory.mktemp("work")
     (folder / "clips").mkdir()
     for name in "ab":
@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_clips_become_a_pool_and_a_second_run_does_nothing(folder: Path) -> None:
-    """Exit code 3 because of the broken one, both times; counts tell what was done and what was there."""
+    """Both runs exit with 3 because of the unreadable file, and report what they scored and what was finished."""
     first = score(folder, "clips", "-o", "pool.parquet", "--jobs", "2")
     assert (first.code, first.err) == (3, "")
     assert re.search(r"3 clips scored in .* s \(.* clips/s\): pool\.parquet", first.out)
@@ -54,7 +54,7 @@ def test_clips_become_a_pool_and_a_second_run_does_nothing(folder: Path) -> None
 
 
 def test_options_reach_the_scorers(folder: Path) -> None:
-    """What was asked for stands in the pool: the quicker decoding leaves out scores and says so."""
+    """The pool records the options: the fast decoder leaves out scores and says so."""
     output = folder / "quick.parquet"
     assert score(folder, "clips/a.mp4", "-o", output, "--skip-nonreference").code == 0
     quick = read_pool(output)
@@ -63,7 +63,7 @@ def test_options_reach_the_scorers(folder: Path) -> None:
 
 
 def test_explaining_needs_no_pool(folder: Path) -> None:
-    """A sheet for each clip, its path printed; a file that is no video is named, with exit code 3."""
+    """It writes a sheet for each clip and prints its path; a file that is not a video gives exit code 3."""
     done = score(folder, "clips/a.mp4", "clips/broken.mp4", "--explain", "sheets")
     assert done.code == 3, done.err
     assert "clips/a.mp4: sheets/a.png" in done.out
@@ -83,10 +83,10 @@ def test_explaining_needs_no_pool(folder: Path) -> None:
         ({"explain": Path("sheets")}, "There are no videos in"),
     ],
 )
-def test_a_slip_is_answered_before_anything_is_scored(
+def test_wrong_options_are_errors_before_anything_is_scored(
     words: dict[str, object], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each refusal names the thing and the remedy, and nothing is written."""
+    """Each message names the fault and the remedy, and nothing is written."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(AppError, match=rf"(?s){said}"):
@@ -94,10 +94,10 @@ def test_a_slip_is_answered_before_anything_is_scored(
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]
 
 
-def test_progress_tells_pace_time_left_and_failures(
+def test_progress_reports_pace_time_left_and_failures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without a terminal: plain lines now and then."""
+    """Without a terminal it is a plain line from time to time."""
     monkeypatch.setattr(command, "QUIET", 0.0)
     for name in ("broken", "c1", "c2"):
         (tmp_path / f"{name}.mp4").write_bytes(b"x")
@@ -109,8 +109,8 @@ def test_progress_tells_pace_time_left_and_failures(
     assert "3 clips scored" in lines[3]
 
 
-def test_of_very_many_failures_the_first_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The terminal is not flooded; the count is whole."""
+def test_only_the_first_failures_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With very many failures the first are named, and all are counted."""
     for number in range(30):
         (tmp_path / f"broken{number:02}.mp4").write_bytes(b"x")
     assert run([tmp_path], tmp_path / "pool.parquet", runner=MadeUp(), scorers=counting) == 30
@@ -120,8 +120,8 @@ def test_of_very_many_failures_the_first_are_named(tmp_path: Path, capsys: pytes
     assert "30 of 30 clips have no scores" in said
 
 
-def test_time_left_is_told_in_hours() -> None:
-    """A rate of one in two seconds and 5,000 to go."""
+def test_time_left_is_reported_in_hours() -> None:
+    """One clip in two seconds with 5,000 left is a time in hours."""
     clock = iter([0.0, 2.0])
     pace = command.Pace(lambda: next(clock))
     pace.count(failed=True)

@@ -1,4 +1,4 @@
-"""Scoring into pools: nothing is scored twice, nothing finished is lost, whatever is killed and when."""
+"""Scoring into pools: no clip is scored twice, and no finished clip is lost when a run is killed."""
 
 import json
 import os
@@ -25,19 +25,19 @@ from tests.helpers.quick_scorers import MadeUp, counting, counting_anew, made_up
 from tests.helpers.real_videos import moving, write_video
 
 SCORE = "import typer; from app.commands.score import score; typer.run(score)"
-on_posix = pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is a thing of POSIX systems")
+on_posix = pytest.mark.skipif(sys.platform == "win32", reason="only POSIX systems have kill -9")
 
 
 def clips(folder: Path, numbers: range) -> None:
-    """Tiny real clips `c0000.mp4`, ..., all of one content."""
+    """Write tiny real clips `c0000.mp4`, ... with the same content."""
     folder.mkdir(parents=True, exist_ok=True)
     first = write_video(folder / f"c{numbers[0]:04}.mp4", moving([(n % 5, 0) for n in range(25)], 64, 64))
     for number in numbers[1:]:
         (folder / f"c{number:04}.mp4").write_bytes(first.read_bytes())
 
 
-def test_a_finished_pool_is_not_touched_again(tmp_path: Path) -> None:
-    """The second run scores nothing and writes nothing; the summary says so."""
+def test_a_finished_pool_is_not_written_again(tmp_path: Path) -> None:
+    """A second run scores and writes nothing, and its summary says so."""
     names(tmp_path, 3)
     output = tmp_path / "pool.parquet"
     assert made_up(tmp_path, output).scored == 3
@@ -52,10 +52,10 @@ def test_a_finished_pool_is_not_touched_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("output", "said"), [("folder/", "folder/ is a folder"), ("nowhere://a/p.parquet", "cannot be reached: Protocol")]
 )
-def test_a_place_that_no_pool_can_have_is_named(
+def test_an_impossible_output_path_is_an_error(
     output: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A name that ends like a folder's, an address of no known store: refused before anything is scored."""
+    """A path that ends like a folder, and an address of an unknown store, are refused before scoring."""
     monkeypatch.chdir(tmp_path)
     names(tmp_path, 1)
     with pytest.raises(AppError, match=said):
@@ -64,8 +64,8 @@ def test_a_place_that_no_pool_can_have_is_named(
 
 
 @on_posix
-def test_a_name_that_is_no_text_is_a_row_with_the_remedy(tmp_path: Path) -> None:
-    """Parquet holds UTF-8 alone: such a file has a row that spells its bytes, and stops no run."""
+def test_a_file_name_that_is_not_utf8_is_a_row_with_a_remedy(tmp_path: Path) -> None:
+    """Parquet holds only UTF-8: the row spells the bytes of the name, and the run continues."""
     folder = tmp_path / "clips"
     clips(folder, range(1))
     for name in (b"caf\xe9.mp4", b"caf\xe8.mp4"):
@@ -78,8 +78,8 @@ def test_a_name_that_is_no_text_is_a_row_with_the_remedy(tmp_path: Path) -> None
     assert score_to_pool([folder], tmp_path / "pool.parquet", scorers=counting).scored == 0
 
 
-def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path) -> None:
-    """Rows go into the pool by hundreds; what came since lies in parts; the end is what an undisturbed run gives."""
+def test_an_interrupted_run_is_resumed(tmp_path: Path) -> None:
+    """Finished rows are in the pool or in parts, and the final table equals that of an uninterrupted run."""
     names(tmp_path, 500, "broken")
     output, whole = tmp_path / "pool.parquet", tmp_path / "whole.parquet"
     with pytest.raises(KeyboardInterrupt):
@@ -95,7 +95,7 @@ def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path) -> None:
 
 @on_posix
 def test_kill_9_in_the_middle_leaves_a_readable_pool_and_costs_nothing_finished(tmp_path: Path) -> None:
-    """A command is killed with its workers; the pool can be read; the next run ends with an undisturbed one's table."""
+    """After kill -9 of command and workers the pool is readable, and the next run gives the full table."""
     clips(tmp_path, range(5))
     output, whole = tmp_path / "pool.parquet", tmp_path / "whole.parquet"
     score_to_pool([tmp_path], output)
@@ -121,8 +121,8 @@ def test_kill_9_in_the_middle_leaves_a_readable_pool_and_costs_nothing_finished(
     assert not Path(f"{output}.parts").exists()
 
 
-def test_a_part_written_twice_is_one_part(tmp_path: Path) -> None:
-    """A doubled task writes the same bytes under the same name; the clip has one row."""
+def test_a_part_that_is_written_twice_is_one_row(tmp_path: Path) -> None:
+    """A task that runs twice writes the same bytes under the same name, and the clip has one row."""
     names(tmp_path, 2)
     output = tmp_path / "pool.parquet"
     with pytest.raises(KeyboardInterrupt):
@@ -139,8 +139,8 @@ def test_a_part_written_twice_is_one_part(tmp_path: Path) -> None:
     assert read_pool(output).column("clip").to_list() == ["c0000", "c0001"]
 
 
-def test_a_part_that_was_cut_off_is_made_again(tmp_path: Path) -> None:
-    """A disk that lost power may keep the name and lose the bytes."""
+def test_a_truncated_part_is_made_again(tmp_path: Path) -> None:
+    """After a power failure a part may have its name but not its bytes: the clip is scored again."""
     names(tmp_path, 3)
     output = tmp_path / "pool.parquet"
     with pytest.raises(KeyboardInterrupt):
@@ -151,8 +151,8 @@ def test_a_part_that_was_cut_off_is_made_again(tmp_path: Path) -> None:
     assert parts(output) == []
 
 
-def test_only_what_changed_is_scored_again(tmp_path: Path) -> None:
-    """A file with another time or size, and a new one; the rows of the others stay as they are."""
+def test_only_changed_files_are_scored_again(tmp_path: Path) -> None:
+    """A file with another time or size and a new file are scored; the rows of other clips stay the same."""
     clips(tmp_path, range(3))
     output = tmp_path / "pool.parquet"
     score_to_pool([tmp_path], output, scorers=counting)
@@ -166,8 +166,8 @@ def test_only_what_changed_is_scored_again(tmp_path: Path) -> None:
     assert read_pool(output).column("frames").to_list() == [7, 25, 25, 25]
 
 
-def test_other_scorers_score_everything_again_and_the_record_tells_which_made_what(tmp_path: Path) -> None:
-    """An interrupted change of version leaves old rows in place; both versions stand in the record, then one."""
+def test_a_new_scorer_version_scores_everything_again_and_the_record_lists_both(tmp_path: Path) -> None:
+    """While old rows remain the record lists both versions, afterwards only the new one."""
     names(tmp_path, 300)
     output = tmp_path / "pool.parquet"
     made_up(tmp_path, output)
@@ -187,8 +187,8 @@ def test_other_scorers_score_everything_again_and_the_record_tells_which_made_wh
     assert new.frame.drop("signature", "identity").equals(old.frame.drop("signature", "identity"))
 
 
-def test_new_scorers_bring_their_columns_and_old_ones_go_with_their_last_row(tmp_path: Path) -> None:
-    """A pool outlives the scorers that filled it: a clip that is not scored again keeps what it had."""
+def test_columns_of_old_scorers_stay_as_long_as_a_row_has_values(tmp_path: Path) -> None:
+    """A clip that is not scored again keeps the scores it had; new scorers add their columns."""
     clips(tmp_path, range(2))
     output = tmp_path / "pool.parquet"
     score_to_pool([tmp_path], output, scorers=counting)
@@ -202,8 +202,8 @@ def test_new_scorers_bring_their_columns_and_old_ones_go_with_their_last_row(tmp
     assert read_pool(output).column("fail").to_list() == [1, 1]
 
 
-def test_other_settings_are_another_signature(tmp_path: Path) -> None:
-    """Nobody can mix scores of two settings unknowingly; it matters what is in transcripts, not where they lie."""
+def test_other_settings_give_another_signature(tmp_path: Path) -> None:
+    """Other settings and other transcripts score the clips again; another folder of the same transcripts does not."""
     names(tmp_path, 2)
     output, transcripts = tmp_path / "pool.parquet", tmp_path / "words"
     transcripts.mkdir()
@@ -221,8 +221,8 @@ def test_other_settings_are_another_signature(tmp_path: Path) -> None:
     assert scored(Settings(transcripts=tmp_path / "moved")) == 0
 
 
-def test_a_clip_that_failed_is_tried_again_only_when_asked(tmp_path: Path) -> None:
-    """Without: it counts as finished, and as failed. With: it is scored, and its row replaced."""
+def test_a_failed_clip_is_tried_again_only_with_retry_failed(tmp_path: Path) -> None:
+    """Without the option it counts as finished and failed; with it, it is scored and its row is replaced."""
     names(tmp_path, 1, "broken")
     output = tmp_path / "pool.parquet"
     assert made_up(tmp_path, output).failed == (("broken", "It is broken."),)
@@ -238,7 +238,7 @@ def test_a_clip_that_failed_is_tried_again_only_when_asked(tmp_path: Path) -> No
 
 
 def test_clips_of_earlier_runs_stay_unless_they_are_pruned(tmp_path: Path) -> None:
-    """A pool grows with each folder; names given once stay, whatever comes later; --prune leaves what is named now."""
+    """A pool grows with each folder and keeps the names of its clips; prune keeps only the clips of this run."""
     for folder in ("x", "y"):
         names(tmp_path / folder, 2)
     output = tmp_path / "pool.parquet"
@@ -255,14 +255,14 @@ def test_clips_of_earlier_runs_stay_unless_they_are_pruned(tmp_path: Path) -> No
 
 
 def test_the_order_of_rows_is_that_of_the_files_not_of_the_results(tmp_path: Path) -> None:
-    """Results come in reverse; rows do not."""
+    """Rows are in the order of the files, even if results arrive in reverse."""
     names(tmp_path, 5)
     made_up(tmp_path, tmp_path / "pool.parquet")
     assert read_pool(tmp_path / "pool.parquet").column("frames").to_list() == [0, 1, 2, 3, 4]
 
 
 def test_a_manifest_that_changed_changes_the_pool_without_scoring(tmp_path: Path) -> None:
-    """Sources and columns are what the manifest says now."""
+    """Sources and metadata columns are updated from the manifest."""
     names(tmp_path, 2)
     output = tmp_path / "pool.parquet"
     made_up(tmp_path, output)
@@ -273,8 +273,8 @@ def test_a_manifest_that_changed_changes_the_pool_without_scoring(tmp_path: Path
     assert read_pool(output).column("age_group").to_list() == [None, "19-30"]
 
 
-def test_ranked_scores_have_their_percentile_beside_them(tmp_path: Path) -> None:
-    """The mid-rank in the whole pool, 0 to 100; null where the score is; renewed when the pool grows."""
+def test_ranked_scores_have_a_percentile_column(tmp_path: Path) -> None:
+    """It is the mid-rank in the whole pool, 0 to 100, null for a null score, and updated when the pool grows."""
     names(tmp_path, 2, "broken")
     output = tmp_path / "pool.parquet"
     made_up(tmp_path, output)
@@ -289,8 +289,8 @@ def test_ranked_scores_have_their_percentile_beside_them(tmp_path: Path) -> None
     assert read_pool(output).column("frames_percentile").to_list() == [None, 12.5, 37.5, 62.5, 87.5]
 
 
-def test_what_scoring_did_not_write_is_not_written_over(tmp_path: Path) -> None:
-    """Another file, a pool without a record, a pool with somebody's own column."""
+def test_files_that_scoring_did_not_write_are_not_overwritten(tmp_path: Path) -> None:
+    """Another type of file, a pool without a record, and a pool with a foreign column are errors."""
     names(tmp_path, 1)
     output = tmp_path / "pool.parquet"
     output.write_bytes(b"my own notes")
@@ -311,8 +311,8 @@ def test_what_scoring_did_not_write_is_not_written_over(tmp_path: Path) -> None:
         made_up(tmp_path, output)
 
 
-def test_parts_of_clips_that_have_changed_since_are_cleared_away(tmp_path: Path) -> None:
-    """Those of other clips stay for the run that names them."""
+def test_parts_of_changed_clips_are_removed(tmp_path: Path) -> None:
+    """Parts of clips that are not in this run stay."""
     for folder in ("x", "y"):
         names(tmp_path / folder, 3)
     output = tmp_path / "pool.parquet"
@@ -326,8 +326,8 @@ def test_parts_of_clips_that_have_changed_since_are_cleared_away(tmp_path: Path)
     assert parts(output) == []
 
 
-def test_clips_and_pool_may_lie_in_a_store(tmp_path: Path) -> None:
-    """Scores, manifest and resume are as with files here; the clips are fetched and their copies removed."""
+def test_clips_and_pool_may_be_in_a_remote_store(tmp_path: Path) -> None:
+    """Scores, manifest and resuming are as with local files; fetched copies of clips are removed."""
     clips(tmp_path / "here", range(3))
     line = {"id": "1", "video-path": "day/c0001.mp4", "source": "film"}
     with object_stores.bucket() as bucket:
@@ -355,8 +355,8 @@ def test_clips_and_pool_may_lie_in_a_store(tmp_path: Path) -> None:
         pool.media_path("day/c0000")
 
 
-def test_a_quick_scorer_stands_for_real_ones(tmp_path: Path) -> None:
-    """What the tests above count with is scored from real files like everything else."""
+def test_the_quick_scorer_of_these_tests_reads_real_files(tmp_path: Path) -> None:
+    """The scorer used in these tests computes its scores from the files, like real scorers."""
     clips(tmp_path, range(2))
     score_to_pool([tmp_path], tmp_path / "pool.parquet", jobs=2, scorers=quick_scorers.counting)
     assert read_pool(tmp_path / "pool.parquet").column("frames").to_list() == [25, 25]

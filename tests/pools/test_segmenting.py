@@ -1,4 +1,4 @@
-"""Segmentation: cuts at the very frame, no frame lost or doubled, sound in step, every clip knows where it is from."""
+"""Segmenting: cuts are exact, no frame is lost or doubled, sound stays in sync, every clip has its source."""
 
 import json
 import os
@@ -28,7 +28,7 @@ SHORT = SegmentSettings(shortest=1.0, longest=None)
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Scenes of 2, 0.8, 3.2 and 1.6 s at 25 fps; key frames at the first and the third."""
+    """Scenes of 2, 0.8, 3.2 and 1.6 s at 25 fps, with key frames at the first and the third."""
     pictures = [*scene(1, 50), *scene(2, 20), *scene(3, 80), *scene(4, 40)]
     return write_film(tmp_path_factory.mktemp("film") / "film.mp4", pictures, keys=(0, 70))
 
@@ -38,8 +38,8 @@ def footage(film: Path) -> Footage:
     return find_cuts(film, SHORT)
 
 
-def test_cuts_are_found_at_the_very_frame(footage: Footage) -> None:
-    """Every frame is in one scene; a scene opens with its very first one."""
+def test_cuts_are_found_at_the_exact_frame(footage: Footage) -> None:
+    """Every frame is in one scene, and a scene begins with its first frame."""
     assert footage.cuts == [50, 70, 150]
     assert scenes(footage) == [Segment(0, 50), Segment(50, 70), Segment(70, 150), Segment(150, 190)]
     assert (footage.width, footage.height, footage.fps, footage.time(190)) == (320, 180, 25, Fraction(38, 5))
@@ -49,13 +49,13 @@ def test_cuts_are_found_at_the_very_frame(footage: Footage) -> None:
     "only", [SegmentSettings(content=None), SegmentSettings(histogram=None)], ids=["histogram", "content"]
 )
 def test_each_detector_works_alone(film: Path, only: SegmentSettings) -> None:
-    """Either finds the cuts between long scenes by itself, and without both nothing is cut."""
+    """Either detector finds the cuts between long scenes; without both nothing is cut."""
     assert {50, 150} <= set(find_cuts(film, only).cuts)
     assert find_cuts(film, SegmentSettings(content=None, histogram=None)).cuts == []
 
 
 def test_short_scenes_are_dropped(footage: Footage) -> None:
-    """A scene of exactly the shortest length stays, one that is a frame too short goes."""
+    """A scene of exactly the shortest length is kept, a scene one frame shorter is dropped."""
     assert clip_segments(footage, SegmentSettings(shortest=1.6, longest=None)) == [
         Segment(0, 50),
         Segment(70, 150),
@@ -65,7 +65,7 @@ def test_short_scenes_are_dropped(footage: Footage) -> None:
 
 
 def test_long_scenes_are_divided_evenly() -> None:
-    """Pieces of one scene are alike to the frame, none is over the limit, none is lost; key frames nearby are taken."""
+    """Pieces of a scene differ by at most a frame, none is too long, none is lost; nearby key frames are used."""
     footage = Footage(Path("a.mp4"), "h264", Fraction(1, 30), list(range(5001)), [1000], 320, 180)
     parts = clip_segments(footage, SegmentSettings())
     assert parts == [Segment(0, 1000), Segment(1000, 2334), Segment(2334, 3667), Segment(3667, 5000)]
@@ -81,8 +81,8 @@ def test_long_scenes_are_divided_evenly() -> None:
     ]
 
 
-def test_a_part_between_key_frames_is_copied_bit_by_bit(film: Path, footage: Footage, tmp_path: Path) -> None:
-    """Decoded frames are equal to the source's, all of them, from time 0."""
+def test_a_part_between_key_frames_is_copied_exactly(film: Path, footage: Footage, tmp_path: Path) -> None:
+    """All decoded frames equal those of the source, from time 0."""
     part = Segment(0, 70)
     assert write_segment(footage, part, tmp_path / "a.mp4") == "copy"
     whole, _ = decoded(film)
@@ -92,8 +92,10 @@ def test_a_part_between_key_frames_is_copied_bit_by_bit(film: Path, footage: Foo
 
 
 @pytest.mark.parametrize("part", [Segment(50, 70), Segment(70, 149), Segment(71, 190), Segment(150, 190)])
-def test_any_other_part_is_encoded_to_the_frame(film: Path, footage: Footage, tmp_path: Path, part: Segment) -> None:
-    """The same frames in the same order, none lost, none doubled, at the same distance in time."""
+def test_any_other_part_is_encoded_with_exact_frames(
+    film: Path, footage: Footage, tmp_path: Path, part: Segment
+) -> None:
+    """It has the same frames in the same order and at the same intervals, none lost or doubled."""
     chosen = write_segment(footage, part, tmp_path / "a.mp4")
     whole, _ = decoded(film)
     pictures, times = decoded(tmp_path / "a.mp4")
@@ -104,8 +106,8 @@ def test_any_other_part_is_encoded_to_the_frame(film: Path, footage: Footage, tm
         assert np.array_equal(pictures, whole[70:149])
 
 
-def test_a_part_that_ends_amid_frames_that_need_each_other_is_not_copied(footage: Footage) -> None:
-    """With B-frames some ends can be copied and some cannot: a copy is a whole run in the order of decoding."""
+def test_a_part_that_ends_between_dependent_frames_is_not_copied(footage: Footage) -> None:
+    """With B-frames only some ends can be copied: a copy must be contiguous in decoding order."""
     ways = [method_for(footage, Segment(0, end)) for end in range(1, 70)]
     assert set(ways) == {"copy", "encode"}
     for end, chosen in enumerate(ways, start=1):
@@ -114,8 +116,8 @@ def test_a_part_that_ends_amid_frames_that_need_each_other_is_not_copied(footage
 
 
 @pytest.mark.parametrize(("sound", "name"), [("aac", "film.mkv"), (None, "film.mkv"), ("aac", "film.mov")])
-def test_the_first_part_is_copied_whole_out_of_any_container(tmp_path: Path, sound: str | None, name: str) -> None:
-    """Matroska states no decoding times, and the first packets, the key frame among them, come without."""
+def test_the_first_part_is_copied_completely_from_any_container(tmp_path: Path, sound: str | None, name: str) -> None:
+    """Matroska has no decoding times for the first packets, including the key frame; none is lost."""
     film = write_film(tmp_path / name, [*scene(1, 50), *scene(2, 50)], keys=(0, 50), sound=sound)
     footage = find_cuts(film, SHORT)
     part = Segment(0, 50)
@@ -128,7 +130,7 @@ def test_the_first_part_is_copied_whole_out_of_any_container(tmp_path: Path, sou
 
 @pytest.mark.parametrize("turn", [0, 90])
 def test_pixels_keep_their_shape(tmp_path: Path, turn: int) -> None:
-    """Of a video whose pixels are no squares, encoded parts are as wide as copied ones."""
+    """For a video without square pixels, encoded parts are as wide as copied parts."""
     film = write_film(tmp_path / "film.mp4", scene(1, 30), sound=None, turn=turn, shape=Fraction(16, 11))
     footage = find_cuts(film, SHORT)
     shapes = []
@@ -141,8 +143,8 @@ def test_pixels_keep_their_shape(tmp_path: Path, turn: int) -> None:
 
 @pytest.mark.parametrize("sound", ["aac", "libopus"])
 @pytest.mark.parametrize("part", [Segment(100, 200), Segment(115, 215)], ids=["copied", "encoded"])
-def test_sound_stays_with_the_picture(tmp_path: Path, sound: str, part: Segment) -> None:
-    """The tone that rises each second rises at the same place of the clip, whether sound is copied or encoded."""
+def test_sound_stays_in_sync(tmp_path: Path, sound: str, part: Segment) -> None:
+    """A tone that rises each second rises at the right time of the clip, with copied and encoded sound."""
     film = write_film(tmp_path / "film.mkv", [*scene(1, 100), *scene(2, 150)], keys=(0, 100, 200), sound=sound)
     footage = find_cuts(film, SHORT)
     assert write_segment(footage, part, tmp_path / "a.mp4") == ("copy" if part.start == 100 else "encode")
@@ -155,8 +157,8 @@ def test_sound_stays_with_the_picture(tmp_path: Path, sound: str, part: Segment)
         assert container.streams.audio[0].codec_context.name == "aac"
 
 
-def test_frames_of_changing_length_keep_their_times(tmp_path: Path) -> None:
-    """A video with a variable frame rate is cut without moving a frame, and its scenes are measured in time."""
+def test_a_variable_frame_rate_keeps_its_times(tmp_path: Path) -> None:
+    """Frames keep their times, and the length of scenes is measured in seconds."""
     times = [number + (number > 20) * 30 for number in range(60)]
     film = write_film(tmp_path / "film.mkv", [*scene(1, 30), *scene(2, 30)], times=times, sound=None)
     footage = find_cuts(film, SHORT)
@@ -168,8 +170,8 @@ def test_frames_of_changing_length_keep_their_times(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("part", "chosen"), [(Segment(0, 30), "copy"), (Segment(5, 30), "encode")])
-def test_a_video_filmed_upright_stays_upright(tmp_path: Path, part: Segment, chosen: str) -> None:
-    """A phone's rotation is kept in a copy and carried out in an encoded part."""
+def test_a_rotated_video_stays_upright(tmp_path: Path, part: Segment, chosen: str) -> None:
+    """The rotation of a phone video is kept in a copy and applied in an encoded part."""
     film = write_film(tmp_path / "film.mp4", scene(1, 30), turn=90, sound=None)
     footage = find_cuts(film, SHORT)
     assert (footage.width, footage.height) == (180, 320)
@@ -183,12 +185,12 @@ def test_a_video_filmed_upright_stays_upright(tmp_path: Path, part: Segment, cho
     upright = np.rot90(first.to_ndarray(format="bgr24"))
     shown = np.rot90(picture) if round(frame.rotation) == 90 else picture
     assert shown.shape == upright.shape
-    # The bar that counts frames is on the left now, and moves.
+    # After rotation the bar that counts frames is on the left.
     assert np.abs(shown[:, 20:].astype(int) - upright[:, 20:].astype(int)).mean() < 3
 
 
-def test_what_is_no_video_is_refused_in_plain_words(film: Path, tmp_path: Path) -> None:
-    """No bytes, text, sound alone, a file that breaks off: each with its own reason."""
+def test_a_file_that_is_not_a_video_is_an_error(film: Path, tmp_path: Path) -> None:
+    """An empty file, text, sound alone and a truncated file each have their own reason."""
     whole = film.read_bytes()
     faults = {
         "empty.mp4": (b"", "0 bytes"),
@@ -209,8 +211,8 @@ def test_what_is_no_video_is_refused_in_plain_words(film: Path, tmp_path: Path) 
         find_cuts(tmp_path / "torn.mkv", SHORT)
 
 
-def test_limits_that_contradict_each_other_are_refused() -> None:
-    """Thresholds have a range; halves of a long scene must not be too short to keep."""
+def test_contradictory_limits_are_errors() -> None:
+    """Thresholds have a range, and half of the longest scene must not be shorter than the shortest."""
     for wrong in ({"content": 300.0}, {"histogram": 1.5}, {"longest": 9.0}, {"shortest": -1.0}):
         with pytest.raises(ValueError, match=r"threshold|shortest|longest"):
             SegmentSettings(**wrong)
@@ -218,7 +220,7 @@ def test_limits_that_contradict_each_other_are_refused() -> None:
 
 @pytest.fixture
 def videos(tmp_path: Path, film: Path) -> Path:
-    """A folder with a film that a manifest knows, one with a name full of signs, and an empty file."""
+    """A folder with a film in a manifest, a film with an unusual name, and an empty file."""
     folder = tmp_path / "videos"
     (folder / "day 1").mkdir(parents=True)
     (folder / "film.mp4").write_bytes(film.read_bytes())
@@ -238,7 +240,7 @@ def numbers(summary: SegmentSummary) -> tuple[int, int]:
 
 
 def test_a_folder_of_videos_becomes_a_folder_of_clips(videos: Path, tmp_path: Path) -> None:
-    """Names, times, frames and the way of cutting are in the manifest; what cannot be read is said; hours add up."""
+    """The manifest has names, times, frames and method of cutting; failures are reported; hours add up."""
     summary = segment([videos], tmp_path / "clips", SHORT)
     assert numbers(summary) == (6, 0)
     assert summary.failed == (("broken", "The file is empty (0 bytes)."),)
@@ -267,7 +269,7 @@ def test_a_folder_of_videos_becomes_a_folder_of_clips(videos: Path, tmp_path: Pa
 
 
 def test_clips_keep_their_source_when_scored(videos: Path, tmp_path: Path) -> None:
-    """What scoring reads of the new folder: the film's own source and info, or the video's name."""
+    """Scoring reads the source and info of the film, or the name of the video."""
     segment([videos], tmp_path / "clips", SHORT)
     files = sorted((tmp_path / "clips").glob("*.mp4"))
     records = records_for(files, [tmp_path / "clips"])
@@ -276,7 +278,7 @@ def test_clips_keep_their_source_when_scored(videos: Path, tmp_path: Path) -> No
 
 
 def test_a_second_run_makes_only_what_is_missing(videos: Path, tmp_path: Path) -> None:
-    """Clips that are there stay untouched; a lost file, a torn line and a mended video are made good."""
+    """Existing clips are not changed; a lost file, an incomplete line and a repaired video are made again."""
     clips = tmp_path / "clips"
     segment([videos], clips, SHORT)
     before = {file.name: file.stat().st_mtime_ns for file in clips.glob("*.mp4")}
@@ -301,8 +303,8 @@ def test_a_second_run_makes_only_what_is_missing(videos: Path, tmp_path: Path) -
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="names there are text")
-def test_odd_names_stop_nothing_and_are_known_again(videos: Path, tmp_path: Path) -> None:
-    """A name that is no UTF-8 is cut like any other and not a second time; a link in a circle has its reason."""
+def test_unusual_file_names_are_cut_once(videos: Path, tmp_path: Path) -> None:
+    """A name that is not UTF-8 is cut, and not again in a second run; a circular link has a reason."""
     Path(os.fsdecode(os.fsencode(videos) + b"/caf\xe9.mp4")).write_bytes((videos / "film.mp4").read_bytes())
     (videos / "loop.mp4").symlink_to("loop.mp4")
     first = segment([videos], tmp_path / "clips", SHORT)
@@ -311,8 +313,8 @@ def test_odd_names_stop_nothing_and_are_known_again(videos: Path, tmp_path: Path
     assert numbers(segment([videos], tmp_path / "clips", SHORT)) == (0, 9)
 
 
-def test_clips_of_different_making_do_not_mix(videos: Path, tmp_path: Path) -> None:
-    """Other settings, a changed video or somebody else's manifest are refused, with a remedy."""
+def test_clips_of_different_settings_do_not_mix(videos: Path, tmp_path: Path) -> None:
+    """Other settings, a changed video or a foreign manifest are errors with a remedy."""
     clips = tmp_path / "clips"
     segment([videos], clips, SHORT)
     with pytest.raises(AppError, match=r"other settings \(shortest 1\.0\)"):
@@ -327,15 +329,15 @@ def test_clips_of_different_making_do_not_mix(videos: Path, tmp_path: Path) -> N
 
 
 def test_the_clips_of_an_earlier_run_are_not_cut_again(videos: Path) -> None:
-    """The folder of clips may lie inside the folder of videos."""
+    """The folder of clips may be inside the folder of videos."""
     assert numbers(segment([videos], videos / "clips", SHORT)) == (6, 0)
     assert numbers(segment([videos], videos / "clips", SHORT)) == (0, 6)
     with pytest.raises(AppError, match="no videos"):
         segment([videos / "clips"], videos / "clips", SHORT)
 
 
-def test_the_command_says_what_each_step_left(videos: Path, tmp_path: Path) -> None:
-    """A line of hours per step, the faults with their reasons, exit code 3 for them and 1 for wrong settings."""
+def test_the_command_prints_the_footage_left_by_each_step(videos: Path, tmp_path: Path) -> None:
+    """It prints hours by step and failures with reasons; exit code 3 for failures, 1 for wrong settings."""
     cli = Typer()
     cli.command()(command)
     run = CliRunner().invoke(cli, [str(videos), "-o", str(tmp_path / "clips"), "--shortest", "1", "--longest", "0"])
@@ -345,7 +347,7 @@ def test_the_command_says_what_each_step_left(videos: Path, tmp_path: Path) -> N
     assert words[2] == [">=", "1", "s", "0.004", "h", "89.5", "%", "of", "raw", "6", "clips"]
     assert "not cut broken: The file is empty (0 bytes)." in run.output
     short = [str(videos / "film.mp4"), "-o", str(tmp_path / "none"), "--longest", "inf"]
-    for _ in range(2):  # also a limit without end is the same the next time
+    for _ in range(2):  # settings without a limit are recognised too
         none = CliRunner().invoke(cli, short)
         assert none.exit_code == 0
         assert "No scene is >= 5 s: --shortest SECONDS keeps shorter ones" in none.output
@@ -355,7 +357,7 @@ def test_the_command_says_what_each_step_left(videos: Path, tmp_path: Path) -> N
 
 
 def test_long_names_stay_whole_characters() -> None:
-    """A name is cut to what file systems take, never in the middle of a character, and still one of its own."""
+    """A long name is shortened for file systems, at a character boundary, and stays unique."""
     one, other = file_names(["ü" * 300, "ü" * 301])
     assert set(one) == {"ü"}
     assert len(one.encode()) <= 180

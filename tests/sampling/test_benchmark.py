@@ -1,4 +1,4 @@
-"""`clipjury bench-set`: TalkVid-Bench's builder on made-up pools, its file, its report and its check."""
+"""`clipjury bench-set`: a benchmark like TalkVid-Bench from synthetic pools; its file, report and check."""
 
 import json
 import time
@@ -23,19 +23,19 @@ BENCH = ("--quota", "age=105", "gender=100", "ethnicity=100", "language=195")
 
 
 def run(*words: str | Path) -> Result:
-    """The command's end."""
+    """Run the command."""
     return CliRunner().invoke(CLI, list(map(str, words)), catch_exceptions=False)
 
 
 def refusal(*words: str | Path) -> str:
-    """What the command says when it cannot do it."""
+    """The error message of the command."""
     with pytest.raises(AppError) as caught:
         run(*words)
     return str(caught.value)
 
 
 def talkers(persons: int, clips: int, seed: int = 0) -> pl.DataFrame:
-    """Clips of persons with TalkVid's names, children as rare as there, languages from common to rare."""
+    """Clips of persons with TalkVid's columns, rare children, and languages from common to rare."""
     chance = np.random.default_rng(seed)
     rare = np.array([1 / number**1.5 for number in range(1, 16)])
     of = {
@@ -66,7 +66,7 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def made(pool: Path) -> tuple[Path, dict[str, Any]]:
-    """TalkVid-Bench's quotas on it, and the JSON printed."""
+    """A set by TalkVid-Bench's quotas, and the printed JSON."""
     output = pool.with_name("bench.parquet")
     done = run(pool, *BENCH, "-o", output, "--json")
     assert done.exit_code == 0, done.output
@@ -74,8 +74,8 @@ def made(pool: Path) -> tuple[Path, dict[str, Any]]:
     return output, facts
 
 
-def test_the_benchmark_is_balanced_and_has_nobody_twice(pool: Path, made: tuple[Path, dict[str, Any]]) -> None:
-    """Full shares everywhere but for the children, one clip a person, each clip what it was taken for."""
+def test_the_benchmark_is_balanced_and_has_each_person_once(pool: Path, made: tuple[Path, dict[str, Any]]) -> None:
+    """Every group but the children is full, each person has one clip, and each clip is in the group it fills."""
     frame, table = pl.read_parquet(made[0]), pl.read_parquet(pool)
     children = table.filter(pl.col("Age Group") == "0-19")["Person ID"].n_unique()
     assert 0 < children < 21
@@ -98,7 +98,7 @@ def test_the_benchmark_is_balanced_and_has_nobody_twice(pool: Path, made: tuple[
 
 
 def test_the_shortfall_is_reported(pool: Path, made: tuple[Path, dict[str, Any]]) -> None:
-    """The table names the group, how many fit, and what stays empty; with --fill the places go to others."""
+    """The table names the group, the clips that fit and the empty places; --fill gives the places to other groups."""
     short = [row for row in made[1]["balance"] if row["short"]]
     assert [(row["dimension"], row["group"], row["wanted"]) for row in short] == [("age", "0-19", 21)]
     assert short[0]["available"] == short[0]["filled"] == 21 - short[0]["short"]
@@ -109,8 +109,8 @@ def test_the_shortfall_is_reported(pool: Path, made: tuple[Path, dict[str, Any]]
     assert "500 clips for 500 places" in filled
 
 
-def test_the_record_goes_into_the_file_beside_the_pools(made: tuple[Path, dict[str, Any]]) -> None:
-    """The set is a pool again, and says how it was made and from what."""
+def test_the_record_is_added_to_that_of_the_pool(made: tuple[Path, dict[str, Any]]) -> None:
+    """The set is a pool, and its record says how and from which pool it was made."""
     record = read_pool(made[0]).record
     assert record["signature"] == "abc"
     assert record["bench_set"]["pool"] == "pool.parquet"
@@ -119,10 +119,8 @@ def test_the_record_goes_into_the_file_beside_the_pools(made: tuple[Path, dict[s
     assert len(record["bench_set"]["pool_fingerprint"]) == 64
 
 
-def test_the_same_seed_gives_the_same_file_whatever_the_order_of_rows(
-    pool: Path, made: tuple[Path, dict[str, Any]]
-) -> None:
-    """Shuffled rows change nothing; another seed gives other clips."""
+def test_the_same_seed_gives_the_same_file_in_any_order_of_rows(pool: Path, made: tuple[Path, dict[str, Any]]) -> None:
+    """Shuffled rows do not change it; another seed gives other clips."""
     shuffled = pool.with_name("shuffled.parquet")
     pl.read_parquet(pool).sample(fraction=1.0, shuffle=True, seed=5).write_parquet(shuffled)
     again, other = pool.with_name("again.parquet"), pool.with_name("other.parquet")
@@ -133,8 +131,8 @@ def test_the_same_seed_gives_the_same_file_whatever_the_order_of_rows(
     assert len(set(pl.read_parquet(other)["clip"]) & set(first["clip"])) < 0.8 * first.height
 
 
-def test_the_best_clip_of_a_person_is_taken_when_a_score_is_preferred(pool: Path) -> None:
-    """Each clip has the highest score of its person; those without a score come last."""
+def test_prefer_takes_the_best_clip_of_each_person(pool: Path) -> None:
+    """Each clip has the highest score of its person; clips without a score come last."""
     output = pool.with_name("best.parquet")
     run(pool, "--quota", "gender=100", "-o", output, "--prefer", "score")
     best = pl.read_parquet(pool).group_by("Person ID").agg(pl.col("score").max().alias("best"))
@@ -142,8 +140,8 @@ def test_the_best_clip_of_a_person_is_taken_when_a_score_is_preferred(pool: Path
     assert (joined["score"] == joined["best"]).all()
 
 
-def test_the_check_finds_who_is_there_twice(made: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
-    """A good file ends with 0 and the same table; one clip given to another's person ends with 3 and both names."""
+def test_the_check_finds_persons_who_occur_twice(made: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    """A valid file exits with 0 and the same table; a file with a person twice exits with 3 and names both clips."""
     assert run("--check", made[0]).exit_code == 0
     assert json.loads(run("--check", made[0], "--json").stdout)["balance"] == made[1]["balance"]
     frame = pl.read_parquet(made[0])
@@ -160,7 +158,7 @@ def test_the_check_finds_who_is_there_twice(made: tuple[Path, dict[str, Any]], t
 
 
 def test_columns_and_groups_can_be_named(tmp_path: Path) -> None:
-    """Other columns, only some groups, a group nobody has, persons who are unknown, files that cannot be read."""
+    """Other columns, some groups, an empty group, unknown persons, unreadable files."""
     frame = pl.DataFrame(
         {
             "clip": list("abcdefg"),
@@ -182,8 +180,8 @@ def test_columns_and_groups_can_be_named(tmp_path: Path) -> None:
     assert pl.read_parquet(output)["bench_group"].to_list() == ["en", "en", "zh"]
 
 
-def test_columns_are_found_whatever_their_spelling() -> None:
-    """TalkVid's names, those of a manifest's columns, and a manifest's own before a scorer's."""
+def test_columns_are_found_in_any_spelling() -> None:
+    """TalkVid's names and those of manifests are found; a column of a manifest is preferred to that of a scorer."""
     there = ["clip", "info_language", "language", "person_id", "AGE GROUP"]
     assert column_for("person", there) == "person_id"
     assert column_for("age", there) == "AGE GROUP"
@@ -192,8 +190,8 @@ def test_columns_are_found_whatever_their_spelling() -> None:
     assert column_for("gender", there) is None
 
 
-def test_slips_are_answered_before_anything_is_written(pool: Path, tmp_path: Path) -> None:
-    """Each refusal names the thing and the remedy."""
+def test_wrong_options_are_errors_before_anything_is_written(pool: Path, tmp_path: Path) -> None:
+    """Each message names the fault and the remedy."""
     output = tmp_path / "out.parquet"
     for words, reason in (
         ((pool, "-o", output), "No quota is named"),
@@ -221,7 +219,7 @@ def test_slips_are_answered_before_anything_is_written(pool: Path, tmp_path: Pat
 
 
 def test_a_hundred_thousand_clips_take_seconds(tmp_path: Path) -> None:
-    """10,000 persons: read, chosen and written."""
+    """With 10,000 persons, reading, choosing and writing take seconds."""
     talkers(10_000, 100_000, seed=1).write_parquet(tmp_path / "large.parquet")
     began = time.perf_counter()
     assert run(tmp_path / "large.parquet", *BENCH, "-o", tmp_path / "bench.parquet").exit_code == 0

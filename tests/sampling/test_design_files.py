@@ -1,4 +1,4 @@
-"""Design files: what is wrong is named by file, line and key, with the remedy; what is right is kept."""
+"""Design files: valid keys are read; faults are named by file, line and key, with a remedy."""
 
 from pathlib import Path
 
@@ -38,19 +38,19 @@ max = 90
 
 
 def refusal(text: str) -> str:
-    """What is said of a faulty text."""
+    """The message for a faulty text."""
     with pytest.raises(AppError) as caught:
         parse(text, "mine.toml")
     return str(caught.value)
 
 
 def line_with(words: str) -> int:
-    """The line of DESIGN, from 1, that holds these words."""
+    """The line of DESIGN (counted from 1) that contains these words."""
     return next(at for at, line in enumerate(DESIGN.splitlines(), 1) if words in line)
 
 
-def test_a_design_file_holds_design_seed_and_cascade() -> None:
-    """Keys of the design, its divisions in order, the filters of its tables."""
+def test_a_design_file_has_design_seed_and_filters() -> None:
+    """It has the keys of the design, its divisions in order, and the filters of its tables."""
     found = parse(DESIGN, "mine.toml")
     assert isinstance(found.plan, Stratified)
     assert (found.plan.clips, found.seed, found.plan.per_source) == (700, 7, 2)
@@ -82,7 +82,7 @@ FAULTS = (
 
 @pytest.mark.parametrize(("right", "wrong", "words"), FAULTS)
 def test_a_fault_is_named_by_file_line_and_key(right: str, wrong: str, words: str) -> None:
-    """The line is that of the key, or of its table where two keys contradict each other."""
+    """The line is that of the key, or of its table if two keys contradict each other."""
     table = {"strata.1": line_with('column = "gender"') - 1, "filter.1": line_with('score = "sharpness"') - 1}
     key = words.partition(":")[0]
     line = table.get(key, line_with(right))
@@ -112,19 +112,19 @@ def test_a_fault_is_named_by_file_line_and_key(right: str, wrong: str, words: st
         ('design = "stratified"\nby = "a"\nshares = [5]\nclips = 4', "leave clips and allocation out"),
     ],
 )
-def test_contradictions_are_refused(text: str, words: str) -> None:
-    """Each with what is wrong in words."""
+def test_contradictions_are_errors(text: str, words: str) -> None:
+    """The message says what is wrong."""
     assert words in refusal(text)
 
 
-def test_all_faults_are_told_at_once() -> None:
-    """One line of the message for each."""
+def test_all_faults_are_in_one_message() -> None:
+    """Each fault is one line of the message."""
     message = refusal(DESIGN.replace("seed = 7", "seed = -1").replace("per_source = 2", "per_source = 0"))
     assert message.count("mine.toml, line ") == 2
 
 
-def test_files_that_a_design_names_lie_beside_it(tmp_path: Path) -> None:
-    """A filter file and lists of ids, one a line; the preset where there is no such file."""
+def test_files_that_a_design_names_are_in_its_folder(tmp_path: Path) -> None:
+    """It names a filter file and lists of ids (one per line); a preset is used if there is no such file."""
     (tmp_path / "own.toml").write_text('[[filter]]\nscore = "luma"\nmin = 3\n')
     (tmp_path / "seen.txt").write_text("c1\n\n c2 \n")
     (tmp_path / "design.toml").write_text(
@@ -141,8 +141,8 @@ def test_files_that_a_design_names_lie_beside_it(tmp_path: Path) -> None:
         read(tmp_path / "none.toml")
 
 
-def test_the_identity_of_a_design_is_what_it_says_not_how_it_is_written() -> None:
-    """Comments change nothing; a threshold, a number or another pool does."""
+def test_the_identity_of_a_design_depends_on_its_content_only() -> None:
+    """Comments do not change it; a threshold, a number or another pool does."""
     known = parse(DESIGN, "mine.toml").identity("pool-a")
     assert parse("# a comment\n" + DESIGN, "other.toml").identity("pool-a") == known
     for text, pool in ((DESIGN, "pool-b"), (DESIGN.replace("min = 80", "min = 81"), "pool-a")):
@@ -150,7 +150,7 @@ def test_the_identity_of_a_design_is_what_it_says_not_how_it_is_written() -> Non
 
 
 def test_a_study_file_takes_the_same_designs() -> None:
-    """[sampling] reads simple, two_phase and [[sampling.strata]], and names faults in them by line."""
+    """[sampling] takes simple, two_phase and [[sampling.strata]], and names their faults by line."""
     text = preset("acr")
     head = text[: text.index("[sampling]")]
     simple = parse_study(head + '[sampling]\ndesign = "simple"\nclips = 9\n', "study.toml").sampling
@@ -164,8 +164,8 @@ def test_a_study_file_takes_the_same_designs() -> None:
     assert f"study.toml, line {line}, sampling.strata.1.filter: there is no filter 'none'" in str(caught.value)
 
 
-def test_the_borderline_design_says_whether_other_filters_must_pass() -> None:
-    """By default they are ignored, as TalkVid did."""
+def test_the_borderline_design_says_whether_other_filters_must_accept() -> None:
+    """By default other filters are ignored, as in TalkVid."""
     text = 'design = "borderline"\ncascade = "talkvid"\n'
     plans = [parse(text + more, "d.toml").plan for more in ("", 'others = "passed"\nfilters = ["avg_rotation"]')]
     assert all(isinstance(plan, Borderline) for plan in plans)

@@ -1,4 +1,4 @@
-"""From pool and design to a sample: known chances, and plain words where a wish could not be met."""
+"""Draws: inclusion probabilities are right, and notes and errors say what could not be drawn."""
 
 from pathlib import Path
 
@@ -17,8 +17,8 @@ def pool(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", DESIGNS)
-def test_weights_stand_for_the_pool_stratum_by_stratum(pool: Path, name: str) -> None:
-    """In each stratum the weights add up to its clips; every row names design, seed and phase."""
+def test_weights_add_up_to_the_pool_in_each_stratum(pool: Path, name: str) -> None:
+    """In each stratum the weights add up to its clips; every row has design id, seed and phase."""
     sample = made(pool, DESIGNS[name])
     for row in sample.record["strata"]:
         own = sample.clips.filter(pl.col("stratum") == row["label"])
@@ -39,15 +39,15 @@ def test_weights_stand_for_the_pool_stratum_by_stratum(pool: Path, name: str) ->
 
 @pytest.mark.parametrize("name", DESIGNS)
 def test_the_order_of_rows_does_not_change_a_sample(pool: Path, name: str) -> None:
-    """The same clips in another order: the same rows in the same order, byte for byte but for the pool's hash."""
+    """The same clips in another order give the same rows; only the hash of the pool differs."""
     kept = ("clip", "stratum", "inclusion_probability", "source")
     before = made(pool, DESIGNS[name]).clips.select(kept)
     frame().sample(fraction=1, shuffle=True, seed=5).write_parquet(pool)
     assert made(pool, DESIGNS[name]).clips.select(kept).equals(before)
 
 
-def test_rejects_are_always_drawn_unless_waived_in_words(pool: Path) -> None:
-    """Three tenths of the clips asked for at least, 30 of those that only accepted clips would be; or the reason."""
+def test_rejects_are_always_drawn_unless_waived_with_a_reason(pool: Path) -> None:
+    """At least three tenths of the clips are rejects, or 30 for only accepted clips; otherwise the reason is noted."""
     accepted = 'design = "stratified"\nclips = 50\n[[strata]]\nfilter = "still"\nedges = [50]\n'
     cut = (
         FILTERS.replace("min = 60", "min = 1")
@@ -67,15 +67,15 @@ def test_rejects_are_always_drawn_unless_waived_in_words(pool: Path) -> None:
     assert waived.clips.height == 30
 
 
-def test_a_design_without_filters_says_that_rejects_are_not_known(pool: Path) -> None:
-    """There is nothing to be rejected by; quantiles of a score still work."""
+def test_a_design_without_filters_notes_that_rejects_are_unknown(pool: Path) -> None:
+    """Without filters nothing is rejected; quantiles of a score still work."""
     sample = made(pool, 'design = "stratified"\nclips = 30\n[[strata]]\nscore = "sharpness"\nquantiles = 3\n')
     assert [row["label"].split(" ")[0] for row in sample.record["strata"]][-1] == "no"
     assert "which clips are rejects is not known" in " ".join(sample.record["notes"])
 
 
-def test_included_clips_have_probability_one_and_excluded_ones_none(pool: Path) -> None:
-    """A stratum of their own; the populations leave the excluded clip out and say so."""
+def test_included_clips_have_probability_one_and_excluded_clips_zero(pool: Path) -> None:
+    """Included clips are a separate stratum; populations leave out the excluded clip, and a note says so."""
     sample = made(pool, DESIGNS["included"])
     row = sample.clips.row(by_predicate=pl.col("clip") == "c001", named=True)
     assert (row["stratum"], row["inclusion_probability"]) == ("must include", 1.0)
@@ -84,8 +84,8 @@ def test_included_clips_have_probability_one_and_excluded_ones_none(pool: Path) 
     assert "Did you mean" in refusal(pool, 'design = "simple"\ninclude = ["c01"]')
 
 
-def test_a_limit_per_source_holds_and_its_kind_of_probability_is_marked(pool: Path) -> None:
-    """One clip of a film in the whole sample: estimated; in each stratum: exact."""
+def test_a_limit_per_source_holds_and_its_probabilities_are_marked(pool: Path) -> None:
+    """Probabilities are estimated for a limit in the whole sample, and exact for a limit in each stratum."""
     text = DESIGNS["limited"].replace('per_source_in = "stratum"\n', "")
     sample = made(pool, text)
     assert sample.clips["source"].is_unique().all()
@@ -96,8 +96,8 @@ def test_a_limit_per_source_holds_and_its_kind_of_probability_is_marked(pool: Pa
     assert not exact["probability_estimated"].any()
 
 
-def test_too_many_strata_for_the_sample_are_counted(pool: Path) -> None:
-    """The refusal has both numbers and the way out."""
+def test_too_many_strata_for_the_sample_are_an_error(pool: Path) -> None:
+    """The message has both numbers and the remedy."""
     words = refusal(pool, DESIGNS["crossed"].replace("clips = 90", "clips = 7"))
     assert "7 clips cannot cover" in words
     assert "most = 8" in words
@@ -115,8 +115,8 @@ def test_too_many_strata_for_the_sample_are_counted(pool: Path) -> None:
         ('design = "stratified"\nshares = [3]\n[[strata]]\ncolumn = "language"', "1 shares for 2 strata (language en;"),
     ],
 )
-def test_what_the_pool_cannot_give_is_refused_by_name(pool: Path, text: str, words: str) -> None:
-    """Unknown columns with the nearest name, columns without numbers, numbers that do not fit the strata."""
+def test_a_design_that_does_not_fit_the_pool_is_an_error(pool: Path, text: str, words: str) -> None:
+    """Unknown columns (with similar names), columns without numbers, numbers that do not fit the strata."""
     if words:
         assert words in refusal(pool, text)
     else:
@@ -126,8 +126,8 @@ def test_what_the_pool_cannot_give_is_refused_by_name(pool: Path, text: str, wor
         assert labels[-1] == "other"
 
 
-def test_shortages_are_said_and_never_silent(pool: Path) -> None:
-    """Empty bands, equal scores, a quota over supply, more clips than the pool has."""
+def test_shortages_are_noted(pool: Path) -> None:
+    """Notes name empty bands, equal scores, and more clips than a stratum or the pool has."""
 
     def said(text: str) -> str:
         return " ".join(made(pool, text).record["notes"])
@@ -142,8 +142,8 @@ def test_shortages_are_said_and_never_silent(pool: Path) -> None:
     assert "Equal values of constant leave 2 bands of the 4 asked for." in said(equal)
 
 
-def test_scores_that_are_no_numbers_are_no_scores(pool: Path) -> None:
-    """NaN, infinite and missing alike: a stratum of their own; a column of nothing else is refused."""
+def test_nan_and_infinite_scores_count_as_missing(pool: Path) -> None:
+    """Clips with such scores are a separate stratum; a column with nothing else is an error."""
     rows = frame().with_columns(
         sharpness=pl.when(pl.col("sharpness") > 90).then(float("nan")).otherwise("sharpness"),
         movement=pl.when(pl.int_range(pl.len()) == 3).then(float("inf")).otherwise("movement"),
@@ -156,8 +156,8 @@ def test_scores_that_are_no_numbers_are_no_scores(pool: Path) -> None:
     assert "No clip of the pool has the score constant" in refusal(pool, text.replace("sharpness", "constant"))
 
 
-def test_a_clip_that_is_there_twice_and_a_file_that_is_no_pool_are_refused(pool: Path, tmp_path: Path) -> None:
-    """By id; and with the command that makes a pool."""
+def test_a_duplicate_clip_and_a_file_that_is_not_a_pool_are_errors(pool: Path, tmp_path: Path) -> None:
+    """The message names the clip, or the command that makes a pool."""
     pl.concat([frame(), frame(3)]).write_parquet(pool)
     assert "has the clip 'c000' more than once" in refusal(pool, DESIGNS["simple"])
     (tmp_path / "text.parquet").write_text("no Parquet")
@@ -165,8 +165,8 @@ def test_a_clip_that_is_there_twice_and_a_file_that_is_no_pool_are_refused(pool:
     assert "There is no pool" in refusal(tmp_path / "none.parquet", DESIGNS["simple"])
 
 
-def test_files_that_nobody_can_watch_are_no_clips(pool: Path) -> None:
-    """They are left out of the populations, and counted."""
+def test_unreadable_files_are_not_in_the_frame(pool: Path) -> None:
+    """They are left out of the populations, and a note counts them."""
     broken = pl.int_range(pl.len()) < 5
     frame().with_columns(
         duration=pl.when(~broken).then("duration"), reason=pl.when(broken).then(pl.lit("no video stream"))
@@ -176,8 +176,8 @@ def test_files_that_nobody_can_watch_are_no_clips(pool: Path) -> None:
     assert "5 files of the pool cannot be read" in sample.record["notes"][0]
 
 
-def test_a_borderline_sample_states_nearness_and_has_a_slice_beside_it(pool: Path) -> None:
-    """The nearest on each side with the distance in words; twelve other rejects at random with their probability."""
+def test_a_borderline_sample_has_distances_and_a_random_sample_of_rejects(pool: Path) -> None:
+    """The nearest clips on each side with their distance, and twelve other rejects at random with their probability."""
     sample = made(pool, BORDERLINE)
     scores = frame().filter(pl.col("movement") >= 60)["movement"].sort()
     strata = {row["label"]: row for row in sample.record["strata"]}
@@ -191,8 +191,8 @@ def test_a_borderline_sample_states_nearness_and_has_a_slice_beside_it(pool: Pat
     assert sample.clips["clip"].is_unique().all()
 
 
-def test_a_borderline_sample_may_ask_all_other_filters_to_pass(pool: Path) -> None:
-    """Clips drawn for one filter's cut pass the other; without it some do not."""
+def test_a_borderline_sample_may_require_that_all_other_filters_accept(pool: Path) -> None:
+    """Clips near one filter's threshold are accepted by the other; without the option some are not."""
     rows = {row["clip"]: row for row in frame().iter_rows(named=True)}
 
     def sharp(sample: SampleFile) -> list[bool]:

@@ -1,4 +1,4 @@
-"""`clipjury plan`: the sentence, the table and the one JSON object, from guesses and from pilots."""
+"""`clipjury plan`: sentence, table and JSON object, from assumptions and from pilots."""
 
 import json
 from pathlib import Path
@@ -17,14 +17,14 @@ CLI.command()(plan)
 
 
 def said(*words: str | Path) -> str:
-    """What the command prints."""
+    """The output of the command."""
     done = CliRunner().invoke(CLI, list(map(str, words)), catch_exceptions=False)
     assert (done.exit_code, done.stderr) == (0, "")
     return done.stdout
 
 
 def facts(*words: str | Path) -> dict[str, Any]:
-    """The one JSON object, for a single wish its plan."""
+    """The JSON plan for a single target."""
     made = json.loads(said(*words, "--json"))
     assert set(made) == {"guesses", "pilot", "plans"}
     plans: list[dict[str, Any]] = made["plans"]
@@ -32,14 +32,14 @@ def facts(*words: str | Path) -> dict[str, Any]:
 
 
 def refusal(*words: str | Path) -> str:
-    """What the command says when it cannot plan."""
+    """The error message of the command."""
     with pytest.raises(AppError) as caught:
         CliRunner().invoke(CLI, list(map(str, words)), catch_exceptions=False)
     return str(caught.value)
 
 
 def pilot_file(folder: Path, *, clips: int = 60) -> Path:
-    """Three verdicts a clip, four clips a source, a filter's verdict that is mostly right."""
+    """Three verdicts per clip, four clips per source, and a filter's verdict that is mostly right."""
     chance = np.random.default_rng(2)
     lines = ["clip,rater,value,source,accepted"]
     for clip in range(clips):
@@ -53,8 +53,8 @@ def pilot_file(folder: Path, *, clips: int = 60) -> Path:
     return path
 
 
-def test_the_answer_is_one_sentence_under_a_table() -> None:
-    """Clips, judgments and minutes at 11 seconds each, in words and in the table's row."""
+def test_the_plan_is_a_table_and_one_sentence() -> None:
+    """Sentence and table have the same clips, judgments and minutes (11 seconds per judgment)."""
     text = said("--precision", "0.02", "--p", "0.95", "--raters", "2")
     lines = text.splitlines()
     answer = "Rate 469 accepted clips with 2 raters each for precision within ±0.02; 938 judgments, about 172 minutes"
@@ -81,12 +81,12 @@ def test_the_answer_is_one_sentence_under_a_table() -> None:
     ],
 )
 def test_sizes_are_those_of_the_formulas(words: tuple[str, ...], clips: int) -> None:
-    """The textbook's numbers, and design effects on them."""
+    """Sizes equal textbook values, with and without design effects."""
     assert facts(*words)["chosen"]["clips"] == clips
 
 
 def test_opinion_scores_take_33_raters_and_31_by_z() -> None:
-    """The table has both; the effort counts the clips named."""
+    """The table has both numbers; the effort is that of the given clips."""
     made = facts("--mos", "0.25", "--clips", "100", "--clip-length", "14")
     assert (made["chosen"]["raters"], made["chosen"]["judgments"]) == (33, 3300)
     assert made["chosen"]["minutes"] == pytest.approx(3300 * 20 / 60)
@@ -94,8 +94,8 @@ def test_opinion_scores_take_33_raters_and_31_by_z() -> None:
     assert any("31 raters would do" in note for note in made["notes"])
 
 
-def test_a_claim_shows_what_failures_cost() -> None:
-    """0 to 5 bad ones, the chance of success, and the first size whose chance reaches the power."""
+def test_a_claim_lists_sizes_by_allowed_failures() -> None:
+    """It has 0 to 5 bad clips, the chance of success, and the first size whose chance reaches the power."""
     made = facts("--claim", "0.95", "--p", "0.98")
     sizes = {row["bad_allowed"]: row["clips"] for row in made["trades"]}
     assert sizes == {0: 59, 1: 93, 2: 124, 3: 153, 4: 181, 5: 208, 6: 234}
@@ -105,8 +105,8 @@ def test_a_claim_shows_what_failures_cost() -> None:
     assert "with 6 bad ones or fewer, precision is at least 0.95 with 95% confidence" in text
 
 
-def test_alpha_is_planned_from_a_guess_or_a_pilot(tmp_path: Path) -> None:
-    """Simulated, the same for the same seed; more raters a clip, narrower; no more raters than the pilot had."""
+def test_alpha_is_planned_from_an_assumption_or_a_pilot(tmp_path: Path) -> None:
+    """A seed gives the same plan, more raters a narrower interval, and the pilot limits the number of raters."""
     made = facts("--alpha", "0.1", "--agreement", "0.6", "--p", "0.8")
     assert made["chosen"]["half_width"] <= 0.1
     assert made == facts("--alpha", "0.1", "--agreement", "0.6", "--p", "0.8")
@@ -118,7 +118,7 @@ def test_alpha_is_planned_from_a_guess_or_a_pilot(tmp_path: Path) -> None:
 
 
 def test_rates_are_planned_from_a_pilot_with_its_sources(tmp_path: Path) -> None:
-    """Clips of one film agree here, which costs clips; recall costs more than prevalence as only good clips tell."""
+    """Similar clips within sources need more clips; recall needs more than prevalence, since only good clips count."""
     pilot = pilot_file(tmp_path)
     alone = tmp_path / "alone.csv"
     alone.write_text(pilot.read_text().replace(",source,", ",film,"))
@@ -129,8 +129,8 @@ def test_rates_are_planned_from_a_pilot_with_its_sources(tmp_path: Path) -> None
     assert any("of all kinds" in note for note in widths["precision"]["notes"])
 
 
-def test_strata_and_weights_of_a_pilot_enter(tmp_path: Path) -> None:
-    """Sampling mostly where few pool clips are costs clips: an effect above 1 in the notes."""
+def test_strata_and_weights_of_a_pilot_are_used(tmp_path: Path) -> None:
+    """Unequal weights give a design effect above 1, which is in the notes."""
     path = tmp_path / "strata.csv"
     rows = [f"a{n},{int(n % 10 > 0)},high,1" for n in range(80)] + [f"b{n},{n % 2},low,20" for n in range(20)]
     path.write_text("\n".join(["clip,good,stratum,weight", *rows]) + "\n")
@@ -143,7 +143,7 @@ def test_strata_and_weights_of_a_pilot_enter(tmp_path: Path) -> None:
 
 
 def test_opinion_scores_are_planned_from_a_pilot(tmp_path: Path) -> None:
-    """The spread of raters and of clips comes from the pilot's scores."""
+    """The spread of raters and of clips is estimated from the pilot's scores."""
     chance = np.random.default_rng(3)
     lines = ["clip,rater,value,source"]
     for clip in range(200):
@@ -186,13 +186,13 @@ def test_opinion_scores_are_planned_from_a_pilot(tmp_path: Path) -> None:
         (("--claim", "0.9", "--p", "1.5"), "cannot be shown to reach 0.9"),
     ],
 )
-def test_impossible_wishes_are_answered_in_words(words: tuple[str, ...], reason: str) -> None:
-    """What does not go, and what to change."""
+def test_impossible_targets_are_errors(words: tuple[str, ...], reason: str) -> None:
+    """The message says what is impossible, and what to change."""
     assert reason in refusal(*words)
 
 
-def test_a_pilot_without_what_is_needed_is_refused(tmp_path: Path) -> None:
-    """Raters for alpha, the filter's verdict for recall, variation for a rate."""
+def test_a_pilot_that_lacks_needed_data_is_an_error(tmp_path: Path) -> None:
+    """Alpha needs raters, recall the filter's verdict, and a rate needs variation."""
     path = tmp_path / "pilot.csv"
     path.write_text("clip,good\na,1\nb,0\nc,1\n")
     assert "no column 'rater'" in refusal("--alpha", "0.1", "--pilot", path)

@@ -1,4 +1,4 @@
-"""Sample files: topped up, drawn in two phases, made a study of, and never taken for another pool's."""
+"""Sample files: top-ups, two phases, studies made of them, and errors if the pool has changed."""
 
 import json
 from pathlib import Path
@@ -33,8 +33,8 @@ def pool(tmp_path: Path) -> Path:
     return tmp_path / "pool.parquet"
 
 
-def test_a_top_up_keeps_the_clips_and_counts_phases_on(pool: Path) -> None:
-    """Twice topped up: all earlier clips are there, phases 1, 2, 3, weights those of all together."""
+def test_a_top_up_keeps_the_clips_and_continues_the_phases(pool: Path) -> None:
+    """After two top-ups all earlier clips are there, in phases 1, 2, 3, with weights of the whole sample."""
     first = made(pool, DESIGNS["by"])
     second = made(pool, DESIGNS["by"], "second.parquet", earlier=first, add=25)
     third = made(pool, DESIGNS["by"], "third.parquet", earlier=second, add=10)
@@ -46,8 +46,8 @@ def test_a_top_up_keeps_the_clips_and_counts_phases_on(pool: Path) -> None:
     assert "strata are not those" in refusal(pool, DESIGNS["simple"], earlier=first, add=5)
 
 
-def test_a_pool_that_has_changed_is_refused_with_the_way_out(pool: Path) -> None:
-    """One score differs: no top-up from it, whoever asks."""
+def test_a_top_up_from_a_changed_pool_is_an_error(pool: Path) -> None:
+    """If one score differs, no top-up can be drawn, and the message has the remedy."""
     first = made(pool, DESIGNS["by"])
     frame().with_columns(movement=pl.col("movement") + 0.001).write_parquet(pool)
     words = refusal(pool, DESIGNS["by"], earlier=first, add=5)
@@ -61,7 +61,7 @@ TWO_PHASE = (
 
 
 def test_the_second_phase_goes_where_the_pilot_crosses_the_target(pool: Path) -> None:
-    """Clips above 60 are good: the pilot is kept, and most new clips lie in the bands around 60."""
+    """If clips above 60 are good, the pilot is kept and most new clips are in the bands around 60."""
     first = made(pool, TWO_PHASE)
     score = dict(frame().select("clip", "movement").iter_rows())
     pilot = pl.DataFrame(
@@ -80,8 +80,8 @@ def test_the_second_phase_goes_where_the_pilot_crosses_the_target(pool: Path) ->
     assert "drawn already" in refusal(pool, TWO_PHASE, pilot=pilot, earlier=both)
 
 
-def test_the_small_bias_of_a_second_phase_that_looked_is_small(pool: Path) -> None:
-    """Over 60 seeds the share of good clips is missed by less than 0.01 on average, with weights of both phases."""
+def test_the_bias_of_the_second_phase_is_small(pool: Path) -> None:
+    """Over 60 seeds the weighted share of good clips has a bias below 0.01, although phase 2 depends on judgments."""
     table, errors = frame(), []
     good = dict(zip(table["clip"], (table["movement"] + 40 * np.sin(np.arange(CLIPS)) > 60).to_list(), strict=True))
     truth = float(np.mean(list(good.values())))
@@ -96,8 +96,8 @@ def test_the_small_bias_of_a_second_phase_that_looked_is_small(pool: Path) -> No
     assert np.std(errors) > 0.01
 
 
-def test_a_pilot_steers_neyman_shares(pool: Path) -> None:
-    """Bands judged all alike give few clips, undecided ones many."""
+def test_a_pilot_determines_the_neyman_allocation(pool: Path) -> None:
+    """Bands with equal judgments get few clips, bands with mixed judgments many."""
     text = DESIGNS["neyman"].replace("guess = [0.1, 0.4, 0.7, 0.95]\n", "waive_rejects = 'none in this test'\n")
     score = dict(frame().select("clip", "movement").iter_rows())
     judged = [clip for number, clip in enumerate(score) if number % 3 == 0]
@@ -108,7 +108,7 @@ def test_a_pilot_steers_neyman_shares(pool: Path) -> None:
 
 
 def test_pilot_files_are_read_by_hand_or_from_an_export(tmp_path: Path) -> None:
-    """Means over raters; an export's current answers to one criterion; unsure counts for nothing."""
+    """They give means over raters; in an export current answers to one criterion count, and "unsure" does not."""
     path = tmp_path / "pilot.csv"
     path.write_text("clip,good\na,1\na,0\nb,true\n")
     assert dict(pilot_files.read(path).iter_rows()) == {"a": 0.5, "b": 1.0}
@@ -137,7 +137,7 @@ STUDY = (
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_study_takes_the_clips_of_a_sample_file(pool: Path, database: Database, settings: Settings) -> None:
-    """The same clips with their weights and strata; the pool must be the one that the sample came from."""
+    """It has the same clips, weights and strata; the pool must be that of the sample."""
     (pool.parent / "tiny.mp4").write_bytes(tiny_video(0.2))
     sample = made(pool, DESIGNS["by"].replace("clips = 60", "clips = 9"))
     spec, path = parse_study(STUDY, "study.toml"), pool.with_name("sample.parquet")
@@ -151,8 +151,8 @@ def test_a_study_takes_the_clips_of_a_sample_file(pool: Path, database: Database
         creation.create(database, settings, read_pool(pool), spec, STUDY, slug="other", sample=path)
 
 
-def test_a_borderline_sample_asks_for_the_criterion_of_its_filter(pool: Path) -> None:
-    """Near clips by their filters' criteria, the slice about all; filters of other names are refused."""
+def test_a_borderline_sample_asks_only_the_criterion_of_its_filter(pool: Path) -> None:
+    """Clips near a threshold get the criteria of their filters, other clips all; unknown filters are an error."""
     made(pool, BORDERLINE)
     spec = parse_study(STUDY, "study.toml")
     own = [rule for rule in spec.filters if rule.name == "still"]
@@ -166,8 +166,8 @@ def test_a_borderline_sample_asks_for_the_criterion_of_its_filter(pool: Path) ->
     assert {one.criterion for one in found.clips if not one.drawn_for} == {""}
 
 
-def test_the_command_draws_tells_and_tops_up(pool: Path) -> None:
-    """A table with strata and notes, or one JSON object; --add needs an earlier sample."""
+def test_the_command_draws_prints_and_tops_up(pool: Path) -> None:
+    """It prints a table with strata and notes, or one JSON object; --add needs an earlier sample."""
     cli = typer.Typer()
     cli.command()(sample_command)
     (pool.parent / "design.toml").write_text(DESIGNS["by"])
@@ -194,7 +194,7 @@ def test_the_command_draws_tells_and_tops_up(pool: Path) -> None:
 def test_a_study_takes_a_sample_limited_per_source_with_its_weights(
     pool: Path, database: Database, settings: Settings
 ) -> None:
-    """Weights differ inside a stratum; the study keeps each clip's own."""
+    """Weights differ within a stratum, and the study keeps the weight of each clip."""
     (pool.parent / "tiny.mp4").write_bytes(tiny_video(0.2))
     sample = made(pool, DESIGNS["limited"].replace("clips = 60", "clips = 12"))
     spec, path = parse_study(STUDY, "study.toml"), pool.with_name("sample.parquet")
@@ -219,16 +219,14 @@ def test_a_study_takes_a_sample_limited_per_source_with_its_weights(
         ('design = "stratified"\nshares = [-3, 5]\n[[strata]]\nscore = "constant"\nedges = [5]\n', "it is -3"),
     ],
 )
-def test_scores_without_a_value_and_negative_shares_are_refused_with_the_remedy(
-    pool: Path, text: str, words: str
-) -> None:
-    """A score that is NaN everywhere divides nothing; nobody draws minus three clips."""
+def test_scores_without_a_value_and_negative_shares_are_errors_with_a_remedy(pool: Path, text: str, words: str) -> None:
+    """A score that is NaN everywhere gives no strata, and a share must not be negative."""
     frame().with_columns(movement=pl.lit(float("nan"))).write_parquet(pool)
     assert words in refusal(pool, text + '[[filter]]\nname = "still"\nscore = "movement"\nmin = 60\n')
 
 
-def test_equal_scores_and_empty_strata_are_said_and_the_rest_is_drawn(pool: Path) -> None:
-    """Quantiles of one value leave fewer bands, a band without clips is named, more clips than there are: all."""
+def test_equal_scores_and_empty_strata_are_noted_and_the_rest_is_drawn(pool: Path) -> None:
+    """Equal scores leave fewer bands, an empty band is named, and too large a sample takes every clip."""
     equal = made(pool, 'design = "stratified"\nclips = 20\n[[strata]]\nscore = "constant"\nquantiles = 4\n')
     assert "Equal values of constant leave 2 bands of the 4" in " ".join(equal.record["notes"])
     empty = made(pool, 'design = "stratified"\nclips = 20\n[[strata]]\nscore = "movement"\nedges = [500]\n')

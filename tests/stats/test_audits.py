@@ -1,4 +1,4 @@
-"""`clipjury stats talkvid, fairness, anchoring, ppi`: real figures, JSON without NaN, refusals in words."""
+"""`clipjury stats talkvid, fairness, anchoring, ppi`: published figures, valid JSON and error messages."""
 
 import csv
 import json
@@ -17,16 +17,16 @@ from tests.helpers.places import SHARED
 TABLE = SHARED / "ratings" / "talkvid_table7"
 
 
-def said(*arguments: str) -> dict[str, Any]:
-    """What the command prints with --json, read strictly."""
+def printed_json(*arguments: str) -> dict[str, Any]:
+    """The JSON object of the command, parsed strictly."""
     result = CliRunner().invoke(cli, ["stats", *arguments, "--json"])
     assert result.exit_code == 0, result.output
     found: dict[str, Any] = json.loads(result.output, parse_constant=lambda name: pytest.fail(f"JSON holds {name}"))
     return found
 
 
-def refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
-    """What the command complains."""
+def error_message(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
+    """The error message of the command."""
     monkeypatch.setattr("sys.argv", ["clipjury", "stats", *arguments])
     with pytest.raises(SystemExit) as ended:
         main()
@@ -36,15 +36,15 @@ def refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
 
 @pytest.fixture
 def talkvid_votes() -> Path:
-    """TalkVid's votes rebuilt from its table."""
+    """Votes reconstructed from TalkVid's table."""
     if not TABLE.is_dir():
         pytest.skip(f"no published ratings in {TABLE}")
     return TABLE
 
 
 def test_talkvids_table_is_reproduced(talkvid_votes: Path) -> None:
-    """Every printed cell at its two decimals; kappa too, save DOVER's, which is impossible."""
-    found = said("talkvid", str(talkvid_votes / "items_long.csv"))["filters"]
+    """Every published cell is reproduced to two decimals, except DOVER's kappa, which is impossible."""
+    found = printed_json("talkvid", str(talkvid_votes / "items_long.csv"))["filters"]
     expected = json.loads((talkvid_votes / "expected.json").read_text())
     with (talkvid_votes / "counts.csv").open() as file:
         printed = {line["filter"]: line for line in csv.DictReader(file)}
@@ -66,13 +66,15 @@ def test_talkvids_table_is_reproduced(talkvid_votes: Path) -> None:
 
 
 def test_impossible_figures_of_the_paper_are_named(talkvid_votes: Path, tmp_path: Path) -> None:
-    """DOVER's kappa of .90, and the averages of precision and F1: these three and no other."""
+    """Exactly three are named: DOVER's kappa of .90, and the averages of precision and F1."""
     averages = json.loads((talkvid_votes / "expected.json").read_text())["_averages"]["paper"]
     table = pl.read_csv(talkvid_votes / "counts.csv")
     names = {f"pub_{name}_pct": value for name, value in averages.items() if name != "kappa"}
     mean = pl.DataFrame({"filter": ["mean"], **{name: [value] for name, value in names.items()}, "pub_kappa": [0.79]})
     pl.concat([table, mean], how="diagonal").write_csv(tmp_path / "published.csv")
-    found = said("talkvid", str(talkvid_votes / "items_long.csv"), "--published", str(tmp_path / "published.csv"))
+    found = printed_json(
+        "talkvid", str(talkvid_votes / "items_long.csv"), "--published", str(tmp_path / "published.csv")
+    )
     wrong = found["impossible"]
     assert len(wrong) == 3, wrong
     assert "dover: a kappa of 0.9 is impossible at 94 % agreement on 100 clips; the highest is 0.8804" in wrong
@@ -81,7 +83,7 @@ def test_impossible_figures_of_the_paper_are_named(talkvid_votes: Path, tmp_path
 
 
 def test_the_highest_kappa_is_the_highest_of_all_tables() -> None:
-    """Trying every table of ten clips finds none above it."""
+    """No table of ten clips has a higher kappa."""
     for agreed in range(1, 10):
         best = -math.inf
         for both in range(agreed + 1):
@@ -92,8 +94,8 @@ def test_the_highest_kappa_is_the_highest_of_all_tables() -> None:
         assert highest_kappa(agreed, 10) >= best - 1e-12
 
 
-def test_a_row_that_no_counts_give_is_named() -> None:
-    """Precision of a third cannot come from four agreed clips with an accuracy of three quarters and full recall."""
+def test_a_row_that_no_counts_can_give_is_named() -> None:
+    """Four clips cannot give precision 1/3 with accuracy 3/4 and recall 1."""
     made = talkvid_row("sharp", *[[True, True, False, False]] * 3)
     assert contradictions([made], {"sharp": {"accuracy": 100.0, "precision": 100.0}}) == []
     (sentence,) = contradictions([made], {"sharp": {"accuracy": 75.0, "precision": 33.33, "recall": 100.0}})
@@ -101,14 +103,16 @@ def test_a_row_that_no_counts_give_is_named() -> None:
 
 
 def test_long_votes_give_the_same_table(tmp_path: Path, talkvid_votes: Path) -> None:
-    """The long shape of `stats agreement`, with the filter's verdict, says the same."""
+    """The long form with the filter's verdict gives the same table as the wide form."""
     wide = pl.read_csv(talkvid_votes / "items_long.csv")
     votes = [
         wide.select(clip="item", rater=pl.lit(name), criterion="filter", value=name, **{"pass": pl.col("filter_pass")})
         for name in ("rater1", "rater2")
     ]
     pl.concat(votes).sample(fraction=1.0, shuffle=True, seed=3).write_csv(tmp_path / "long.csv")
-    plain, long = (said("talkvid", str(path)) for path in (talkvid_votes / "items_long.csv", tmp_path / "long.csv"))
+    plain, long = (
+        printed_json("talkvid", str(path)) for path in (talkvid_votes / "items_long.csv", tmp_path / "long.csv")
+    )
     for one, other in zip(plain["filters"], long["filters"], strict=True):
         assert one["published"] == pytest.approx(other["published"])
 
@@ -116,7 +120,7 @@ def test_long_votes_give_the_same_table(tmp_path: Path, talkvid_votes: Path) -> 
 def test_fairness_of_two_attributes_and_its_words(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Groups of two columns are crossed; clips without a verdict are counted; a wrong column names the nearest."""
+    """Groups of two columns are crossed, clips without a verdict counted, and a wrong column is an error."""
     rows = ["clip,good,sharp,gender,age"]
     for number in range(80):
         good = "" if number == 0 else number % 2
@@ -124,11 +128,11 @@ def test_fairness_of_two_attributes_and_its_words(
     table = tmp_path / "judged.csv"
     table.write_text("\n".join(rows))
     both = ["--group", "gender", "--group", "age"]
-    found = said("fairness", str(table), "--label", "good", "--pass", "sharp", *both)
+    found = printed_json("fairness", str(table), "--label", "good", "--pass", "sharp", *both)
     assert found["left_out"] == 1
     assert {one["group"] for one in found["groups"]} == {"f × old", "f × young", "m × old", "m × young"}
     assert {one["kind"] for one in found["groups"]} == {"false_rejection", "false_acceptance"}
-    complaint = refused(
+    complaint = error_message(
         capsys, monkeypatch, "fairness", str(table), "--label", "good", "--pass", "sharpe", "--group", "age"
     )
     assert "Did you mean sharp?" in complaint
@@ -141,7 +145,7 @@ def test_fairness_of_two_attributes_and_its_words(
 def test_anchoring_reads_an_export(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Verdicts with arms give the difference in differences; an unknown arm is named with its line."""
+    """An export with arms gives the difference in differences; an unknown arm is an error with its line."""
     rows = ["clip,rater,criterion,value,arm,pass"]
     for number in range(200):
         clip, rater, passed = number % 25, f"r{number % 8}", number % 25 % 2
@@ -150,17 +154,17 @@ def test_anchoring_reads_an_export(
         rows.append(f"c{clip},{rater},verdict,{value},{arm},{passed}")
     table = tmp_path / "answers.csv"
     table.write_text("\n".join(rows))
-    found = said("anchoring", str(table))
+    found = printed_json("anchoring", str(table))
     assert found["shown"]["value"] == pytest.approx(1.0)
     assert found["effect"]["value"] > 0.5
     table.write_text("\n".join(rows).replace(",shown,", ",seen,", 1))
-    assert "the arm is 'seen'" in refused(capsys, monkeypatch, "anchoring", str(table))
+    assert "the arm is 'seen'" in error_message(capsys, monkeypatch, "anchoring", str(table))
 
 
 def test_ppi_joins_judged_clips_to_their_pool(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The pool's score helps; a judged clip that the pool lacks is named."""
+    """The pool's score narrows the interval; a judged clip that the pool lacks is an error."""
     pool = pl.DataFrame({"clip": [f"c{n}" for n in range(500)], "sharpness": [n / 500 for n in range(500)]})
     pool.write_parquet(tmp_path / "pool.parquet")
     judged = pl.DataFrame(
@@ -168,9 +172,9 @@ def test_ppi_joins_judged_clips_to_their_pool(
     )
     judged.write_csv(tmp_path / "judged.csv")
     given = ["ppi", str(tmp_path / "judged.csv"), "--pool", str(tmp_path / "pool.parquet"), "--score", "sharpness"]
-    found = said(*given)
+    found = printed_json(*given)
     assert found["with_predictions"]["value"] == pytest.approx(0.6, abs=0.03)
     assert found["gain"] > 3
     assert "share of good clips" in CliRunner().invoke(cli, ["stats", *given]).output
     pl.concat([judged, pl.DataFrame({"clip": ["gone"], "good": [1]})]).write_csv(tmp_path / "judged.csv")
-    assert "'gone'" in refused(capsys, monkeypatch, *given)
+    assert "'gone'" in error_message(capsys, monkeypatch, *given)

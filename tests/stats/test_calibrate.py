@@ -1,4 +1,4 @@
-"""`clipjury stats calibrate`: the contract's figures on real and made files, and refusals in words."""
+"""`clipjury stats calibrate`: figures on real and synthetic files, guarantees and error messages."""
 
 import json
 from pathlib import Path
@@ -17,8 +17,8 @@ COMMAND = typer.Typer()
 COMMAND.command()(calibrate)
 
 
-def said(*arguments: object) -> dict[str, Any]:
-    """What the command prints with --json, read strictly."""
+def printed_json(*arguments: object) -> dict[str, Any]:
+    """The JSON object of the command, parsed strictly."""
     result = CliRunner().invoke(COMMAND, [*map(str, arguments), "--json"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     found: dict[str, Any] = json.loads(result.output, parse_constant=lambda name: pytest.fail(f"JSON holds {name}"))
@@ -26,7 +26,7 @@ def said(*arguments: object) -> dict[str, Any]:
 
 
 def write(path: Path, clips: int = 300, labelled_above: float = -1.0) -> Path:
-    """Three strata of scores, the lowest standing for most of the pool; labels only above a score."""
+    """Write three strata of scores (the lowest stands for most of the pool), with labels only above a score."""
     generator = np.random.default_rng(3)
     lines = ["clip,score,good,stratum,size,weight,source"]
     for clip in range(clips):
@@ -40,12 +40,12 @@ def write(path: Path, clips: int = 300, labelled_above: float = -1.0) -> Path:
     return path
 
 
-def test_the_asah_table_by_command() -> None:
-    """AUC and its interval are pROC's; every choice has a gap, a stability and held-out rates."""
+def test_the_asah_data_give_published_figures() -> None:
+    """AUC and interval equal those of pROC; every choice has an interval, a stability and held-out rates."""
     path = RATINGS / "asah" / "asah.csv"
     if not path.is_file():
         pytest.skip("real ratings asah/asah.csv are not beside this checkout")
-    found = said(
+    found = printed_json(
         path, "--score", "s100b", "--label", "outcome_poor", "--at", 0.2, "--objective", "youden", "--resamples", 50
     )
     assert (found["auc"]["value"], found["auc"]["low"]) == pytest.approx((0.73136856, 0.63011821), abs=1e-8)
@@ -62,13 +62,13 @@ def test_the_asah_table_by_command() -> None:
 
 
 def test_weighted_figures_and_sample_values(tmp_path: Path) -> None:
-    """Strata with sizes and their weights give the same; unweighted rates appear as sample_value only."""
+    """Strata with sizes and weights give the same rates; unweighted rates are only in sample_value."""
     path = write(tmp_path / "rated.csv")
     common = ("--score", "score", "--label", "good", "--at", 0.5, "--resamples", 50)
-    strata = said(path, *common, "--stratum", "stratum", "--population", "size")
-    weights = said(path, *common, "--weight", "weight", "--stratum", "stratum")
-    alone = said(path, *common, "--weight", "weight")
-    plain = said(path, *common)
+    strata = printed_json(path, *common, "--stratum", "stratum", "--population", "size")
+    weights = printed_json(path, *common, "--weight", "weight", "--stratum", "stratum")
+    alone = printed_json(path, *common, "--weight", "weight")
+    plain = printed_json(path, *common)
     for name in ("precision", "recall", "prevalence"):
         rate = strata["at"][name]
         assert rate["value"] == pytest.approx(weights["at"][name]["value"]) == pytest.approx(alone["at"][name]["value"])
@@ -78,15 +78,15 @@ def test_weighted_figures_and_sample_values(tmp_path: Path) -> None:
     assert strata["auc"]["sample_value"] == pytest.approx(plain["auc"]["value"])
     assert strata["weighted"]
     assert not plain["weighted"]
-    sources = said(path, *common, "--weight", "weight", "--source", "source")
+    sources = printed_json(path, *common, "--weight", "weight", "--source", "source")
     assert "unit:source" in sources["at"]["recall"]["signature"]
 
 
-def test_promises_of_precision_and_recall(tmp_path: Path) -> None:
-    """A promised threshold names its method, start and p; an impossible one has a reason and no threshold."""
+def test_guarantees_of_precision_and_recall(tmp_path: Path) -> None:
+    """A guaranteed threshold has method, start and p; an impossible guarantee has a reason and no threshold."""
     path = write(tmp_path / "rated.csv", clips=900)
     common = ("--score", "score", "--label", "good", "--confidence", 0.9)
-    found = said(path, *common, "--target-precision", 0.7, "--start", 0.7, "--target-recall", 0.9)
+    found = printed_json(path, *common, "--target-precision", 0.7, "--start", 0.7, "--target-recall", 0.9)
     promise, average, sure = found["choices"]
     assert promise["objective"] == "precision>=0.7"
     assert promise["threshold"] <= 0.7
@@ -98,20 +98,20 @@ def test_promises_of_precision_and_recall(tmp_path: Path) -> None:
     assert promise["interval"][1] == promise["threshold"]
     assert average["guarantee"]["method"] == "conformal-risk-control"
     assert sure["threshold"] <= average["threshold"]
-    never = said(path, *common, "--target-precision", 0.999)["choices"][0]
+    never = printed_json(path, *common, "--target-precision", 0.999)["choices"][0]
     assert (never["threshold"], never["guarantee"]) == (None, None)
     assert "bad" in never["undefined"]
     strata = ("--stratum", "stratum", "--population", "size")
-    rough = said(path, *common, *strata, "--target-precision", 0.7)["choices"][0]["guarantee"]
+    rough = printed_json(path, *common, *strata, "--target-precision", 0.7)["choices"][0]["guarantee"]
     assert (rough["method"], rough["approximate"]) == ("effective-n", True)
-    cautious = said(path, *common, *strata, "--target-precision", 0.7, "--bin-wise")["choices"][0]["guarantee"]
+    cautious = printed_json(path, *common, *strata, "--target-precision", 0.7, "--bin-wise")["choices"][0]["guarantee"]
     assert (cautious["method"], cautious["approximate"]) == ("bin-wise", False)
 
 
-def test_recall_is_refused_without_rated_rejects(tmp_path: Path) -> None:
-    """Where nothing below the threshold was labelled, recall and its promise are null and say why."""
+def test_recall_is_undefined_without_rated_rejects(tmp_path: Path) -> None:
+    """If no clip below the threshold was rated, recall and its guarantee are null and have a reason."""
     path = write(tmp_path / "rated.csv", labelled_above=0.5)
-    found = said(path, "--score", "score", "--label", "good", "--at", 0.5, "--target-recall", 0.9)
+    found = printed_json(path, "--score", "score", "--label", "good", "--at", 0.5, "--target-recall", 0.9)
     assert found["counts"]["without_label"] > 100
     for name in ("recall", "specificity", "f1", "mcc", "accuracy"):
         assert found["at"][name]["value"] is None
@@ -123,14 +123,14 @@ def test_recall_is_refused_without_rated_rejects(tmp_path: Path) -> None:
 
 
 def test_low_scores_may_be_good(tmp_path: Path) -> None:
-    """With the score's sign turned and --direction le every threshold is the other's negative."""
+    """With the negative score and --direction le every threshold is the negative of the other."""
     path = write(tmp_path / "rated.csv")
     lines = path.read_text().splitlines()
     turned = [",".join([row[0], str(-float(row[1])), *row[2:]]) for row in (line.split(",") for line in lines[1:])]
     other = tmp_path / "turned.csv"
     other.write_text("\n".join([lines[0], *turned]) + "\n")
     common = ("--score", "score", "--label", "good", "--objective", "f1", "--target-recall", 0.8, "--resamples", 50)
-    up, down = said(path, *common), said(other, *common, "--direction", "le")
+    up, down = printed_json(path, *common), printed_json(other, *common, "--direction", "le")
     assert down["auc"]["value"] == pytest.approx(up["auc"]["value"])
     for one, turned_one in zip(up["choices"], down["choices"], strict=True):
         assert turned_one["threshold"] == pytest.approx(-one["threshold"])
@@ -138,7 +138,7 @@ def test_low_scores_may_be_good(tmp_path: Path) -> None:
 
 
 def test_a_table_for_the_terminal(tmp_path: Path) -> None:
-    """Without --json the rates, the choices and their promises are readable."""
+    """Without --json rates, choices and guarantees are printed as a table and sentences."""
     path = write(tmp_path / "rated.csv")
     options = ["--score", "score", "--label", "good", "--at", "0.5", "--objective", "f1", "--target-precision", "0.6"]
     result = CliRunner().invoke(COMMAND, [str(path), *options, "--target-recall", "0.9"], catch_exceptions=False)
@@ -162,8 +162,8 @@ def test_a_table_for_the_terminal(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_cannot_be_read_is_refused(tmp_path: Path, options: list[str], message: str) -> None:
-    """A wrong column, number or word is refused with the thing and the remedy."""
+def test_wrong_options_are_errors(tmp_path: Path, options: list[str], message: str) -> None:
+    """The message for a wrong column, number or word names the fault and the remedy."""
     path = write(tmp_path / "rated.csv", clips=3000)
     with pytest.raises(AppError, match=message):
         CliRunner().invoke(COMMAND, [str(path), *options], catch_exceptions=False)

@@ -1,4 +1,4 @@
-"""`clipjury stats cascade`: joint thresholds with a promise from half of the clips, and every filter's share."""
+"""`clipjury stats cascade`: joint thresholds with a guarantee from held-out clips, and the effect of each filter."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ COMMAND.command()(cascade)
 
 
 def write(path: Path, clips: int = 1200) -> Path:
-    """Three filters: two see a defect each (b turned round), the third sees nothing."""
+    """Write three filters: two detect one defect each (b with its sign changed), the third detects none."""
     generator = np.random.default_rng(5)
     defects = generator.random((clips, 2)) < 0.25
     seen = ~defects + 0.25 * generator.normal(size=(clips, 2))
@@ -32,19 +32,19 @@ def write(path: Path, clips: int = 1200) -> Path:
     return path
 
 
-def said(*arguments: object) -> dict[str, Any]:
-    """What the command prints with --json, read strictly."""
+def printed_json(*arguments: object) -> dict[str, Any]:
+    """The JSON object of the command, parsed strictly."""
     result = CliRunner().invoke(COMMAND, [*map(str, arguments), "--json"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     found: dict[str, Any] = json.loads(result.output, parse_constant=lambda name: pytest.fail(f"JSON holds {name}"))
     return found
 
 
-def test_a_cascade_with_a_promise(tmp_path: Path) -> None:
-    """Both real filters get a cut near 0.5 and unique rejects, yield and precision come from the other half."""
+def test_a_cascade_with_a_guarantee(tmp_path: Path) -> None:
+    """Both useful filters get a threshold near 0.5 and unique rejects; yield and precision are from held-out clips."""
     path = write(tmp_path / "rated.csv")
     options = ("--filters", "a,b:le,c", "--label", "good", "--target-precision", 0.85)
-    found = said(path, *options)
+    found = printed_json(path, *options)
     assert set(found["thresholds"]) == {"a", "b", "c"}
     assert 0.1 < found["thresholds"]["a"] < 0.9
     assert -0.9 < found["thresholds"]["b"] < -0.1, "given in the score's own sign"
@@ -59,15 +59,17 @@ def test_a_cascade_with_a_promise(tmp_path: Path) -> None:
         assert rows[name]["precision_change"] < -0.1
         assert rows[name]["unique_good"] < 0.3
     assert abs(rows["c"]["yield_change"]) < 0.2
-    weighted = said(path, *options, "--weight", "weight")
+    weighted = printed_json(path, *options, "--weight", "weight")
     assert weighted["weighted"]
     assert "sample_value" in weighted["precision"]
 
 
-def test_without_a_promise_the_reason_is_given(tmp_path: Path) -> None:
-    """Too few clips for a promise leave the thresholds found, judged on held-out halves, and the reason."""
+def test_without_a_guarantee_there_is_a_reason(tmp_path: Path) -> None:
+    """With too few clips it has thresholds judged on held-out halves, and the reason for no guarantee."""
     path = write(tmp_path / "rated.csv", clips=120)
-    found = said(path, "--filters", "a,b:le", "--label", "good", "--target-precision", 0.9, "--confidence", 0.99)
+    found = printed_json(
+        path, "--filters", "a,b:le", "--label", "good", "--target-precision", 0.9, "--confidence", 0.99
+    )
     assert found["guarantee"] is None
     assert "not enough to guarantee" in found["no_guarantee"]
     assert found["judged_on"] in ("held-out halves", None)
@@ -75,7 +77,7 @@ def test_without_a_promise_the_reason_is_given(tmp_path: Path) -> None:
 
 
 def test_a_cascade_for_the_terminal(tmp_path: Path) -> None:
-    """Without --json there is one row per filter, and the promise in words."""
+    """Without --json it prints a row for each filter, and the guarantee."""
     path = write(tmp_path / "rated.csv")
     options = ["--filters", "a,b:le", "--label", "good", "--target-precision", "0.8"]
     result = CliRunner().invoke(COMMAND, [str(path), *options], catch_exceptions=False)
@@ -94,8 +96,8 @@ def test_a_cascade_for_the_terminal(tmp_path: Path) -> None:
         ("c", "0.99", "no thresholds of these filters reach"),
     ],
 )
-def test_what_makes_no_cascade_is_refused(tmp_path: Path, filters: str, target: str, message: str) -> None:
-    """Unknown or repeated columns and impossible targets are refused in words."""
+def test_an_impossible_cascade_is_an_error(tmp_path: Path, filters: str, target: str, message: str) -> None:
+    """Unknown or repeated columns and impossible targets are errors."""
     path = write(tmp_path / "rated.csv")
     options = ["--filters", filters, "--label", "good", "--target-precision", target]
     with pytest.raises(AppError, match=message):

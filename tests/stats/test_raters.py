@@ -1,4 +1,4 @@
-"""`clipjury stats consensus` and `stats raters`: every method on real and made files, repeats, refusals in words."""
+"""`clipjury stats consensus` and `raters`: every method on real and synthetic files, repeats, error messages."""
 
 import csv
 import json
@@ -15,16 +15,16 @@ from tests.helpers.places import SHARED
 RATINGS = SHARED / "ratings"
 
 
-def said(*arguments: object) -> dict[str, Any]:
-    """What the command prints with --json, read strictly."""
+def printed_json(*arguments: object) -> dict[str, Any]:
+    """The JSON object of the command, parsed strictly."""
     result = CliRunner().invoke(cli, ["stats", *map(str, arguments), "--json"])
     assert result.exit_code == 0, result.output
     found: dict[str, Any] = json.loads(result.output, parse_constant=lambda name: pytest.fail(f"JSON holds {name}"))
     return found
 
 
-def refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: object) -> str:
-    """What the command complains."""
+def error_message(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: object) -> str:
+    """The error message of the command."""
     monkeypatch.setattr("sys.argv", ["clipjury", "stats", *map(str, arguments)])
     with pytest.raises(SystemExit) as ended:
         main()
@@ -33,14 +33,14 @@ def refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
 
 
 def write(path: Path, *rows: str) -> Path:
-    """A CSV file of these lines."""
+    """Write a CSV file of these lines."""
     path.write_text("\n".join(rows) + "\n")
     return path
 
 
 @pytest.fixture
 def verdicts(tmp_path: Path) -> Path:
-    """Three raters on four clips: unanimous, two to one, split with an `unsure`, one vote only."""
+    """Three raters on four clips: unanimous, two to one, a tie with an `unsure`, and a single vote."""
     return write(
         tmp_path / "verdicts.csv",
         "clip,rater,criterion,value",
@@ -51,9 +51,9 @@ def verdicts(tmp_path: Path) -> Path:
     )
 
 
-def test_the_majority_keeps_ties_and_shares(verdicts: Path) -> None:
-    """A tie is no consensus, `unsure` is no vote and is counted."""
-    found = said("consensus", verdicts)
+def test_the_majority_has_ties_and_shares(verdicts: Path) -> None:
+    """A tie has no consensus; `unsure` is not a vote and is counted."""
+    found = printed_json("consensus", verdicts)
     assert [(one["clip"], one["value"], one["tie"], one["ratings"]) for one in found["clips"]] == [
         ("a", "accept", False, 3),
         ("b", "reject", False, 3),
@@ -66,8 +66,8 @@ def test_the_majority_keeps_ties_and_shares(verdicts: Path) -> None:
 
 @pytest.mark.parametrize("method", ["dawid-skene", "one-coin"])
 def test_posteriors_add_up_and_raters_are_described(verdicts: Path, method: str) -> None:
-    """Each clip's posterior and each row of a rater's confusion add up to 1."""
-    found = said("consensus", verdicts, "--method", method)
+    """The posterior of each clip and each row of a rater's confusion matrix add up to 1."""
+    found = printed_json("consensus", verdicts, "--method", method)
     assert all(sum(one["posterior"].values()) == pytest.approx(1) for one in found["clips"])
     assert sum(found["prior"].values()) == pytest.approx(1)
     for rater in found["raters"]:
@@ -76,7 +76,7 @@ def test_posteriors_add_up_and_raters_are_described(verdicts: Path, method: str)
 
 
 def test_real_opinion_scores_by_mean_and_subject_model(tmp_path: Path) -> None:
-    """79 clips by 26 raters: the mean of the scores, and the model's to 1e-6, through the file."""
+    """79 clips by 26 raters give the mean of the scores, and the model's scores to 1e-6."""
     folder = RATINGS / "nflx_public"
     if not folder.is_dir():
         pytest.skip(f"no real ratings in {folder}")
@@ -88,12 +88,12 @@ def test_real_opinion_scores_by_mean_and_subject_model(tmp_path: Path) -> None:
     table = write(tmp_path / "wide.csv", ",".join(["clip", *raters]), *lines)
     order = {row["stimulus"]: number for number, row in enumerate(rows)}
     for method, model in (("mean", "MOS"), ("subject-model", "P910")):
-        found = said("consensus", table, "--wide", "--method", method)
+        found = printed_json("consensus", table, "--wide", "--method", method)
         values = {one["clip"]: one["value"] for one in found["clips"]}
         assert np.mean(list(values.values())) == pytest.approx(expected[model]["quality_mean"], abs=1e-6)
         firsts = [values[name] for name in sorted(order, key=order.__getitem__)[:5]]
         assert firsts == pytest.approx(expected[model]["quality_first5"], abs=1e-6)
-    about = said("raters", table, "--wide")
+    about = printed_json("raters", table, "--wide")
     rules = {one["rule"]: one for one in about["screening"]}
     assert rules["bt500"]["rejected"] == ["s02"]
     assert rules["bt500"]["before"]["mean"] == pytest.approx(expected["MOS"]["quality_mean"])
@@ -105,8 +105,8 @@ def test_real_opinion_scores_by_mean_and_subject_model(tmp_path: Path) -> None:
         assert "inconsistency" in text.output
 
 
-def test_signs_of_carelessness_are_read_from_their_columns(tmp_path: Path) -> None:
-    """Order, time and gold answers: a rater who runs through, one who is hasty, one who misses the gold clips."""
+def test_careless_raters_are_found(tmp_path: Path) -> None:
+    """Columns of order, time and gold answers show a monotonous, a hasty and an inaccurate rater."""
     generator = np.random.default_rng(3)
     lines = ["clip,rater,value,position,seconds,gold"]
     for clip in range(60):
@@ -120,7 +120,7 @@ def test_signs_of_carelessness_are_read_from_their_columns(tmp_path: Path) -> No
             f"c{clip},runs,{1 + clip // 12},{clip},9,{gold}",
             f"c{clip},hasty,{1 + (place * 7) % 5},{clip},1.2,{gold}",
         ]
-    found = {one["rater"]: one for one in said("raters", write(tmp_path / "r.csv", *lines))["raters"]}
+    found = {one["rater"]: one for one in printed_json("raters", write(tmp_path / "r.csv", *lines))["raters"]}
     assert {name for name, one in found.items() if one["straight_lining"]} == {"runs"}
     assert {name for name, one in found.items() if one["hasty"]} == {"hasty"}
     assert found["steady"]["gold"]["value"] == 1.0
@@ -130,10 +130,10 @@ def test_signs_of_carelessness_are_read_from_their_columns(tmp_path: Path) -> No
     assert found["fair"]["drift"]["clips"] == 60
 
 
-def test_repeats_are_no_second_rater(tmp_path: Path) -> None:
-    """The second occasion stays out of the mean; without the column the two answers are refused with their lines."""
+def test_repeats_do_not_count_as_second_raters(tmp_path: Path) -> None:
+    """The second occasion is not in the mean; without the column two answers are an error with their lines."""
     rows = ["clip,rater,value,occasion", "a,x,5,0", "a,x,1,1", "a,y,4,0"]
-    found = said("consensus", write(tmp_path / "r.csv", *rows), "--method", "mean")
+    found = printed_json("consensus", write(tmp_path / "r.csv", *rows), "--method", "mean")
     assert found["clips"][0]["value"] == 4.5
 
 
@@ -150,7 +150,7 @@ def test_repeats_are_no_second_rater(tmp_path: Path) -> None:
         (["clip,rater,value,weight", "a,x,3,-1"], [], ["line 2: the weight is -1"]),
     ],
 )
-def test_bad_files_are_refused_in_words(
+def test_faulty_files_are_errors(
     rows: list[str],
     arguments: list[str],
     words: list[str],
@@ -158,14 +158,14 @@ def test_bad_files_are_refused_in_words(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Each names the line, column or value and the remedy."""
-    complaint = refused(capsys, monkeypatch, "consensus", write(tmp_path / "bad.csv", *rows), *arguments)
+    """The message names line, column or value, and the remedy."""
+    complaint = error_message(capsys, monkeypatch, "consensus", write(tmp_path / "bad.csv", *rows), *arguments)
     assert all(word in complaint for word in words), complaint
 
 
-def test_a_file_of_another_kind_is_named(
+def test_a_file_of_another_type_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A spreadsheet or a missing file: what tables are read."""
-    assert "CSV (.csv)" in refused(capsys, monkeypatch, "raters", tmp_path / "ratings.xlsx")
-    assert "cannot be read" in refused(capsys, monkeypatch, "raters", tmp_path / "missing.csv")
+    """For a spreadsheet or a missing file the message lists the formats that are read."""
+    assert "CSV (.csv)" in error_message(capsys, monkeypatch, "raters", tmp_path / "ratings.xlsx")
+    assert "cannot be read" in error_message(capsys, monkeypatch, "raters", tmp_path / "missing.csv")
