@@ -127,8 +127,8 @@ def _show(pool: str, source: "FilterFile", done: "FilteringSummary") -> None:
     for one in cascade.filters:
         rate = "" if one.pass_rate is None else f"{100 * one.pass_rate:.1f}"
         counted = [_thin(amount.clips) for amount in (one.passed, one.failed, one.unknown)]
-        cut = f"{one.filter.score} {threshold_text(one.filter.minimum, one.filter.maximum)}"
-        alone.add_row(escape(one.filter.name), escape(cut), rate, *counted, *_cells(one.unique))
+        threshold = f"{one.filter.score} {threshold_text(one.filter.minimum, one.filter.maximum)}"
+        alone.add_row(escape(one.filter.name), escape(threshold), rate, *counted, *_cells(one.unique))
     out.print(alone)
     typer.echo(f"Verdicts: {done.output}")
 

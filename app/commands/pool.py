@@ -192,7 +192,7 @@ def _out() -> Console:
 
 def _show_import(made: "ImportSummary") -> None:
     """Print the mapping of each source, and the number of its good and bad records."""
-    from app.pools.summary_terminal import count, cut, grid, words
+    from app.pools.summary_terminal import count, grid, shortened, words
 
     out = _out()
     for source in made.sources:
@@ -200,7 +200,7 @@ def _show_import(made: "ImportSummary") -> None:
         table = grid("column", "field", "role", "clips", "NaN or endless")
         for one in source.fields:
             lost = count(one.lost) if one.lost else ""
-            table.add_row(cut(one.column, 28), cut(one.path, 40), one.role, count(one.clips), lost)
+            table.add_row(shortened(one.column, 28), shortened(one.path, 40), one.role, count(one.clips), lost)
         out.print(table)
         if source.rejected:
             out.print(f"  {count(source.rejected)} bad records are left out.")
@@ -231,7 +231,7 @@ def _show_rows(pool: str, rows: "pl.LazyFrame", column: list[str] | None) -> Non
 def _show_retention(found: "Retention") -> None:
     """Print a table of stages, and one of subgroups with the share that is left after each stage."""
     from app.filters.retention import stage_names
-    from app.pools.summary_terminal import count, cut, grid, hours, words
+    from app.pools.summary_terminal import count, grid, hours, shortened, words
 
     out = _out()
     for note in found.left_out:
@@ -247,12 +247,16 @@ def _show_retention(found: "Retention") -> None:
     if not found.groups:
         return
     out.print(f"\n[bold]{words(found.by)}[/]  ({'hours' if timed else 'clips'} left after each stage, in %)")
-    table = grid("group", "clips", "hours", *(cut(name, 12) for name in stage_names(found)), "kept clips", "kept hours")
+    table = grid(
+        "group", "clips", "hours", *(shortened(name, 12) for name in stage_names(found)), "kept clips", "kept hours"
+    )
     for group in found.groups:
         raw = group.cascade.raw
         cells = [count(raw.clips), hours(raw.hours)]
         for stage in group.cascade.stages:
             share = stage.kept.share_of_hours(raw) if timed else stage.kept.share_of_clips(raw)
             cells.append("" if share is None else f"{100 * share:.1f}")
-        table.add_row(cut(group.value, 24), *cells, count(group.cascade.kept.clips), hours(group.cascade.kept.hours))
+        table.add_row(
+            shortened(group.value, 24), *cells, count(group.cascade.kept.clips), hours(group.cascade.kept.hours)
+        )
     out.print(table)

@@ -62,7 +62,7 @@ class Histogram:
     passing: float | None = None
 
     @property
-    def cuts(self) -> tuple[tuple[float, str], ...]:
+    def thresholds(self) -> tuple[tuple[float, str], ...]:
         """The thresholds to draw as lines, each with the side that is accepted: `≥` or `≤`."""
         ends = [(rule.minimum, "≥") for rule in self.filters] + [(rule.maximum, "≤") for rule in self.filters]
         return tuple(sorted({(value, sign) for value, sign in ends if value is not None}))

@@ -30,7 +30,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Cut:
+class ThresholdLine:
     """The line of a threshold and its label; `anchor` keeps the label inside the drawing."""
 
     x: float
@@ -44,7 +44,7 @@ class Drawing:
 
     one: Histogram
     bars: tuple[Bar, ...]
-    cuts: tuple[Cut, ...]
+    thresholds: tuple[ThresholdLine, ...]
     accepts: str
     low: str
     high: str
@@ -101,10 +101,10 @@ def drawing(one: Histogram) -> Drawing:
                 short_number(low + step),
             )
         )
-    cuts = []
-    for value, sign in one.cuts:
+    thresholds = []
+    for value, sign in one.thresholds:
         x = round((value - one.low) / (one.high - one.low) * WIDTH, 2)
         anchor = "start" if x < WIDTH / 8 else "end" if x > 7 * WIDTH / 8 else "middle"
-        cuts.append(Cut(x, f"{sign} {value:g}", anchor))
+        thresholds.append(ThresholdLine(x, f"{sign} {value:g}", anchor))
     accepts = ", ".join(threshold_text(rule.minimum, rule.maximum) for rule in one.filters)
-    return Drawing(one, tuple(bars), tuple(cuts), accepts, short_number(one.low), short_number(one.high))
+    return Drawing(one, tuple(bars), tuple(thresholds), accepts, short_number(one.low), short_number(one.high))

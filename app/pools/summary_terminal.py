@@ -30,7 +30,7 @@ def show(out: Console, summary: PoolSummary, *, columns: bool = True) -> None:
     if summary.untimed:
         out.print(f"  {count(summary.untimed)} clips have no duration: the hours leave them out.")
     if summary.histograms:
-        through = f"  (cuts: {words(summary.filters)})" if summary.filters else ""
+        through = f"  (thresholds: {words(summary.filters)})" if summary.filters else ""
         out.print(f"\n[bold]Scores[/]{through}")
         side = 2 if out.width >= WIDE else 1
         width = (out.width - 3 * (side - 1)) // side
@@ -124,15 +124,15 @@ def layout(one: Histogram, width: int) -> tuple[list[tuple[float, int, bool]], d
     if there are too many; the first threshold stays between two columns.
     """
     step = (one.high - one.low) / len(one.counts)
-    together = max(1, -(-len(one.counts) // max(1, width - len(one.cuts) - 1)))
-    first = round((one.cuts[0][0] - one.low) / step) if one.cuts else 0
+    together = max(1, -(-len(one.counts) // max(1, width - len(one.thresholds) - 1)))
+    first = round((one.thresholds[0][0] - one.low) / step) if one.thresholds else 0
     starts = [0, *range(first % together or together, len(one.counts), together)]
     columns = []
     for start, end in zip(starts, [*starts[1:], len(one.counts)], strict=True):
         middle = one.low + step * (start + end) / 2
         columns.append((one.low + start * step, sum(one.counts[start:end]), one.accepts(middle)))
     marks: dict[int, list[float]] = {}
-    for value, sign in one.cuts:
+    for value, sign in one.thresholds:
         edge = (value - one.low) / step
         # The accepted range begins after a lower limit and ends before an upper limit.
         edge = round(edge) if abs(edge - round(edge)) < 1e-6 else int(edge) + (sign == "≤")
@@ -147,7 +147,7 @@ def group_table(groups: Sequence[GroupSummary], clips: int, width: int) -> Table
         cells = [count(one.clips), f"{100 * one.clips / clips:.1f}", hours(one.hours)]
         if one.kept_clips is not None:
             cells += [count(one.kept_clips), f"{100 * one.kept_clips / one.clips:.1f}", hours(one.kept_hours)]
-        table.add_row(cut(one.value, max(12, min(LONGEST, width - 60))), *cells)
+        table.add_row(shortened(one.value, max(12, min(LONGEST, width - 60))), *cells)
     return table
 
 
@@ -160,7 +160,7 @@ def column_table(summary: PoolSummary, width: int) -> RenderableType:
         table = grid("column", "role", "kind", "missing %")
         for one in summary.columns[start : start + each]:
             share = f"{100 * one.missing:.1f}" if one.missing else ""
-            table.add_row(cut(one.name, LONGEST), one.role, one.kind, share)
+            table.add_row(shortened(one.name, LONGEST), one.role, one.kind, share)
         tables.append(table)
     return Columns(tables, padding=(0, 4)) if side > 1 else tables[0]
 
@@ -179,7 +179,7 @@ def row_table(frame: pl.DataFrame, width: int) -> tuple[Table, int]:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in fitting:
         numeric = frame.schema[name].is_numeric()
-        table.add_column(cut(name, LONGEST), justify="right" if numeric else "left", no_wrap=True)
+        table.add_column(shortened(name, LONGEST), justify="right" if numeric else "left", no_wrap=True)
     for place in range(frame.height):
         table.add_row(*(escape(texts[name][place]) for name in fitting))
     return table, len(frame.columns) - len(fitting)
@@ -218,7 +218,7 @@ def words(text: str) -> str:
     return escape(plain(text))
 
 
-def cut(text: str, width: int) -> str:
+def shortened(text: str, width: int) -> str:
     """A text shortened to at most `width` characters, escaped for rich."""
     line = plain(text)
     return escape(line if len(line) <= width else line[: width - 1] + "…")

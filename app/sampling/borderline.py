@@ -137,7 +137,7 @@ def draw(frame: Frame, plan: Borderline, seed: int) -> BorderlineDraw:
     notes = [f"{', '.join(names)}: {note}" for note, names in said.items()]
     notes += [_nearness(side) for side in sides if side.near.farthest is not None]
     if plan.others == "passed":
-        notes.append("Only clips that pass all other filters were drawn next to a filter's cut.")
+        notes.append("Only clips that pass all other filters were drawn next to a filter's threshold.")
     slice_, population, words = _slice(frame, plan, sides, seed)
     return BorderlineDraw(frame, tuple(sides), slice_, population, frame.included, (*notes, *words))
 
@@ -153,7 +153,7 @@ def _others_pass(frame: Frame, rule: Filter) -> Bools:
 
 def _nearness(side: Side) -> str:
     verb = "pass" if side.near.label == borderline.PASSES else "fail"
-    return f"{side.filter.name}: clips that just {verb} lie within {side.near.farthest:.4g} of the cut."
+    return f"{side.filter.name}: clips that just {verb} lie within {side.near.farthest:.4g} of the threshold."
 
 
 def _slice(frame: Frame, plan: Borderline, sides: list[Side], seed: int) -> tuple[Ints, int, tuple[str, ...]]:

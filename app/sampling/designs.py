@@ -33,17 +33,17 @@ class Strata(_Keys):
     @model_validator(mode="after")
     def _is_one_division(self) -> Self:
         said = [name for name in ("filter", "score", "column", "pattern") if getattr(self, name)]
-        cuts = [name for name in ("bands", "quantiles", "edges") if getattr(self, name)]
+        ways = [name for name in ("bands", "quantiles", "edges") if getattr(self, name)]
         if len(said) != 1:
             raise ValueError("name one of filter, score, column, pattern = true")
-        if len(cuts) > 1:
-            raise ValueError(f"{' and '.join(cuts)} contradict each other")
-        if cuts and said[0] in ("column", "pattern"):
-            raise ValueError(f"{cuts[0]} divides a score, not a {said[0]}")
+        if len(ways) > 1:
+            raise ValueError(f"{' and '.join(ways)} contradict each other")
+        if ways and said[0] in ("column", "pattern"):
+            raise ValueError(f"{ways[0]} divides a score, not a {said[0]}")
         if self.most and said[0] in ("filter", "score"):
             raise ValueError("most is for a column or a pattern")
-        if said[0] == "score" and cuts not in (["edges"], ["quantiles"]):
-            raise ValueError("a score needs edges or quantiles; bands lie around a filter's cut: filter = ...")
+        if said[0] == "score" and ways not in (["edges"], ["quantiles"]):
+            raise ValueError("a score needs edges or quantiles; bands lie around a filter's threshold: filter = ...")
         return self
 
 

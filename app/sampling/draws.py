@@ -53,7 +53,7 @@ def sample(
         if earlier is not None or pilot is not None:
             raise AppError(
                 "A borderline draw is not topped up, and has no pilot.",
-                "Draw with a larger each: the clips drawn so far next to the cuts are among the new ones.",
+                "Draw with a larger each: the clips drawn so far next to the thresholds are among the new ones.",
             )
         return _from_borderline(borderline.draw(frame, design.plan, design.seed))
     return _from_draw(frame, _probability_sample(frame, design, pilot, earlier, add))

@@ -146,7 +146,7 @@ def _one_phase(frame: Frame, plan: Simple | Stratified, pilot: pl.DataFrame | No
 def _first_phase(frame: Frame, plan: TwoPhase) -> PreparedDraw:
     rule = rule_of(frame, plan.by)
     if rule.minimum is not None and rule.maximum is not None:
-        raise ValueError(f"the filter {rule.name!r} has two cuts and P(good | score) no single crossing")
+        raise ValueError(f"the filter {rule.name!r} has two thresholds and P(good | score) no single crossing")
     whole = by_edges(frame.scores(rule.score), edges_of(frame, rule, plan.bands), include_missing=False)
     division = _outside(whole, ~frame.inside)
     shares = np.minimum(division.sizes, plan.pilot)
@@ -264,7 +264,7 @@ def _outside_words(frame: Frame) -> tuple[str, ...]:
     if frame.excluded:
         words.append(f"{frame.excluded} clips were excluded by id: the strata's populations leave them out.")
     if len(frame.included):
-        words.append(f"{len(frame.included)} clips were included by id, beside the clips drawn by lot.")
+        words.append(f"{len(frame.included)} clips were included by id, in addition to the clips drawn at random.")
     return tuple(words)
 
 

@@ -1,7 +1,7 @@
 """The consensus of raters on each clip, by one of five methods, for `clipjury stats consensus`."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -84,61 +84,152 @@ def first_answers(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.filter(pl.col("occasion") == pl.col("occasion").min().over("clip", "rater", "criterion"))
 
 
+@dataclass(frozen=True)
+class MajorityClip:
+    """The majority on a clip: `value` is None for a tie; `share` of the votes is from 0 to 1."""
+
+    clip: str
+    value: str | None
+    share: float
+    ratings: int
+    tie: bool
+
+
+@dataclass(frozen=True)
+class PosteriorClip:
+    """The most probable level of a clip (None for a tie), and the posterior probability of each level."""
+
+    clip: str
+    value: str | None
+    posterior: dict[str, float]
+    ratings: int
+    tie: bool
+
+
+@dataclass(frozen=True)
+class ScoredClip:
+    """The opinion score of a clip with its interval in points; None for an end that is undefined."""
+
+    clip: str
+    value: float
+    low: float | None
+    high: float | None
+    ratings: int
+    tie: bool = False
+
+
+@dataclass(frozen=True)
+class SkilledRater:
+    """A rater's probability to name the true level, and the probability of each answer by true level."""
+
+    rater: str
+    ratings: int
+    skill: float
+    confusion: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class ModelRater:
+    """A rater's bias and inconsistency in points; `floored` if the inconsistency of all raters is used instead."""
+
+    rater: str
+    ratings: int
+    bias: float
+    inconsistency: float
+    floored: bool
+
+
+@dataclass(frozen=True)
+class ConsensusReport:
+    """The consensus on every clip of a criterion; `abstained` counts answers "unsure", `empty` rows without a value.
+
+    `prior` is the estimated share of each level; None for methods without one.
+    """
+
+    method: Method
+    criterion: str
+    abstained: int
+    empty: int
+    clips: list[MajorityClip] | list[PosteriorClip] | list[ScoredClip]
+    prior: dict[str, float] | None
+    raters: list[SkilledRater] | list[ModelRater]
+
+
+@dataclass(frozen=True)
+class DawidSkeneReport(ConsensusReport):
+    """A consensus by Dawid & Skene's model, with the number of rounds of the fit and whether it converged.
+
+    `switched` is true if the model exchanged levels (see `dawid_skene`).
+    """
+
+    rounds: int
+    converged: bool
+    switched: bool
+
+
+@dataclass(frozen=True)
+class OpinionReport(ConsensusReport):
+    """A consensus of opinion scores, with the confidence and the method of the intervals."""
+
+    confidence: float
+    interval: str
+
+
 def consensus(
     table: RatingTable, method: Method, *, criterion: str | None, values: list[str] | None, confidence: float
-) -> dict[str, Any]:
-    """The consensus as the JSON object of `clipjury stats consensus`.
-
-    `clips` has for each clip its value, the number of ratings, whether there is a tie, and share, posterior or interval
-    by method; `raters` has the estimates of the method for each rater; `prior` the share of each level.
-    """
+) -> ConsensusReport:
+    """The consensus on each clip by a method; `values` are the levels of the scale in order, None to find them."""
     frame = table.of(criterion)
     voted = votes(frame, table.path)
+    counts = _Counts(method, frame["criterion"][0], frame.height - voted.height, table.empty)
     if method in OF_POINTS:
-        found = _of_points(votes(first_answers(frame), table.path), method, confidence, table.path)
-    else:
-        levels = levels_of(voted, values, table.path)
-        if method == "majority":
-            found = _majority(votes(first_answers(frame), table.path), levels)
-        else:
-            found = _skilled(voted, levels, method, table.path)
-    name = frame["criterion"][0]
-    abstained = frame.height - voted.height
-    return {"method": method, "criterion": name, "abstained": abstained, "empty": table.empty, **found}
+        return _of_points(votes(first_answers(frame), table.path), counts, confidence, table.path)
+    levels = levels_of(voted, values, table.path)
+    if method == "majority":
+        return _majority(votes(first_answers(frame), table.path), counts, levels)
+    return _fitted(voted, counts, levels, table.path)
 
 
-def _majority(frame: pl.DataFrame, levels: list[str]) -> dict[str, Any]:
+class _Counts(NamedTuple):
+    """The first fields of every consensus."""
+
+    method: Method
+    criterion: str
+    abstained: int
+    empty: int
+
+
+def _majority(frame: pl.DataFrame, counts: _Counts, levels: list[str]) -> ConsensusReport:
     coded = Coded.of(frame)
-    counts = np.zeros((len(coded.clips), len(levels)), dtype=np.int64)
+    votes_of = np.zeros((len(coded.clips), len(levels)), dtype=np.int64)
+    np.add.at(votes_of, (coded.clip_of, _positions(frame, levels)), 1)
+    most, total = votes_of.max(axis=1), votes_of.sum(axis=1)
+    strict = 2 * most > total
+    clips = [
+        MajorityClip(
+            clip=clip,
+            value=levels[int(votes_of[row].argmax())] if strict[row] else None,
+            share=float(most[row] / total[row]),
+            ratings=int(total[row]),
+            tie=not bool(strict[row]),
+        )
+        for row, clip in enumerate(coded.clips)
+    ]
+    return ConsensusReport(*counts, clips, None, [])
+
+
+def _positions(frame: pl.DataFrame, levels: list[str]) -> Ints:
+    """The position of each answer among the levels, shape (answers,)."""
     position = {level: number for number, level in enumerate(levels)}
-    said = np.array([position[value] for value in frame["value"].to_list()], dtype=np.int64)
-    np.add.at(counts, (coded.clip_of, said), 1)
-    most, votes = counts.max(axis=1), counts.sum(axis=1)
-    strict = 2 * most > votes
-    return {
-        "clips": [
-            {
-                "clip": clip,
-                "value": levels[int(counts[row].argmax())] if strict[row] else None,
-                "share": float(most[row] / votes[row]),
-                "ratings": int(votes[row]),
-                "tie": not bool(strict[row]),
-            }
-            for row, clip in enumerate(coded.clips)
-        ],
-        "prior": None,
-        "raters": [],
-    }
+    return np.array([position[value] for value in frame["value"].to_list()], dtype=np.int64)
 
 
-def _skilled(frame: pl.DataFrame, levels: list[str], method: Method, path: object) -> dict[str, Any]:
+def _fitted(frame: pl.DataFrame, counts: _Counts, levels: list[str], path: object) -> DawidSkeneReport:
     if len(levels) < 2:
         raise AppError(f"{path}: every answer is {levels[0]!r}.", "Name all answers of the scale: --values a,b,c")
     coded = Coded.of(frame)
-    position = {level: number for number, level in enumerate(levels)}
-    said = np.array([position[value] for value in frame["value"].to_list()], dtype=np.int64)
-    skill: SkillModel = "one-coin" if method == "one-coin" else "confusion"
-    made = dawid_skene(coded.clip_of, coded.rater_of, said, levels=len(levels), skill=skill)
+    skill: SkillModel = "one-coin" if counts.method == "one-coin" else "confusion"
+    made = dawid_skene(coded.clip_of, coded.rater_of, _positions(frame, levels), levels=len(levels), skill=skill)
     ratings, per_rater = np.bincount(coded.clip_of), np.bincount(coded.rater_of)
     ranked = np.sort(made.posterior, axis=1)
     tied = ranked[:, -1] - ranked[:, -2] < 1e-9
@@ -146,67 +237,56 @@ def _skilled(frame: pl.DataFrame, levels: list[str], method: Method, path: objec
     def by_level(shares: Floats) -> dict[str, float]:
         return dict(zip(levels, shares.tolist(), strict=True))
 
-    return {
-        "clips": [
-            {
-                "clip": clip,
-                "value": None if tied[row] else levels[int(made.posterior[row].argmax())],
-                "posterior": by_level(made.posterior[row]),
-                "ratings": int(ratings[row]),
-                "tie": bool(tied[row]),
-            }
-            for row, clip in enumerate(coded.clips)
-        ],
-        "prior": by_level(made.prior),
-        "raters": [
-            {
-                "rater": rater,
-                "ratings": int(per_rater[row]),
-                "skill": float(made.skill[row]),
-                "confusion": {true: by_level(made.confusion[row, number]) for number, true in enumerate(levels)},
-            }
-            for row, rater in enumerate(coded.raters)
-        ],
-        "rounds": len(made.log_likelihood),
-        "converged": made.converged,
-        "switched": made.switched,
-    }
+    clips = [
+        PosteriorClip(
+            clip=clip,
+            value=None if tied[row] else levels[int(made.posterior[row].argmax())],
+            posterior=by_level(made.posterior[row]),
+            ratings=int(ratings[row]),
+            tie=bool(tied[row]),
+        )
+        for row, clip in enumerate(coded.clips)
+    ]
+    raters = [
+        SkilledRater(
+            rater=rater,
+            ratings=int(per_rater[row]),
+            skill=float(made.skill[row]),
+            confusion={true: by_level(made.confusion[row, number]) for number, true in enumerate(levels)},
+        )
+        for row, rater in enumerate(coded.raters)
+    ]
+    fit = (len(made.log_likelihood), made.converged, made.switched)
+    return DawidSkeneReport(*counts, clips, by_level(made.prior), raters, *fit)
 
 
-def _of_points(frame: pl.DataFrame, method: Method, confidence: float, path: object) -> dict[str, Any]:
+def _of_points(frame: pl.DataFrame, counts: _Counts, confidence: float, path: object) -> OpinionReport:
     coded, given = Coded.of(frame), points(frame, path)
-    raters: list[dict[str, Any]] = []
-    if method == "mean":
+    raters: list[ModelRater] = []
+    if counts.method == "mean":
         made = mean_opinion(coded.clip_of, given, confidence=confidence)
-        values, halves, method_name = made.mean, made.t_half, "Student's t"
+        values, halves, interval = made.mean, made.t_half, "Student's t"
     else:
         model = subject_model(coded.clip_of, coded.rater_of, given)
         z = float(norm.ppf((1 + confidence) / 2))
-        values, halves, method_name = model.quality, z * model.standard_error, "normal, as the model has it"
+        values, halves, interval = model.quality, z * model.standard_error, "normal, as the model has it"
         raters = [
-            {
-                "rater": rater,
-                "ratings": int(model.ratings[row]),
-                "bias": float(model.bias[row]),
-                "inconsistency": float(model.inconsistency[row]),
-                "floored": model.floored[row],
-            }
+            ModelRater(
+                rater=rater,
+                ratings=int(model.ratings[row]),
+                bias=float(model.bias[row]),
+                inconsistency=float(model.inconsistency[row]),
+                floored=model.floored[row],
+            )
             for row, rater in enumerate(coded.raters)
         ]
-    counts = np.bincount(coded.clip_of)
+    ratings = np.bincount(coded.clip_of)
     clips = [
-        {
-            "clip": clip,
-            "value": float(values[row]),
-            **_ends(float(values[row]), float(halves[row])),
-            "ratings": int(counts[row]),
-            "tie": False,
-        }
+        ScoredClip(clip, float(values[row]), *_ends(float(values[row]), float(halves[row])), int(ratings[row]))
         for row, clip in enumerate(coded.clips)
     ]
-    return {"clips": clips, "prior": None, "raters": raters, "confidence": confidence, "interval": method_name}
+    return OpinionReport(*counts, clips, None, raters, confidence, interval)
 
 
-def _ends(value: float, half: float) -> dict[str, float | None]:
-    known = bool(np.isfinite(half))
-    return {"low": value - half if known else None, "high": value + half if known else None}
+def _ends(value: float, half: float) -> tuple[float | None, float | None]:
+    return (value - half, value + half) if np.isfinite(half) else (None, None)

@@ -1,7 +1,7 @@
 """Statistics of raters for `clipjury stats raters`: scores, screening by each rule, signs of careless rating."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -14,7 +14,7 @@ from analysis.consensus.mean_opinion import (
     mean_opinion,
 )
 from analysis.consensus.subject_model import SubjectModel, subject_model
-from analysis.estimate import Floats
+from analysis.estimate import Estimate, Floats
 from analysis.raters.quality import answer_runs, drift, gold_accuracy, hasty
 from app.errors import AppError
 from app.stats.consensus import Coded, first_answers, points, votes
@@ -25,10 +25,86 @@ MOST_CELLS = 50_000_000
 """The largest number of clips times raters that screening holds in memory."""
 
 
+@dataclass(frozen=True)
+class ClipOpinion:
+    """The opinion score of a clip in points: mean, standard deviation, intervals by Student's t and by the normal
+    distribution (`sd` and intervals are None with too few ratings), and quality by the subject model.
+    """
+
+    clip: str
+    mos: float
+    ratings: int
+    sd: float | None
+    sd_pooled: bool
+    t: tuple[float, float] | None
+    z: tuple[float, float] | None
+    quality: float
+    quality_error: float
+
+
+@dataclass(frozen=True)
+class RaterStatistics:
+    """What the ratings say about a rater: model parameters in points, screening, and signs of careless rating."""
+
+    rater: str
+    ratings: int
+    bias: float
+    inconsistency: float
+    floored: bool
+    correlation_with_the_rest: float | None
+    rejected_by: list[str]
+    longest_run: int | None
+    commonest_share: float
+    run_p: float | None
+    straight_lining: bool
+    median_seconds: float | None
+    hasty: bool
+    gold: Estimate
+    drift: Estimate
+
+
+@dataclass(frozen=True)
+class PanelSummary:
+    """Number of raters and clips, mean of the clips' scores, and mean half-width of their intervals."""
+
+    raters: int
+    clips: int
+    mean: float | None
+    half_width: float | None
+
+
+@dataclass(frozen=True)
+class Screening:
+    """A screening rule: the raters it rejects, and the scores before and after."""
+
+    rule: str
+    rejected: list[str]
+    before: PanelSummary
+    after: PanelSummary
+
+
+@dataclass(frozen=True)
+class RaterReport:
+    """Everything about the raters of a criterion; `abstained` counts answers "unsure", `empty` rows without a value."""
+
+    criterion: str
+    confidence: float
+    empty: int
+    abstained: int
+    repeats: int
+    clips: list[ClipOpinion]
+    raters: list[RaterStatistics]
+    screening: list[Screening]
+    notes: list[str]
+
+
 def about_raters(
     table: RatingTable, *, criterion: str | None, tolerance: float, confidence: float, seed: int
-) -> dict[str, Any]:
-    """The JSON object of `clipjury stats raters`. The help of the command describes the columns that are read."""
+) -> RaterReport:
+    """Report on the raters of a criterion. The help of the command describes the columns that are read.
+
+    `tolerance` is in points. Raises AppError for values that are not numbers, and for too many clips and raters.
+    """
     whole = table.of(criterion)
     first = first_answers(whole)
     frame = votes(first, table.path)
@@ -43,30 +119,30 @@ def about_raters(
     opinion = mean_opinion(coded.clip_of, given, confidence=confidence)
     model = subject_model(coded.clip_of, coded.rater_of, given)
     rejected = {name: rule(grid) for name, rule in SCREENING_RULES.items()}
-    return {
-        "criterion": frame["criterion"][0],
-        "confidence": confidence,
-        "empty": table.empty,
-        "abstained": first.height - frame.height,
-        "repeats": whole.height - first.height,
-        "clips": [
-            {
-                "clip": clip,
-                "mos": float(opinion.mean[row]),
-                "ratings": int(opinion.ratings[row]),
-                "sd": _known(opinion.spread[row]),
-                "sd_pooled": bool(opinion.ratings[row] < FEW_RATINGS),
-                "t": _ends(opinion.mean[row], opinion.t_half[row]),
-                "z": _ends(opinion.mean[row], opinion.z_half[row]),
-                "quality": float(model.quality[row]),
-                "quality_error": float(model.standard_error[row]),
-            }
+    return RaterReport(
+        criterion=frame["criterion"][0],
+        confidence=confidence,
+        empty=table.empty,
+        abstained=first.height - frame.height,
+        repeats=whole.height - first.height,
+        clips=[
+            ClipOpinion(
+                clip=clip,
+                mos=float(opinion.mean[row]),
+                ratings=int(opinion.ratings[row]),
+                sd=_known(opinion.spread[row]),
+                sd_pooled=bool(opinion.ratings[row] < FEW_RATINGS),
+                t=_ends(opinion.mean[row], opinion.t_half[row]),
+                z=_ends(opinion.mean[row], opinion.z_half[row]),
+                quality=float(model.quality[row]),
+                quality_error=float(model.standard_error[row]),
+            )
             for row, clip in enumerate(coded.clips)
         ],
-        "raters": _raters(frame, coded, given, grid, model, rejected, tolerance, confidence, seed, table.path),
-        "screening": [_screened(name, who, grid, coded.raters, confidence) for name, who in rejected.items()],
-        "notes": _notes(model, opinion.ratings.astype(np.float64)),
-    }
+        raters=_raters(frame, coded, given, grid, model, rejected, tolerance, confidence, seed, table.path),
+        screening=[_screened(name, who, grid, coded.raters, confidence) for name, who in rejected.items()],
+        notes=_notes(model, opinion.ratings.astype(np.float64)),
+    )
 
 
 def _raters(
@@ -80,7 +156,7 @@ def _raters(
     confidence: float,
     seed: int,
     path: Path,
-) -> list[dict[str, Any]]:
+) -> list[RaterStatistics]:
     correlations = correlation_with_others(grid)
     seconds, places, gold = (_column(frame, name, path) for name in ("seconds", "position", "gold"))
     rest = _mean_of_others(coded, given, grid)
@@ -95,23 +171,23 @@ def _raters(
         checked = own & np.isfinite(gold)
         right = int((np.abs(given[checked] - gold[checked]) <= tolerance).sum())
         made.append(
-            {
-                "rater": rater,
-                "ratings": int(own.sum()),
-                "bias": float(model.bias[row]),
-                "inconsistency": float(model.inconsistency[row]),
-                "floored": model.floored[row],
-                "correlation_with_the_rest": _known(correlations[row]),
-                "rejected_by": [name for name, who in rejected.items() if who[row]],
-                "longest_run": signs.longest,
-                "commonest_share": signs.commonest_share,
-                "run_p": signs.p,
-                "straight_lining": signs.straight,
-                "median_seconds": _known(medians[row]),
-                "hasty": haste[row],
-                "gold": gold_accuracy(right, int(checked.sum()), confidence=confidence).to_dict(),
-                "drift": drift(given[own], rest[own], places[own], confidence=confidence).to_dict(),
-            }
+            RaterStatistics(
+                rater=rater,
+                ratings=int(own.sum()),
+                bias=float(model.bias[row]),
+                inconsistency=float(model.inconsistency[row]),
+                floored=model.floored[row],
+                correlation_with_the_rest=_known(correlations[row]),
+                rejected_by=[name for name, who in rejected.items() if who[row]],
+                longest_run=signs.longest,
+                commonest_share=signs.commonest_share,
+                run_p=signs.p,
+                straight_lining=signs.straight,
+                median_seconds=_known(medians[row]),
+                hasty=haste[row],
+                gold=gold_accuracy(right, int(checked.sum()), confidence=confidence),
+                drift=drift(given[own], rest[own], places[own], confidence=confidence),
+            )
         )
     return made
 
@@ -123,30 +199,20 @@ def _mean_of_others(coded: Coded, given: Floats, grid: Floats) -> Floats:
     return np.asarray(np.divide(total, others, out=np.full(len(given), np.nan), where=others > 0))
 
 
-def _screened(name: str, who: list[bool], grid: Floats, raters: list[str], confidence: float) -> dict[str, Any]:
-    kept = grid[:, ~np.array(who)]
-    return {
-        "rule": name,
-        "rejected": [rater for rater, out in zip(raters, who, strict=True) if out],
-        "before": _result(grid, confidence),
-        "after": _result(kept, confidence),
-    }
+def _screened(name: str, who: list[bool], grid: Floats, raters: list[str], confidence: float) -> Screening:
+    rejected = [rater for rater, out in zip(raters, who, strict=True) if out]
+    return Screening(name, rejected, _summary(grid, confidence), _summary(grid[:, ~np.array(who)], confidence))
 
 
-def _result(grid: Floats, confidence: float) -> dict[str, float | int | None]:
-    """Mean of the clips' scores, and mean half-width of their intervals."""
+def _summary(grid: Floats, confidence: float) -> PanelSummary:
     clips, raters = np.nonzero(~np.isnan(grid))
     if not len(clips):
-        return {"raters": 0, "clips": 0, "mean": None, "half_width": None}
+        return PanelSummary(0, 0, None, None)
     _, numbered = np.unique(clips, return_inverse=True)
     made = mean_opinion(numbered, grid[clips, raters], confidence=confidence)
     widths = made.t_half[np.isfinite(made.t_half)]
-    return {
-        "raters": len(np.unique(raters)),
-        "clips": len(made.mean),
-        "mean": float(made.mean.mean()),
-        "half_width": float(widths.mean()) if len(widths) else None,
-    }
+    half_width = float(widths.mean()) if len(widths) else None
+    return PanelSummary(len(np.unique(raters)), len(made.mean), float(made.mean.mean()), half_width)
 
 
 def _notes(model: SubjectModel, ratings: Floats) -> list[str]:
@@ -192,5 +258,5 @@ def _known(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _ends(value: float, half: float) -> list[float] | None:
-    return [float(value - half), float(value + half)] if np.isfinite(half) else None
+def _ends(value: float, half: float) -> tuple[float, float] | None:
+    return (float(value - half), float(value + half)) if np.isfinite(half) else None

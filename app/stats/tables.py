@@ -180,7 +180,7 @@ def numbers(table: pl.DataFrame, column: str, path: Path) -> list[float | None]:
 def shares(table: pl.DataFrame, column: str, path: Path) -> list[float | None]:
     """A column of labels: verdicts (see `verdicts`) or shares from 0 to 1. Raises AppError naming a faulty line."""
     if not holds_numbers(table[column]):
-        return [None if truth is None else float(truth) for truth in verdicts(table, column, path)]
+        return [None if verdict is None else float(verdict) for verdict in verdicts(table, column, path)]
     found = numbers(table, column, path)
     for line, share in enumerate(found, start=2):
         if share is not None and not 0 <= share <= 1:

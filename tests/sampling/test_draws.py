@@ -182,7 +182,7 @@ def test_a_borderline_sample_has_distances_and_a_random_sample_of_rejects(pool: 
     scores = frame().filter(pl.col("movement") >= 60)["movement"].sort()
     strata = {row["label"]: row for row in sample.record["strata"]}
     assert strata["still just passes"]["farthest"] == pytest.approx(scores[9] - 60)
-    assert f"within {scores[9] - 60:.4g} of the cut" in " ".join(sample.record["notes"])
+    assert f"within {scores[9] - 60:.4g} of the threshold" in " ".join(sample.record["notes"])
     slice_ = sample.clips.filter(pl.col("stratum") == "random slice of rejects")
     assert slice_.height == 12
     assert slice_["weight"].sum() == pytest.approx(strata["random slice of rejects"]["population"])

@@ -69,7 +69,7 @@ def _show(found: dict[str, Any]) -> None:
     more = max(0, len(found["pairs"]) - SHOWN) + max(0, len(found["raters"]) - SHOWN)
     if more:
         out.print(f"... and {more} rows more: --json has all.")
-    for note in [*tables.left_out(found), *found["notes"]]:
+    for note in [*tables.left_out(empty=found["empty"], abstained=found["abstained"]), *found["notes"]]:
         out.print(escape(note), soft_wrap=True)
 
 

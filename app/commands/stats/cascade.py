@@ -73,10 +73,13 @@ def _content(found: "Cascade", sample: "ScoredSample", names: list[str], signs: 
     promise = found.guarantee
     honest = promise.table if promise.table is not None else found.held_out.table if found.held_out else None
     rates = None if honest is None else rates_json(honest, weighted=weighted)
-    cuts = [float(cut * sign) if np.isfinite(cut) else None for cut, sign in zip(found.thresholds, signs, strict=True)]
+    thresholds = [
+        float(threshold * sign) if np.isfinite(threshold) else None
+        for threshold, sign in zip(found.thresholds, signs, strict=True)
+    ]
     rows = [asdict(share) for share in found.shares]
-    for row, cut in zip(rows, cuts, strict=True):
-        row["threshold"] = cut
+    for row, threshold in zip(rows, thresholds, strict=True):
+        row["threshold"] = threshold
     passed = [step for step in promise.steps if step.passed][-1:]
     guarantee = {"target": target, "confidence": promise.confidence, "method": promise.method}
     guarantee |= {"approximate": promise.method != "exact", "tested": len(promise.steps)}
@@ -87,7 +90,7 @@ def _content(found: "Cascade", sample: "ScoredSample", names: list[str], signs: 
         "weighted": weighted,
         "counts": sample.counts(),
         "notes": list(sample.notes),
-        "thresholds": dict(zip(names, cuts, strict=True)),
+        "thresholds": dict(zip(names, thresholds, strict=True)),
         "yield": None if rates is None else rates["recall"],
         "precision": None if rates is None else rates["precision"],
         "judged_on": "the half that had no say" if found.guaranteed else "held-out halves" if rates else None,

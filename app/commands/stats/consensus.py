@@ -1,11 +1,17 @@
 """`clipjury stats consensus`: the consensus of the raters on each clip."""
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from app.commands.stats import tables
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from app.stats.consensus import ConsensusReport, MajorityClip, ModelRater, PosteriorClip, ScoredClip, SkilledRater
 
 SHOWN = 25
 """The largest number of clips that are printed; --json and --output have all."""
@@ -31,60 +37,65 @@ def consensus(
     table = read_ratings(file, wide=wide)
     found = consensus_files.consensus(table, method, criterion=criterion, values=scale, confidence=confidence)
     if as_json:
-        tables.print_json(found)
+        tables.print_json(asdict(found))
         return
     _show(found)
 
 
-def _show(found: dict[str, Any]) -> None:
+def _show(found: "ConsensusReport") -> None:
     from rich.markup import escape
 
     out = tables.console()
-    clips = found["clips"]
-    grid = tables.grid("clip", "value", "certainty", "ratings", title=f"{found['criterion']}: {found['method']}")
-    for one in clips[:SHOWN]:
-        value = "no consensus" if one["value"] is None else one["value"]
+    grid = tables.grid("clip", "value", "certainty", "ratings", title=f"{found.criterion}: {found.method}")
+    for one in found.clips[:SHOWN]:
+        value = "no consensus" if one.value is None else one.value
         grid.add_row(
-            escape(one["clip"]),
+            escape(one.clip),
             f"{value:.3f}" if isinstance(value, float) else escape(str(value)),
             _certainty(one),
-            str(one["ratings"]),
+            str(one.ratings),
         )
     out.print(grid)
-    if len(clips) > SHOWN:
-        out.print(f"... and {len(clips) - SHOWN} clips more: --json has all.")
-    ties = sum(one["tie"] for one in clips)
-    out.print(f"{len(clips)} clips, {ties} without consensus.")
-    for sentence in tables.left_out(found):
+    clips = len(found.clips)
+    if clips > SHOWN:
+        out.print(f"... and {clips - SHOWN} clips more: --json has all.")
+    ties = sum(one.tie for one in found.clips)
+    out.print(f"{clips} clips, {ties} without consensus.")
+    for sentence in tables.left_out(empty=found.empty, abstained=found.abstained):
         out.print(sentence)
-    if found["prior"]:
-        shares = ", ".join(f"{escape(level)} {100 * share:.1f} %" for level, share in found["prior"].items())
+    if found.prior:
+        shares = ", ".join(f"{escape(level)} {100 * share:.1f} %" for level, share in found.prior.items())
         out.print(f"Shares of the true levels: {shares}.")
         out.print("Read a posterior as a score and not as a probability: a hard clip fools several raters at once.")
-    if found["raters"]:
-        _show_raters(found["raters"])
+    if found.raters:
+        out.print(_rater_table(found.raters))
 
 
-def _certainty(one: dict[str, Any]) -> str:
-    if "share" in one:
-        return f"{100 * one['share']:.0f} % of votes"
-    if "posterior" in one:
-        return f"{max(one['posterior'].values()):.3f}"
-    return "–" if one["low"] is None else f"[{one['low']:.3f}, {one['high']:.3f}]"
+def _certainty(one: "MajorityClip | PosteriorClip | ScoredClip") -> str:
+    from app.stats.consensus import MajorityClip, PosteriorClip
+
+    if isinstance(one, MajorityClip):
+        return f"{100 * one.share:.0f} % of votes"
+    if isinstance(one, PosteriorClip):
+        return f"{max(one.posterior.values()):.3f}"
+    return "–" if one.low is None else f"[{one.low:.3f}, {one.high:.3f}]"
 
 
-def _show_raters(raters: list[dict[str, Any]]) -> None:
+def _rater_table(raters: "list[SkilledRater] | list[ModelRater]") -> "Table":
     from rich.markup import escape
 
-    out = tables.console()
-    if "skill" in raters[0]:
+    from app.stats.consensus import ModelRater, SkilledRater
+
+    skilled = [one for one in raters if isinstance(one, SkilledRater)]
+    if skilled:
         grid = tables.grid("rater", "names the true level", "ratings")
-        for one in sorted(raters, key=lambda one: -one["skill"]):
-            grid.add_row(escape(one["rater"]), f"{100 * one['skill']:.1f} %", str(one["ratings"]))
-    else:
-        grid = tables.grid("rater", "bias", "inconsistency", "ratings", "")
-        for one in sorted(raters, key=lambda one: one["inconsistency"]):
-            note = "too few or too even to tell: inconsistency of all" if one["floored"] else ""
-            cells = (f"{one['bias']:+.3f}", f"{one['inconsistency']:.3f}", str(one["ratings"]), note)
-            grid.add_row(escape(one["rater"]), *cells)
-    out.print(grid)
+        for one in sorted(skilled, key=lambda one: -one.skill):
+            grid.add_row(escape(one.rater), f"{100 * one.skill:.1f} %", str(one.ratings))
+        return grid
+    grid = tables.grid("rater", "bias", "inconsistency", "ratings", "")
+    modelled = [one for one in raters if isinstance(one, ModelRater)]
+    for rater in sorted(modelled, key=lambda one: one.inconsistency):
+        note = "too few or too even to tell: inconsistency of all" if rater.floored else ""
+        cells = (f"{rater.bias:+.3f}", f"{rater.inconsistency:.3f}", str(rater.ratings), note)
+        grid.add_row(escape(rater.rater), *cells)
+    return grid

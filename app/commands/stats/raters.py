@@ -1,11 +1,15 @@
 """`clipjury stats raters`: opinion scores, and statistics of the raters."""
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.commands.stats import tables
+
+if TYPE_CHECKING:
+    from app.stats.raters import RaterReport, RaterStatistics
 
 
 def raters(
@@ -30,54 +34,66 @@ def raters(
     table = read_ratings(file, wide=wide)
     found = about_raters(table, criterion=criterion, tolerance=tolerance, confidence=confidence, seed=seed)
     if as_json:
-        tables.print_json(found)
+        tables.print_json(_to_json(found))
         return
     _show(found)
 
 
-def _show(found: dict[str, Any]) -> None:
+def _to_json(found: "RaterReport") -> dict[str, Any]:
+    estimates = [{"gold": one.gold.to_dict(), "drift": one.drift.to_dict()} for one in found.raters]
+    content = asdict(found)
+    content["raters"] = [row | more for row, more in zip(content["raters"], estimates, strict=True)]
+    return content
+
+
+def _show(found: "RaterReport") -> None:
     from rich.markup import escape
 
     out = tables.console()
     grid = tables.grid(
-        "rater", "ratings", "bias", "inconsistency", "r with rest", "rejected by", "signs", title=found["criterion"]
+        "rater", "ratings", "bias", "inconsistency", "r with rest", "rejected by", "signs", title=found.criterion
     )
-    for one in sorted(found["raters"], key=lambda one: -one["inconsistency"]):
-        r = "–" if one["correlation_with_the_rest"] is None else f"{one['correlation_with_the_rest']:.3f}"
+    for one in sorted(found.raters, key=lambda one: -one.inconsistency):
         grid.add_row(
-            escape(one["rater"]),
-            str(one["ratings"]),
-            f"{one['bias']:+.3f}",
-            f"{one['inconsistency']:.3f}{'*' if one['floored'] else ''}",
-            r,
-            ", ".join(one["rejected_by"]) or "–",
+            escape(one.rater),
+            str(one.ratings),
+            f"{one.bias:+.3f}",
+            f"{one.inconsistency:.3f}{'*' if one.floored else ''}",
+            _number(one.correlation_with_the_rest),
+            ", ".join(one.rejected_by) or "–",
             ", ".join(_signs(one)) or "–",
         )
     out.print(grid)
-    if any(one["floored"] for one in found["raters"]):
+    if any(one.floored for one in found.raters):
         out.print("* too few ratings, or too even ones: the inconsistency of all raters stands in.")
     out.print()
     rules = tables.grid("rule", "rejected", "mean score before", "after", "mean half-width before", "after")
-    for one in found["screening"]:
-        before, after = one["before"], one["after"]
-        numbers = (before["mean"], after["mean"], before["half_width"], after["half_width"])
-        rules.add_row(one["rule"], escape(", ".join(one["rejected"])) or "nobody", *(_number(n) for n in numbers))
+    for rule in found.screening:
+        before, after = rule.before, rule.after
+        numbers = (before.mean, after.mean, before.half_width, after.half_width)
+        rules.add_row(rule.rule, escape(", ".join(rule.rejected)) or "nobody", *(_number(n) for n in numbers))
     out.print(rules)
-    for note in [*tables.left_out(found), *found["notes"]]:
+    counted = tables.left_out(empty=found.empty, abstained=found.abstained, repeats=found.repeats)
+    for note in [*counted, *found.notes]:
         out.print(note, soft_wrap=True)
 
 
-def _signs(one: dict[str, Any]) -> list[str]:
+def _signs(one: "RaterStatistics") -> list[str]:
     signs = []
-    if one["straight_lining"]:
-        signs.append("one answer in long runs" if one["commonest_share"] < 1 else "one answer throughout")
-    if one["hasty"]:
-        signs.append(f"hasty ({one['median_seconds']:.1f} s)")
-    gold, drift = one["gold"], one["drift"]
-    if gold["value"] is not None:
-        signs.append(f"gold {100 * gold['value']:.0f} % [{100 * gold['low']:.0f}, {100 * gold['high']:.0f}]")
-    if drift["value"] is not None and (drift["low"] > 0 or drift["high"] < 0):
-        signs.append(f"drifts {drift['value']:+.2f} per 100 clips")
+    if one.straight_lining:
+        signs.append("one answer in long runs" if one.commonest_share < 1 else "one answer throughout")
+    if one.hasty:
+        signs.append(f"hasty ({one.median_seconds:.1f} s)")
+    gold, drift = one.gold, one.drift
+    if gold.value is not None and gold.low is not None and gold.high is not None:
+        signs.append(f"gold {100 * gold.value:.0f} % [{100 * gold.low:.0f}, {100 * gold.high:.0f}]")
+    if (
+        drift.value is not None
+        and drift.low is not None
+        and drift.high is not None
+        and (drift.low > 0 or drift.high < 0)
+    ):
+        signs.append(f"drifts {drift.value:+.2f} per 100 clips")
     return signs
 
 

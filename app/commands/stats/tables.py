@@ -31,11 +31,14 @@ def shown(estimate: "Estimate", *, percent: bool = False, digits: int | None = N
     return f"{value} [{size * estimate.low:.{places}f}, {size * estimate.high:.{places}f}]"
 
 
-def left_out(counts: Mapping[str, Any]) -> list[str]:
+def left_out(*, empty: int = 0, abstained: int = 0, repeats: int = 0) -> list[str]:
     """A sentence for each reason why rows were left out: no value, "unsure", repeats of a first answer."""
-    words = {"empty": "rows without a value were left out.", "abstained": "answers “unsure” count as no ratings."}
-    words["repeats"] = "repeated answers were left out: the first counts."
-    return [f"{counts[name]} {said}" for name, said in words.items() if counts.get(name)]
+    sentences = (
+        (empty, "rows without a value were left out."),
+        (abstained, "answers “unsure” count as no ratings."),
+        (repeats, "repeated answers were left out: the first counts."),
+    )
+    return [f"{count} {sentence}" for count, sentence in sentences if count]
 
 
 def console() -> Console:
