@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import altair as alt
 
-from analysis.agreement import label_of
+from analysis.agreement.statistics import label_of
 from analysis.estimate import Estimate
 from analysis.figures.rendering import Chart, Table
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from analysis.agreement.pairwise import votes_of_others
 from analysis.estimate import Estimate, Floats, Ints, absent, signature
-from analysis.pairwise import others
 from analysis.raters.intra_rater import NO_REPEATS, Repeats
 from analysis.ratings import Ratings
 from analysis.resampling import pattern_weights, percentile_interval
@@ -31,7 +31,7 @@ def human_ceiling(
     filter's answers on the raters' scale; clips without one count for the raters only. `repeated` holds the repeated
     ratings. Raises ValueError for a verdict that is not on the scale.
     """
-    majority, _ = others(ratings)
+    majority, _ = votes_of_others(ratings)
     decided = ~np.isnan(majority)
     clip_of, reference = ratings.clip_of[decided], majority[decided]
     position = {level: number for number, level in enumerate(ratings.scale.levels)}

@@ -6,8 +6,8 @@ from math import sqrt
 import numpy as np
 from scipy.stats import chi2
 
+from analysis.agreement.kappas import METHOD, disagreement, kappa, student_ends
 from analysis.estimate import Estimate, Floats, Ints, absent, signature
-from analysis.kappas import METHOD, disagreement, kappa, student_ends
 from analysis.proportions import wilson
 from analysis.ratings import Scale
 

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.special import comb
 from scipy.stats import betabinom
 
-from analysis import coefficients
-from analysis.coefficients import Metric
+from analysis.agreement import coefficients
+from analysis.agreement.coefficients import Metric
 from analysis.estimate import Floats, Ints
 from analysis.ratings import Ratings
 from analysis.resampling import percentile_interval

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from analysis.agreement import shown_on
+from analysis.agreement.statistics import shown_on
 from app import __version__
 from app.filters.threshold_text import threshold_text
 from app.report.author import QUESTIONS

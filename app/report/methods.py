@@ -1,6 +1,6 @@
 """The methods paragraph, written from what happened: no sentence that the study's own data do not support."""
 
-from analysis.agreement import shown_on
+from analysis.agreement.statistics import shown_on
 from app.filters.threshold_text import threshold_text
 from app.report.facts import Facts
 from app.report.formats import latex

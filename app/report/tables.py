@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
-from analysis.agreement import shown_on
+from analysis.agreement.statistics import shown_on
 from analysis.estimate import Estimate
 from analysis.filters.fairness import FEW_CLIPS
 from analysis.filters.talkvid_table import TalkvidRow, talkvid_row

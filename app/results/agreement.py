@@ -8,11 +8,11 @@ import polars as pl
 from sqlalchemy import select
 from sqlmodel import Session, col
 
-from analysis.agreement import krippendorff_alpha, shown_on
+from analysis.agreement.kappas import pair_estimate, pairs
+from analysis.agreement.pairwise import RaterAgainstOthers, raters_against_others
+from analysis.agreement.statistics import krippendorff_alpha, shown_on
 from analysis.estimate import Estimate
 from analysis.figures import PairAgreement
-from analysis.kappas import pair_estimate, pairs
-from analysis.pairwise import Against, against_rest
 from analysis.raters.intra_rater import intra_rater
 from analysis.ratings import Ratings
 from analysis.sampling.alpha_sample_size import alpha_size, guessed_votes, pilot_votes
@@ -43,7 +43,7 @@ class CriterionAgreement:
     kappa: str
     """What the pairs are compared by."""
     pairs: tuple[PairAgreement, ...]
-    raters: tuple[Against, ...]
+    raters: tuple[RaterAgainstOthers, ...]
     itself: tuple[Estimate, ...]
     note: str
     """What to know about its intervals."""
@@ -65,7 +65,7 @@ class CriterionAgreement:
         """Why statistics are undefined, each reason once."""
         return list(dict.fromkeys(one.undefined for one in self.estimates.values() if one.undefined))
 
-    def rater(self, name: str) -> Against | None:
+    def rater(self, name: str) -> RaterAgainstOthers | None:
         """One rater beside the rest; None for somebody without a vote on this criterion."""
         return next((one for one in self.raters if one.rater == name), None)
 
@@ -129,7 +129,7 @@ def _criterion(item: Criterion, answers: Answers, sources: Mapping[int, str], se
         estimates=estimates,
         kappa="weighted kappa (quadratic)" if ordered else "Cohen's kappa",
         pairs=_pairs(item, answers, kappa),
-        raters=tuple(sorted(against_rest(ratings), key=lambda one: _number(one.rater))),
+        raters=tuple(sorted(raters_against_others(ratings), key=lambda one: _number(one.rater))),
         itself=tuple(intra_rater(answers.repeats(item), ratings.scale)),
         note=note,
         needed=_needed(ratings, estimates[krippendorff_alpha.key], seed),

@@ -9,8 +9,8 @@ import polars as pl
 from sqlalchemy import select
 from sqlmodel import Session, col
 
+from analysis.agreement.pairwise import clip_disagreement, votes_of_others
 from analysis.estimate import Floats
-from analysis.pairwise import clip_disagreement, others
 from analysis.ratings import Ratings
 from app.models import Criterion, Study, StudyClip
 from app.results import adjudications
@@ -166,7 +166,7 @@ def _apart(ratings: Ratings, rater: str) -> Floats:
     found = np.full(len(ratings.clips), np.nan)
     if rater in ratings.raters:
         mine = ratings.rater_of == ratings.raters.index(rater)
-        _, mean = others(ratings)
+        _, mean = votes_of_others(ratings)
         numbers = ratings.scale.points if ratings.scale.numbers is None else ratings.scale.numbers
         found[ratings.clip_of[mine]] = np.abs(numbers[ratings.level[mine]] - mean[mine])
     return found

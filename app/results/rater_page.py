@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.agreement import krippendorff_alpha
+from analysis.agreement.pairwise import votes_of_others, without_rater
+from analysis.agreement.statistics import krippendorff_alpha
 from analysis.consensus.subject_model import SubjectModel, subject_model
 from analysis.estimate import Estimate
-from analysis.pairwise import others, without
 from analysis.raters.intra_rater import intra_rater
 from analysis.ratings import Ratings
 from app.errors import NotFound
@@ -100,7 +100,7 @@ def _criterion(found: Agreement, one: CriterionAgreement, name: str, seed: int) 
             for estimate in intra_rater(found.answers.repeats(one.item, name), ratings.scale)
         },
         alpha=one.alpha,
-        alpha_without=krippendorff_alpha(without(ratings, name), resamples=RESAMPLES, seed=seed),
+        alpha_without=krippendorff_alpha(without_rater(ratings, name), resamples=RESAMPLES, seed=seed),
         ways=_ways(ratings, name) if points else None,
         accepts=None if points else _accepts(ratings, name),
         said=tuple(
@@ -133,7 +133,7 @@ def _accepts(ratings: Ratings, name: str) -> tuple[float, float] | None:
     """On a scale of two answers the share of the upper one, the rater's and the others' on the same clips."""
     if len(ratings.scale.levels) != 2:
         return None
-    _, mean = others(ratings)
+    _, mean = votes_of_others(ratings)
     shared = (ratings.rater_of == ratings.raters.index(name)) & ~np.isnan(mean)
     if not shared.any():
         return None

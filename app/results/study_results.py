@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 from sqlmodel import Session, col
 
-from analysis.agreement import shown_on
+from analysis.agreement.statistics import shown_on
 from analysis.estimate import Estimate
 from analysis.ratings import Ratings
 from app.cache import Cache

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import JSONResponse
 from sqlmodel import Session
 
-from analysis.agreement import shown_on
+from analysis.agreement.statistics import shown_on
 from app.auth import require_researcher
 from app.cache import Cache
 from app.errors import NotFound

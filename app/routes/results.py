@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from sqlmodel import Session
 
-from analysis.agreement import shown_on
+from analysis.agreement.statistics import shown_on
 from app.auth import require_researcher
 from app.filters.threshold_text import short_number, threshold_text
 from app.models import Study

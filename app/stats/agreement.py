@@ -7,14 +7,14 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from analysis import icc, kappas
-from analysis.agreement import krippendorff_alpha, shown_on
+from analysis.agreement import icc, kappas
+from analysis.agreement.pairwise import raters_against_others, without_rater
+from analysis.agreement.statistics import krippendorff_alpha, shown_on
+from analysis.agreement.weighted import weighted_agreement
 from analysis.estimate import Estimate, absent
-from analysis.pairwise import against_rest, without
 from analysis.raters.human_ceiling import human_ceiling
 from analysis.raters.intra_rater import Repeats, intra_rater, repeats
 from analysis.ratings import Metric, Ratings, Scale
-from analysis.weighted_agreement import weighted_agreement
 from app.errors import AppError
 from app.stats.consensus import ABSTAIN, first_answers, levels_of, points, votes
 from app.stats.ratings import RatingTable, as_written
@@ -251,8 +251,8 @@ def _pairs(read: _CriterionRatings, how: AgreementOptions) -> list[dict[str, Any
 def _raters(read: _CriterionRatings, how: AgreementOptions) -> list[dict[str, Any]]:
     alpha = _alpha(read, how)
     whole, found = alpha(read.ratings), []
-    for one in against_rest(read.ratings, confidence=how.confidence):
-        left = alpha(without(read.ratings, one.rater))
+    for one in raters_against_others(read.ratings, confidence=how.confidence):
+        left = alpha(without_rater(read.ratings, one.rater))
         change = None if whole.value is None or left.value is None else whole.value - left.value
         mine = read.repeated.rater_of == read.repeaters.index(one.rater)
         own = Repeats(

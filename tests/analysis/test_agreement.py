@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis import coefficients, kappas
-from analysis.agreement import STATISTICS, gwet_ac, gwet_ac1, gwet_ac2, krippendorff_alpha, percent_agreement
+from analysis.agreement import coefficients, kappas
+from analysis.agreement.statistics import STATISTICS, gwet_ac, gwet_ac1, gwet_ac2, krippendorff_alpha, percent_agreement
 from analysis.consensus.majority import majority
 from analysis.ratings import ACR5, VERDICT, Ratings, Scale
 from tests.helpers.analysis_data import case, real

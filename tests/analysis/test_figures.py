@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.agreement import STATISTICS
+from analysis.agreement.statistics import STATISTICS
 from analysis.consensus.majority import Verdict
 from analysis.estimate import Estimate, absent
 from analysis.figures import (

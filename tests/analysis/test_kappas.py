@@ -6,13 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
-from analysis import icc, kappas
-from analysis.agreement import fleiss_kappa, gwet_ac1, gwet_ac2, krippendorff_alpha
+from analysis.agreement import icc, kappas
+from analysis.agreement.pairwise import raters_against_others, without_rater
+from analysis.agreement.statistics import fleiss_kappa, gwet_ac1, gwet_ac2, krippendorff_alpha
+from analysis.agreement.weighted import weighted_agreement
 from analysis.estimate import Floats, Ints
-from analysis.pairwise import against_rest, without
 from analysis.raters.human_ceiling import human_ceiling
 from analysis.ratings import ACR5, Metric, Ratings, Scale
-from analysis.weighted_agreement import weighted_agreement
 from tests.helpers.analysis_data import case
 
 
@@ -157,12 +157,12 @@ def test_a_rater_is_compared_without_their_own_vote() -> None:
     """A contrarian among three differs from the rest everywhere, and alpha without them is better."""
     good = np.random.default_rng(3).integers(0, 5, 30)
     ratings = of_levels(np.stack([good, good, 4 - good], axis=1))
-    contrary = against_rest(ratings)[2]
+    contrary = raters_against_others(ratings)[2]
     values = {one.statistic: one.value for one in contrary.estimates}
     assert values["rest_pearson"] == pytest.approx(-1)
     assert values["rest_agreement"] == pytest.approx(np.mean(good == 2))
-    assert krippendorff_alpha(without(ratings, "r2"), resamples=20).value == pytest.approx(1)
-    assert against_rest(ratings)[0].ties == int((good != 2).sum()), "one against one is a tie"
+    assert krippendorff_alpha(without_rater(ratings, "r2"), resamples=20).value == pytest.approx(1)
+    assert raters_against_others(ratings)[0].ties == int((good != 2).sum()), "one against one is a tie"
 
 
 def test_filter_and_rater_face_the_same_panel() -> None:

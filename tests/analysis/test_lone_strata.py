@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from analysis.agreement.weighted import weighted_agreement
 from analysis.filters.rates import confusion
 from analysis.ratings import Ratings, Scale
 from analysis.resampling import collapsed, within_strata
-from analysis.weighted_agreement import weighted_agreement
 
 SIZE = 60
 """Clips of the pool in every stratum."""

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from analysis.agreement import krippendorff_alpha
+from analysis.agreement.statistics import krippendorff_alpha
 from analysis.design import Design
 from analysis.filters.rates import confusion
 from analysis.proportions import wilson

@@ -5,7 +5,7 @@ import time
 import krippendorff
 import numpy as np
 
-from analysis.agreement import krippendorff_alpha
+from analysis.agreement.statistics import krippendorff_alpha
 from analysis.ratings import ACR5, Ratings
 
 CLIPS, RATERS, RESAMPLES, LOOPS = 100_000, 5, 1_000, 10

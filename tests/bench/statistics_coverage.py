@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from analysis import icc, kappas
-from analysis.agreement import STATISTICS
+from analysis.agreement import icc, kappas
+from analysis.agreement.statistics import STATISTICS
+from analysis.agreement.weighted import weighted_agreement
 from analysis.estimate import Estimate, Ints
 from analysis.ratings import Metric, Ratings, Scale
-from analysis.weighted_agreement import weighted_agreement
 
 POOL, STUDIES, CLIPS, RATERS, RESAMPLES = 10_000, 400, 120, 3, 400
 

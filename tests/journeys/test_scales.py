@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 from starlette.testclient import TestClient
 
-from analysis.agreement import krippendorff_alpha
+from analysis.agreement.statistics import krippendorff_alpha
 from analysis.ratings import Ratings, Scale
 from app.db import Database
 from app.errors import AppError

@@ -12,7 +12,8 @@ import pytest
 from numpy.random import Generator, default_rng
 from sklearn.metrics import cohen_kappa_score, f1_score, matthews_corrcoef, precision_score, roc_auc_score
 
-from analysis import agreement, icc, kappas, prediction_powered
+from analysis import prediction_powered
+from analysis.agreement import icc, kappas, statistics
 from analysis.consensus import dawid_skene
 from analysis.design import Design
 from analysis.estimate import Floats, Ints
@@ -62,7 +63,7 @@ def test_alpha_is_krippendorffs(seed: int, metric: Any) -> None:
     theirs = krippendorff.alpha(
         np.where(table > 0, table, np.nan).T, level_of_measurement=metric, value_domain=[1, 2, 3, 4, 5]
     )
-    ours = agreement.krippendorff_alpha(ratings_of(table, scale), resamples=10)
+    ours = statistics.krippendorff_alpha(ratings_of(table, scale), resamples=10)
     assert ours.value == pytest.approx(theirs, abs=1e-12)
 
 
@@ -88,7 +89,7 @@ def test_kappas_are_statsmodels_and_scikit_learns(seed: int) -> None:
         spread = float(np.sqrt((found.influence**2).mean() / len(table)))
         assert spread == pytest.approx(theirs.std_kappa, rel=0.02), weights
     several = panel(default_rng(seed), raters=4)
-    fleiss = agreement.fleiss_kappa(ratings_of(several), resamples=10)
+    fleiss = statistics.fleiss_kappa(ratings_of(several), resamples=10)
     assert fleiss.value == pytest.approx(inter_rater.fleiss_kappa(inter_rater.aggregate_raters(several)[0]), abs=1e-12)
 
 

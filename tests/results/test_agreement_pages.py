@@ -11,9 +11,9 @@ from sqlalchemy import select
 from sqlmodel import col
 from starlette.testclient import TestClient
 
-from analysis.agreement import krippendorff_alpha, percent_agreement
-from analysis.kappas import pair_estimate, pairs
-from analysis.pairwise import clip_disagreement
+from analysis.agreement.kappas import pair_estimate, pairs
+from analysis.agreement.pairwise import clip_disagreement
+from analysis.agreement.statistics import krippendorff_alpha, percent_agreement
 from analysis.ratings import ACR5, VERDICT, Ratings
 from app.cache import EXPENSIVE_SECONDS, Cache
 from app.db import Database

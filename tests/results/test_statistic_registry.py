@@ -11,10 +11,10 @@ import typer
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
-from analysis.agreement import STATISTICS, AgreementStatistic, statistic_named
+from analysis.agreement.statistics import STATISTICS, AgreementStatistic, statistic_named
+from analysis.agreement.weighted import weighted_agreement
 from analysis.estimate import Floats, Ints
 from analysis.ratings import VERDICT, Ratings
-from analysis.weighted_agreement import weighted_agreement
 from app.commands.stats.agreement import agreement
 from app.db import Database
 from app.models import Study

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.sparse import csr_array
 
-from analysis import coefficients
-from analysis.agreement import statistic_named
+from analysis.agreement import coefficients
+from analysis.agreement.statistics import statistic_named
 from analysis.estimate import Estimate, Floats, Ints, absent, signature
 from analysis.ratings import Ratings
 from analysis.resampling import percentile_interval, within_strata

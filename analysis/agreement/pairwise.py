@@ -7,14 +7,14 @@ from math import atanh, sqrt, tanh
 import numpy as np
 from scipy.stats import norm, rankdata, t
 
+from analysis.agreement.kappas import METHOD, disagreement, kappa, student_ends
 from analysis.estimate import Estimate, Floats, absent, signature
-from analysis.kappas import METHOD, disagreement, kappa, student_ends
 from analysis.proportions import wilson
 from analysis.ratings import Ratings
 
 
 @dataclass(frozen=True)
-class Against:
+class RaterAgainstOthers:
     """One rater beside the rest; `ties` counts clips on which the others have no strict majority.
 
     `estimates` holds rest_agreement and rest_kappa (against the others' strict majority) and, on a scale with points,
@@ -27,7 +27,7 @@ class Against:
     estimates: tuple[Estimate, ...]
 
 
-def others(ratings: Ratings) -> tuple[Floats, Floats]:
+def votes_of_others(ratings: Ratings) -> tuple[Floats, Floats]:
     """For each vote the strict majority (a level, NaN without one) and mean (in points, NaN) of the other votes."""
     rest = ratings.counts[ratings.clip_of].astype(np.float64)
     rest[np.arange(len(rest)), ratings.level] -= 1
@@ -38,9 +38,9 @@ def others(ratings: Ratings) -> tuple[Floats, Floats]:
     return majority, mean
 
 
-def against_rest(ratings: Ratings, *, confidence: float = 0.95) -> list[Against]:
+def raters_against_others(ratings: Ratings, *, confidence: float = 0.95) -> list[RaterAgainstOthers]:
     """Every rater with a vote, in order of names. The rater's own votes never enter what they are compared with."""
-    majority, mean = others(ratings)
+    majority, mean = votes_of_others(ratings)
     numbers = ratings.scale.numbers if ratings.scale.metric != "nominal" else None
     found = []
     for rater in np.unique(ratings.rater_of):
@@ -51,11 +51,11 @@ def against_rest(ratings: Ratings, *, confidence: float = 0.95) -> list[Against]
         if numbers is not None:
             estimates += _with_mean(numbers[level[shared]], mean[mine][shared], confidence)
         ties = int((shared & ~decided).sum())
-        found.append(Against(ratings.raters[rater], int(mine.sum()), ties, tuple(estimates)))
+        found.append(RaterAgainstOthers(ratings.raters[rater], int(mine.sum()), ties, tuple(estimates)))
     return found
 
 
-def without(ratings: Ratings, rater: str) -> Ratings:
+def without_rater(ratings: Ratings, rater: str) -> Ratings:
     """The ratings as if `rater` had not taken part; the clips stay. Raises ValueError for a name without votes."""
     if rater not in ratings.raters:
         raise ValueError(f"no rater {rater!r} among {', '.join(ratings.raters)}")

@@ -37,7 +37,7 @@ class Kappa:
 
 
 @dataclass(frozen=True, eq=False)
-class Pair:
+class RaterPair:
     """Two raters, by position, and what each said on the clips both rated (positions of clips and of levels)."""
 
     first: int
@@ -82,18 +82,18 @@ def kappa(first: Ints, second: Ints, weights: Floats) -> Kappa:
     return Kappa(1 - observed / expected, influence)
 
 
-def pairs(ratings: Ratings) -> list[Pair]:
+def pairs(ratings: Ratings) -> list[RaterPair]:
     """Every two raters, in order of names, with the clips both rated (possibly none)."""
     of = [ratings.rater_of == rater for rater in range(len(ratings.raters))]
     clips, levels = [ratings.clip_of[mine] for mine in of], [ratings.level[mine] for mine in of]
     found = []
     for one, other in combinations(range(len(ratings.raters)), 2):
         both, here, there = np.intersect1d(clips[one], clips[other], assume_unique=True, return_indices=True)
-        found.append(Pair(one, other, both, (levels[one][here], levels[other][there])))
+        found.append(RaterPair(one, other, both, (levels[one][here], levels[other][there])))
     return found
 
 
-def pair_estimate(statistic: str, pair: Pair, ratings: Ratings, *, confidence: float = 0.95) -> Estimate:
+def pair_estimate(statistic: str, pair: RaterPair, ratings: Ratings, *, confidence: float = 0.95) -> Estimate:
     """One of `NAMES` for one pair of raters, with the interval of Fleiss, Cohen & Everitt (1969)."""
     made = _signed(statistic, confidence)
     reason = _refused(statistic, ratings.scale)

@@ -8,7 +8,7 @@ from typing import Literal
 import krippendorff
 import numpy as np
 
-from analysis import coefficients
+from analysis.agreement import coefficients
 from analysis.estimate import Bools, Estimate, Floats, Ints, absent, signature
 from analysis.ratings import Metric, Ratings, Scale
 from analysis.resampling import pattern_weights, percentile_interval, source_weights
