@@ -1,8 +1,5 @@
 """The figures of pages and reports: each a chart whose title says the finding, and the table behind it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from analysis.figures.cascade import Level, retention_cascade, retention_cascade_table
 from analysis.figures.curves import roc_curve, roc_curve_table
 from analysis.figures.forest import agreement_forest, agreement_forest_table
@@ -12,10 +9,8 @@ from analysis.figures.pairs import PairAgreement, pair_heat_map, pair_heat_map_t
 from analysis.figures.rendering import VERDICT_COLOURS, Chart, Table, Theme, spec, svg
 
 __all__ = [
-    "FIGURES",
     "VERDICT_COLOURS",
     "Chart",
-    "Figure",
     "Level",
     "Line",
     "PairAgreement",
@@ -36,22 +31,3 @@ __all__ = [
     "spec",
     "svg",
 ]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """`draw` makes the chart and `table` its rows; `table` takes the same arguments without `width`."""
-
-    draw: Callable[..., Chart]
-    table: Callable[..., Table]
-
-
-FIGURES: dict[str, Figure] = {
-    "score_histogram": Figure(score_histogram, score_histogram_table),
-    "roc_curve": Figure(roc_curve, roc_curve_table),
-    "agreement_forest": Figure(agreement_forest, agreement_forest_table),
-    "interval_plot": Figure(interval_plot, interval_plot_table),
-    "pair_heat_map": Figure(pair_heat_map, pair_heat_map_table),
-    "retention_cascade": Figure(retention_cascade, retention_cascade_table),
-}
-"""Every figure by name."""

@@ -3,15 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlmodel import Session
 
-from analysis import figures
-from analysis.figures import Chart, Table
-from analysis.filters.fairness import ErrorKind
 from app.cache import Cache
-from app.errors import AppError, NotFound
+from app.errors import AppError
 from app.models import Study
 from app.pool_evidence import anchoring, consequences, study_pool, subgroups
 from app.pool_evidence.anchoring import Influence
@@ -23,14 +20,9 @@ from app.results.consensus import Judged, Truth
 from app.results.filter_results import FilterResult
 from app.results.study_results import Results, cached, kind_of
 from app.thresholds import adopted as adopted_thresholds
-from app.web.figure_responses import FILE_WIDTH, marked
 from scoring.filters import Filter
 
 Made = TypeVar("Made")
-OF_THE_POOL = ("now", "mean", "mean_kept")
-"""Figures that no rater's answer enters."""
-SANKEY_WIDTH = 1060
-"""Pixels: a cascade of a dozen filters needs the page's whole width; a phone gets what its words need."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,54 +137,3 @@ class Evidence:
             return anchoring.influence(self.db, self.study, answers.read(self.db, self.study, kind_of(self.study)))
 
         return self.kept(("influence",), make)
-
-
-def pool_tables(found: Consequences, shares: Sequence[GoodShare]) -> dict[str, Table]:
-    """The numbers behind the figures of the pool's page."""
-    titles = {cut.name: cut.title for cut in found.cuts}
-    made = {
-        "now": figures.retention_cascade_table(consequences.levels(found.now, titles)),
-        "then": figures.retention_cascade_table(consequences.levels(found.then, titles)),
-    }
-    if found.now.by:
-        made["composition"] = figures.interval_plot_table(**consequences.composition_plot(found))
-    if any(one.share for one in shares):
-        made["good"] = figures.interval_plot_table(**consequences.good_plot(shares))
-    return made
-
-
-def chart(found: Evidence, name: str, by: Sequence[str], filter_name: str, number: str, width: int) -> Chart:
-    """A figure by its name. Raises NotFound for one that there is not."""
-    made: Chart | None = None
-    if name in ("now", "then"):
-        both = found.consequences(by[0] if by else "")
-        titles = {cut.name: cut.title for cut in both.cuts}
-        levels = consequences.drawn_levels(both.now if name == "now" else both.then, titles)
-        made = figures.retention_cascade(levels, width=SANKEY_WIDTH if width >= FILE_WIDTH else width)
-    elif name == "composition" and by:
-        made = figures.interval_plot(**consequences.composition_plot(found.consequences(by[0])), width=width)
-    elif name == "good" and any(one.share for one in found.shares()[0]):
-        made = figures.interval_plot(**consequences.good_plot(found.shares()[0]), width=width)
-    elif name in subgroups.KINDS and by:
-        kind: ErrorKind = "false_rejection" if name == "false_rejection" else "false_acceptance"
-        words = subgroups.plot(found.filter(filter_name), found.errors(filter_name, by), kind)
-        made = figures.interval_plot(**words, width=width)
-    elif name in ("mean", "mean_kept") and by and number:
-        words = subgroups.means_plot(found.means(number, by, kept=name == "mean_kept"))
-        made = figures.interval_plot(**words, width=width)
-    elif name == "effects":
-        made = figures.interval_plot(**anchoring.effect_plot(found.influence()), width=width)
-    elif name == "ceiling":
-        made = figures.interval_plot(**anchoring.ceiling_plot(found.influence()), width=width)
-    if made is None:
-        raise NotFound(f"The figure {name!r} cannot be drawn.", "The page shows those that there are.")
-    return marked(made, simulated=found.simulated and name not in OF_THE_POOL)
-
-
-def fairness_tables(result: FilterResult, errors: Errors, means: Mapping[str, Means]) -> dict[str, Table]:
-    """The numbers behind the figures of the fairness page."""
-    made: dict[str, Table] = {}
-    for kind in subgroups.KINDS:
-        words: dict[str, Any] = subgroups.plot(result, errors, kind)
-        made[kind] = figures.interval_plot_table(**words)
-    return made | {name: figures.interval_plot_table(**subgroups.means_plot(one)) for name, one in means.items()}

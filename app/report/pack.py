@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sqlmodel import Session
 
+from analysis.figures.files import encode
 from app.errors import AppError
 from app.models import Study
 from app.report import (
@@ -81,8 +82,9 @@ def _fill(target: Path, db: Session, known: facts.Facts, said: dict[str, str], o
     on_step(1, steps)
     drawn = []
     for number, name in enumerate(names, start=2):
+        chart = figures.chart(known.results, name)
         for ending in FIGURE_FILES:
-            put(f"figures/{name}{ending}", figures.encoded(known.results, name, ending))
+            put(f"figures/{name}{ending}", encode(chart, ending))
         drawn.append(page.Drawn(name, (target / f"figures/{name}.svg").read_text(encoding="utf-8")))
         on_step(number, steps)
     put("report.html", page.render(known, made, drawn, text, points, notes, mark))

@@ -1,49 +1,54 @@
-"""The figures of the agreement pages and the tables behind them, with the words that say what each shows."""
+"""The figures of the agreement page and of each rater's page."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from analysis import figures
-from analysis.figures import Chart, Line, Table
-from app.errors import NotFound
-from app.results.agreement import Agreement, CriterionAgreement
+from analysis.agreement.statistics import shown_on
+from analysis.figures import Line
+from app.results.agreement import MOST_RATERS, Agreement, CriterionAgreement
+from app.results.figure_registry import Figure, register
 from app.results.rater_page import RaterPage
-from app.web.figure_responses import marked
 
 
-def tables(found: Agreement, chosen: CriterionAgreement | None) -> dict[str, Table]:
-    """The numbers behind the figures of the agreement page, of those that exist: forest, pairs, raters."""
-    made = {}
-    if found.estimates:
-        made["forest"] = figures.agreement_forest_table(found.estimates)
-    if chosen and chosen.pairs:
-        made["pairs"] = figures.pair_heat_map_table(chosen.pairs, name=chosen.kappa)
-    if chosen and chosen.raters:
-        made["raters"] = figures.interval_plot_table(**_rest(chosen))
-    return made
+@dataclass(frozen=True, eq=False)
+class AgreementFigures:
+    """What the figures are drawn from: the study, the criterion that is looked at, the rater that is looked at."""
+
+    found: Agreement
+    chosen: CriterionAgreement | None = None
+    rater: RaterPage | None = None
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the answers are the simulated panel's."""
+        return self.found.kind == "simulated"
+
+    @property
+    def criterion(self) -> CriterionAgreement:
+        """The criterion that is looked at, for figures that are not missing."""
+        assert self.chosen is not None, "such a figure is missing"
+        return self.chosen
+
+    @property
+    def page(self) -> RaterPage:
+        """The rater that is looked at, for figures that are not missing."""
+        assert self.rater is not None, "such a figure is missing"
+        return self.rater
 
 
-def bias_table(page: RaterPage) -> Table | None:
-    """The numbers behind a rater's figure; None where no criterion has points."""
-    return figures.interval_plot_table(**_bias(page)) if _bias_lines(page) else None
+def _forest_caption(_: AgreementFigures) -> str:
+    said = [one.explanation for one in shown_on("agreement")]
+    return " ".join([*said, "All answers count, with scores shown or hidden, without weights."])
 
 
-def chart(found: Agreement, name: str, chosen: CriterionAgreement | None, rater: RaterPage | None, width: int) -> Chart:
-    """A figure by its name: forest, pairs and raters (of the chosen criterion), bias (of a rater).
-
-    Raises NotFound for one that cannot be drawn.
-    """
-    made: Chart | None = None
-    if name == "forest" and found.estimates:
-        made = figures.agreement_forest(found.estimates, width=width)
-    elif name == "pairs" and chosen and chosen.pairs:
-        made = figures.pair_heat_map(chosen.pairs, name=chosen.kappa, width=width)
-    elif name == "raters" and chosen and chosen.raters:
-        made = figures.interval_plot(**_rest(chosen), width=width)
-    elif name == "bias" and rater and _bias_lines(rater):
-        made = figures.interval_plot(**_bias(rater), width=width)
-    if made is None:
-        raise NotFound(f"The figure {name!r} cannot be drawn.", "The page shows those that there are.")
-    return marked(made, simulated=found.kind == "simulated")
+def _pairs_caption(data: AgreementFigures) -> str:
+    kappa, many = data.criterion.kappa, len(data.criterion.raters) > MOST_RATERS
+    said = (
+        f"{kappa[:1].upper()}{kappa[1:]} of each two raters: 1 is complete agreement, 0 what chance gives. "
+        "Small n makes single cells shaky; the table has intervals."
+    )
+    return f"{said} The {MOST_RATERS} busiest raters are shown." if many else said
 
 
 def _rest(chosen: CriterionAgreement) -> dict[str, Any]:
@@ -89,3 +94,50 @@ def _bias(page: RaterPage) -> dict[str, Any]:
 
 def _span(counts: list[int]) -> str:
     return f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+
+
+register(
+    Figure[AgreementFigures](
+        page="agreement",
+        section="criteria",
+        key="forest",
+        title=lambda _: "Agreement by question with intervals",
+        caption=_forest_caption,
+        chart=lambda data, width: figures.agreement_forest(data.found.estimates, width=width),
+        table=lambda data: figures.agreement_forest_table(data.found.estimates),
+        missing=lambda data: "" if data.found.estimates else "no question has an answer",
+        follows_choices=False,
+    ),
+    Figure[AgreementFigures](
+        page="agreement",
+        section="raters",
+        key="pairs",
+        title=lambda _: "Agreement of each two raters",
+        caption=_pairs_caption,
+        chart=lambda data, width: figures.pair_heat_map(data.criterion.pairs, name=data.criterion.kappa, width=width),
+        table=lambda data: figures.pair_heat_map_table(data.criterion.pairs, name=data.criterion.kappa),
+        missing=lambda data: "" if data.chosen and data.chosen.pairs else "no two raters have answered the same clip",
+    ),
+    Figure[AgreementFigures](
+        page="agreement",
+        section="raters",
+        key="raters",
+        title=lambda _: "Each rater beside the others",
+        caption=lambda _: (
+            "On clips where the other raters have a strict majority. A rater's own answer never enters what it is "
+            "compared with."
+        ),
+        chart=lambda data, width: figures.interval_plot(**_rest(data.criterion), width=width),
+        table=lambda data: figures.interval_plot_table(**_rest(data.criterion)),
+        missing=lambda data: "" if data.chosen and data.chosen.raters else "no rater has answered the question",
+    ),
+    Figure[AgreementFigures](
+        page="rater",
+        key="bias",
+        title=lambda _: "Bias by question with intervals",
+        caption=lambda _: "Above 0: this rater gives more points than the others do on the same clips.",
+        chart=lambda data, width: figures.interval_plot(**_bias(data.page), width=width),
+        table=lambda data: figures.interval_plot_table(**_bias(data.page)),
+        missing=lambda data: "" if data.rater and _bias_lines(data.rater) else "no question has points to compare",
+    ),
+)

@@ -1,82 +1,59 @@
-"""Which figures the results pages have, and from which results each is drawn."""
+"""The figures of the results page and of each filter's page; the report has the same."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from analysis import figures
-from analysis.figures import Chart, Table, Theme, files
-from app.errors import NotFound
+from analysis.agreement.statistics import shown_on
+from analysis.figures import Chart
+from analysis.filters.roc import RocCurve
+from app.results.figure_registry import FILE_WIDTH, Figure, draw, figures_of, find, register, square
 from app.results.filter_results import FilterResult
 from app.results.study_results import Results
-from app.web.figure_responses import FILE_WIDTH, marked
-
-AGREEMENT = "agreement"
-FILTER_FIGURES = ("histogram", "roc")
-WIDEST_SQUARE = 300
-"""A ROC plot is square: wider ones would be taller than the histogram beside them."""
 
 
-def spec(results: Results, name: str, theme: Theme, width: int) -> dict[str, Any]:
-    """A figure as a Vega-Lite specification; `width` is the plot's, in pixels."""
-    return figures.spec(_marked(_chart(results, name, width), results), theme)
+@dataclass(frozen=True)
+class FilterFigures:
+    """What the figures of a filter's page are drawn from."""
 
+    results: Results
+    filter: FilterResult
 
-def svg(results: Results, name: str, theme: Theme) -> str:
-    """A figure as a picture."""
-    return figures.svg(_marked(_chart(results, name, FILE_WIDTH), results), theme)
-
-
-def encoded(results: Results, name: str, ending: str) -> bytes:
-    """A figure as the content of a file: .svg, .pdf, .png."""
-    return files.encode(_marked(_chart(results, name, FILE_WIDTH), results), ending)
+    @property
+    def simulated(self) -> bool:
+        """Whether the answers are the simulated panel's."""
+        return self.results.simulated
 
 
 def names(results: Results) -> list[str]:
-    """Every figure that exists for these results, in the order of the pages."""
-    found = [AGREEMENT] if results.agreement_is_known else []
-    return found + [f"{kind}-{one.rule.name}" for one in results.filters for kind in filter_tables(one)]
+    """The names of all figures that can be drawn, in the order of the pages: `agreement`, `roc-<filter>`."""
+    found = [one.key for one in figures_of("results") if not one.missing(results)]
+    for result in results.filters:
+        data = FilterFigures(results, result)
+        found += [f"{one.key}-{result.rule.name}" for one in figures_of("filter") if not one.missing(data)]
+    return found
 
 
-def _marked(chart: Chart, results: Results) -> Chart:
-    return marked(chart, simulated=results.kind == "simulated")
-
-
-def agreement_table(results: Results) -> Table:
-    """The numbers behind the agreement figure."""
-    return figures.agreement_forest_table(_estimates(results))
-
-
-def filter_tables(result: FilterResult) -> dict[str, Table]:
-    """The numbers behind a filter's figures, of those that exist."""
-    tables = {}
-    if result.clips:
-        tables["histogram"] = figures.score_histogram_table(**_histogram(result))
-    if result.curve is not None and result.curve.auc.value is not None:
-        tables["roc"] = figures.roc_curve_table(result.curve, cuts=_cuts(result))
-    return tables
-
-
-def _chart(results: Results, name: str, width: int) -> Chart:
-    """A figure by its name: `agreement`, `histogram-<filter>`, `roc-<filter>`."""
-    kind, _, rule = name.partition("-")
-    if name == AGREEMENT:
-        return figures.agreement_forest(_estimates(results), width=width)
-    if kind not in FILTER_FIGURES:
-        raise NotFound(f"There is no figure {name!r}.", "The results page shows those there are.")
-    result = results.filter_named(rule)
-    if kind not in filter_tables(result):
-        raise NotFound(f"The figure {name!r} cannot be drawn yet.", "; ".join(result.missing.values()))
-    if kind == "histogram":
-        return figures.score_histogram(**_histogram(result), width=width)
-    assert result.curve is not None, "its table exists"
-    return figures.roc_curve(result.curve, cuts=_cuts(result), width=min(width, WIDEST_SQUARE))
+def chart(results: Results, name: str, width: int = FILE_WIDTH) -> Chart:
+    """A figure by the name in its address. Raises NotFound for one that there is not, or not yet."""
+    key, _, rule = name.partition("-")
+    if rule and any(one.key == key for one in figures_of("filter")):
+        return draw(find(key, "filter"), FilterFigures(results, results.filter_named(rule)), width)
+    return draw(find(name, "results"), results, width)
 
 
 def _estimates(results: Results) -> dict[str, list[Any]]:
     return {result.label: list(result.estimates.values()) for result in results.criteria if result.estimates}
 
 
-def _histogram(result: FilterResult) -> dict[str, Any]:
-    rule = result.rule
+def _agreement_caption(_: Results) -> str:
+    pairs = " and ".join(one.label for one in shown_on("results") if one.fewest_votes > 1)
+    return f"Each point is one coefficient, its bar the 95 % interval. A clip with one answer does not enter {pairs}."
+
+
+def _histogram(data: FilterFigures) -> dict[str, Any]:
+    result, rule = data.filter, data.filter.rule
     unit = f" ({rule.units})" if rule.units else ""
     return {
         "scores": [one.score for one in result.clips],
@@ -87,10 +64,63 @@ def _histogram(result: FilterResult) -> dict[str, Any]:
     }
 
 
-def _cuts(result: FilterResult) -> dict[str, float]:
+def _roc(data: FilterFigures) -> RocCurve:
+    assert data.filter.curve is not None, "such a figure is missing"
+    return data.filter.curve
+
+
+def _thresholds(result: FilterResult) -> Mapping[str, float]:
+    """The points to mark on a ROC curve."""
     rule = result.rule
     # A filter with two ends is no point of the curve, which moves one end alone.
-    cuts = {} if rule.minimum is not None and rule.maximum is not None else {"now": result.cut}
+    marked = {} if rule.minimum is not None and rule.maximum is not None else {"now": result.cut}
     if result.best is not None:
-        cuts["best F1"] = result.best.threshold
-    return cuts
+        marked["best F1"] = result.best.threshold
+    return marked
+
+
+def no_curve(data: FilterFigures) -> str:
+    """Why a filter has no ROC curve; empty when it has one."""
+    curve = data.filter.curve
+    if curve is None:
+        return data.filter.missing.get("curve") or "no clip has a verdict and this score"
+    return curve.auc.undefined or ""
+
+
+def _roc_caption(data: FilterFigures) -> str:
+    sample = data.filter.sample
+    weighted = sample is not None and sample.weights is not None
+    of = ", weighted to the pool" if weighted else " of the drawn clips"
+    return f"What every threshold would keep{of}. Interval: {_roc(data).auc.method}."
+
+
+register(
+    Figure[Results](
+        page="results",
+        key="agreement",
+        title=lambda _: "Agreement by question with intervals",
+        caption=_agreement_caption,
+        chart=lambda results, width: figures.agreement_forest(_estimates(results), width=width),
+        table=lambda results: figures.agreement_forest_table(_estimates(results)),
+        missing=lambda results: "" if results.agreement_is_known else "no statistic of agreement is defined",
+    ),
+    Figure[FilterFigures](
+        page="filter",
+        key="histogram",
+        title=lambda _: "Score by verdict",
+        caption=lambda _: "Judged clips by score and verdict of their raters; the line is the threshold now.",
+        chart=lambda data, width: figures.score_histogram(**_histogram(data), width=width),
+        table=lambda data: figures.score_histogram_table(**_histogram(data)),
+        missing=lambda data: "" if data.filter.clips else "no clip has this score and an answer",
+    ),
+    Figure[FilterFigures](
+        page="filter",
+        key="roc",
+        title=lambda _: "ROC curve",
+        caption=_roc_caption,
+        chart=lambda data, width: figures.roc_curve(_roc(data), cuts=_thresholds(data.filter), width=width),
+        table=lambda data: figures.roc_curve_table(_roc(data), cuts=_thresholds(data.filter)),
+        missing=no_curve,
+        fit=square,
+    ),
+)

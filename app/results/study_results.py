@@ -63,6 +63,11 @@ class Results:
     filters: tuple[FilterResult, ...]
 
     @property
+    def simulated(self) -> bool:
+        """Whether the answers are the simulated panel's."""
+        return self.kind == "simulated"
+
+    @property
     def agreement_is_known(self) -> bool:
         """Whether any statistic of agreement exists, so that there is something to draw."""
         return any(one.value is not None for item in self.criteria for one in item.estimates.values())

@@ -8,17 +8,20 @@ from fastapi.responses import JSONResponse
 from sqlmodel import Session
 
 from analysis.agreement.statistics import shown_on
+from analysis.figures import Theme
 from app.auth import require_researcher
 from app.cache import Cache
 from app.errors import NotFound
 from app.models import Study
-from app.results import adjudications, agreement_figures, disputes, rater_page, votes
+from app.results import adjudications, disputes, rater_page, votes
 from app.results import agreement as study_agreement
 from app.results.agreement import Agreement
+from app.results.agreement_figures import AgreementFigures
 from app.results.disputes import ORDERS, SHOWS, Asked, Order, Show
+from app.results.figure_registry import draw, find, on_page
 from app.results.study_results import kind_of
 from app.studies import lifecycle, whole_study
-from app.web.figure_responses import FILE_WIDTH, FigureWidth, Theme, picture, specification
+from app.web.figure_responses import FigureWidth, picture, specification
 from app.web.pages import Reader, Writer, page, see
 
 router = APIRouter(prefix="/studies/{slug}/agreement", dependencies=[Depends(require_researcher)])
@@ -50,7 +53,12 @@ def agreement(request: Request, slug: str, db: Reader, criterion: Key = "") -> R
         "chosen": chosen,
         "wall": wall,
         "statistics": shown_on("agreement"),
-        "tables": agreement_figures.tables(found, chosen),
+        "figures": on_page(
+            "agreement",
+            AgreementFigures(found, chosen),
+            f"/studies/{study.slug}/agreement/figures",
+            query=urlencode({"criterion": chosen.item.key}) if chosen else "",
+        ),
     }
     return page(request, "results/agreement.html", context)
 
@@ -61,7 +69,13 @@ def rater(request: Request, slug: str, pseudonym: str, db: Reader) -> Response:
     study = lifecycle.by_slug(db, slug)
     found = agreement_of(request, db, study)
     one = _rater(request, db, study, found, pseudonym)
-    context = {"one": one, "table": agreement_figures.bias_table(one)}
+    drawn = on_page(
+        "rater",
+        AgreementFigures(found, rater=one),
+        f"/studies/{study.slug}/agreement/figures",
+        query=urlencode({"rater": one.name}),
+    )
+    context = {"one": one, "figures": drawn}
     return page(request, "results/rater.html", _usual(study, found) | context)
 
 
@@ -128,7 +142,8 @@ def figure_spec(
     study = lifecycle.by_slug(db, slug)
     found = agreement_of(request, db, study, older=True)
     one = _rater(request, db, study, found, rater) if rater else None
-    return specification(agreement_figures.chart(found, name, _chosen(found, criterion), one, width), theme)
+    asked = AgreementFigures(found, _chosen(found, criterion), one)
+    return specification(draw(find(name, "agreement", "rater"), asked, width), theme)
 
 
 @router.get("/figures/{name}.svg")
@@ -139,8 +154,8 @@ def figure_file(
     study = lifecycle.by_slug(db, slug)
     found = agreement_of(request, db, study, older=True)
     one = _rater(request, db, study, found, rater) if rater else None
-    drawn = agreement_figures.chart(found, name, _chosen(found, criterion), one, FILE_WIDTH)
-    return picture(drawn, theme, f"{study.slug}-{name}")
+    asked = AgreementFigures(found, _chosen(found, criterion), one)
+    return picture(draw(find(name, "agreement", "rater"), asked), theme, f"{study.slug}-{name}")
 
 
 def _usual(study: Study, found: Agreement) -> dict[str, Any]:

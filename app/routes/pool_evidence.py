@@ -7,28 +7,30 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from analysis import figures
+from analysis.figures import Theme
 from app.auth import require_researcher
 from app.db import Database
 from app.errors import AppError
 from app.jobs import Jobs, ReportProgress
 from app.models import Study
-from app.pool_evidence import anchoring as influence
-from app.pool_evidence import consequences, evidence, subgroups, top_ups
+from app.pool_evidence import consequences, subgroups, top_ups
 from app.pool_evidence import next_batch as next_batches
 from app.pool_evidence.evidence import Evidence
+from app.pool_evidence.figures import EvidenceFigures
 from app.pool_evidence.next_batch import MOST, USUAL
 from app.pool_evidence.subgroups import Means
 from app.results.consensus import Truth
+from app.results.figure_registry import FILE_WIDTH, Page, PageFigure, draw, find, on_page
 from app.routes.agreement import agreement_of
 from app.settings import Settings
 from app.studies import lifecycle
-from app.web.figure_responses import FILE_WIDTH, FigureWidth, Theme, picture, specification
+from app.web.figure_responses import FigureWidth, picture, specification
 from app.web.pages import Reader, database, page, see
 
 router = APIRouter(prefix="/studies/{slug}", dependencies=[Depends(require_researcher)])
 Name = Annotated[str, Query(max_length=200)]
 FilterName = Annotated[str, Query(alias="filter", max_length=200)]
+PAGES: tuple[Page, ...] = ("pool", "fairness", "anchoring")
 CUT = "cut_"
 """The name of a proposed cut in an address begins with it."""
 
@@ -61,7 +63,7 @@ def pool(request: Request, found: Found, by: Name = "") -> Response:
             "parts": consequences.composition(both),
             "shares": shares,
             "why_none": why_none,
-            "tables": evidence.pool_tables(both, shares),
+            "figures": _figures(found, "pool", EvidenceFigures(found, _both(by, "")), _query(found, by=by)),
             "query": _query(found, by=by),
         }
     except AppError as error:
@@ -82,7 +84,10 @@ def fairness(
         by = by or (columns.groups[0] if columns.groups else "")
         context |= {"columns": columns, "by": by, "query": _query(found, by=by, also=also, filter=name, number=number)}
         if by:
-            context |= _fairness(found, _both(by, also), name, number)
+            groups = _both(by, also)
+            context |= _fairness(found, groups, name, number)
+            asked = EvidenceFigures(found, groups, name, number)
+            context["figures"] = _figures(found, "fairness", asked, context["query"])
     except AppError as error:
         context["problem"] = error
     return _page(request, found, "pool_evidence/fairness.html", context | {"kinds": subgroups.KINDS})
@@ -92,11 +97,8 @@ def fairness(
 def anchoring(request: Request, found: Found) -> Response:
     """What showing scores does to raters, and how near filters come to what people reach among themselves."""
     seen = found.influence()
-    tables = {
-        "effects": figures.interval_plot_table(**influence.effect_plot(seen)),
-        "ceiling": figures.interval_plot_table(**influence.ceiling_plot(seen)),
-    }
-    return _page(request, found, "pool_evidence/anchoring.html", {"seen": seen, "tables": tables, "query": ""})
+    drawn = _figures(found, "anchoring", EvidenceFigures(found), "")
+    return _page(request, found, "pool_evidence/anchoring.html", {"seen": seen, "figures": drawn, "query": ""})
 
 
 @router.get("/next")
@@ -111,7 +113,7 @@ def next_batch(request: Request, found: Found, clips: Annotated[int, Query(ge=1,
 
 
 @router.post("/next")
-def draw(request: Request, slug: str, db: Reader, clips: Annotated[int, Form(ge=1, le=MOST)]) -> Response:
+def draw_more(request: Request, slug: str, db: Reader, clips: Annotated[int, Form(ge=1, le=MOST)]) -> Response:
     """Draw that many more clips by the study's own design, in the background."""
     study = lifecycle.by_slug(db, slug)
     jobs: Jobs = request.app.state.jobs
@@ -145,7 +147,8 @@ def figure_spec(
     width: FigureWidth = FILE_WIDTH,
 ) -> JSONResponse:
     """A figure of these pages for the browser to draw."""
-    return specification(evidence.chart(found, name, _both(by, also), chosen, number, width), theme)
+    asked = EvidenceFigures(found, _both(by, also), chosen, number)
+    return specification(draw(find(name, *PAGES), asked, width), theme)
 
 
 @router.get("/consequences/figures/{name}.svg")
@@ -159,14 +162,14 @@ def figure_file(
     theme: Theme = "light",
 ) -> Response:
     """The same figure as a file."""
-    drawn = evidence.chart(found, name, _both(by, also), chosen, number, FILE_WIDTH)
-    return picture(drawn, theme, f"{found.study.slug}-{name}")
+    asked = EvidenceFigures(found, _both(by, also), chosen, number)
+    return picture(draw(find(name, *PAGES), asked), theme, f"{found.study.slug}-{name}")
 
 
 def _fairness(found: Evidence, by: tuple[str, ...], name: str, number: str) -> dict[str, Any]:
     """The errors of the filter, or why there are none yet; the number in the whole pool and in what is kept."""
     means: dict[str, Means] = {}
-    why_not, errors, tables = "", None, {}
+    why_not, errors = "", None
     if number:
         means["mean"] = found.means(number, by, kept=False)
         try:
@@ -175,11 +178,9 @@ def _fairness(found: Evidence, by: tuple[str, ...], name: str, number: str) -> d
             why_not = str(error)
     try:
         errors = found.errors(name, by)
-        tables = evidence.fairness_tables(found.filter(name), errors, means)
     except AppError as error:
         why_not = str(error)
-        tables = {key: figures.interval_plot_table(**subgroups.means_plot(one)) for key, one in means.items()}
-    return {"errors": errors, "means": means, "tables": tables, "why_not": why_not}
+    return {"errors": errors, "means": means, "why_not": why_not}
 
 
 def _draw(opened: Database, settings: Settings, slug: str, clips: int, step: ReportProgress) -> str:
@@ -209,6 +210,10 @@ def _numbers(cuts: dict[str, str]) -> dict[str, float]:
         if not isfinite(found[name]):
             raise AppError(f"The cut {text!r} of {name} is no number.", "Write it as 0.85.")
     return found
+
+
+def _figures(found: Evidence, page: Page, asked: EvidenceFigures, query: str) -> list[PageFigure]:
+    return on_page(page, asked, f"/studies/{found.study.slug}/consequences/figures", query=query)
 
 
 def _query(found: Evidence, **more: str) -> str:

@@ -7,15 +7,17 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from sqlmodel import Session
 
 from analysis.agreement.statistics import shown_on
+from analysis.figures import Theme
 from app.auth import require_researcher
 from app.filters.threshold_text import short_number, threshold_text
 from app.models import Study
 from app.report import exports, preregistration
 from app.results import disagreements, figures
+from app.results.figure_registry import on_page
 from app.results.filter_results import is_weighted
 from app.results.study_results import Results, cached, kind_of
 from app.studies import lifecycle, overview
-from app.web.figure_responses import FigureWidth, Theme
+from app.web.figure_responses import FigureWidth, picture, specification
 from app.web.pages import Reader, database, page
 
 router = APIRouter(dependencies=[Depends(require_researcher)])
@@ -39,7 +41,7 @@ def results(request: Request, slug: str, db: Reader) -> Response:
         "results": found,
         "statistics": shown_on("results"),
         "weighted": is_weighted(study),
-        "table": figures.agreement_table(found),
+        "figures": on_page("results", found, f"/studies/{study.slug}/figures"),
         "cuts": {one.rule.name: threshold_text(one.rule.minimum, one.rule.maximum) for one in found.filters},
         "undefined_agreement": disagreements.undefined_agreement(found),
         "reasons": disagreements.reasons(found),
@@ -55,6 +57,7 @@ def filter_page(request: Request, slug: str, name: str, db: Reader) -> Response:
     study = lifecycle.by_slug(db, slug)
     found = results_of(request, db, study)
     chosen = found.filter_named(name)
+    drawn_from = figures.FilterFigures(found, chosen)
     context = {
         "study_name": study.name,
         "study": study,
@@ -62,7 +65,8 @@ def filter_page(request: Request, slug: str, name: str, db: Reader) -> Response:
         "results": found,
         "weighted": is_weighted(study),
         "chosen": chosen,
-        "tables": figures.filter_tables(chosen),
+        "figures": on_page("filter", drawn_from, f"/studies/{study.slug}/figures", suffix=f"-{chosen.rule.name}"),
+        "no_curve": figures.no_curve(drawn_from),
         "cut": threshold_text(chosen.rule.minimum, chosen.rule.maximum),
         "disputed": disagreements.disputed(db, chosen),
         "short": short_number,
@@ -76,18 +80,14 @@ def figure_spec(
 ) -> JSONResponse:
     """A figure for the page to draw."""
     study = lifecycle.by_slug(db, slug)
-    return JSONResponse(
-        figures.spec(results_of(request, db, study), name, theme, width), headers={"Cache-Control": "no-store"}
-    )
+    return specification(figures.chart(results_of(request, db, study), name, width), theme)
 
 
 @router.get("/studies/{slug}/figures/{name}.svg")
 def figure_file(request: Request, slug: str, name: str, db: Reader, theme: Theme = "light") -> Response:
     """The same figure as a file."""
     study = lifecycle.by_slug(db, slug)
-    drawn = figures.svg(results_of(request, db, study), name, theme)
-    headers = {"Cache-Control": "no-store", "Content-Disposition": f'inline; filename="{study.slug}-{name}.svg"'}
-    return Response(drawn, media_type="image/svg+xml", headers=headers)
+    return picture(figures.chart(results_of(request, db, study), name), theme, f"{study.slug}-{name}")
 
 
 @router.get("/studies/{slug}/judgments.csv")

@@ -4,16 +4,18 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from sqlmodel import Session
 
+from analysis.figures import Theme
 from analysis.figures.cut_pairs import WORDS, Rate
 from app.auth import require_researcher
 from app.cache import Cache
 from app.models import Study
 from app.results import votes
+from app.results.figure_registry import FILE_WIDTH, draw, find, on_page
 from app.results.study_results import cached, kind_of
 from app.studies import lifecycle
 from app.thresholds import threshold_pairs
 from app.thresholds.threshold_pairs import PairOfCuts
-from app.web.figure_responses import FILE_WIDTH, FigureWidth, Theme, picture, specification
+from app.web.figure_responses import FigureWidth, picture, specification
 from app.web.pages import Reader, page
 
 router = APIRouter(prefix="/studies/{slug}/filters/{name}/pair", dependencies=[Depends(require_researcher)])
@@ -29,6 +31,11 @@ def pair(request: Request, slug: str, name: str, db: Reader, rate: Rate = "f1") 
         "study": study,
         "simulated": study.show_simulated,
         "made": made,
+        "figure": next(
+            one
+            for one in on_page("pair", made, f"/studies/{study.slug}/filters/{made.first.name}/pair")
+            if one.key == rate
+        ),
         "table": made.table,
         "rate": rate,
         "words": WORDS,
@@ -41,22 +48,22 @@ def figure_spec(
     request: Request,
     slug: str,
     name: str,
-    rate: Rate,
+    rate: str,
     db: Reader,
     theme: Theme = "light",
     width: FigureWidth = FILE_WIDTH,
 ) -> JSONResponse:
     """The map for the page to draw."""
     study = lifecycle.by_slug(db, slug)
-    drawn = _pair_of(request, db, study, name).chart(rate, width, simulated=study.show_simulated)
+    drawn = draw(find(rate, "pair"), _pair_of(request, db, study, name), width)
     return specification(drawn, theme)
 
 
 @router.get("/{rate}.svg")
-def figure_file(request: Request, slug: str, name: str, rate: Rate, db: Reader, theme: Theme = "light") -> Response:
+def figure_file(request: Request, slug: str, name: str, rate: str, db: Reader, theme: Theme = "light") -> Response:
     """The same map as a file."""
     study = lifecycle.by_slug(db, slug)
-    drawn = _pair_of(request, db, study, name).chart(rate, FILE_WIDTH, simulated=study.show_simulated)
+    drawn = draw(find(rate, "pair"), _pair_of(request, db, study, name))
     return picture(drawn, theme, f"{study.slug}-{name}-pair-{rate}")
 
 

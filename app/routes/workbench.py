@@ -1,16 +1,19 @@
 """The threshold workbench of a filter: move the cut, see what flips, adopt it."""
 
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from sqlmodel import Session
 
+from analysis.figures import Theme
 from app.auth import require_researcher
 from app.cache import Cache
 from app.filters.threshold_text import short_number, threshold_text
 from app.models import Study
 from app.results import votes
+from app.results.figure_registry import FILE_WIDTH, draw, find, on_page
 from app.results.study_results import Results, cached, kind_of
 from app.studies import lifecycle, whole_study
 from app.thresholds import adopted as adopted_thresholds
@@ -18,7 +21,8 @@ from app.thresholds import cascades, threshold_pairs, workbench, workbench_figur
 from app.thresholds.adopted import End
 from app.thresholds.cascades import Wanted
 from app.thresholds.workbench import Aims, Bench
-from app.web.figure_responses import FILE_WIDTH, FigureWidth, Theme, picture, specification
+from app.thresholds.workbench_figures import WorkbenchFigures
+from app.web.figure_responses import FigureWidth, picture, specification
 from app.web.pages import Reader, Writer, page, see
 
 router = APIRouter(prefix="/studies/{slug}", dependencies=[Depends(require_researcher)])
@@ -63,7 +67,12 @@ def bench(request: Request, slug: str, name: str, db: Reader, aims: AimsAsked, c
         "adopted": [one for one in adopted if one.filter == name],
         "filters": whole.filters,
         "partner": threshold_pairs.partner(_results(request, db, study), made.result.rule),
-        "figures": {figure: workbench_figures.TITLES[figure] for figure in workbench_figures.names(made)},
+        "figures": on_page(
+            "workbench",
+            WorkbenchFigures(study, made, at),
+            f"/studies/{study.slug}/filters/{name}/workbench/figures",
+            query=urlencode({"end": made.end, "at": at}),
+        ),
         "table": workbench_figures.table(made),
         "query": request.url.query,
     }
@@ -94,7 +103,7 @@ def figure_spec(
     study = lifecycle.by_slug(db, slug)
     made = bench_of(request, db, study, name, aims)
     place = made.now if at is None else at
-    drawn = workbench_figures.chart(study, made, figure, place, width, simulated=study.show_simulated)
+    drawn = draw(find(figure, "workbench"), WorkbenchFigures(study, made, place), width)
     return specification(drawn, theme)
 
 
@@ -113,7 +122,7 @@ def figure_file(
     study = lifecycle.by_slug(db, slug)
     made = bench_of(request, db, study, name, aims)
     place = made.now if at is None else at
-    drawn = workbench_figures.chart(study, made, figure, place, FILE_WIDTH, simulated=study.show_simulated)
+    drawn = draw(find(figure, "workbench"), WorkbenchFigures(study, made, place))
     return picture(drawn, theme, f"{study.slug}-{name}-{figure}")
 
 

@@ -7,15 +7,15 @@ from sqlmodel import Session
 
 from analysis.estimate import Floats
 from analysis.figures import Chart, Table
-from analysis.figures.cut_pairs import Rate, cut_pair_map, cut_pair_table
+from analysis.figures.cut_pairs import WORDS, Rate, cut_pair_map, cut_pair_table
 from analysis.thresholds.threshold_pairs import ThresholdPair, threshold_pairs, thresholds_between
 from app.errors import NotFound
 from app.models import Filter, Study
+from app.results.figure_registry import Figure, register
 from app.results.filter_results import CONFIDENCE, FilterResult, Sample
 from app.results.study_results import Results
 from app.thresholds import cascades
 from app.thresholds.workbench_figures import axis
-from app.web.figure_responses import marked
 
 PARTS = ("avg_", "min_")
 """How scores of a whole clip and of its worst second begin."""
@@ -33,19 +33,20 @@ class PairOfCuts:
     notes: tuple[str, ...]
     without: int
     """Judged clips left out, because one of the scores is missing."""
+    simulated: bool
+    """Whether the answers are the simulated panel's."""
 
     @property
     def table(self) -> Table:
         """The numbers behind the map."""
         return cut_pair_table(self.pairs, first=axis(self.first), second=axis(self.second))
 
-    def chart(self, rate: Rate, width: int, *, simulated: bool) -> Chart:
+    def chart(self, rate: Rate, width: int) -> Chart:
         """The map of one rate."""
         preset = (_cut(self.first), _cut(self.second))
-        made = cut_pair_map(
+        return cut_pair_map(
             self.pairs, rate, first=axis(self.first), second=axis(self.second), preset=preset, width=width
         )
-        return marked(made, simulated=simulated)
 
 
 def partner(found: Results, rule: Filter) -> FilterResult | None:
@@ -84,7 +85,7 @@ def make(db: Session, study: Study, found: Results, name: str) -> PairOfCuts:
         seconds=thresholds_between(second, _cut(both[1].rule), CUTS),
         confidence=CONFIDENCE,
     )
-    return PairOfCuts(both[0].rule, both[1].rule, pairs, notes, without)
+    return PairOfCuts(both[0].rule, both[1].rule, pairs, notes, without, simulated=found.simulated)
 
 
 def _scores(result: FilterResult, sample: Sample) -> Floats:
@@ -95,3 +96,16 @@ def _scores(result: FilterResult, sample: Sample) -> Floats:
 def _cut(rule: Filter) -> float:
     assert rule.minimum is not None, "only minimums have partners"
     return rule.minimum
+
+
+def _figure(rate: Rate) -> Figure[PairOfCuts]:
+    words = WORDS[rate]
+    return Figure[PairOfCuts](
+        page="pair",
+        key=rate,
+        title=lambda _: f"{words.capitalize()} for every pair of cuts",
+        chart=lambda pair, width: pair.chart(rate, width),
+    )
+
+
+register(*(_figure(rate) for rate in WORDS))

@@ -1,11 +1,12 @@
-"""The figures of the workbench and the tables behind them: each holds the line or point that the slider moves."""
+"""The figures of a filter's workbench: each holds the line or point that the slider moves."""
+
+from dataclasses import dataclass
 
 from analysis import figures
 from analysis.figures import Chart, Table, thresholds
-from app.errors import NotFound
 from app.models import Filter, Study
-from app.thresholds.workbench import Bench, pool_scores
-from app.web.figure_responses import marked
+from app.results.figure_registry import Figure, register, square
+from app.thresholds.workbench import Bench, Kept, pool_scores
 
 SQUARE = 300
 """A square plot is at most this wide."""
@@ -18,46 +19,105 @@ TITLES = {
 }
 
 
-def names(bench: Bench) -> list[str]:
-    """The figures that exist."""
-    return [name for name in TITLES if name != "kept" or bench.kept]
+@dataclass(frozen=True, eq=False)
+class WorkbenchFigures:
+    """What the figures are drawn from: the bench, with the mark at threshold number `at`."""
 
+    study: Study
+    bench: Bench
+    at: int
 
-def table(bench: Bench) -> Table:
-    """The numbers behind all of them: a row per threshold."""
-    return thresholds.threshold_table(bench.curves, {bench.kept.unit: bench.kept.values} if bench.kept else None)
+    @property
+    def simulated(self) -> bool:
+        """Whether the answers are the simulated panel's."""
+        return self.study.show_simulated
 
+    @property
+    def axis(self) -> str:
+        """The score's name with its unit."""
+        return axis(self.bench.result.rule)
 
-def chart(study: Study, bench: Bench, name: str, at: int, width: int, *, simulated: bool) -> Chart:
-    """A figure with its mark at threshold number `at`. Raises NotFound for one that cannot be drawn."""
-    if name not in names(bench):
-        raise NotFound(f"The figure {name!r} cannot be drawn.", bench.no_pool or "The page shows those there are.")
-    rule, curves = bench.result.rule, bench.curves
-    if name == "rates":
-        made = thresholds.rate_curves(curves, name=axis(rule), at=at, width=width)
-    elif name == "precision-recall":
-        made = thresholds.precision_recall(curves, at=at, width=min(width, SQUARE))
-    elif name == "roc":
-        made = thresholds.roc_with_mark(curves, bench.auc, at=at, width=min(width, SQUARE))
-    elif name == "kept":
-        assert bench.kept is not None, "it is among the names"
-        kept = {bench.kept.unit: bench.kept.values}
-        clips = bench.kept.clips
-        made = thresholds.kept_curve(curves, kept, clips=clips, name=axis(rule), at=at, width=width)
-    else:
-        drawn = figures.score_histogram(
-            [one.score for one in bench.result.clips],
-            [one.verdict for one in bench.result.clips],  # type: ignore[misc]  # accept, reject or None
-            name=axis(rule),
-            low=rule.minimum,
-            high=rule.maximum,
-            pool=pool_scores(study, rule),
-            width=width,
-        )
-        made = thresholds.histogram_with_mark(drawn, curves, at=at)
-    return marked(made, simulated=simulated)
+    @property
+    def kept(self) -> Kept:
+        """What is kept of the pool, for figures that are not missing."""
+        assert self.bench.kept is not None, "such a figure is missing"
+        return self.bench.kept
 
 
 def axis(rule: Filter) -> str:
     """The score's name with its unit."""
     return f"{rule.score} ({rule.units})" if rule.units else rule.score
+
+
+def table(bench: Bench) -> Table:
+    """The numbers behind all figures but the histogram: a row per threshold."""
+    return thresholds.threshold_table(bench.curves, {bench.kept.unit: bench.kept.values} if bench.kept else None)
+
+
+def _histogram(data: WorkbenchFigures, width: int) -> Chart:
+    result = data.bench.result
+    drawn = figures.score_histogram(
+        [one.score for one in result.clips],
+        [one.verdict for one in result.clips],  # type: ignore[misc]  # accept, reject or None
+        name=data.axis,
+        low=result.rule.minimum,
+        high=result.rule.maximum,
+        pool=pool_scores(data.study, result.rule),
+        width=width,
+    )
+    return thresholds.histogram_with_mark(drawn, data.bench.curves, at=data.at)
+
+
+def _kept(data: WorkbenchFigures, width: int) -> Chart:
+    kept = data.kept
+    return thresholds.kept_curve(
+        data.bench.curves,
+        {kept.unit: kept.values},
+        clips=kept.clips,
+        name=data.axis,
+        at=data.at,
+        width=width,
+    )
+
+
+register(
+    Figure[WorkbenchFigures](
+        page="workbench",
+        section="first",
+        key="rates",
+        title=lambda _: "Precision, recall and F1 at every threshold",
+        chart=lambda data, width: thresholds.rate_curves(data.bench.curves, name=data.axis, at=data.at, width=width),
+    ),
+    Figure[WorkbenchFigures](
+        page="workbench",
+        section="first",
+        key="histogram",
+        title=lambda _: "Judged clips by score and verdict, before the pool",
+        chart=_histogram,
+        table=lambda data: data.bench.histogram,
+    ),
+    Figure[WorkbenchFigures](
+        page="workbench",
+        section="more",
+        key="precision-recall",
+        title=lambda _: "Precision against recall",
+        chart=lambda data, width: thresholds.precision_recall(data.bench.curves, at=data.at, width=width),
+        fit=square,
+    ),
+    Figure[WorkbenchFigures](
+        page="workbench",
+        section="more",
+        key="roc",
+        title=lambda _: "ROC curve",
+        chart=lambda data, width: thresholds.roc_with_mark(data.bench.curves, data.bench.auc, at=data.at, width=width),
+        fit=square,
+    ),
+    Figure[WorkbenchFigures](
+        page="workbench",
+        section="more",
+        key="kept",
+        title=lambda _: "What every threshold keeps of the pool",
+        chart=_kept,
+        missing=lambda data: "" if data.bench.kept else data.bench.no_pool or "the pool is not known",
+    ),
+)

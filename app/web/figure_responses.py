@@ -1,15 +1,13 @@
 """A figure as an answer: a specification for the browser, or a file."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import Query, Response
 from fastapi.responses import JSONResponse
 
 from analysis import figures
-from analysis.figures import Chart
+from analysis.figures import Chart, Theme
 
-FILE_WIDTH = 440
-Theme = Literal["light", "dark"]
 FigureWidth = Annotated[int, Query(ge=120, le=2000, description="Width of the plot in pixels, without its axis.")]
 
 
@@ -22,11 +20,3 @@ def picture(chart: Chart, theme: Theme, name: str) -> Response:
     """The figure as an SVG file; `name` is the file's, without its ending."""
     headers = {"Cache-Control": "no-store", "Content-Disposition": f'inline; filename="{name}.svg"'}
     return Response(figures.svg(chart, theme), media_type="image/svg+xml", headers=headers)
-
-
-def marked(chart: Chart, *, simulated: bool) -> Chart:
-    """The word "simulated" in the figure itself, so that a saved file says it too."""
-    if simulated:
-        said = [chart.title.subtitle] if isinstance(chart.title.subtitle, str) else list(chart.title.subtitle)
-        chart.title.subtitle = ["Simulated raters, no person's answers", *said]
-    return chart

@@ -21,10 +21,10 @@ from app.models import Study
 from app.report import pack
 from tests.helpers.factories import StudyMaker
 from tests.helpers.rated_studies import nine_clips
+from tests.helpers.visitors import on_sqlite
 
 COMMAND = typer.Typer()
 COMMAND.command()(agreement)
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def unanimous_share(patterns: Ints, weights: Floats) -> Floats:

@@ -113,7 +113,7 @@ def test_the_page_has_the_map_and_its_numbers(judged: Study, visitor: Visitor, s
     assert "both cuts together" in page.text
     assert page.text.count("<tr>") > 50
     assert browser.get(f"{here}/pair/recall.svg").text.startswith("<svg")
-    assert browser.get(f"{here}/pair/none.svg").status_code == 422
+    assert browser.get(f"{here}/pair/none.svg").status_code == 404
 
 
 def test_the_map_has_every_cell_once_and_outlines_the_preset() -> None:
