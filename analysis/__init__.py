@@ -1,1 +1,11 @@
-"""Tables of ratings and scores in, estimates and figures out: a pure library that knows no application."""
+"""Statistics and figures from tables of ratings and scores: a pure library that imports neither app nor scoring.
+
+The files here are the ground that every package may import: `estimate` (a result with its interval), `ratings`,
+`design` (how clips were sampled), `resampling`, `proportions` and `prediction_powered`. From the top down, a package
+imports packages of lower lines only:
+
+    figures
+    thresholds    sampling    raters
+    filters       agreement   consensus
+    the files here
+"""

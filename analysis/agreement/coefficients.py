@@ -1,8 +1,8 @@
-"""Agreement coefficients valued for many weightings of the same rating patterns at once.
+"""Agreement coefficients (alpha, Gwet's AC, Fleiss' kappa, raw agreement) for many bootstrap replicates at once.
 
-Every coefficient here depends on a clip only through how many raters chose each level. Clips with equal counts are
-therefore one pattern (five raters on five levels with gaps: at most 251), and a replicate of a bootstrap over clips
-is a row of weights over patterns.
+Every coefficient depends on a clip only through how many raters chose each level. Clips with equal counts are
+therefore one pattern (five raters on five levels with gaps: at most 251 patterns), and a replicate of a bootstrap
+over clips is a row of weights of patterns.
 """
 
 import numpy as np
@@ -10,13 +10,14 @@ import numpy as np
 from analysis.estimate import Floats, Ints
 from analysis.ratings import Metric
 
-__all__ = ["Metric", "alpha", "collapse", "fleiss", "gwet", "percent"]
-
 _CELLS = 16_000_000  # numbers of the coincidence tables held at once: 128 MB
 
 
 def collapse(counts: Ints) -> tuple[Ints, Ints, Ints]:
-    """Distinct rows of `counts` (clips, levels): patterns (patterns, levels), pattern of each clip, clips of each.
+    """Collapse clips with equal `counts` (clips, levels) to patterns.
+
+    Returns the patterns (patterns, levels), the pattern of each clip (clips,), and the clips of each pattern
+    (patterns,).
 
     >>> collapse(np.array([[2, 0], [0, 2], [2, 0]]))[2]
     array([1, 2])
@@ -31,13 +32,12 @@ def collapse(counts: Ints) -> tuple[Ints, Ints, Ints]:
 
 
 def alpha(patterns: Ints, weights: Floats, metric: Metric, points: Floats | None = None) -> Floats:
-    """Krippendorff's alpha per row of weights.
+    """Krippendorff's alpha of every replicate, shape (replicates,); NaN if fewer than two levels are used.
 
-    `patterns` has shape (patterns, levels), `weights` shape (replicates, patterns): how many clips show each
-    pattern. `points` (levels,) are the numbers of an interval or ratio scale, 0, 1, ... when left out. Returns shape
-    (replicates,), NaN where fewer than two levels are used. Clips with one vote drop out;
-    the ordinal distances are recomputed in every replicate. Formula: Krippendorff (2011), Computing
-    Krippendorff's Alpha-Reliability, https://repository.upenn.edu/asc_papers/43.
+    `patterns` (patterns, levels) counts votes, `weights` (replicates, patterns) counts the clips of each pattern.
+    `points` (levels,) are the numbers of an interval or ratio scale, by default 0, 1, .... Clips with one vote are left
+    out; ordinal distances are recomputed in every replicate. Formula: Krippendorff (2011), Computing Krippendorff's
+    Alpha-Reliability, https://repository.upenn.edu/asc_papers/43.
 
     >>> alpha(np.array([[2, 0], [1, 1], [0, 2]]), np.array([[4.0, 2.0, 4.0]]), "nominal").round(2)
     array([0.62])
@@ -58,7 +58,7 @@ def alpha(patterns: Ints, weights: Floats, metric: Metric, points: Floats | None
 
 
 def _distances(metric: Metric, points: Floats) -> Floats:
-    """Squared distances between levels that do not depend on the votes, shape (levels, levels)."""
+    """The squared distances between levels of a metric that does not depend on the votes, shape (levels, levels)."""
     if metric == "nominal":
         return np.asarray(1.0 - np.eye(len(points)))
     apart = np.subtract.outer(points, points)
@@ -69,7 +69,7 @@ def _distances(metric: Metric, points: Floats) -> Floats:
 
 
 def _ordinal(n: Floats, drawn: Floats, marginal: Floats) -> tuple[Floats, Floats]:
-    """Observed and expected disagreement with the ordinal distances of each replicate's own marginals."""
+    """Observed and expected disagreement of every replicate, with ordinal distances from its own marginals."""
     levels = n.shape[1]
     middle = np.cumsum(marginal, axis=1) - marginal / 2
     observed, expected = np.zeros(len(drawn)), np.zeros(len(drawn))
@@ -89,15 +89,15 @@ def _ordinal(n: Floats, drawn: Floats, marginal: Floats) -> tuple[Floats, Floats
 
 
 def percent(patterns: Ints, weights: Floats) -> Floats:
-    """Share of agreeing pairs of raters, averaged over clips with two votes; shapes as in `alpha`."""
+    """The share of agreeing pairs of raters (0 to 1), averaged over clips with two votes; shapes as in `alpha`."""
     return _credited(patterns, weights, np.eye(patterns.shape[1]))
 
 
 def gwet(patterns: Ints, weights: Floats, metric: Metric, points: Floats | None = None) -> Floats:
     """Gwet's AC1 (nominal) or AC2 with quadratic weights (any other metric); shapes as in `alpha`.
 
-    Clips with one vote count for the level shares, not for the observed agreement, and the number of levels is
-    the scale's, used or not. Source: Gwet (2008), doi:10.1348/000711006X126600; missing votes and weights: Gwet
+    Clips with one vote count for the shares of levels, not for the observed agreement. The number of levels is that of
+    the scale, including unused ones. Source: Gwet (2008), doi:10.1348/000711006X126600; missing votes and weights: Gwet
     (2014), Handbook of Inter-Rater Reliability, 4th edition.
 
     >>> gwet(np.array([[2, 0], [1, 1], [0, 2]]), np.array([[8.0, 1.0, 1.0]]), "nominal").round(3)
@@ -113,10 +113,10 @@ def gwet(patterns: Ints, weights: Floats, metric: Metric, points: Floats | None 
 
 
 def fleiss(patterns: Ints, weights: Floats) -> Floats:
-    """Fleiss' kappa, with clips of unequal numbers of votes as Gwet (2014) has them; shapes as in `alpha`.
+    """Fleiss' kappa, extended to unequal numbers of votes per clip after Gwet (2014); shapes as in `alpha`.
 
-    Chance is two draws from the level shares, each clip's shares weighing alike. Source: Fleiss (1971),
-    doi:10.1037/h0031619. NaN where one level only is used.
+    Chance agreement is that of two draws from the shares of levels, in which every clip has the same weight. NaN if
+    only one level is used. Source: Fleiss (1971), doi:10.1037/h0031619.
 
     >>> fleiss(np.array([[2, 0], [1, 1], [0, 2]]), np.array([[4.0, 2.0, 4.0]])).round(2)
     array([0.6])
@@ -129,7 +129,7 @@ def fleiss(patterns: Ints, weights: Floats) -> Floats:
 
 
 def _shares(patterns: Ints, weights: Floats) -> Floats:
-    """Share of each level, (replicates, levels): the mean of the clips' own shares."""
+    """The share of each level, averaged over clips, shape (replicates, levels)."""
     votes = patterns.sum(axis=1)
     rated = votes >= 1
     totals = weights[:, rated] @ (patterns[rated] / votes[rated][:, None])
@@ -137,7 +137,7 @@ def _shares(patterns: Ints, weights: Floats) -> Floats:
 
 
 def _credited(patterns: Ints, weights: Floats, credit: Floats) -> Floats:
-    """Mean over clips of the credit of a random pair of votes; NaN in a replicate without paired clips."""
+    """The mean over clips of the credit of a random pair of votes; NaN in a replicate without clips of two votes."""
     votes = patterns.sum(axis=1)
     paired = votes >= 2
     n, m = patterns[paired], votes[paired]

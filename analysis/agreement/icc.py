@@ -1,4 +1,4 @@
-"""Intraclass correlations of ratings in points: the six of Shrout & Fleiss, with their F intervals."""
+"""Intraclass correlations of ratings in points: the six forms of Shrout & Fleiss, with F intervals."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ NAMES: dict[str, Form] = {
     "icc_2_k": "2_k",
     "icc_3_k": "3_k",
 }
-"""One-way, two-way random (agreement), two-way fixed (consistency); of one rater and of the mean of k."""
+"""One-way, two-way random (agreement) and two-way fixed (consistency), for one rater and for the mean of k raters."""
 
 
 @dataclass(frozen=True)
 class Anova:
-    """Mean squares between clips, within clips, between raters and of the rest, of n clips by k raters.
+    """Mean squares of n clips by k raters: between clips, within clips, between raters, and of the residual `rest`.
 
-    With gaps only `between` and `within` exist; k is then the unbalanced one-way design's n0.
+    With gaps only `between` and `within` exist, and k is n0 of the unbalanced one-way design.
     """
 
     clips: int
@@ -36,15 +36,14 @@ class Anova:
     within: float
     raters: float | None
     rest: float | None
-    within_df: float
 
 
 def mean_squares(points: Floats) -> Anova:
-    """Analysis of variance of `points`, shape (clips, raters), NaN where a rater has no vote.
+    """The analysis of variance of `points`, shape (clips, raters), NaN where a rater has no vote.
 
-    Clips without a vote are left out. Source: Shrout & Fleiss (1979), doi:10.1037/0033-2909.86.2.420; n0 of unequal
-    groups: Snedecor & Cochran, Statistical Methods. Raises ValueError with fewer than two clips or no clip with
-    two votes.
+    Clips without a vote are left out. Raises ValueError with fewer than two clips, or if no clip has two votes. Source:
+    Shrout & Fleiss (1979), doi:10.1037/0033-2909.86.2.420; n0 of unequal groups: Snedecor & Cochran, Statistical
+    Methods.
 
     >>> mean_squares(np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8.0]])).k
     4.0
@@ -59,18 +58,16 @@ def mean_squares(points: Floats) -> Anova:
     within = float(np.nansum((points - means[:, None]) ** 2))
     k = float((total - (votes**2).sum() / total) / (n - 1))
     if not (votes == points.shape[1]).all():
-        return Anova(n, k, between / (n - 1), within / (total - n), None, None, total - n)
+        return Anova(n, k, between / (n - 1), within / (total - n), None, None)
     columns = points.shape[1]
     raters = float(n * ((points.mean(axis=0) - grand) ** 2).sum())
     rest = float(((points - means[:, None] - points.mean(axis=0) + grand) ** 2).sum())
     df = (n - 1) * (columns - 1)
-    return Anova(
-        n, float(columns), between / (n - 1), within / (total - n), raters / (columns - 1), rest / df, total - n
-    )
+    return Anova(n, float(columns), between / (n - 1), within / (total - n), raters / (columns - 1), rest / df)
 
 
 def value(table: Anova, form: Form) -> float | None:
-    """The coefficient (1 at most, may be negative); None where it is 0/0 or the form needs complete blocks."""
+    """The coefficient (at most 1, may be negative); None if it is 0/0, or if the form needs complete blocks."""
     b, k, n = table.between, table.k, table.clips
     if form in ("1_1", "1_k"):
         above, below = b - table.within, b + (k - 1) * table.within if form == "1_1" else b
@@ -86,7 +83,7 @@ def value(table: Anova, form: Form) -> float | None:
 
 
 def interval(table: Anova, form: Form, confidence: float) -> tuple[float | None, float | None]:
-    """F interval of complete blocks; Shrout & Fleiss (1979), with McGraw & Wong (1996) for two-way random raters."""
+    """The F interval of complete blocks (Shrout & Fleiss 1979; McGraw & Wong 1996 for two-way random raters)."""
     n, k, tail = table.clips, table.k, (1 + confidence) / 2
     if form in ("2_1", "2_k"):
         return _absolute(table, form, tail)
@@ -115,7 +112,7 @@ def _absolute(table: Anova, form: Form, tail: float) -> tuple[float | None, floa
     low, high = n * (b - lower * e) / (lower * spread + n * b), n * (upper * b - e) / (spread + n * upper * b)
     if form == "2_k":
         if 1 + (k - 1) * low <= 0:
-            return None, None  # the end of one rater's agreement is so low that the mean's has no bound
+            return None, None  # so low for one rater that the interval of the mean has no bound
         low, high = k * low / (1 + (k - 1) * low), k * high / (1 + (k - 1) * high)
     return (low, high) if low <= high else (None, None)
 
@@ -129,10 +126,11 @@ def icc(
     confidence: float = 0.95,
     groups: Mapping[str, str] | None = None,
 ) -> Estimate:
-    """One of `NAMES`. Complete blocks give the F interval; gaps, or `groups` (clip to source), a bootstrap.
+    """One intraclass correlation of `NAMES`, with the F interval for complete blocks, else a bootstrap interval.
 
-    An ordinal scale is read as its numbers. Undefined, in words, on a nominal scale, on words for levels, without
-    variation, and with gaps for the two-way forms.
+    With gaps, or with `groups` (clip to source), clips or sources are resampled. Levels of an ordinal scale count as
+    numbers. Undefined, with the reason, on a nominal scale, for levels that are words, without variation, and for the
+    two-way forms with gaps.
     """
     form = NAMES[statistic]
     unit = "clip" if groups is None else "source"
@@ -184,7 +182,7 @@ def _refused(ratings: Ratings, form: Form) -> str | None:
 
 
 def _grid(ratings: Ratings, numbers: Floats) -> Floats:
-    """Rated clips by raters with a vote, in points."""
+    """Points, shape (rated clips, raters with a vote); NaN where a rater has no vote."""
     grid = np.full((len(ratings.clips), len(ratings.raters)), np.nan)
     grid[ratings.clip_of, ratings.rater_of] = numbers[ratings.level]
     grid = grid[ratings.votes >= 1]
@@ -194,9 +192,9 @@ def _grid(ratings: Ratings, numbers: Floats) -> Floats:
 def _resampled(
     grid: Floats, form: Form, clips: list[str], groups: Mapping[str, str] | None, resamples: int, seed: int
 ) -> Floats:
-    """The coefficient of resampled clips or sources, NaN where it does not exist; from sums over clips alone."""
+    """The coefficient of resampled clips or sources, shape (resamples,); NaN where it is undefined."""
     holes = np.isnan(grid)
-    filled = np.where(holes, -np.inf, grid)  # so that equal rows are equal: NaN is not
+    filled = np.where(holes, -np.inf, grid)  # so that equal rows compare as equal, which NaN does not
     rows, row_of, sizes = np.unique(filled, axis=0, return_inverse=True, return_counts=True)
     row_of = row_of.ravel()
     if groups is None:

@@ -1,4 +1,4 @@
-"""Cohen's kappa of two raters, weighted or not, for every pair of raters and on average."""
+"""Cohen's kappa, unweighted and weighted, for every pair of raters and averaged over pairs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,17 +19,17 @@ NAMES: dict[str, Weighting] = {
     "weighted_kappa_linear": "linear",
     "weighted_kappa_quadratic": "quadratic",
 }
-"""The three kappas and how they weigh disagreement."""
+"""The three kappas by name, with their weighting of disagreement."""
 
 ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
 class Kappa:
-    """Kappa of two raters; `value` is NaN where chance alone would make them agree.
+    """Kappa of two raters (-1 to 1); `value` is NaN if chance alone would make them agree completely.
 
-    `influence` (clips,) is what each clip pulls: its mean is 0 and its sum of squares over clips squared is the
-    large-sample variance of Fleiss, Cohen & Everitt (1969).
+    `influence` (clips,) is the influence of each clip: its mean is 0, and its sum of squares divided by clips squared
+    is the large-sample variance of Fleiss, Cohen & Everitt (1969).
     """
 
     value: float
@@ -38,7 +38,7 @@ class Kappa:
 
 @dataclass(frozen=True, eq=False)
 class RaterPair:
-    """Two raters, by position, and what each said on the clips both rated (positions of clips and of levels)."""
+    """Two raters, by position, the clips that both rated, and the two levels that they gave, shapes (clips,)."""
 
     first: int
     second: int
@@ -47,7 +47,7 @@ class RaterPair:
 
 
 def disagreement(scale: Scale, weighting: Weighting) -> Floats:
-    """How bad it is that one says i and the other j, shape (levels, levels), 0 to 1; unused levels count.
+    """The weight of a disagreement between two levels, 0 to 1, shape (levels, levels); unused levels count.
 
     >>> disagreement(Scale("s", ("1", "2", "3"), "ordinal"), "linear")[0].tolist()
     [0.0, 0.5, 1.0]
@@ -59,9 +59,9 @@ def disagreement(scale: Scale, weighting: Weighting) -> Floats:
 
 
 def kappa(first: Ints, second: Ints, weights: Floats) -> Kappa:
-    """Kappa of two parallel sequences of levels: 1 - observed / expected disagreement.
+    """Kappa of two parallel sequences of levels, shapes (clips,): 1 - observed / expected disagreement.
 
-    `weights` (levels, levels) as from `disagreement`. Source: Cohen (1968), doi:10.1037/h0026256; variance: Fleiss,
+    `weights` (levels, levels) come from `disagreement`. Source: Cohen (1968), doi:10.1037/h0026256; variance: Fleiss,
     Cohen & Everitt (1969), doi:10.1037/h0028106. Raises ValueError without clips.
 
     >>> two = np.array([0, 0, 1, 1]), np.array([0, 0, 1, 0])
@@ -83,7 +83,7 @@ def kappa(first: Ints, second: Ints, weights: Floats) -> Kappa:
 
 
 def pairs(ratings: Ratings) -> list[RaterPair]:
-    """Every two raters, in order of names, with the clips both rated (possibly none)."""
+    """Every pair of raters, in order of names, with the clips that both rated (possibly none)."""
     of = [ratings.rater_of == rater for rater in range(len(ratings.raters))]
     clips, levels = [ratings.clip_of[mine] for mine in of], [ratings.level[mine] for mine in of]
     found = []
@@ -94,7 +94,7 @@ def pairs(ratings: Ratings) -> list[RaterPair]:
 
 
 def pair_estimate(statistic: str, pair: RaterPair, ratings: Ratings, *, confidence: float = 0.95) -> Estimate:
-    """One of `NAMES` for one pair of raters, with the interval of Fleiss, Cohen & Everitt (1969)."""
+    """One kappa of `NAMES` for one pair of raters, with the interval of Fleiss, Cohen & Everitt (1969)."""
     made = _signed(statistic, confidence)
     reason = _refused(statistic, ratings.scale)
     clips = len(pair.clips)
@@ -115,10 +115,11 @@ METHOD = "large-sample standard error (Fleiss, Cohen & Everitt 1969), Student's 
 def mean_kappa(
     statistic: str, ratings: Ratings, *, confidence: float = 0.95, groups: Mapping[str, str] | None = None
 ) -> Estimate:
-    """The mean of one of `NAMES` over all pairs of raters that have it (Light 1971, doi:10.1037/h0031643).
+    """The mean of one kappa of `NAMES` over all pairs of raters that have it (Light 1971, doi:10.1037/h0031643).
 
-    Each pair counts alike. The standard error adds up what each clip pulls in all pairs it is part of, so that clips,
-    not pairs, are what is independent; with `groups` (clip to source) it is sources.
+    Every pair has the same weight. The standard error sums the influence of a clip over all its pairs, because clips
+    are independent and pairs are not; with `groups` (clip to source) sources are independent. Raises ValueError for a
+    clip without a source.
     """
     unit = "clip" if groups is None else "source"
     made = signature(statistic, ["scipy"], weights=NAMES[statistic], average="pairs", unit=unit, confidence=confidence)
@@ -135,9 +136,9 @@ def mean_kappa(
         if found:
             reason = "no pair of raters shows variation: agreement cannot be told from chance"
         return absent(statistic, reason, signature=made, confidence=confidence, clips=clips)
-    pull = np.zeros(len(ratings.clips))
+    influence = np.zeros(len(ratings.clips))
     for pair, one in known:
-        pull[pair.clips] += one.influence / len(pair.clips) / len(known)
+        influence[pair.clips] += one.influence / len(pair.clips) / len(known)
     entering = np.unique(np.concatenate([pair.clips for pair, _ in known]))
     value = float(np.mean([one.value for _, one in known]))
     raters = np.unique([(pair.first, pair.second) for pair, _ in known])
@@ -145,14 +146,14 @@ def mean_kappa(
     left_out = f"; {len(found) - len(known)} pairs without variation left out" if len(found) > len(known) else ""
     method = f"mean of {len(known)} pairs; linearised over {unit}s, Student's t{left_out}"
     ends = student_ends(
-        value, _by_group(pull[entering], [ratings.clips[clip] for clip in entering], groups), confidence
+        value, _by_group(influence[entering], [ratings.clips[clip] for clip in entering], groups), confidence
     )
     return Estimate(statistic, value, *ends, confidence, len(entering), len(raters), votes, method, made)
 
 
 @cache
 def _signed(statistic: str, confidence: float) -> str:
-    """Kept, because looking up versions takes longer than a kappa and 40 raters make 780 pairs."""
+    """Cached, because looking up versions takes longer than a kappa and 40 raters make 780 pairs."""
     return signature(statistic, ["scipy"], weights=NAMES[statistic], confidence=confidence)
 
 
@@ -162,20 +163,20 @@ def _refused(statistic: str, scale: Scale) -> str | None:
     return None
 
 
-def _by_group(pull: Floats, clips: list[str], groups: Mapping[str, str] | None) -> Floats:
+def _by_group(influence: Floats, clips: list[str], groups: Mapping[str, str] | None) -> Floats:
     if groups is None:
-        return pull
+        return influence
     unknown = [clip for clip in clips if clip not in groups]
     if unknown:
         raise ValueError(f"clip {unknown[0]} has no source in groups ({len(unknown)} such clips)")
     source_of = np.unique([groups[clip] for clip in clips], return_inverse=True)[1]
-    return np.asarray(np.bincount(source_of, weights=pull), dtype=np.float64)
+    return np.asarray(np.bincount(source_of, weights=influence), dtype=np.float64)
 
 
-def student_ends(value: float, pull: Floats, confidence: float) -> tuple[float | None, float | None]:
-    """Student's interval within [-1, 1] from what each unit pulls; none where nothing pulls."""
-    error = sqrt(float((pull**2).sum()))
-    if len(pull) < 2 or error < ROUNDING:
+def student_ends(value: float, influence: Floats, confidence: float) -> tuple[float | None, float | None]:
+    """Student's interval within [-1, 1] from the influence of each unit; None for both ends without any influence."""
+    error = sqrt(float((influence**2).sum()))
+    if len(influence) < 2 or error < ROUNDING:
         return None, None
-    half = float(t.ppf((1 + confidence) / 2, len(pull) - 1)) * error
+    half = float(t.ppf((1 + confidence) / 2, len(influence) - 1)) * error
     return max(-1.0, value - half), min(1.0, value + half)

@@ -1,4 +1,4 @@
-"""Each rater against the others: agreement with their majority or mean, and alpha without the rater."""
+"""Each rater against the others: agreement with their majority and mean; and the disagreement on each clip."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,10 +15,10 @@ from analysis.ratings import Ratings
 
 @dataclass(frozen=True)
 class RaterAgainstOthers:
-    """One rater beside the rest; `ties` counts clips on which the others have no strict majority.
+    """One rater compared with the others; `ties` counts clips on which the others have no strict majority.
 
-    `estimates` holds rest_agreement and rest_kappa (against the others' strict majority) and, on a scale with points,
-    rest_pearson, rest_spearman, rest_bias and rest_rmse (against the others' mean).
+    `estimates` holds rest_agreement and rest_kappa (with the others' strict majority) and, on a scale with points,
+    rest_pearson, rest_spearman, rest_bias and rest_rmse (with the others' mean).
     """
 
     rater: str
@@ -28,7 +28,10 @@ class RaterAgainstOthers:
 
 
 def votes_of_others(ratings: Ratings) -> tuple[Floats, Floats]:
-    """For each vote the strict majority (a level, NaN without one) and mean (in points, NaN) of the other votes."""
+    """The strict majority (a level) and the mean (in points) of the other votes on the clip of each vote.
+
+    Both have shape (votes,); NaN without a strict majority, or without other votes.
+    """
     rest = ratings.counts[ratings.clip_of].astype(np.float64)
     rest[np.arange(len(rest)), ratings.level] -= 1
     votes = rest.sum(axis=1)
@@ -39,7 +42,7 @@ def votes_of_others(ratings: Ratings) -> tuple[Floats, Floats]:
 
 
 def raters_against_others(ratings: Ratings, *, confidence: float = 0.95) -> list[RaterAgainstOthers]:
-    """Every rater with a vote, in order of names. The rater's own votes never enter what they are compared with."""
+    """Compare every rater who has a vote with the other raters, in order of names; own votes never count as others'."""
     majority, mean = votes_of_others(ratings)
     numbers = ratings.scale.numbers if ratings.scale.metric != "nominal" else None
     found = []
@@ -56,7 +59,7 @@ def raters_against_others(ratings: Ratings, *, confidence: float = 0.95) -> list
 
 
 def without_rater(ratings: Ratings, rater: str) -> Ratings:
-    """The ratings as if `rater` had not taken part; the clips stay. Raises ValueError for a name without votes."""
+    """The ratings without one rater; the clips stay. Raises ValueError if there is no rater of this name."""
     if rater not in ratings.raters:
         raise ValueError(f"no rater {rater!r} among {', '.join(ratings.raters)}")
     kept = ratings.rater_of != ratings.raters.index(rater)
@@ -89,7 +92,9 @@ def _with_majority(ratings: Ratings, own: np.ndarray, their: np.ndarray, confide
 
 
 def correlation(x: Floats, y: Floats, confidence: float) -> tuple[float, float | None, float | None] | None:
-    """Pearson's r with Fisher's interval (none under four pairs or at |r| = 1); None without variation or pairs.
+    """Pearson's r with Fisher's interval; None without variation or with fewer than two pairs.
+
+    `x` and `y` have shape (pairs,). The ends are None with fewer than four pairs and at |r| = 1.
 
     >>> correlation(np.array([1.0, 2, 3]), np.array([2.0, 4, 6]), 0.95)
     (1.0, None, None)
@@ -134,7 +139,7 @@ def _with_mean(own: Floats, mean: Floats, confidence: float) -> list[Estimate]:
 
 
 def student_square(squares: Floats, confidence: float) -> tuple[float | None, float | None]:
-    """Interval of a root mean square from Student's interval of the mean square, not below 0."""
+    """The interval of a root mean square, from Student's interval of the mean square, at least 0."""
     n = len(squares)
     if n < 2:
         return None, None
@@ -144,10 +149,11 @@ def student_square(squares: Floats, confidence: float) -> tuple[float | None, fl
 
 
 def clip_disagreement(ratings: Ratings) -> Floats:
-    """Mean disagreement of two raters on each clip, 0 (all alike) to 1, shape (clips,); NaN under two votes.
+    """The mean disagreement of two raters on each clip, 0 (no disagreement) to 1, shape (clips,); NaN below two votes.
 
-    Two answers differ or not on a nominal scale; elsewhere their distance counts squared, 1 from end to end. This is
-    a clip's own term of the observed disagreement in a weighted kappa (Conger 1980, doi:10.1037/0033-2909.88.2.322).
+    On a nominal scale two answers are equal or not; otherwise their squared distance counts, which is 1 from one end
+    of the scale to the other. This is the clip's term of the observed disagreement in a weighted kappa (Conger 1980,
+    doi:10.1037/0033-2909.88.2.322).
 
     >>> from analysis.ratings import VERDICT
     >>> votes = Ratings.from_votes(list("aabbc"), list("xyxyx"), ["accept", "reject", "accept", "accept", "accept"],

@@ -1,4 +1,4 @@
-"""The statistics of agreement between raters: an entry each, with its name, scales, formula and pages."""
+"""Registry of agreement statistics: one entry per statistic, with its names, scales, formula and pages."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from analysis.ratings import Metric, Ratings, Scale
 from analysis.resampling import pattern_weights, percentile_interval, source_weights
 
 Coefficient = Callable[[Ints, Floats], Floats]
-"""From patterns of answers (patterns, levels) and their weights (replicates, patterns) to values (replicates,)."""
+"""A function from patterns (patterns, levels) and their weights (replicates, patterns) to values (replicates,)."""
 Page = Literal["results", "agreement", "files"]
-"""The Results page with the report and estimates.json; the Agreement page; `clipjury stats agreement`."""
+"""Results page with report and estimates.json, Agreement page, or `clipjury stats agreement`."""
 METRICS: tuple[Metric, ...] = ("nominal", "ordinal", "interval", "ratio")
 ORDERED: tuple[Metric, ...] = ("ordinal", "interval", "ratio")
 PAGES: tuple[Page, ...] = ("results", "agreement", "files")
@@ -26,40 +26,40 @@ NO_ORDER = "the scale is nominal: no answer is nearer to another, so nothing can
 
 @dataclass(frozen=True, eq=False)
 class AgreementStatistic:
-    """One statistic of agreement: how it is computed, what it is called and where it is shown.
+    """An agreement statistic: how it is computed, what it is called and where it is shown.
 
-    Calling it computes the estimate. The results page, the agreement page, the figures, the report, estimates.json and
-    `clipjury stats agreement` read `STATISTICS`, so that an entry there is all a new statistic needs.
+    Call it to compute the estimate. The Results page, the Agreement page, the figures, the report, estimates.json and
+    `clipjury stats agreement` read `STATISTICS`, so a new statistic needs one entry there and nothing else.
     """
 
     key: str
-    """As in files: letters, digits and underscores."""
+    """The name in files: letters, digits and underscores."""
     label: str
-    """As in a sentence; tables begin it with a capital letter (`heading`)."""
+    """The name in a sentence; `heading` is the name in a table."""
     explanation: str
     """One or two sentences that a reader of the table needs."""
     coefficient: Callable[[Scale], Coefficient]
-    """From a scale to the coefficient that is computed on it, NaN where undefined."""
+    """The coefficient for a scale; its values are NaN where it is undefined."""
     metrics: tuple[Metric, ...] = METRICS
-    """Scales on which the statistic exists."""
+    """The metrics of scales on which the statistic is defined."""
     inapplicable: str = "the statistic is not defined on this scale"
-    """Why it does not exist on the others."""
+    """The reason why it is undefined on other scales."""
     fewest_votes: int = 1
-    """Votes from which on a clip enters: 1 where single votes inform the shares of the levels, else 2."""
+    """The votes a clip needs to enter: 1 if single votes inform the shares of the levels, else 2."""
     chance_corrected: bool = True
-    """False for a mean over clips that is 1 on a unanimous clip and never negative: it needs no variation."""
+    """False for a mean over clips from 0 to 1 that is 1 on a unanimous clip, which needs no variation of answers."""
     settings: Callable[[Scale], Mapping[str, str]] = lambda _scale: {}
-    """What the signature names beside the resampling."""
+    """The settings that the signature names besides those of the resampling."""
     value: Callable[[Ints, Ints, Scale], float] | None = None
-    """Computes the value itself (from patterns and clips of each) where it is not left to the coefficient."""
+    """Computes the value from patterns and their numbers of clips; by default the coefficient computes it."""
     libraries: tuple[str, ...] = ()
-    """Packages beside numpy that `value` needs, by their names on PyPI."""
+    """The packages besides numpy that `value` needs."""
     pages: tuple[Page, ...] = PAGES
-    """Where it is shown."""
+    """The pages that show the statistic."""
 
     @property
     def heading(self) -> str:
-        """The label as the head of a column.
+        """The label with a capital letter, for the head of a column.
 
         >>> percent_agreement.heading
         'Raw agreement'
@@ -67,15 +67,15 @@ class AgreementStatistic:
         return self.label[:1].upper() + self.label[1:]
 
     def applies_to(self, scale: Scale) -> bool:
-        """Whether the statistic exists on such a scale."""
+        """Whether the statistic is defined on this scale."""
         return scale.metric in self.metrics
 
     def entering(self, ratings: Ratings) -> Bools:
-        """The clips that enter, shape (clips,)."""
+        """Which clips enter the statistic, shape (clips,)."""
         return np.asarray(ratings.votes >= self.fewest_votes)
 
     def undefined(self, ratings: Ratings) -> str | None:
-        """Why the statistic has no value on these votes, or None when it has."""
+        """The reason why the statistic is undefined for these votes; None if it is defined."""
         if not self.applies_to(ratings.scale):
             return self.inapplicable
         if not (ratings.votes >= 2).any():
@@ -91,13 +91,12 @@ class AgreementStatistic:
         confidence: float = 0.95,
         groups: Mapping[str, str] | None = None,
     ) -> Estimate:
-        """The statistic with a percentile interval from resampled clips, or the reason why it is undefined.
+        """Compute the statistic with a percentile interval over resampled clips, or the reason why it is undefined.
 
-        `groups` maps every clip to its source: then whole sources are resampled, because clips cut from one video
-        resemble each other. `clips` of the result counts clips with two votes, `raters` and `ratings` what enters.
-
-        When every clip is unanimous, resampling raw agreement shows no spread; its lower end is then the exact
-        one-sided bound (1 - confidence) ** (1 / clips) on the share of unanimous clips, which it cannot fall below.
+        With `groups` (clip to source) whole sources are resampled, because clips from one video resemble each other.
+        `clips` of the result counts clips with two votes, `raters` and `ratings` what enters. If all clips are
+        unanimous, resampling raw agreement shows no spread; its lower end is then the exact one-sided bound
+        (1 - confidence) ** (1 / clips) of the share of unanimous clips. Raises ValueError for a clip without a source.
 
         >>> from analysis.ratings import VERDICT
         >>> votes = Ratings.from_votes(list("aabbcc"), list("xyxyxy"),
@@ -148,13 +147,13 @@ class _Interval:
     high: float | None
     method: str
     undefined: int
-    """Replicates in which the coefficient was undefined."""
+    """The number of replicates in which the coefficient is undefined."""
 
 
 def _alpha(patterns: Ints, clips: Ints, scale: Scale) -> float:
-    """Alpha as the `krippendorff` package computes it; it may be negative and stays so."""
+    """Alpha as computed by the `krippendorff` package; it may be negative."""
     value = krippendorff.alpha(
-        value_counts=np.repeat(patterns, clips, axis=0),  # clips by pattern: their names cannot touch the last digit
+        value_counts=np.repeat(patterns, clips, axis=0),  # sorted by pattern, so that names do not affect rounding
         value_domain=scale.points,
         level_of_measurement=scale.metric,
     )
@@ -172,7 +171,7 @@ krippendorff_alpha = AgreementStatistic(
     value=_alpha,
     libraries=("krippendorff",),
 )
-"""Krippendorff's alpha with the scale's own metric."""
+"""Krippendorff's alpha with the metric of the scale."""
 
 gwet_ac = AgreementStatistic(
     key="gwet_ac",
@@ -184,7 +183,7 @@ gwet_ac = AgreementStatistic(
 )
 """Gwet's AC1 on a nominal scale, AC2 with quadratic weights on an ordered one (`coefficients.gwet`).
 
-When every vote is the same its formula gives 1 however the raters would differ on other clips; that is reported as
+If every vote is the same, the formula gives 1 whatever raters would say about other clips; this is reported as
 undefined, as for alpha."""
 
 gwet_ac1 = AgreementStatistic(
@@ -195,7 +194,7 @@ gwet_ac1 = AgreementStatistic(
     settings=lambda _scale: {"weights": "identity"},
     pages=("agreement", "files"),
 )
-"""Gwet's AC1 whatever the scale: answers are the same or not."""
+"""Gwet's AC1 on every scale: answers are the same or not."""
 
 gwet_ac2 = AgreementStatistic(
     key="gwet_ac2",
@@ -207,7 +206,7 @@ gwet_ac2 = AgreementStatistic(
     settings=lambda _scale: {"weights": "quadratic"},
     pages=("agreement", "files"),
 )
-"""Gwet's AC2 with quadratic weights; undefined on a nominal scale, where no answer is nearer than another."""
+"""Gwet's AC2 with quadratic weights; undefined on a nominal scale, on which answers have no distance."""
 
 percent_agreement = AgreementStatistic(
     key="percent_agreement",
@@ -218,7 +217,7 @@ percent_agreement = AgreementStatistic(
     chance_corrected=False,
     settings=lambda _scale: {"average": "clips"},
 )
-"""Share (0 to 1) of pairs of raters with the same answer, averaged over clips with two or more votes."""
+"""The share (0 to 1) of pairs of raters with the same answer, averaged over clips with two or more votes."""
 
 fleiss_kappa = AgreementStatistic(
     key="fleiss_kappa",
@@ -230,12 +229,12 @@ fleiss_kappa = AgreementStatistic(
 )
 """Fleiss' kappa, unweighted, for any number of votes per clip (`coefficients.fleiss`).
 
-The interval is a bootstrap: the standard error printed in 1979 holds for a kappa of 0 only."""
+The interval is a bootstrap, because the standard error published in 1979 holds only for a kappa of 0."""
 
 STATISTICS: dict[str, AgreementStatistic] = {
     one.key: one for one in (krippendorff_alpha, gwet_ac, gwet_ac1, gwet_ac2, percent_agreement, fleiss_kappa)
 }
-"""Every statistic of agreement by its key, in the order in which pages and files show them."""
+"""Every agreement statistic by its key, in the order in which pages and files show them."""
 
 
 def shown_on(page: Page) -> list[AgreementStatistic]:
@@ -248,19 +247,19 @@ def shown_on(page: Page) -> list[AgreementStatistic]:
 
 
 def statistic_named(key: str) -> AgreementStatistic:
-    """The statistic with a key. Raises ValueError for an unknown one."""
+    """The statistic with this key; raises ValueError for an unknown key."""
     if key not in STATISTICS:
         raise ValueError(f"there is no statistic of agreement {key!r}; there are: {', '.join(STATISTICS)}")
     return STATISTICS[key]
 
 
 def label_of(key: str) -> str:
-    """What a statistic is called; the key itself for an estimate that is no statistic of agreement."""
+    """The label of a statistic; the key itself if it is not an agreement statistic."""
     return STATISTICS[key].label if key in STATISTICS else key
 
 
 def _without_variation(ratings: Ratings, entering: Bools) -> str | None:
-    """Why no chance-corrected coefficient of the votes on the `entering` clips exists, or None."""
+    """The reason why chance-corrected coefficients of the `entering` clips are undefined; None if they are defined."""
     used = np.flatnonzero(ratings.counts[entering].sum(axis=0))
     if len(used) > 1:
         return None

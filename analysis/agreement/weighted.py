@@ -1,4 +1,4 @@
-"""Agreement in the pool that a sample stands for: every clip's contribution times its design weight."""
+"""Agreement weighted to the pool: every statistic of the registry with the clips' design weights."""
 
 from collections.abc import Mapping
 
@@ -23,11 +23,12 @@ def weighted_agreement(
     seed: int = 0,
     confidence: float = 0.95,
 ) -> Estimate:
-    """One of `agreement.STATISTICS`, by its key, in its Hajek form, with a bootstrap within strata.
+    """One statistic of `statistics.STATISTICS`, by its key, in Hajek's weighted form, with a bootstrap within strata.
 
-    `weights` gives each clip's inverse inclusion probability; only their proportions matter, and equal ones give the
-    unweighted value. Without `strata` all clips are one stratum. `groups` (clip to source) draws whole sources
-    within strata. Raises ValueError for an unknown statistic, and naming a clip without a weight above 0.
+    `weights` maps clips to inverse inclusion probabilities; only their proportions matter, and equal weights give the
+    unweighted value. Without `strata` (clip to stratum) all clips are one stratum. With `groups` (clip to source) whole
+    sources are resampled within strata. Raises ValueError for an unknown statistic and for a clip without a weight
+    above 0.
     """
     entry = statistic_named(statistic)
     kept = entry.entering(ratings)
@@ -70,7 +71,7 @@ def _drawn(
     resamples: int,
     seed: int,
 ) -> Floats:
-    """Weight of each pattern in each replicate, shape (resamples, patterns)."""
+    """The weight of each pattern in each replicate, shape (resamples, patterns)."""
     stratum = [strata[clip] if strata else "" for clip in clips]
     unit = [(of, groups[clip] if groups else clip) for of, clip in zip(stratum, clips, strict=True)]
     number = {one: place for place, one in enumerate(dict.fromkeys(unit))}

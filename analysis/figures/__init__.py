@@ -1,4 +1,8 @@
-"""The figures of pages and reports: each a chart whose title says the finding, and the table behind it."""
+"""The figures of pages and reports: each a chart whose title says the finding, and the table behind it.
+
+A figure is a function that returns a `Chart`; the same name with `_table` returns its numbers. `rendering` turns charts
+into Vega-Lite and SVG. Imports every other package of analysis.
+"""
 
 from analysis.figures.cascade import Level, retention_cascade, retention_cascade_table
 from analysis.figures.curves import roc_curve, roc_curve_table

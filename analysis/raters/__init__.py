@@ -1,4 +1,5 @@
 """How good the raters are: careless answering, gold clips, drift, repeats, the human ceiling, anchoring by scores.
 
-Imports `agreement` and the ground.
+`quality` flags single raters; the other modules describe all raters of a study. Imports `agreement` and the ground
+(the files of analysis/) only.
 """

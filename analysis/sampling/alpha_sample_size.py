@@ -1,4 +1,4 @@
-"""How many clips Krippendorff's alpha takes: the votes of a pilot, or guessed ones, drawn again at any size."""
+"""Sample size for Krippendorff's alpha: votes of a pilot, or guessed ones, simulated at any number of clips."""
 
 import math
 from dataclasses import dataclass
@@ -9,23 +9,22 @@ from scipy.special import comb
 from scipy.stats import betabinom
 
 from analysis.agreement import coefficients
-from analysis.agreement.coefficients import Metric
 from analysis.estimate import Floats, Ints
-from analysis.ratings import Ratings
+from analysis.ratings import Metric, Ratings
 from analysis.resampling import percentile_interval
 
 MAX_CLIPS = 200_000
-"""Plans end here: a wish that takes more is refused."""
+"""A plan that needs more clips is refused."""
 MAX_RATERS = 1_000
-"""Raters per clip up to which guessed votes are simulated; more do not fit into memory."""
-NEAREST = 1e-6
-"""Distance of a guess from 0 and 1; nearer ones leave no votes to simulate."""
-_MOST_PATTERNS = 20_000
+"""The largest number of raters per clip for guessed votes; the patterns of more do not fit into memory."""
+MARGIN = 1e-6
+"""The smallest distance of a guess from 0 and 1; with closer guesses all simulated votes are equal."""
+_MAX_PATTERNS = 20_000
 
 
 @dataclass(frozen=True, eq=False)
 class VotePatterns:
-    """How clips are voted on: `patterns` of shape (patterns, levels) count votes, `shares` (patterns,) sum to 1."""
+    """A distribution of votes on clips: `patterns` (patterns, levels) count votes, `shares` (patterns,) sum to 1."""
 
     patterns: Ints
     shares: Floats
@@ -33,16 +32,17 @@ class VotePatterns:
 
     @property
     def alpha(self) -> float:
-        """Krippendorff's alpha in a very large sample of such clips."""
+        """Krippendorff's alpha of a very large sample of such clips."""
         return float(coefficients.alpha(self.patterns, self.shares[None] * 1e9, self.metric)[0])
 
 
 def pilot_votes(ratings: Ratings, raters: int) -> VotePatterns:
-    """The votes of a pilot as if each clip had been given to `raters` of its raters, picked at random.
+    """The votes of a pilot if each clip had been rated by `raters` of its raters, chosen at random.
 
-    Clips with fewer votes are left out. A pattern of counts n gives the pattern k with the multivariate
-    hypergeometric chance prod C(n_c, k_c) / C(sum n, m). Raises ValueError when no clip has so many votes (a pilot
-    cannot tell how more raters than it had would agree), or when the votes used are all alike.
+    Clips with fewer votes are left out. A pattern of counts n becomes the pattern k with the multivariate
+    hypergeometric probability prod C(n_c, k_c) / C(sum n, m). Raises ValueError if no clip has so many votes (a pilot
+    does not show how more raters than it had would agree), if there are too many patterns, or if all votes used are
+    equal.
 
     >>> from analysis.ratings import VERDICT
     >>> pilot = Ratings.from_votes(list("aaabbb"), list("xyzxyz"), ["accept"] * 4 + ["reject"] * 2, VERDICT)
@@ -55,7 +55,7 @@ def pilot_votes(ratings: Ratings, raters: int) -> VotePatterns:
         most = int(ratings.votes.max(initial=0))
         raise ValueError(f"agreement of {raters} raters needs a pilot clip with so many; the most votes are {most}")
     levels = len(ratings.scale.levels)
-    if math.comb(raters + levels - 1, raters) > _MOST_PATTERNS:
+    if math.comb(raters + levels - 1, raters) > _MAX_PATTERNS:
         raise ValueError(f"{raters} raters on {levels} levels are too many patterns to plan with")
     whole, _, sizes = coefficients.collapse(ratings.counts[enough])
     chosen = np.array(list(combinations_with_replacement(range(levels), raters)))
@@ -71,16 +71,16 @@ def pilot_votes(ratings: Ratings, raters: int) -> VotePatterns:
 
 
 def guessed_votes(accepted: float, alpha: float, raters: int) -> VotePatterns:
-    """Accept/reject votes with a share accepted and an agreement as guessed: beta-binomial.
+    """Beta-binomial accept/reject votes with a guessed share of accepts and a guessed alpha.
 
-    Alpha of such votes in a large sample is the correlation of two raters on a clip, 1 / (1 + a + b) for
+    In a large sample, alpha of such votes is the correlation of two raters on a clip, 1 / (1 + a + b) for
     beta(a, b) (Skellam 1948, doi:10.1111/j.2517-6161.1948.tb00014.x). Raises ValueError unless both guesses lie
-    between 0 and 1, by NEAREST at least, and for one rater or more than MAX_RATERS.
+    between 0 and 1, at least `MARGIN` from either, and for one rater or more than `MAX_RATERS`.
 
     >>> round(guessed_votes(0.8, 0.6, 3).alpha, 6)
     0.6
     """
-    if not (NEAREST <= accepted <= 1 - NEAREST and NEAREST <= alpha <= 1 - NEAREST and 2 <= raters <= MAX_RATERS):
+    if not (MARGIN <= accepted <= 1 - MARGIN and MARGIN <= alpha <= 1 - MARGIN and 2 <= raters <= MAX_RATERS):
         raise ValueError(f"alpha {alpha:g} of {raters} rater(s) who accept {accepted:g} of the clips cannot be planned")
     strength = (1 - alpha) / alpha
     accepts = np.arange(raters + 1)
@@ -91,10 +91,10 @@ def guessed_votes(accepted: float, alpha: float, raters: int) -> VotePatterns:
 def alpha_half_width(
     votes: VotePatterns, clips: int, *, confidence: float = 0.95, resamples: int = 10_000, seed: int = 0
 ) -> float:
-    """Half the distance between the outer percentiles of alpha over simulated samples of so many clips.
+    """The half-width of the percentile interval of alpha over simulated samples of `clips` clips.
 
-    Samples in which alpha is undefined are left out. Raises ValueError when too few samples have an alpha, or all
-    have the same.
+    Samples in which alpha is undefined are left out. Raises ValueError if alpha is undefined in most samples, or the
+    same in all of them.
 
     >>> 0.05 < alpha_half_width(guessed_votes(0.5, 0.5, 3), 200) < 0.12
     True
@@ -109,11 +109,11 @@ def alpha_half_width(
 def alpha_size(
     votes: VotePatterns, half_width: float, *, confidence: float = 0.95, resamples: int = 10_000, seed: int = 0
 ) -> tuple[int, float]:
-    """Clips for a half-width of alpha, and the half-width that the simulation gives them.
+    """The number of clips for a half-width of alpha, and the half-width that the simulation gives for it.
 
-    Goes from size to size by the square-root law, then up by 2 % until the simulated half-width is reached.
-    Raises ValueError for a half-width outside 0 ... 1, when more than 200,000 clips would be needed, or when alpha of
-    such votes cannot be simulated.
+    The search uses the square-root law, then raises the number by 2 % until the simulated half-width is reached. Raises
+    ValueError for a half-width outside (0, 1), if more than 200,000 clips are needed, or if alpha of such votes cannot
+    be simulated.
     """
     if not 0 < half_width < 1:
         raise ValueError(f"a half-width of {half_width:g} for alpha is not possible: it must lie between 0 and 1")

@@ -1,7 +1,7 @@
-"""How many clips and raters a wanted certainty takes: proportions, mean opinion scores, exact claims.
+"""Sample sizes: how many clips and raters proportions, mean opinion scores and exact claims need.
 
-A sample is planned in effective clips, those of a simple random sample from an endless pool. Design effects multiply
-them, the finite pool shrinks them: n / (1 + (n - 1) / N) with n not yet rounded (Cochran 1977, section 4.4).
+A sample is planned in effective clips, those of a simple random sample from an infinite pool. Design effects multiply
+their number, and a finite pool reduces it to n / (1 + (n - 1) / N), with n not rounded (Cochran 1977, section 4.4).
 """
 
 import math
@@ -16,15 +16,18 @@ from analysis.estimate import Floats
 from analysis.proportions import wilson
 
 Interval = Literal["wilson", "wald"]
-MOST = 1_000_000_000
-"""Clips or raters beyond which a wish is refused: no study has as many, and the arithmetic becomes inexact."""
-_NARROWEST = 1e-100
+MAX_SIZE = 1_000_000_000
+"""A plan that needs more clips or raters is refused: no study has as many, and the arithmetic becomes inexact."""
+_MIN_HALF_WIDTH = 1e-100
 _ROUNDING = 1e-9  # a size of 385.0000000001 is 385
 
 
 @dataclass(frozen=True)
 class VarianceComponents:
-    """Variance of `mean` between and within groups (clips, sources) of `size` members, as the mean member sees it."""
+    """Variance components: the variance between and within groups (clips or sources), and the mean.
+
+    `size` is the group size of the average member.
+    """
 
     mean: float
     between: float
@@ -33,7 +36,7 @@ class VarianceComponents:
 
     @property
     def icc(self) -> float:
-        """Share of the variance that lies between groups, 0 to 1; 0 where nothing varies."""
+        """The intraclass correlation: the share of the variance between groups, 0 to 1; 0 if nothing varies."""
         whole = self.between + self.within
         return self.between / whole if whole else 0.0
 
@@ -47,12 +50,12 @@ def size_for(
     design_effect: float = 1.0,
     pool: int | None = None,
 ) -> int:
-    """Clips to rate so that the interval of a proportion near `p` reaches `half_width` to either side of its middle.
+    """The number of clips for which the interval of a proportion near `p` has this half-width.
 
     Wald: z^2 p (1 - p) / d^2 (Cochran 1977, section 4.4). Wilson: its half-width (Wilson 1927,
-    doi:10.1080/01621459.1927.10502953) solved for n, which falls with every clip added. `pool` is the number of clips
-    drawn from. Raises ValueError for a half-width outside 0 ... 0.5, a guess that is no proportion, for Wald with p
-    0 or 1 (it would ask for no clips), for more than MOST clips, and for other numbers out of range.
+    doi:10.1080/01621459.1927.10502953), which falls with every clip added, solved for n. `pool` is the number of clips
+    in the pool. Raises ValueError for a half-width outside (0, 0.5), a `p` outside [0, 1], for Wald with p = 0 or 1
+    (it would need no clips), for more than `MAX_SIZE` clips, and for other numbers out of range.
 
     >>> [size_for(*wish, interval="wald") for wish in ((0.5, 0.05), (0.5, 0.03), (0.9, 0.03), (0.95, 0.02))]
     [385, 1068, 385, 457]
@@ -62,8 +65,8 @@ def size_for(
     _check(p, confidence, design_effect, pool)
     if not 0 < half_width < 0.5:
         raise ValueError(f"a half-width of {half_width:g} is not possible: it must lie between 0 and 0.5")
-    # Half-widths below it take more than MOST clips; squared, they would become 0.
-    z2, spread, d2 = _z(confidence) ** 2, p * (1 - p), max(half_width, _NARROWEST) ** 2
+    # Smaller half-widths need more than MAX_SIZE clips anyway, and their squares would become 0.
+    z2, spread, d2 = _z(confidence) ** 2, p * (1 - p), max(half_width, _MIN_HALF_WIDTH) ** 2
     if interval == "wald":
         if not spread:
             raise ValueError(f"Wald's interval at {p:g} has no width; plan with Wilson's")
@@ -78,13 +81,13 @@ def size_for(
 
 
 def whole_size(count: float, least: int = 1, *, of: str = "clips") -> int:
-    """A computed number of clips or raters as a whole number, at least `least`. Raises ValueError beyond MOST.
+    """A computed number of clips or raters as a whole number, at least `least`; raises ValueError beyond `MAX_SIZE`.
 
     >>> whole_size(384.2), whole_size(0.3, 2)
     (385, 2)
     """
-    if not count <= MOST:
-        raise ValueError(f"it takes more than {MOST:,} {of}")
+    if not count <= MAX_SIZE:
+        raise ValueError(f"it takes more than {MAX_SIZE:,} {of}")
     return max(least, math.ceil(count - _ROUNDING))
 
 
@@ -97,9 +100,10 @@ def half_width(
     design_effect: float = 1.0,
     pool: int | None = None,
 ) -> float:
-    """Half-width of the interval of a proportion near `p` on so many clips: `size_for` the other way round.
+    """The half-width of the interval of a proportion near `p` with `clips` clips, the inverse of `size_for`.
 
-    0 when the whole pool is rated. Raises ValueError as `size_for`, and for no clips or more than the pool has.
+    It is 0 if the whole pool is rated. Raises ValueError as `size_for` does, and for less than one clip or more clips
+    than the pool has.
 
     >>> round(half_width(0.95, 469), 4), half_width(0.5, 100, pool=100)
     (0.02, 0.0)
@@ -119,7 +123,7 @@ def half_width(
 
 
 def cluster_effect(size: float, icc: float) -> float:
-    """Design effect 1 + (m - 1) ICC of drawing m clips per source, or of counting m ratings of a clip as rows.
+    """The design effect 1 + (m - 1) ICC of drawing m clips per source, or of counting m ratings per clip.
 
     Source: Kish (1965), Survey Sampling, section 5.4. Raises ValueError for m below 1 or an ICC outside 0 ... 1.
 
@@ -132,10 +136,11 @@ def cluster_effect(size: float, icc: float) -> float:
 
 
 def rater_effect(agreement: float, raters: int) -> float:
-    """Variance of a clip's mean vote with m raters, in units of p (1 - p): a + (1 - a) / m.
+    """The variance of a clip's mean vote with m raters, in units of p (1 - p): a + (1 - a) / m.
 
-    `agreement` a is the correlation of two raters' votes on a clip (nominal alpha, 0 to 1). At 1, as for verdicts
-    by consensus, no rater more makes a rate surer: only clips do. Raises ValueError for numbers out of range.
+    `agreement` a is the correlation of two raters' votes on a clip (nominal alpha, 0 to 1). At 1, as for consensus
+    verdicts, more raters do not make a rate more precise; only more clips do. Raises ValueError for numbers out of
+    range.
 
     >>> rater_effect(0.6, 1), rater_effect(0.6, 4)
     (1.0, 0.7)
@@ -146,13 +151,13 @@ def rater_effect(agreement: float, raters: int) -> float:
 
 
 def rate_from(numerator: Floats, denominator: Floats, design: Design) -> tuple[float, float]:
-    """A ratio of weighted sums over rated clips, and its design effect: n V / (R (1 - R)) for n rated clips.
+    """A rate R of a pilot, as a ratio of weighted sums, and its design effect n V / (R (1 - R)) for n rated clips.
 
-    Both arrays have shape (clips,) and hold 0 or 1: for recall, accepted and good over good. The variance V is the
-    linearised one within strata (Cochran 1977, section 6.13), for the same shares of the sample per stratum, without
-    correction for the pool's size. The effect holds what clips outside the denominator cost: that of recall from a
-    simple random sample is 1 / prevalence. Raises ValueError for an empty denominator, a ratio of 0 or 1 and a
-    stratum of one clip: such a pilot shows no variance.
+    Both arrays have shape (clips,) and hold 0 or 1; for recall they are "accepted and good" and "good". V is the
+    linearised variance within strata (Cochran 1977, section 6.13), for the same shares of the sample per stratum,
+    without finite population correction. The effect includes the cost of clips outside the denominator: that of recall
+    in a simple random sample is 1 / prevalence. Raises ValueError for an empty denominator, a ratio of 0 or 1, and a
+    stratum of one clip, because such a pilot shows no variance.
 
     >>> good, accepted = np.array([1.0, 1.0, 0.0, 0.0] * 50), np.array([1.0, 0.0, 0.0, 0.0] * 50)
     >>> rate, effect = rate_from(good * accepted, good, Design.build(200))
@@ -175,11 +180,12 @@ def rate_from(numerator: Floats, denominator: Floats, design: Design) -> tuple[f
 
 
 def variance_components(values: Floats, groups: Floats | list[str]) -> VarianceComponents:
-    """Variance between and within groups by one-way analysis of variance, groups of any size.
+    """Estimate the variance between and within groups of any size by one-way analysis of variance.
 
-    A negative estimate between groups becomes 0. `size` is sum m^2 / sum m, as the design effect of unequal groups
-    needs. Source: Searle, Casella & McCulloch (1992), Variance Components, section 3.6; Kish (1965), section 5.4.
-    Raises ValueError with fewer than two groups, or without a group of two.
+    `values` and `groups` have one entry per member. A negative variance between groups becomes 0. `size` is sum m^2 /
+    sum m, which the design effect of unequal groups needs. Raises ValueError with fewer than two groups, or without a
+    group of two. Source: Searle, Casella & McCulloch (1992), Variance Components, section 3.6; Kish (1965), section
+    5.4.
 
     >>> variance_components(np.array([1.0, 2.0, 4.0, 5.0]), ["a", "a", "b", "b"])
     VarianceComponents(mean=3.0, between=4.25, within=0.5, size=2.0)
@@ -198,10 +204,10 @@ def variance_components(values: Floats, groups: Floats | list[str]) -> VarianceC
 
 
 def mos_half_width(sd: float, raters: int, *, known: bool = False, confidence: float = 0.95) -> float:
-    """Half-width of one clip's mean opinion score: t(m - 1) S / sqrt(m), or z S / sqrt(m) with S `known`.
+    """The half-width of one clip's mean opinion score: t(m - 1) S / sqrt(m), or z S / sqrt(m) if S is `known`.
 
-    `sd` is the spread of raters on one clip in points of the scale. The form with z is that of ITU-R BT.500 and
-    ITU-T P.910; it is too short for few raters. Raises ValueError for one rater (t) or none.
+    `sd` is the standard deviation of raters on one clip, in points of the scale. ITU-R BT.500 and ITU-T P.910 use the
+    form with z, which is too short for few raters. Raises ValueError for fewer than two raters (one if `known`).
     """
     if sd <= 0 or raters < (1 if known else 2):
         raise ValueError(f"{raters} rater(s) with a standard deviation of {sd:g} give no interval; it takes two")
@@ -210,9 +216,10 @@ def mos_half_width(sd: float, raters: int, *, known: bool = False, confidence: f
 
 
 def mos_raters(sd: float, half_width: float, *, known: bool = False, confidence: float = 0.95) -> int:
-    """Raters per clip for a half-width of its mean opinion score, in points; S `known` or estimated from them.
+    """The number of raters per clip for a half-width of its mean opinion score, in points of the scale.
 
-    Raises ValueError for numbers that are not above 0, and for more than MOST raters.
+    `sd` and `known` are as in `mos_half_width`. Raises ValueError for numbers that are not above 0, and for more than
+    `MAX_SIZE` raters.
 
     >>> mos_raters(0.7, 0.25, known=True), mos_raters(0.7, 0.25)
     (31, 33)
@@ -227,7 +234,9 @@ def mos_raters(sd: float, half_width: float, *, known: bool = False, confidence:
 
 
 def mean_variance(clip_variance: float, rater_variance: float, clips: int, raters: int) -> float:
-    """Variance of a mean over clips, each with m raters of its own: s2_clip / n + s2_err / (n m).
+    """The variance of a mean over n clips, each rated by m different raters: s2_clip / n + s2_err / (n m).
+
+    Raises ValueError for less than one clip or rater, and for negative variances.
 
     >>> round(mean_variance(0.64, 0.49, 100, 2), 6)
     0.00885
@@ -238,11 +247,12 @@ def mean_variance(clip_variance: float, rater_variance: float, clips: int, rater
 
 
 def claim_size(target: float, confidence: float = 0.95, failures: int = 0) -> int:
-    """Fewest accepted clips that prove "precision >= target" although `failures` of them are bad.
+    """The smallest number of accepted clips that proves precision >= `target` if `failures` of them are bad.
 
-    The smallest n with P(Bin(n, 1 - target) <= failures) <= 1 - confidence: the one-sided bound of Clopper & Pearson
-    (1934), doi:10.1093/biomet/26.4.404, then lies at the target or above. The clips must be drawn independently
-    from those accepted, n and the threshold fixed before. Raises ValueError for shares not between 0 and 1.
+    This is the smallest n with P(Bin(n, 1 - target) <= failures) <= 1 - confidence; the one-sided lower bound of
+    Clopper & Pearson (1934), doi:10.1093/biomet/26.4.404, is then at least the target. The clips must be drawn
+    independently from those accepted, with n and the threshold fixed beforehand. Raises ValueError for shares outside
+    (0, 1) and for negative failures.
 
     >>> [claim_size(0.95, failures=bad) for bad in (0, 1, 2, 5, 10)], claim_size(0.99)
     ([59, 93, 124, 208, 336], 299)
@@ -260,7 +270,7 @@ def claim_size(target: float, confidence: float = 0.95, failures: int = 0) -> in
 
 
 def claim_chance(precision: float, clips: int, failures: int) -> float:
-    """Chance that a filter of this precision shows at most so many bad ones among so many accepted clips.
+    """The probability that at most `failures` of `clips` accepted clips are bad, for a filter of this precision.
 
     >>> round(claim_chance(0.99, 59, 0), 3)
     0.553
@@ -269,10 +279,10 @@ def claim_chance(precision: float, clips: int, failures: int) -> float:
 
 
 def claim_plan(target: float, precision: float, *, confidence: float = 0.95, power: float = 0.8) -> tuple[int, int]:
-    """Fewest accepted clips, and bad ones allowed, for which the claim succeeds with a chance of `power`.
+    """The smallest number of accepted clips, and of bad ones allowed, for which the claim succeeds with this power.
 
-    `precision` is the guess of the truth. Raises ValueError unless it lies above the target, and when it lies so near
-    that more than 1,000 bad clips would have to be allowed.
+    `precision` is the guessed precision of the filter. Raises ValueError unless it is above the target, and if it is
+    so close that more than 1,000 bad clips would have to be allowed.
 
     >>> claim_plan(0.95, 0.98)
     (234, 6)
