@@ -4,26 +4,20 @@ import statistics
 import tempfile
 import threading
 import time
-from hashlib import sha256
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import polars as pl
-from sqlalchemy import delete, insert, select
-from sqlmodel import Session, col
 
 from app.db import Database
-from app.models import Assignment, Criterion, Judgment, Rater, Study, StudyClip
+from app.models import Study
 from app.raters import raters
 from app.settings import Settings
 from tests.helpers import servers
-from tests.helpers.factories import NOON, StudyMaker
+from tests.helpers.generated_study import Options, generate
 from tests.helpers.raters_over_http import Client, Log, join, work
 
-CLIPS, PEOPLE, PLACES = 11_112, 30, 3
+BIG = Options(clips=10_000, pool=11_250, raters=30, filters=1, answers=3, open_places=1, optional_questions=False)
+"""With repeats, gold clips and changed answers 100,000 judgments."""
 PAGES = ("agreement", "agreement/clips?criterion=verdict", "agreement/raters/R2", "results")
-LATER = ("pool", "fairness?number=sync", "anchoring", "next")
+LATER = ("pool", "fairness?number=sharpness", "anchoring", "next")
 BUSY = 12
 """Raters at work while a page is computed."""
 
@@ -35,7 +29,7 @@ def run() -> None:
         database = Database(settings.database)
         database.migrate()
         study = big_study(database, settings)
-        print(f"researcher's pages: {3 * CLIPS * PLACES:,} judgments, {CLIPS:,} clips, {PEOPLE} raters, SQLite")
+        print(f"researcher's pages: 100,000 judgments, {BIG.clips:,} clips, {BIG.raters} raters, SQLite")
         with servers.running(settings) as server:
             browser = Client(server.base)
             browser.get(server.links["Researcher"].removeprefix(server.base))
@@ -90,79 +84,5 @@ def beside(base: str, link: str, browser: Client, path: str) -> None:
 
 
 def big_study(database: Database, settings: Settings) -> Study:
-    """Clips of which seven in ten are good, with a score that tells; raters who differ a little; a pool beside it."""
-    chance = np.random.default_rng(0)
-    good = chance.random(CLIPS) < 0.7
-    scores = np.where(good, 84, 70) + chance.normal(0, 9, CLIPS)
-    study = StudyMaker(database, settings)(clips=1, raters_per_clip=PLACES + 1, with_media=False)
-    pool = settings.home / "pool.parquet"
-    with database.writer() as db:
-        first = db.scalars(select(StudyClip)).one()
-        names = [first.clip, *(f"c{number:06}" for number in range(1, CLIPS))]
-        write_pool(pool, names, scores, chance)
-        live = db.get_one(Study, study.id)
-        live.pool, live.pool_fingerprint, live.pool_clips = str(pool), sha256(pool.read_bytes()).hexdigest(), CLIPS
-        live.design = {"kind": "stratified", "strata": [{"label": "all", "population": CLIPS}], "notes": []}
-        base = first.model_dump()
-        clips = []
-        for number in range(1, CLIPS):
-            key = {"id": first.id + number, "position": number, "clip": names[number], "media_key": f"k{number:015}"}
-            clips.append(base | key | {"source": f"s{number // 4}", "scores": {"avg_movement": float(scores[number])}})
-        db.execute(insert(StudyClip), clips)
-        db.add(live)
-        fill(db, study, first.id, good, chance)
-    return study
-
-
-def write_pool(path: Path, names: list[str], scores: np.ndarray, chance: np.random.Generator) -> None:
-    """The clips with two attributes and a number."""
-    places = range(len(names))
-    pl.DataFrame(
-        {
-            "clip": names,
-            "media": ["x.mp4"] * len(names),
-            "duration": [4.0] * len(names),
-            "source": [f"s{number // 4}" for number in places],
-            "avg_movement": scores,
-            "language": [("en", "fr", "zh", "de")[number % 4] for number in places],
-            "gender": [("f", "m")[number // 4 % 2] for number in places],
-            "sync": chance.normal(6, 1.5, len(names)),
-        }
-    ).write_parquet(path)
-
-
-def fill(db: Session, study: Study, first: int, good: np.ndarray, chance: np.random.Generator) -> None:
-    """Everybody's answers: three raters a clip, a fourth place stays open."""
-    db.execute(delete(Assignment))
-    criteria = db.scalars(select(Criterion).order_by(col(Criterion.position))).all()
-    people = [Rater(study_id=study.id, name=f"P{number:02}", shuffle=number + 1) for number in range(PEOPLE)]
-    db.add_all(people)
-    db.flush()
-    bias = chance.normal(0, 0.4, PEOPLE)
-    places: list[dict[str, Any]] = []
-    said: list[dict[str, Any]] = []
-    for number in range(CLIPS):
-        clip = {"study_id": study.id, "study_clip_id": first + number}
-        arm = "shown" if number % 2 else "hidden"
-        for place, who in enumerate(chance.choice(PEOPLE, PLACES, replace=False).tolist()):
-            key = len(places) + 1
-            rater = people[who].id
-            done = {"status": "done", "rater_id": rater, "arm": arm, "answered_at": NOON, "claimed_at": NOON}
-            places.append(clip | done | {"id": key, "place": place})
-            quality = int(np.clip(round((3.8 if good[number] else 2.4) + bias[who] + chance.normal(0, 0.7)), 1, 5))
-            stability = int(np.clip(quality + chance.integers(-1, 2), 1, 5))
-            right = good[number] if chance.random() < 0.88 else not good[number]
-            answer = {
-                "study_id": study.id,
-                "assignment_id": key,
-                "rater_id": rater,
-                "submission": f"s{key}",
-                "arm": arm,
-            }
-            for item, value in zip(criteria, (quality, stability, "accept" if right else "reject"), strict=True):
-                made = {"criterion_id": item.id, "value": str(value), "revision": 1, "guidelines_hash": "x"}
-                said.append(answer | made | {"facts": {"answer_ms": 4000}, "created_at": NOON})
-    free = [{"study_id": study.id, "study_clip_id": first + number, "place": PLACES} for number in range(CLIPS)]
-    db.execute(insert(Assignment), places)
-    db.execute(insert(Assignment), free)
-    db.execute(insert(Judgment), said)
+    """A generated study of most of its pool, three answers a clip, a fourth place open on each."""
+    return generate(database, settings, BIG)

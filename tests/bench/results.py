@@ -10,7 +10,7 @@ from pathlib import Path
 from app.db import Database
 from app.raters import raters
 from app.settings import Settings
-from tests.bench.researcher import BUSY, CLIPS, PLACES, asked, big_study
+from tests.bench.researcher import BIG, BUSY, asked, big_study
 from tests.helpers import servers
 from tests.helpers.raters_over_http import Client, Log, join, work
 
@@ -28,7 +28,7 @@ def run() -> None:
         database.migrate()
         study = big_study(database, settings)
         link, page = raters.open_link(settings, study), f"/studies/{study.slug}"
-        print(f"results: {3 * CLIPS * PLACES:,} judgments, {CLIPS:,} clips, SQLite")
+        print(f"results: 100,000 judgments, {BIG.clips:,} clips, SQLite")
         with servers.running(settings) as server:
             browser = Client(server.base)
             browser.get(server.links["Researcher"].removeprefix(server.base))

@@ -291,7 +291,7 @@ def test_times_follow_each_other(db: Session) -> None:
 def test_work_goes_on_in_a_generated_study(study_maker: StudyMaker, settings: Settings) -> None:
     """On both databases a newcomer takes an open place of the generated study and answers it."""
     database = study_maker.database
-    study = generate(database, settings, Options(clips=30, raters=2, optional=False))
+    study = generate(database, settings, Options(clips=30, raters=2, optional_questions=False))
     rater = study_maker.rater(study, "Newcomer")
     with database.writer() as db:
         whole = whole_study.parts(db, study.id)

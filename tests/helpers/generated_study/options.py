@@ -14,7 +14,8 @@ NEEDED_FOR_BOTH = 4
 @dataclass(frozen=True)
 class Options:
     """A study's size. `answers` raters answer each clip, fewer where there are fewer raters; `open_places` more places
-    stay open on every clip. `optional` adds two optional questions. `at` is the moment of the newest answer.
+    stay open on every clip. `pool` is the number of clips in the pool (None: five times `clips`, at least 5,000).
+    `at` is the moment of the newest answer.
     """
 
     clips: int = 200
@@ -22,15 +23,16 @@ class Options:
     filters: int = 7
     answers: int = 5
     open_places: int = 0
-    optional: bool = True
+    optional_questions: bool = True
+    pool: int | None = None
     seed: int = 1
     at: datetime = NOON
     slug: str = "generated-study"
 
     @property
     def pool_clips(self) -> int:
-        """Clips of the pool."""
-        return max(SMALLEST_POOL, POOL_PER_CLIP * self.clips)
+        """Clips in the pool."""
+        return self.pool or max(SMALLEST_POOL, POOL_PER_CLIP * self.clips)
 
     @property
     def created(self) -> datetime:

@@ -95,7 +95,12 @@ def text_of(made: World, options: Options) -> str:
         f'  {{ clip = "{name}", answers = {{ quality = {quality}, verdict = "{verdict}" }} }}'
         for name, quality, verdict in _gold(made)
     )
-    return head + (OPTIONAL if options.optional else "") + filters + SAMPLING.format(clips=options.clips, gold=gold)
+    return (
+        head
+        + (OPTIONAL if options.optional_questions else "")
+        + filters
+        + SAMPLING.format(clips=options.clips, gold=gold)
+    )
 
 
 def _filter(one: Score) -> str:
