@@ -1,4 +1,4 @@
-"""Who rates what next: places on clips, handed out one at a time, never more than the study asked for."""
+"""Assign clips to raters one at a time, and never to more raters than the study asks for."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -19,12 +19,12 @@ from app.studies import rules as study_rules
 from app.studies.rules import Rules
 
 HELD_AHEAD = 3
-"""The clip on screen and the two that the browser loads meanwhile."""
+"""Clips that a rater holds at once: the one on screen, and two that the browser loads in the meantime."""
 
 
 @dataclass(slots=True)
-class Place:
-    """An assignment as this module reads it; `_change` keeps it in step with its row."""
+class AssignmentRow:
+    """The columns of an assignment that this module reads. `_change` updates the copy and the row together."""
 
     id: int
     study_id: int
@@ -40,8 +40,8 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """What a rater's page needs of a clip."""
+class ClipView:
+    """What the rating page needs to know about a clip."""
 
     id: int
     position: int
@@ -51,25 +51,25 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """An assignment with its clip."""
+class HeldAssignment:
+    """An assignment that a rater holds, with its clip."""
 
-    assignment: Place
-    clip: Shown
+    assignment: AssignmentRow
+    clip: ClipView
 
 
 # The hot path reads plain rows, not entities, and its statements are built once: both were measured, entities and
 # building statements anew cost more than the database does.
 _TABLE = Assignment.__table__  # type: ignore[attr-defined]  # every table model has one
 _CLIP_TABLE = StudyClip.__table__  # type: ignore[attr-defined]
-_PLACE = [field.name for field in fields(Place)]
-_COLUMNS = [*(_TABLE.c[name] for name in _PLACE), *(_CLIP_TABLE.c[field.name] for field in fields(Shown))]
+_PLACE = [field.name for field in fields(AssignmentRow)]
+_COLUMNS = [*(_TABLE.c[name] for name in _PLACE), *(_CLIP_TABLE.c[field.name] for field in fields(ClipView))]
 _mine = aliased(Assignment)
 # As a list made once, not a search per open place: half the time of a claim.
 _SEEN = col(Assignment.study_clip_id).in_(SEEN)
 _IS_WORK = is_work()
 _WITH_CLIP = select(*_COLUMNS).join_from(_TABLE, _CLIP_TABLE, _CLIP_TABLE.c.id == _TABLE.c.study_clip_id)
-# Locked, because whoever gives expired places away must wait until this rater's answer is in.
+# Locked: a request that ends expired leases must wait until this rater's answer is stored.
 _HELD = (
     _WITH_CLIP.where(col(Assignment.rater_id) == bindparam("rater"), col(Assignment.status) == "held", _IS_WORK)
     .order_by(col(Assignment.claimed_at), col(Assignment.id))
@@ -100,18 +100,18 @@ _NEXT_LOWEST = _NEXT_OPEN.where(
 _PASSES = tuple(query.where(col(StudyClip.criterion) == bindparam("criterion")) for query in (_NEXT_LOWEST, _NEXT_OPEN))
 
 
-def held(db: Session, rater: RaterRecord) -> list[Held]:
-    """What the rater has before them, the clip on screen first."""
+def held(db: Session, rater: RaterRecord) -> list[HeldAssignment]:
+    """The assignments that the rater holds, the one on screen first."""
     return [_held(row) for row in db.connection().execute(_HELD, {"rater": rater.id})]
 
 
 def top_up(
-    db: Session, study: Study, rater: RaterRecord, have: list[Held], *, now: datetime, lease: timedelta
-) -> list[Held]:
-    """Reserve clips until the rater holds the one to rate and those to load, as far as there are any.
+    db: Session, study: Study, rater: RaterRecord, have: list[HeldAssignment], *, now: datetime, lease: timedelta
+) -> list[HeldAssignment]:
+    """Reserve clips until the rater holds `HELD_AHEAD` of them, or until none is left.
 
-    `have` is what they hold now. Calling it again changes nothing but the lease: a reload shows the same clip. The
-    caller has locked the rater's row, so that two tabs of one rater wait for each other.
+    `have` is what the rater holds now. A second call only extends the leases, so a reload shows the same clip. The
+    caller must have locked the rater's row, so that two tabs of one rater wait for each other.
     """
     have = list(have)
     rules = study_rules.rules_of(study)
@@ -132,13 +132,13 @@ def top_up(
     return have
 
 
-def claim(db: Session, study: Study, rater: RaterRecord, *, now: datetime, lease: timedelta) -> Held | None:
-    """Reserve one open place for the rater; None when there is none left for them.
+def claim(db: Session, study: Study, rater: RaterRecord, *, now: datetime, lease: timedelta) -> HeldAssignment | None:
+    """Reserve one open place for the rater; None if there is none left for this rater.
 
-    The row is locked as it is picked: on PostgreSQL rows that another claim has locked are passed over, on SQLite a
-    writer is alone from its first statement. So two raters can never take the same place. Order: another source
-    than the last clip's, clips with the fewest places taken, blocks (each has its share of every stratum), then the
-    rater's own random order. Where the rules ask for something else than the sample now, the rater gets that.
+    Two raters can never take the same place: PostgreSQL locks the row as it is selected and skips rows that another
+    claim has locked, and SQLite has one writer at a time. Clips come in this order: a source other than the last
+    clip's, the fewest places taken, the block (each holds its share of every stratum), the rater's own random order.
+    If a gold or attention clip, a repeat or a stabiliser is due, the rater gets that instead.
     """
     rules = study_rules.rules_of(study)
     if rules.recruitment.clips_per_rater and _worked(db, rater) >= rules.recruitment.clips_per_rater:
@@ -168,8 +168,8 @@ def _worked(db: Session, rater: RaterRecord) -> int:
     return int(db.execute(query).scalar_one())
 
 
-def _next_open(db: Session, study: Study, rules: Rules, rater: RaterRecord) -> Held | None:
-    """The open place that is this rater's next one, in one pass per criterion where the study says so."""
+def _next_open(db: Session, study: Study, rules: Rules, rater: RaterRecord) -> HeldAssignment | None:
+    """The rater's next open place; if the study asks its criteria in separate passes, in the current pass."""
     asked = {"study": study.id, "rater": rater.id, "shuffle": rater.shuffle}
     if rules.presentation == "together":
         return _first(db, (_NEXT_LOWEST, _NEXT_OPEN), asked)
@@ -183,7 +183,7 @@ def _next_open(db: Session, study: Study, rules: Rules, rater: RaterRecord) -> H
     return None
 
 
-def _first(db: Session, queries: Sequence[Select[Any]], asked: dict[str, Any]) -> Held | None:
+def _first(db: Session, queries: Sequence[Select[Any]], asked: dict[str, Any]) -> HeldAssignment | None:
     for query in queries:
         row = db.connection().execute(query, asked).first()
         if row is not None:
@@ -191,10 +191,12 @@ def _first(db: Session, queries: Sequence[Select[Any]], asked: dict[str, Any]) -
     return None
 
 
-def _as_due(db: Session, study: Study, rules: Rules, rater: RaterRecord, taken: Held, *, now: datetime) -> Held:
-    """The place as it is, or, where something else is due, its row turned into that and the place opened anew.
+def _as_due(
+    db: Session, study: Study, rules: Rules, rater: RaterRecord, taken: HeldAssignment, *, now: datetime
+) -> HeldAssignment:
+    """The place itself, or the inserted clip that is due: the row is changed into it and the place is opened again.
 
-    So a special assignment's number, which the rater sees in the address, is one like any other.
+    The rater sees an assignment's number in the address, so an inserted clip must have a number like any other.
     """
     purpose = inserted_clips.purpose(db, rules, rater, now=now)
     if purpose == "sample":
@@ -214,11 +216,11 @@ def _as_due(db: Session, study: Study, rules: Rules, rater: RaterRecord, taken: 
 
 
 def _do_not_count(
-    db: Session, study: Study, rules: Rules, rater: RaterRecord, have: list[Held], *, now: datetime
+    db: Session, study: Study, rules: Rules, rater: RaterRecord, have: list[HeldAssignment], *, now: datetime
 ) -> None:
-    """Clips reserved before a long silence are the first of a new sitting: stabilisers, their places free again.
+    """After a long break, turn the first clips that the rater still holds into stabilisers and reopen their places.
 
-    All that is held counts as taken now, in its order, so that what follows knows how many are of this sitting.
+    Every held clip counts as taken now, in order, so that later calls know how many belong to this sitting.
     """
     if not inserted_clips.is_new_sitting(db, rules, rater, now=now):
         return
@@ -230,7 +232,7 @@ def _do_not_count(
 
 
 def renew(db: Session, rater: RaterRecord, assignment_id: int, *, now: datetime, lease: timedelta) -> bool:
-    """Prolong the rater's leases while a clip plays; False when that clip is not reserved for them any more."""
+    """Extend the rater's leases while a clip plays. False if that clip is no longer reserved for this rater."""
     renewed = db.execute(
         update(Assignment)
         .where(col(Assignment.rater_id) == rater.id, col(Assignment.status) == "held")
@@ -241,7 +243,7 @@ def renew(db: Session, rater: RaterRecord, assignment_id: int, *, now: datetime,
 
 
 def draw_arm(study: Study, rater_id: int, study_clip_id: int) -> str:
-    """Whether this rater sees this clip's scores: as the study says, or drawn by a seeded coin."""
+    """The arm of an assignment: as the study says, or, if it is randomised, drawn with a seed of the study's own."""
     if study.score_visibility != "randomised":
         return study.score_visibility
     coin = random.Random(f"{study.seed}:{rater_id}:{study_clip_id}")  # noqa: S311 - a design, not a secret
@@ -249,7 +251,7 @@ def draw_arm(study: Study, rater_id: int, study_clip_id: int) -> str:
 
 
 def expire(db: Session, study: Study, *, now: datetime) -> int:
-    """Give the places of silent raters back; a new place opens, the old row stays as what happened."""
+    """End the leases that have run out and return their number. A new place opens for each; the old row stays."""
     gone = db.execute(
         update(Assignment)
         .where(
@@ -275,8 +277,10 @@ def expire(db: Session, study: Study, *, now: datetime) -> int:
     return len(gone)
 
 
-def skip(db: Session, study: Study, assignment: Place, *, reason: str, facts: Mapping[str, Any] | None = None) -> None:
-    """Free the place for somebody else and remember why, with what the player reported; twice is harmless."""
+def skip(
+    db: Session, study: Study, assignment: AssignmentRow, *, reason: str, facts: Mapping[str, Any] | None = None
+) -> None:
+    """Release a clip for another rater, with the reason and the playback facts. A second call changes nothing."""
     if assignment.status != "held":
         return
     _change(db, assignment, status="skipped")
@@ -293,9 +297,11 @@ def skip(db: Session, study: Study, assignment: Place, *, reason: str, facts: Ma
     )
 
 
-def settle(db: Session, assignment: Place, *, now: datetime) -> None:
-    """Mark an assignment answered. An answer that comes after its lease ended takes a place that is still open,
-    or stays as surplus: it is never thrown away and never pushes a clip over its number of raters.
+def settle(db: Session, assignment: AssignmentRow, *, now: datetime) -> None:
+    """Mark an assignment as answered.
+
+    An answer that arrives after its lease has ended takes an open place of the clip if there is one. Otherwise it is
+    stored as surplus: no answer is discarded, and no clip gets more raters than the study asks for.
     """
     status = assignment.status
     if status == "held" or (status in ("expired", "skipped") and assignment.purpose != "sample"):
@@ -311,19 +317,19 @@ def settle(db: Session, assignment: Place, *, now: datetime) -> None:
     _change(db, assignment, status=status, answered_at=assignment.answered_at or now)
 
 
-def owned(db: Session, rater: RaterRecord, assignment_id: int, among: Sequence[Held] = ()) -> Held:
-    """The rater's own assignment, or a refusal; looked for `among` those already read, then in the database."""
+def owned(db: Session, rater: RaterRecord, assignment_id: int, among: Sequence[HeldAssignment] = ()) -> HeldAssignment:
+    """The rater's assignment of this number, from `among` or the database. Raises NotAllowed if it is another's."""
     for one in among:
         if one.assignment.id == assignment_id:
             return one
     row = db.connection().execute(_OWNED, {"assignment": assignment_id, "rater": rater.id}).first()
     if row is None:
-        raise NotAllowed("This clip is not assigned to you.", "Go on with your own clips at /rate.")
+        raise NotAllowed("This clip is not assigned to you.", "Continue with your own clips at /rate.")
     return _held(row)
 
 
-def _held(row: Row[Any]) -> Held:
-    return Held(Place(*row[: len(_PLACE)]), Shown(*row[len(_PLACE) :]))
+def _held(row: Row[Any]) -> HeldAssignment:
+    return HeldAssignment(AssignmentRow(*row[: len(_PLACE)]), ClipView(*row[len(_PLACE) :]))
 
 
 @cache
@@ -332,8 +338,8 @@ def _setting(names: tuple[str, ...]) -> Update:
     return update(_TABLE).where(_TABLE.c.id == bindparam("which")).values({name: bindparam(name) for name in names})
 
 
-def _change(db: Session, assignment: Place, **values: Any) -> None:
-    """Write some columns of one row, here and now."""
+def _change(db: Session, assignment: AssignmentRow, **values: Any) -> None:
+    """Write some columns of one assignment immediately."""
     db.connection().execute(_setting(tuple(values)), {"which": assignment.id, **values})
     for name, value in values.items():
         if name != "claimed_at":

@@ -1,4 +1,4 @@
-"""How a rater's work ends: the code they take away, the places they give back."""
+"""End a rater's work: the completion code for the recruitment platform, and the release of the clips they hold."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,34 +14,34 @@ from app.studies.rules import Recruitment
 Ending = Literal["completed", "screened_out", "returned", "declined"]
 
 ADDRESSES = {"prolific": "https://app.prolific.com/submissions/complete?cc={code}"}
-"""Where a platform's participants go back to when the study file names no address."""
+"""Addresses that participants return to, by platform, if the study file names none."""
 
 
 @dataclass(frozen=True)
-class Farewell:
-    """A code to enter where the rater was recruited, and the address to go back to; either may be empty."""
+class CompletionCode:
+    """The code to enter on the recruitment platform, and the address to return to. Either may be empty."""
 
     code: str = ""
     address: str = ""
 
 
-def farewell(recruitment: Recruitment, ending: Ending) -> Farewell:
-    """What a rater takes away. Who declines gives the study back, as who returns it does.
+def code_for(recruitment: Recruitment, ending: Ending) -> CompletionCode:
+    """The completion code of an ending. A rater who declines the consent gets the code of a withdrawal.
 
-    The address serves every ending that has a code to fill in, and completion alone where it takes none.
+    An address with `{code}` is used for every ending that has a code; an address without it for completion only.
 
-    >>> farewell(Recruitment(completion_url="https://example.org/?cc={code}", returned_code="R1"), "returned")
-    Farewell(code='R1', address='https://example.org/?cc=R1')
+    >>> code_for(Recruitment(completion_url="https://example.org/?cc={code}", returned_code="R1"), "returned")
+    CompletionCode(code='R1', address='https://example.org/?cc=R1')
     """
     codes = {"completed": recruitment.completion_code, "screened_out": recruitment.screened_out_code}
     code = codes.get(ending, recruitment.returned_code)
     address = recruitment.completion_url or ADDRESSES.get(recruitment.platform, "")
     goes = bool(code) if "{code}" in address else ending == "completed"
-    return Farewell(code, address.replace("{code}", quote(code)) if goes else "")
+    return CompletionCode(code, address.replace("{code}", quote(code)) if goes else "")
 
 
 def end(db: Session, study: Study, rater: RaterRecord, ending: Ending) -> None:
-    """End a rater's work and give the places they hold to others; their answers stay. Twice is harmless."""
+    """End a rater's work and release the clips they hold. Their answers stay. A second call changes nothing."""
     ended = db.execute(
         update(Rater)
         .where(col(Rater.id) == rater.id, col(Rater.ended) != ending)

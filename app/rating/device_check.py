@@ -1,4 +1,4 @@
-"""The device check: can this browser play the study's clips, is its window large enough, how fast is the line."""
+"""The device check: whether the browser plays the clips, the window is large enough and the connection fast enough."""
 
 import json
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ Problem = Literal["script", "playback", "size", "speed"]
 MOST_LETTERS = 2_000
 LONGEST_WORDS = 200
 MIME = 'video/mp4; codecs="avc1.640028"'
-"""What the study's clips are (H.264, RFC 6381): asked of the browser as it is asked of `canPlayType`."""
+"""The type of the clips (H.264, as in RFC 6381), for the browser's `canPlayType`."""
 
 
 def clip_for(db: Session, rater: RaterRecord) -> str:
@@ -33,7 +33,7 @@ def clip_for(db: Session, rater: RaterRecord) -> str:
 
 
 def told_in(text: str) -> dict[str, Any]:
-    """What the browser reported: known facts alone, each of its kind; without script nothing but that.
+    """The facts that the browser reported, without those that are unknown or of a wrong type. No text: no script.
 
     >>> told_in('{"script": true, "played": true, "width": 1280, "height": 720, "mbit": 31.5, "other": 1}')
     {'script': True, 'played': True, 'width': 1280, 'height': 720, 'mbit': 31.5}
@@ -61,7 +61,7 @@ def told_in(text: str) -> dict[str, Any]:
 
 
 def problems(rule: Device, told: Mapping[str, Any]) -> list[Problem]:
-    """What stands in the way; without script only what a study demands.
+    """What is missing. Without script only the study's own requirements can be missing.
 
     >>> problems(Device(min_width=1000), {"script": True, "played": True, "width": 390, "height": 844})
     ['size']
@@ -81,7 +81,7 @@ def problems(rule: Device, told: Mapping[str, Any]) -> list[Problem]:
 
 
 def record(db: Session, rater: RaterRecord, rule: Device, told: Mapping[str, Any], *, browser: str) -> None:
-    """Keep the outcome with the rater, and which browser it is of (its User-Agent)."""
+    """Store the outcome with the rater and with the browser's User-Agent."""
     found = problems(rule, told)
     outcome = {**told, "browser": _storable(browser), "passed": not found, "problems": found}
     db.execute(update(Rater).where(col(Rater.id) == rater.id).values(device=outcome))
@@ -89,11 +89,11 @@ def record(db: Session, rater: RaterRecord, rule: Device, told: Mapping[str, Any
 
 
 def outcome_of(db: Session, rater: RaterRecord, *, browser: str) -> dict[str, Any]:
-    """What the last check found; empty before it, and when it was of another browser than the one that asks."""
+    """The outcome of the last check; empty without one, or if it was made in another browser."""
     found = dict(db.scalars(select(col(Rater.device)).where(col(Rater.id) == rater.id)).one())
     return found if found.get("browser") == _storable(browser) else {}
 
 
 def _storable(text: str) -> str:
-    """What every database keeps as it is."""
+    """The text as every database can store it."""
     return text.encode(errors="replace").decode().replace("\0", "")[:LONGEST_WORDS]

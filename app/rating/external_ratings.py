@@ -1,4 +1,4 @@
-"""Ratings that were not given here: a vision-language model's, another team's. Compared with people, never merged."""
+"""Store ratings that were given elsewhere (by a model or another team). They are compared with people, never merged."""
 
 import random
 from collections import Counter
@@ -13,11 +13,11 @@ from app.models import SHUFFLE_PRIME, Assignment, Criterion, Event, Judgment, Ra
 from app.studies import scales
 
 MOST = 200_000
-"""Ratings in one request."""
+"""The largest number of ratings in one request."""
 
 
 @dataclass(frozen=True)
-class OutsideRating:
+class ExternalRating:
     """One answer of a model to one criterion about one drawn clip, by the clip's name in the pool."""
 
     clip: str
@@ -26,18 +26,18 @@ class OutsideRating:
 
 
 @dataclass(frozen=True)
-class Taken:
-    """What became of an import."""
+class ImportOutcome:
+    """The outcome of an import: how many ratings were stored, and how many were stored already."""
 
     rater: str
     stored: int
     unchanged: int
 
 
-def take(db: Session, study: Study, name: str, given: list[OutsideRating], *, now: datetime) -> Taken:
-    """Store a model's ratings; the same rating again changes nothing, another value is a new revision.
+def take(db: Session, study: Study, name: str, given: list[ExternalRating], *, now: datetime) -> ImportOutcome:
+    """Store a model's ratings. A rating sent again changes nothing; another value is a new revision.
 
-    Raises AppError naming the clip, criterion or value that the study does not have; nothing is stored then.
+    Raises AppError with the clip, criterion or value that the study does not have; nothing is stored then.
     """
     if len(given) > MOST:
         raise AppError(f"{len(given)} ratings are too many at once.", f"Send {MOST} at the most in one request.")
@@ -91,11 +91,11 @@ def take(db: Session, study: Study, name: str, given: list[OutsideRating], *, no
     if stored:
         db.add(Event(study_id=study.id, kind="outside_ratings", rater_id=rater.id, detail={"stored": stored}))
     db.flush()
-    return Taken(rater.name, stored, len(given) - stored)
+    return ImportOutcome(rater.name, stored, len(given) - stored)
 
 
 def _clips(db: Session, study: Study) -> dict[tuple[str, str], int]:
-    """The number of every drawn clip by its name and each criterion asked about it."""
+    """The number of each drawn clip, by its name and each criterion asked about it."""
     keys = list(db.scalars(select(col(Criterion.key)).where(col(Criterion.study_id) == study.id)))
     query = select(col(StudyClip.id), col(StudyClip.clip), col(StudyClip.criterion)).where(
         col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample"
@@ -106,7 +106,7 @@ def _clips(db: Session, study: Study) -> dict[tuple[str, str], int]:
 
 
 def _refuse_unknown(
-    study: Study, given: list[OutsideRating], criteria: dict[str, Criterion], clips: dict[tuple[str, str], int]
+    study: Study, given: list[ExternalRating], criteria: dict[str, Criterion], clips: dict[tuple[str, str], int]
 ) -> None:
     for one in given:
         if one.criterion not in criteria:
@@ -133,7 +133,7 @@ def _as_stored(criterion: Criterion, value: str) -> str:
 
 
 def _rater(db: Session, study: Study, name: str) -> Rater:
-    """The model's own row; a person's name is never taken for it."""
+    """The model's row among the raters. Raises AppError if a person has this name."""
     readable = " ".join("".join(letter if letter.isprintable() else " " for letter in name).split())[:40]
     if not readable:
         raise AppError("The rater has no name.", 'Name the model: "rater": "my-model-v2".')

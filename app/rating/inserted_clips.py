@@ -1,4 +1,4 @@
-"""Clips that a rater gets besides the sample: which gold or attention clip, which repeat."""
+"""Choose inserted clips: gold clips, attention clips and repeats that a rater gets between those of the sample."""
 
 from datetime import datetime
 
@@ -72,22 +72,22 @@ _REPEAT = (
 
 
 def purpose(db: Session, rules: Rules, rater: RaterRecord, *, now: datetime) -> WorkPurpose:
-    """What the rater's next clip is for."""
+    """The purpose of the rater's next clip."""
     if rules.sessions.stabilisers and schedule.in_sitting(_moments(db, rules, rater), now) < rules.sessions.stabilisers:
         return "stabiliser"
-    if not schedule.has_specials(rules):
+    if not schedule.has_inserted_clips(rules):
         return "sample"
     taken = db.execute(select(col(Rater.taken)).where(col(Rater.id) == rater.id)).scalar_one()
     return schedule.purpose_at(rules, rater.shuffle, taken)
 
 
 def is_new_sitting(db: Session, rules: Rules, rater: RaterRecord, *, now: datetime) -> bool:
-    """Whether the rater comes back after so long a silence that a new sitting begins."""
+    """True if a new sitting begins, because the rater's last clip is long ago."""
     return schedule.in_sitting(_moments(db, rules, rater), now) == 0
 
 
 def _moments(db: Session, rules: Rules, rater: RaterRecord) -> list[datetime]:
-    """When the rater last took or answered a clip, newest first: one moment per clip, as many as stabilisers."""
+    """The times when the rater last took or answered a clip, newest first; as many as the rules ask for stabilisers."""
     last = func.coalesce(col(Assignment.answered_at), col(Assignment.claimed_at))
     query = (
         select(last)
@@ -101,10 +101,10 @@ def _moments(db: Session, rules: Rules, rater: RaterRecord) -> list[datetime]:
 def pick(
     db: Session, study: Study, rules: Rules, rater: RaterRecord, purpose: WorkPurpose, *, criterion: str
 ) -> tuple[int, int] | None:
-    """The clip of a gold, attention or repeat assignment and its occasion; None when there is none left.
+    """The clip for a gold, attention or repeat assignment and its occasion; None if there is none left.
 
-    `criterion` is the one asked about the clip that it comes instead of: a clip that asks for something else would
-    stand out.
+    `criterion` is the criterion of the clip that it replaces. A clip with another question would be recognisable as
+    inserted.
     """
     asked = {"rater": rater.id, "shuffle": rater.shuffle, "criterion": criterion}
     if purpose == "repeat":

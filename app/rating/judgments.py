@@ -1,4 +1,4 @@
-"""Record answers: append-only, each sent answer stored once, nothing acknowledged before it is committed."""
+"""Store answers: append-only, each submission once, and acknowledged only after the commit."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from sqlmodel import Session, col
 
 from app.errors import AppError
 from app.models import Criterion, Judgment, RaterRecord
-from app.rating.assignments import Held, settle
+from app.rating.assignments import HeldAssignment, settle
 from app.studies.scales import checked
 
 MAX_FACTS = 12_000
@@ -29,7 +29,7 @@ _STORED = select(
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer as it was sent: one value per criterion key."""
+    """An answer as the browser sent it: one value per criterion key."""
 
     values: dict[str, str]
     submission: str
@@ -37,9 +37,9 @@ class Answer:
 
 
 def record(
-    db: Session, held: Held, rater: RaterRecord, criteria: list[Criterion], answer: Answer, *, now: datetime
+    db: Session, held: HeldAssignment, rater: RaterRecord, criteria: list[Criterion], answer: Answer, *, now: datetime
 ) -> bool:
-    """Store an answer as new rows and mark its assignment answered.
+    """Store an answer as new rows and mark its assignment as answered.
 
     Returns False when this submission is stored already (a repeated send): nothing changes then. A later answer to
     the same assignment is the next revision. Raises AppError naming what is missing or off the scale.
@@ -89,7 +89,7 @@ def record(
 
 
 def current(db: Session, assignment_id: int) -> dict[int, str]:
-    """The answer that counts now, by criterion: the highest revision; none where it was taken back."""
+    """The current answer by criterion: the last revision. A withdrawn answer is left out."""
     found = db.execute(
         select(col(Judgment.criterion_id), col(Judgment.value))
         .where(col(Judgment.assignment_id) == assignment_id)
@@ -100,8 +100,8 @@ def current(db: Session, assignment_id: int) -> dict[int, str]:
 
 
 def facts_of(text: str) -> dict[str, Any]:
-    """What the browser reported with an answer; nothing where that cannot be kept."""
-    # Facts describe how an answer came about; odd ones must never cost the answer itself.
+    """The facts that the browser reported with an answer; empty if they cannot be stored."""
+    # Facts only describe an answer: faulty facts must never prevent an answer from being stored.
     if not text or len(text) > MAX_FACTS:
         return {}
     try:
@@ -115,7 +115,7 @@ def facts_of(text: str) -> dict[str, Any]:
 
 
 def _marks(given: object) -> list[dict[str, Any]]:
-    """The moments marked in a clip: `t` in seconds from its start, a tag where one was given; others are left out."""
+    """The marked moments: `t` in seconds from the start, and a tag if one was given. Faulty ones are left out."""
     marks = []
     for one in given if isinstance(given, list) else []:
         second, tag = (one.get("t"), one.get("tag")) if isinstance(one, dict) else (None, None)

@@ -1,4 +1,4 @@
-"""The way in: what a rater has to do before the next clip, one step at a time."""
+"""Onboarding: the step that a rater has to complete before the next clip (consent, device check, guidelines, ...)."""
 
 from typing import Literal
 
@@ -21,16 +21,16 @@ PAGES: dict[Step, str] = {
     "qualification": "/rate/qualification",
     "rating": "/rate",
 }
-"""Where each step is done."""
+"""The page of each step."""
 OVER = ("screened_out", "returned", "declined")
-"""Endings after which there is no more work. Who has completed gets more clips when the study gets more."""
+"""Endings that are final. A rater who has completed the study may continue when clips are added."""
 
 
 def next_step(db: Session, whole: StudyParts, rater: SignedInRater) -> Step:
-    """What this rater does next. Nothing is asked of the database for a rater who is at work.
+    """The rater's next step. For a rater who is at work this needs no query.
 
-    An ended rater stays ended whatever happens to the study; a study that is not open asks for nothing, except that
-    who has completed sees that page again, with its code.
+    A final ending holds whatever happens to the study. While a study is not open there is no step, except that a
+    rater who has completed it sees the page with the completion code again.
     """
     if rater.ended in OVER:
         return "ended"
@@ -38,7 +38,7 @@ def next_step(db: Session, whole: StudyParts, rater: SignedInRater) -> Step:
         return "ended" if rater.ended == "completed" else "paused" if rater.study_state == "paused" else "closed"
     if rater.consent_hash != whole.consent_hash and whole.consent_hash:
         return "consent"
-    # Who has read guidelines once has passed the device check before: only newcomers are looked up.
+    # A rater who has read the guidelines once has passed the device check: only new raters need a query.
     if rater.guidelines_hash is None and whole.rules.device is not None and not _device_passed(db, rater):
         return "device"
     if rater.guidelines_hash != whole.study.guidelines_hash:
@@ -47,7 +47,7 @@ def next_step(db: Session, whole: StudyParts, rater: SignedInRater) -> Step:
 
 
 def step_before_work(db: Session, whole: StudyParts, rater: SignedInRater) -> PurposeBeforeWork | None:
-    """Training and qualification, as long as they are due: never once the first clip of the work is taken."""
+    """Training or qualification, if one is due. Neither is due after the first clip of the work was assigned."""
     training, qualification = whole.rules.training, whole.rules.qualification
     if rater.taken or rater.qualified is not None or (training is None and qualification is None):
         return None

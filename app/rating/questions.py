@@ -1,4 +1,4 @@
-"""Questions as the rating page shows them: each with its answers and the keys that choose them."""
+"""Questions as the rating page shows them, each with its options and the keys that choose them."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,7 +8,7 @@ from app.studies import scales
 from app.studies.scales import Choice, RatingScale
 
 FREE_LETTERS = "DFHJKCVXTYEQIOP"
-"""Letters that no other key of the rating page takes, the handiest first."""
+"""Letters that the rating page does not use for anything else, the easiest to reach first."""
 PREFIXES = (("", ""), ("⇧", "Shift+"))
 """How the digit keys of the first and of the second question with digits are printed, and what the keyboard sends."""
 

@@ -1,4 +1,4 @@
-"""Where a rater stands: how many clips are done and left, the last answers, the pace."""
+"""A rater's position in the study: clips answered, held and left, the last answers, the recent pace."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,7 +18,7 @@ _mine = aliased(Assignment)
 
 
 class Answered(Protocol):
-    """What is needed of an assignment that was answered."""
+    """An answered assignment, as far as this module reads it."""
 
     @property
     def id(self) -> int: ...
@@ -44,7 +44,7 @@ _BEFORE = (
 
 
 def before(db: Session, rater: RaterRecord, assignment: Answered) -> int | None:
-    """Number of the assignment the rater answered before this one."""
+    """The number of the assignment that the rater answered before this one; None if it was the first."""
     asked = {"rater": rater.id, "at": assignment.answered_at, "assignment": assignment.id}
     row = db.connection().execute(_BEFORE, asked).first()
     return row.id if row else None
@@ -54,8 +54,8 @@ PACE_OVER = 5
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Where a rater stands: clips answered, held, and still to be had; the last answer; the recent pace."""
+class RaterPosition:
+    """A rater's position: clips answered, held and still free; the last answer; the recent pace."""
 
     done: int
     held: int
@@ -64,11 +64,11 @@ class Standing:
     """The assignment answered last."""
     latest: datetime | None
     earlier: datetime | None
-    """When the last answer came, and the one `PACE_OVER` answers before it."""
+    """The times of the last answer and of the one `PACE_OVER` answers earlier."""
 
     @property
     def seconds_per_clip(self) -> float | None:
-        """The pace over the last five answers; None before there are six."""
+        """Mean seconds per clip over the last five answers; None before the sixth answer."""
         if self.latest is None or self.earlier is None:
             return None
         return (self.latest - self.earlier).total_seconds() / PACE_OVER
@@ -94,7 +94,7 @@ _OPEN_SEEN = (
     .scalar_subquery()
 )
 _ANSWER_TIMES = select(col(Assignment.answered_at)).where(*_IS_ANSWERED).order_by(*_NEWEST_FIRST).limit(1)
-_STANDING = select(
+_POSITION = select(
     _own("done", "surplus"),
     _own("held"),
     _OPEN - _OPEN_SEEN,
@@ -107,14 +107,14 @@ _HELD_BY_OTHERS = select(_CLIPS).where(
 )
 
 
-def standing(db: Session, study: Study, rater: RaterRecord) -> Standing:
-    """Where the rater stands in the study."""
-    found = Standing(*db.connection().execute(_STANDING, {"study": study.id, "rater": rater.id}).one())
+def of(db: Session, study: Study, rater: RaterRecord) -> RaterPosition:
+    """The position of a rater in the study."""
+    found = RaterPosition(*db.connection().execute(_POSITION, {"study": study.id, "rater": rater.id}).one())
     if not study.rules:
         return found
     rules = study_rules.rules_of(study)
     free = found.free
-    if schedule.has_specials(rules):
+    if schedule.has_inserted_clips(rules):
         taken = db.execute(select(col(Rater.taken)).where(col(Rater.id) == rater.id)).scalar_one()
         free = schedule.clips_until(rules, rater.shuffle, taken, free)
     if rules.recruitment.clips_per_rater:
@@ -123,5 +123,5 @@ def standing(db: Session, study: Study, rater: RaterRecord) -> Standing:
 
 
 def held_by_others(db: Session, study: Study, rater: RaterRecord) -> int:
-    """Clips unknown to the rater that others hold: they may come free."""
+    """The number of clips that other raters hold and this rater has not seen. They may become free again."""
     return int(db.execute(_HELD_BY_OTHERS, {"study": study.id, "rater": rater.id}).scalar_one())

@@ -1,4 +1,4 @@
-"""Answers to clips whose right answers are known: which of them are right, within a tolerance."""
+"""Compare answers with the reference answers of training, qualification and gold clips, within a tolerance."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from app.studies import scales
 
 
 @dataclass(frozen=True)
-class Checked:
-    """One answer beside the right one, as they are stored; `given` is None where there is none."""
+class CheckedAnswer:
+    """An answer and its reference answer, as they are stored. `given` is None if the rater gave none."""
 
     criterion: Criterion
     given: str | None
@@ -18,9 +18,9 @@ class Checked:
 
 
 def is_right(criterion: Criterion, given: str | None, known: str, tolerance: int) -> bool:
-    """Whether an answer is right: on a scale with steps within `tolerance` of them, on all others the same.
+    """True if an answer is right: within `tolerance` steps on a scale with steps, equal on every other scale.
 
-    A slider's steps are tenths of its range, so that a tolerance of 1 means as much there as on five steps: 10.
+    One step of a slider is a tenth of its range, so a tolerance of 1 allows a difference of 10.
 
     >>> quality = Criterion(study_id=1, position=0, key="quality", label="Quality", question="?", scale="acr5")
     >>> is_right(quality, "4", "5", 1), is_right(quality, "3", "5", 1), is_right(quality, None, "5", 1)
@@ -41,10 +41,10 @@ def _same(given: list[str], known: list[str]) -> bool:
 
 def check(
     criteria: Iterable[Criterion], given: Mapping[int, str], known: Mapping[str, str], tolerance: int
-) -> list[Checked]:
-    """Every answer that is known beside the given one, in the order of the criteria."""
+) -> list[CheckedAnswer]:
+    """Every reference answer with the given one, in the order of the criteria."""
     return [
-        Checked(
+        CheckedAnswer(
             item, given.get(item.id), known[item.key], is_right(item, given.get(item.id), known[item.key], tolerance)
         )
         for item in criteria

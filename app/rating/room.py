@@ -1,4 +1,4 @@
-"""The rating room: which clip, which questions, and which scores this rater may see now."""
+"""Build the rating page: the clip, the questions, and the scores that this rater may see now."""
 
 import hashlib
 import json
@@ -15,26 +15,26 @@ from app.filters.threshold_text import passes, short_number, threshold_text
 from app.markdown import markdown
 from app.models import Assignment, Criterion, Filter, Judgment, RaterRecord, is_work
 from app.rating import assignments, completion, judgments, questions, rater_position
-from app.rating.assignments import Held
-from app.rating.rater_position import Standing
-from app.rating.room_view import Ended, PastAnswer, Progress, Reveal, Room, ScoreView
+from app.rating.assignments import HeldAssignment
+from app.rating.rater_position import RaterPosition
+from app.rating.room_view import NoMoreClips, PastAnswer, Progress, RatingPage, Reveal, ScoreView
 from app.rating.timeline import curve
 from app.studies import media, scales
 from app.studies.documents import RubricView
 from app.studies.whole_study import StudyParts
 
 SEEN_TO_END = 0.98
-"""Share of a clip that counts as seen to its end: players stop a frame or two early."""
+"""The share of a clip that counts as watched to its end. Players stop a frame or two early."""
 LISTED = 20
-"""Answers in a rater's own list."""
+"""The number of answers in a rater's own list."""
 
 
-def criteria_of(whole: StudyParts, held: Held) -> list[Criterion]:
+def criteria_of(whole: StudyParts, held: HeldAssignment) -> list[Criterion]:
     """The questions asked about this clip: all, or the one it was drawn for."""
     return [item for item in whole.criteria if held.clip.criterion in ("", item.key)]
 
 
-def rubrics_of(whole: StudyParts, held: Held) -> tuple[RubricView, ...]:
+def rubrics_of(whole: StudyParts, held: HeldAssignment) -> tuple[RubricView, ...]:
     """The rubrics of the questions asked about this clip."""
     if not held.clip.criterion:
         return whole.rubrics
@@ -42,22 +42,22 @@ def rubrics_of(whole: StudyParts, held: Held) -> tuple[RubricView, ...]:
 
 
 def next_room(
-    db: Session, whole: StudyParts, rater: RaterRecord, have: list[Held], *, now: datetime, lease: timedelta
-) -> Room | Ended:
-    """The clip to rate now, with the next one reserved; `Ended` when nothing is free for this rater."""
+    db: Session, whole: StudyParts, rater: RaterRecord, have: list[HeldAssignment], *, now: datetime, lease: timedelta
+) -> RatingPage | NoMoreClips:
+    """The page for the clip to rate now, with the next clips reserved; `NoMoreClips` if none is free for this rater."""
     have = assignments.top_up(db, whole.study, rater, have, now=now, lease=lease)
     if have:
         return build(db, whole, rater, have[0], following=have[1:])
-    standing = rater_position.standing(db, whole.study, rater)
+    position = rater_position.of(db, whole.study, rater)
     quota = whole.rules.recruitment.clips_per_rater
-    full = quota is not None and standing.done >= quota
-    return Ended(
+    full = quota is not None and position.done >= quota
+    return NoMoreClips(
         study=whole.study.name,
         sender=sender_mark(rater),
-        done=standing.done,
-        undo=f"/rate/{standing.last}" if standing.last else None,
+        done=position.done,
+        undo=f"/rate/{position.last}" if position.last else None,
         waiting=not full and rater_position.held_by_others(db, whole.study, rater) > 0,
-        farewell=completion.farewell(whole.rules.recruitment, "completed" if standing.done else "returned"),
+        completion_code=completion.code_for(whole.rules.recruitment, "completed" if position.done else "returned"),
     )
 
 
@@ -65,15 +65,15 @@ def build(
     db: Session,
     whole: StudyParts,
     rater: RaterRecord,
-    held: Held,
+    held: HeldAssignment,
     *,
-    following: Sequence[Held] = (),
+    following: Sequence[HeldAssignment] = (),
     revealed: bool = False,
     problem: str | None = None,
     sent: dict[str, str] | None = None,
     practice: tuple[str, Progress] | None = None,
-) -> Room:
-    """What the page shows for one assignment. Scores are put in only when this rater may see them now.
+) -> RatingPage:
+    """What the page shows for one assignment. It contains scores only if this rater may see them now.
 
     `sent` are values of a refused answer by criterion key, shown again so that nothing is lost. `practice` is
     given before the work: its purpose, and how far the rater has come in it.
@@ -83,9 +83,9 @@ def build(
     chosen = judgments.current(db, held.assignment.id) if answered else {}
     if sent is not None:
         chosen = {item.id: sent[item.key] for item in whole.criteria if item.key in sent}
-    standing = rater_position.standing(db, whole.study, rater)
-    earlier = rater_position.before(db, rater, held.assignment) if answered else standing.last
-    return Room(
+    position = rater_position.of(db, whole.study, rater)
+    earlier = rater_position.before(db, rater, held.assignment) if answered else position.last
+    return RatingPage(
         study=whole.study.name,
         sender=sender_mark(rater),
         guidelines_html=markdown(whole.study.guidelines),
@@ -97,7 +97,7 @@ def build(
         criteria=questions.views(criteria_of(whole, held), chosen),
         reveal=reveal,
         scores=score_views(whole, held) if reveal in ("shown", "revealed") else (),
-        progress=practice[1] if practice else progress(standing),
+        progress=practice[1] if practice else progress(position),
         practice=practice[0] if practice else "",
         editing=answered and not revealed,
         locked=whole.rules.watch_to_end and not answered,
@@ -109,12 +109,12 @@ def build(
 
 
 def sender_mark(rater: RaterRecord) -> str:
-    """A mark by which a browser keeps this rater's unsent answers apart from others'."""
+    """Identifies the rater to the browser, which stores unsent answers by it."""
     return hashlib.sha256(f"{rater.id}:{rater.shuffle}:{rater.created_at}".encode()).hexdigest()[:12]
 
 
-def refuse_unseen(whole: StudyParts, held: Held, facts: str) -> None:
-    """Refuse an answer that says itself that the clip was not seen to its end, where the study asks for that.
+def refuse_unseen(whole: StudyParts, held: HeldAssignment, facts: str) -> None:
+    """Refuse an answer whose facts say that the clip was not watched to its end, if the study requires that.
 
     Late answers and clips that broke while playing are taken: nothing can be watched again there, and no answer may be
     lost. Raises: AppError (422), which shows the answer again.
@@ -127,8 +127,8 @@ def refuse_unseen(whole: StudyParts, held: Held, facts: str) -> None:
         raise AppError("The clip has not been seen to its end yet.", "Watch it to the end, then send.", status=422)
 
 
-def _earlier_marks(db: Session, held: Held) -> str:
-    """The moments marked with the answer that counts now, in JSON."""
+def _earlier_marks(db: Session, held: HeldAssignment) -> str:
+    """The moments marked in the current answer, as JSON."""
     found = db.execute(
         select(col(Judgment.facts))
         .where(col(Judgment.assignment_id) == held.assignment.id)
@@ -139,7 +139,7 @@ def _earlier_marks(db: Session, held: Held) -> str:
 
 
 def past_answers(db: Session, whole: StudyParts, rater: RaterRecord) -> tuple[PastAnswer, ...]:
-    """The rater's last answers as they count now, the newest first."""
+    """The rater's last answers in their current revision, the newest first."""
     latest = db.execute(
         select(col(Assignment.id), col(Assignment.answered_at), func.count().over())
         .where(col(Assignment.rater_id) == rater.id, col(Assignment.status).in_(("done", "surplus")))
@@ -170,7 +170,7 @@ def past_answers(db: Session, whole: StudyParts, rater: RaterRecord) -> tuple[Pa
     )
 
 
-def _reveal(held: Held, *, answered: bool, revealed: bool) -> Reveal:
+def _reveal(held: HeldAssignment, *, answered: bool, revealed: bool) -> Reveal:
     if held.assignment.arm == "after":
         if revealed:
             return "revealed"
@@ -178,34 +178,34 @@ def _reveal(held: Held, *, answered: bool, revealed: bool) -> Reveal:
     return "shown" if held.assignment.arm == "shown" else "hidden"
 
 
-def media_path(held: Held) -> str:
-    """Address of the clip: another one for every assignment."""
+def media_path(held: HeldAssignment) -> str:
+    """The address of the clip, different for every assignment."""
     return media.address_of(held.assignment.id, held.clip.media_key)
 
 
-def progress(standing: Standing) -> Progress:
-    """How many clips are done, how many there are for this rater, and the minutes left at their own pace."""
-    left = standing.held + standing.free
-    pace = standing.seconds_per_clip
+def progress(position: RaterPosition) -> Progress:
+    """Clips done, clips in all, and minutes left at the rater's own pace."""
+    left = position.held + position.free
+    pace = position.seconds_per_clip
     minutes = None if pace is None else max(1, round(pace * left / 60)) if left else 0
-    return Progress(done=standing.done, total=standing.done + left, minutes_left=minutes)
+    return Progress(done=position.done, total=position.done + left, minutes_left=minutes)
 
 
-def score_views(whole: StudyParts, held: Held) -> tuple[ScoreView, ...]:
-    """The clip's scores with their cuts; a score that could not be computed has no verdict."""
+def score_views(whole: StudyParts, held: HeldAssignment) -> tuple[ScoreView, ...]:
+    """The clip's scores with their thresholds. A score that could not be computed has no verdict."""
     return tuple(
         score_view(rule, held.clip.scores) for rule in whole.filters if held.clip.criterion in ("", rule.criterion)
     )
 
 
 def score_view(rule: Filter, scores: Mapping[str, Any]) -> ScoreView:
-    """`movement 97.9 ≥ 80 ✓` in parts, with its curve where the pool has one."""
+    """The parts of `movement 97.9 ≥ 80 ✓`, with the curve if the pool has one."""
     value = scores.get(rule.score)
     unit = f"\u202f{rule.units}" if rule.units else ""
     return ScoreView(
         title=rule.title,
         value=None if value is None else f"{short_number(value)}{unit}",
-        cut=threshold_text(rule.minimum, rule.maximum),
+        threshold=threshold_text(rule.minimum, rule.maximum),
         passed=None if value is None else passes(value, rule.minimum, rule.maximum),
         curve=curve(rule, scores),
     )

@@ -1,20 +1,20 @@
-"""What the rating page shows: plain values, decided by the server, so that the template holds no rule."""
+"""What the rating page shows, as plain values: the server decides, so that the template holds no rules."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from app.rating.completion import Farewell
+from app.rating.completion import CompletionCode
 from app.studies.documents import RubricView
 from app.studies.scales import Block
 
 Reveal = Literal["shown", "hidden", "later", "revealed"]
-"""shown: scores beside the clip; hidden: never sent; later: sent after the answer; revealed: sent now, answered."""
+"""shown: with the clip; hidden: never sent; later: sent after the answer; revealed: sent now, after the answer."""
 
 
 @dataclass(frozen=True)
 class Option:
-    """One step of a scale: the value stored, the word shown, the key that chooses it (as printed, such as ⇧3)."""
+    """One option of a question: the stored value, the word shown, and the key that chooses it (as printed: ⇧3)."""
 
     value: str
     label: str
@@ -25,7 +25,7 @@ class Option:
 
 @dataclass(frozen=True)
 class CriterionView:
-    """One question about the clip; `own_words` when the options are the researcher's words, never translated."""
+    """A question about the clip. `own_words`: the options are the researcher's words and are not translated."""
 
     key: str
     label: str
@@ -34,7 +34,7 @@ class CriterionView:
     block: Block
     chosen: str | None = None
     selected: frozenset[str] = frozenset()
-    """The values that are chosen now."""
+    """The chosen values."""
     required: bool = True
     own_words: bool = False
 
@@ -50,41 +50,41 @@ class CriterionView:
 
     @property
     def is_long(self) -> bool:
-        """Whether the options stand in lines of their own: many, or long words."""
+        """True if the options need a line each, because there are many or their words are long."""
         return len(self.options) > 5 or any(len(option.label) > 14 for option in self.options)
 
     def has(self, option: Option) -> bool:
-        """Whether this option is chosen."""
+        """True if this option is chosen."""
         return option.value in self.selected
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A score second by second, as the timeline draws it: `line` and `cuts` in a box of 1000 x 100, y downwards.
+    """A score per second, as the timeline draws it: `line` and `thresholds` in a box of 1000 x 100, y downwards.
 
-    `worst` is the second with the worst value, None where no second has one.
+    `worst` is the second with the worst value; None if no second has a value.
     """
 
     line: str
-    cuts: tuple[float, ...]
+    thresholds: tuple[float, ...]
     seconds: int
     worst: int | None
 
 
 @dataclass(frozen=True)
 class ScoreView:
-    """One automated score as a rater may see it: `movement 97.9  ≥ 80  ✓`. `passed` is None where there is no score."""
+    """An automated score as a rater sees it: `movement 97.9  ≥ 80  ✓`. `passed` is None if there is no score."""
 
     title: str
     value: str | None
-    cut: str
+    threshold: str
     passed: bool | None
     curve: Curve | None = None
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the rater has come; `minutes_left` is None until six answers tell the pace."""
+    """The rater's progress. `minutes_left` is None before the sixth answer."""
 
     done: int
     total: int
@@ -92,59 +92,59 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Room:
+class RatingPage:
     """Everything on the rating page for one clip."""
 
     study: str
     sender: str
-    """A mark of this rater: answers that a browser still keeps for somebody else are not sent from this page."""
+    """Identifies the rater to the browser, so that unsent answers of another rater are not sent from this page."""
     guidelines_html: str
     rubrics: tuple[RubricView, ...]
     assignment_id: int
     submission: str
-    """A fresh id for browsers without script; the player replaces it by its own before sending."""
+    """A new submission id for browsers without script; the script replaces it before sending."""
     media: str
     next_media: tuple[str, ...]
-    """The clips the browser loads meanwhile, the nearest first."""
+    """The clips that the browser loads in the meantime, the next one first."""
     criteria: tuple[CriterionView, ...]
     reveal: Reveal
     scores: tuple[ScoreView, ...]
     progress: Progress
     editing: bool
-    """True when the rater came back (Undo) to an answer already given."""
+    """True if the rater came back to an answer already given (Undo)."""
     locked: bool
-    """Whether the answer unlocks only when the clip has been seen to its end."""
+    """True if the clip must be watched to its end before it can be answered."""
     break_after: int
     """Minutes of rating after which a break is offered."""
     undo: str | None
     """Address of the rater's previous answer, if there is one."""
     practice: str = ""
-    """training or qualification, before the work; empty in it."""
+    """"training" or "qualification" before the work; empty during the work."""
     marks: str = "[]"
-    """The moments marked with an answer that is being changed, in JSON."""
+    """The moments marked in an answer that is being changed, as JSON."""
     problem: str | None = None
-    """What was wrong with the answer just sent, in words."""
+    """What was wrong with the answer that was just sent."""
 
 
 @dataclass(frozen=True)
 class PastAnswer:
-    """A line of the rater's list of answers: when, what was said (question and words), and where to change it."""
+    """An entry in the rater's list of answers: its time, the questions with their answers, the address to change it."""
 
     number: int
-    """Which of the rater's clips it was, from 1."""
+    """The position among the rater's clips, from 1."""
     address: str
     at: datetime
     said: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
-class Ended:
-    """There is no clip for this rater now; `waiting` when others still hold some that could come free."""
+class NoMoreClips:
+    """There is no clip for this rater now. `waiting`: other raters hold clips that may become free."""
 
     study: str
     sender: str
     done: int
     undo: str | None
     waiting: bool
-    farewell: Farewell
-    """What the rater takes back to where they were recruited."""
+    completion_code: CompletionCode
+    """The code for the recruitment platform."""

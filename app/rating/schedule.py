@@ -1,7 +1,7 @@
-"""What a rater gets next by the study's rules: a clip of the sample, a gold or attention clip, a repeat, a stabiliser.
+"""Schedule a rater's clips by the study's rules: the sample, gold and attention clips, repeats, stabilisers.
 
-Everything follows from the rater's own secret seed, the number of clips taken so far and the rules, so that it can be
-told again later, and nothing of it can be told by the rater.
+The schedule depends only on the rater's secret seed, the number of clips assigned so far and the rules. It can
+therefore be computed again later, and raters cannot predict it.
 """
 
 import random
@@ -14,29 +14,33 @@ from app.models import WorkPurpose
 from app.studies.rules import Rules
 
 SITTING_ENDS = timedelta(minutes=30)
-"""After so long a silence a new sitting begins."""
+"""A break of this length ends a sitting."""
 
 
-def has_specials(rules: Rules) -> bool:
-    """Whether raters get anything besides clips of the sample."""
+def has_inserted_clips(rules: Rules) -> bool:
+    """True if the rules ask for gold clips, attention clips or repeats."""
     return bool(rules.gold or rules.repeats or rules.attention)
 
 
 def purpose_at(rules: Rules, shuffle: int, taken: int) -> WorkPurpose:
-    """What the clip after `taken` others is for. No two specials follow each other, and none comes first.
+    """The purpose of the clip after `taken` others. No two inserted clips follow each other, and none comes first.
 
     >>> purpose_at(Rules(), shuffle=5, taken=17)
     'sample'
     """
-    return _sequence(tuple(_kinds(rules)), shuffle, taken // _PAGE)[taken] if has_specials(rules) else "sample"
+    return (
+        _sequence(tuple(_inserted_purposes(rules)), shuffle, taken // _PAGE)[taken]
+        if has_inserted_clips(rules)
+        else "sample"
+    )
 
 
 def clips_until(rules: Rules, shuffle: int, taken: int, samples: int) -> int:
-    """How many clips come until `samples` more of the sample were shown, the specials between them included.
+    """The number of clips until `samples` more clips of the sample were shown, with the clips inserted between them.
 
-    Counting so, neither total nor minutes left change when a special is handed out.
+    The total and the minutes left therefore do not change when an inserted clip is shown.
     """
-    if not has_specials(rules) or not samples:
+    if not has_inserted_clips(rules) or not samples:
         return samples
     length = left = 0
     while left < samples:
@@ -46,54 +50,54 @@ def clips_until(rules: Rules, shuffle: int, taken: int, samples: int) -> int:
 
 
 _PAGE = 256
-Kind = tuple[WorkPurpose, float, float, float]
-"""A kind of special with its share, the position from which it comes, and how many a rater can get."""
+InsertedPurpose = tuple[WorkPurpose, float, float, float]
+"""A purpose of inserted clips: its share, the first position where one may come, the most that a rater can get."""
 
 
 @lru_cache(maxsize=2048)
-def _sequence(kinds: tuple[Kind, ...], shuffle: int, page: int) -> tuple[WorkPurpose, ...]:
-    """The rater's purposes up to the end of a page; a longer one begins with the shorter."""
-    return tuple(islice(_purposes(kinds, shuffle), (page + 1) * _PAGE))
+def _sequence(inserted: tuple[InsertedPurpose, ...], shuffle: int, page: int) -> tuple[WorkPurpose, ...]:
+    """The rater's purposes up to the end of a page. A longer sequence begins with the shorter one."""
+    return tuple(islice(_purposes(inserted, shuffle), (page + 1) * _PAGE))
 
 
-def _purposes(kinds: tuple[Kind, ...], shuffle: int) -> Iterator[WorkPurpose]:
-    # The j-th clip of a kind is due somewhere in the j-th stretch of 1/share clips: its place in there is drawn, so
-    # that nobody can count to it, and the share holds at every moment to within one clip (and waiting for a turn).
-    lots = random.Random(f"schedule:{shuffle}")  # noqa: S311 - the seed is secret and stored, the order must be told again
+def _purposes(inserted: tuple[InsertedPurpose, ...], shuffle: int) -> Iterator[WorkPurpose]:
+    # The j-th clip of a purpose is due at a random position within the j-th stretch of 1/share clips. Raters cannot
+    # count to it, and the share holds at every moment to within one clip (plus a wait of one clip).
+    chance = random.Random(f"schedule:{shuffle}")  # noqa: S311 - the seed is secret and stored, the order must be told again
     first: dict[WorkPurpose, float] = {}
     shares: dict[WorkPurpose, float] = {}
     most: dict[WorkPurpose, float] = {}
-    for kind, share, start, limit in kinds:
-        shares[kind], first[kind], most[kind] = share, start, limit
-    due = {kind: first[kind] + lots.random() / shares[kind] for kind in shares}
+    for purpose, share, start, limit in inserted:
+        shares[purpose], first[purpose], most[purpose] = share, start, limit
+    due = {purpose: first[purpose] + chance.random() / shares[purpose] for purpose in shares}
     count = dict.fromkeys(shares, 0)
     previous: WorkPurpose = "gold"  # the first clip is one of the sample
     position = 0
     while True:
         chosen: WorkPurpose = "sample"
-        waiting = [kind for kind in shares if due[kind] <= position and count[kind] < most[kind]]
+        waiting = [one for one in shares if due[one] <= position and count[one] < most[one]]
         if previous == "sample" and waiting:
             chosen = min(waiting, key=due.__getitem__)
             count[chosen] += 1
-            due[chosen] = first[chosen] + (count[chosen] + lots.random()) / shares[chosen]
+            due[chosen] = first[chosen] + (count[chosen] + chance.random()) / shares[chosen]
         yield chosen
         previous = chosen
         position += 1
 
 
-def _kinds(rules: Rules) -> Iterator[Kind]:
-    """Each kind of special with its share, the position of its first and how many a rater can get."""
+def _inserted_purposes(rules: Rules) -> Iterator[InsertedPurpose]:
+    """Each purpose of inserted clips that the rules ask for."""
     if rules.gold and rules.gold.share:
         yield "gold", rules.gold.share, 0.0, float(len(rules.gold.clips))
     if rules.repeats and rules.repeats.share:
-        # Nothing can be repeated before: the share is that of the clips from there on, not caught up afterwards.
+        # Nothing can be repeated earlier. The share holds from this position on and is not made up afterwards.
         yield "repeat", rules.repeats.share, rules.repeats.apart + 1.0, float("inf")
     if rules.attention and rules.attention.share:
         yield "attention", rules.attention.share, 0.0, float(rules.attention.clips)
 
 
 def in_sitting(moments: list[datetime], now: datetime) -> int:
-    """How many of a rater's moments of work, newest first, belong to the sitting that goes on now."""
+    """How many of a rater's moments of work (newest first) belong to the current sitting."""
     count = 0
     for moment in moments:
         if now - moment >= SITTING_ENDS:
@@ -103,7 +107,7 @@ def in_sitting(moments: list[datetime], now: datetime) -> int:
 
 
 def passes(criteria: list[str], rater: int) -> list[str]:
-    """The criteria in the order in which this rater works through them: each is first for as many raters.
+    """The criteria in this rater's order. Every criterion comes first for the same share of raters.
 
     >>> passes(["quality", "verdict"], 7)
     ['verdict', 'quality']

@@ -1,4 +1,4 @@
-"""The curve on the timeline: a filter's score second by second, snapshot with the drawn clip."""
+"""The curve on the timeline of the rating room: a filter's score for each second of the clip."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,17 +11,17 @@ WIDTH, HEIGHT, MARGIN = 1000, 100, 8
 
 
 def curve(rule: Filter, scores: Mapping[str, Any]) -> Curve | None:
-    """A filter's curve over a clip: every second a step of equal width, with the cut; None without a series.
+    """A filter's curve over a clip with its thresholds, one step per second; None if the score has no series.
 
-    The worst second is the one furthest outside the cut, or the nearest to it where all pass.
+    The worst second is the one furthest outside the threshold or, if all seconds pass, the one nearest to it.
     """
     name = series_name(rule.score, scores)
     series = scores[name] if name else []
     known = {second: value for second, value in enumerate(series) if value is not None}
     if not known:
         return None
-    cuts = [cut for cut in (rule.minimum, rule.maximum) if cut is not None]
-    low, high = min([*known.values(), *cuts]), max([*known.values(), *cuts])
+    thresholds = [end for end in (rule.minimum, rule.maximum) if end is not None]
+    low, high = min([*known.values(), *thresholds]), max([*known.values(), *thresholds])
 
     def height(value: float) -> float:
         share = (value - low) / (high - low) if high > low else 0.5
@@ -29,14 +29,14 @@ def curve(rule: Filter, scores: Mapping[str, Any]) -> Curve | None:
 
     return Curve(
         line=_line({second: height(value) for second, value in known.items()}, len(series)),
-        cuts=tuple(height(cut) for cut in cuts),
+        thresholds=tuple(height(threshold) for threshold in thresholds),
         seconds=len(series),
         worst=max(known, key=lambda second: (_badness(rule, known[second]), -second)),
     )
 
 
 def _line(heights: dict[int, float], seconds: int) -> str:
-    """The steps as an SVG path, broken where a second has no value."""
+    """The steps as an SVG path, with a gap where a second has no value."""
     step = WIDTH / seconds
     parts = []
     for second, height in sorted(heights.items()):
@@ -46,7 +46,7 @@ def _line(heights: dict[int, float], seconds: int) -> str:
 
 
 def _badness(rule: Filter, value: float) -> float:
-    """How far a value lies outside the cut (positive) or inside it (negative)."""
+    """The distance of a value from the threshold: positive outside, negative inside."""
     below = -float("inf") if rule.minimum is None else rule.minimum - value
     above = -float("inf") if rule.maximum is None else value - rule.maximum
     return max(below, above)

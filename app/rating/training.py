@@ -1,6 +1,6 @@
-"""Training and qualification: clips with known answers that come before the work, one after the other.
+"""Training and qualification: clips with reference answers that a rater answers before the work.
 
-They are assignments of their own purpose, made for one rater, never opened for anybody else and never counted.
+Their assignments belong to one rater, are never opened for another and enter no result.
 """
 
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from sqlmodel import Session, col
 from app.auth import SignedInRater
 from app.models import Assignment, Event, PurposeBeforeWork, Rater, StudyClip
 from app.rating import assignments, completion, judgments, reference_answers
-from app.rating.assignments import Held
-from app.rating.reference_answers import Checked
+from app.rating.assignments import HeldAssignment
+from app.rating.reference_answers import CheckedAnswer
 from app.rating.room import media_path
 from app.rating.room_view import Progress
 from app.studies.rules import Qualification
@@ -22,16 +22,16 @@ from app.studies.whole_study import StudyParts
 
 @dataclass(frozen=True)
 class Feedback:
-    """What a rater is told after a training clip."""
+    """The feedback that a rater gets after a training clip."""
 
     media: str
-    answers: tuple[Checked, ...]
+    answers: tuple[CheckedAnswer, ...]
     reason: str
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a try of the test went: right answers of all, how many are needed, tries left."""
+    """The result of one try of the qualification: right answers, answers needed, tries left."""
 
     passed: bool
     right: int
@@ -43,10 +43,10 @@ class Outcome:
 
 def next_clip(
     db: Session, whole: StudyParts, rater: SignedInRater, purpose: PurposeBeforeWork, *, now: datetime
-) -> Held | None:
-    """The clip to practise on now, reserved for this rater; None when this round's clips are all done.
+) -> HeldAssignment | None:
+    """The next clip of the training or qualification, reserved for this rater; None if this round is complete.
 
-    The order is that of the study file: from worst to best, if its author followed the advice.
+    The clips come in the order of the study file (from worst to best, as the documentation recommends).
     """
     occasion = _round(rater, purpose)
     query = select(Assignment).where(
@@ -67,17 +67,17 @@ def next_clip(
     return None
 
 
-def place_of(db: Session, whole: StudyParts, held: Held) -> tuple[PurposeBeforeWork, Progress]:
-    """Where in its round a clip of the training or the test stands, as the page shows it."""
+def place_of(db: Session, whole: StudyParts, held: HeldAssignment) -> tuple[PurposeBeforeWork, Progress]:
+    """The purpose of a practice clip and its position in the round, as the page shows them."""
     purpose: PurposeBeforeWork = "training" if held.assignment.purpose == "training" else "qualification"
     clips = _clips(db, whole, purpose)
     return purpose, Progress([clip.id for clip in clips].index(held.clip.id), len(clips), None)
 
 
 def feedback(db: Session, whole: StudyParts, rater: SignedInRater, assignment_id: int) -> Feedback | None:
-    """The right answers beside the given ones, and why; None for anything but an answered training clip.
+    """The given and the reference answers with the reason; None unless it is an answered training clip.
 
-    Raises NotAllowed for somebody else's clip.
+    Raises NotAllowed if the clip is another rater's.
     """
     held = assignments.owned(db, rater, assignment_id)
     if held.assignment.purpose != "training" or held.assignment.answered_at is None:
@@ -89,9 +89,9 @@ def feedback(db: Session, whole: StudyParts, rater: SignedInRater, assignment_id
 
 
 def conclude(db: Session, whole: StudyParts, rater: SignedInRater) -> Outcome:
-    """Count the answers of a finished try: the rater passes, may try again, or the rule for failing holds."""
+    """Count the answers of a completed try: the rater passes, may try again, or is handled by `on_failure`."""
     rule = whole.rules.qualification
-    assert rule is not None, "only a study with a test has one to conclude"
+    assert rule is not None, "the study has a qualification"
     answers = _answers(db, whole, rater, rule)
     right, total = sum(one.right for one in answers), len(answers)
     passed = right >= rule.least_correct * total - 1e-9
@@ -127,8 +127,8 @@ def _clips(db: Session, whole: StudyParts, purpose: PurposeBeforeWork) -> list[S
     return sorted(db.execute(query).scalars(), key=lambda clip: order.get(clip.clip, len(order)))
 
 
-def _answers(db: Session, whole: StudyParts, rater: SignedInRater, rule: Qualification) -> list[Checked]:
-    """Every known answer of this try beside the given one; a skipped clip's count as wrong."""
+def _answers(db: Session, whole: StudyParts, rater: SignedInRater, rule: Qualification) -> list[CheckedAnswer]:
+    """Every reference answer of this try with the given one. Answers to a skipped clip count as wrong."""
     query = (
         select(col(Assignment.id), col(StudyClip.answers))
         .join(StudyClip, col(StudyClip.id) == col(Assignment.study_clip_id))

@@ -149,7 +149,7 @@ def _add_data(api: FastAPI) -> None:
     def ratings(slug: Slug, given: RatingsIn, db: Writer) -> dict[str, Any]:
         """Take in a model's ratings; sent again they change nothing."""
         study = lifecycle.by_slug(db, slug)
-        rows = [external_ratings.OutsideRating(one.clip, one.criterion, one.value) for one in given.ratings]
+        rows = [external_ratings.ExternalRating(one.clip, one.criterion, one.value) for one in given.ratings]
         return vars(external_ratings.take(db, study, given.rater, rows, now=now()))
 
 

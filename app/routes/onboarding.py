@@ -119,10 +119,12 @@ def closed(request: Request) -> Response:
         step = onboarding.next_step(db, whole, rater)
         if step not in ("paused", "closed"):
             return see(PAGES[step])
-        done = rater_position.standing(db, whole.study, rater).done
+        done = rater_position.of(db, whole.study, rater).done
     ending: completion.Ending = "completed" if done else "returned"
-    farewell = completion.farewell(whole.rules.recruitment, ending) if step == "closed" else completion.Farewell()
-    context = {"step": step, "done": done, "farewell": farewell}
+    completion_code = (
+        completion.code_for(whole.rules.recruitment, ending) if step == "closed" else completion.CompletionCode()
+    )
+    context = {"step": step, "done": done, "completion_code": completion_code}
     return _page(request, whole, rater, "rating/onboarding_closed.html", context)
 
 
@@ -134,7 +136,7 @@ def stop(request: Request) -> Response:
         whole = study_parts(request, db, rater)
         if rater.ended:
             return see("/rate")
-        done = rater_position.standing(db, whole.study, rater).done
+        done = rater_position.of(db, whole.study, rater).done
     return _page(request, whole, rater, "rating/onboarding_return.html", {"done": done})
 
 
@@ -156,12 +158,12 @@ def ended(request: Request) -> Response:
         whole = study_parts(request, db, rater)
         if onboarding.next_step(db, whole, rater) != "ended":
             return see("/rate")
-        done = rater_position.standing(db, whole.study, rater).done
+        done = rater_position.of(db, whole.study, rater).done
     ending: Any = rater.ended
     context = {
         "ending": ending,
         "done": done,
-        "farewell": completion.farewell(whole.rules.recruitment, ending),
+        "completion_code": completion.code_for(whole.rules.recruitment, ending),
         "may_agree": ending == "declined" and whole.study.state == "open",
     }
     return _page(request, whole, rater, "rating/onboarding_ended.html", context)

@@ -1,4 +1,4 @@
-"""The rating room's addresses.
+"""Addresses of the rating room.
 
 Each handler opens its own session and renders after it has closed: what is shown is committed, and no writer waits
 for a template. (A session as a dependency would cost two more thread changes a request: measured, a third of the
@@ -19,7 +19,7 @@ from app.models import PURPOSES_BEFORE_WORK, now
 from app.rating import assignments, completion, judgments, onboarding, training
 from app.rating import room as rooms
 from app.rating.judgments import Answer
-from app.rating.room_view import Ended, Room
+from app.rating.room_view import NoMoreClips, RatingPage
 from app.studies import whole_study
 from app.studies.whole_study import StudyParts
 from app.web.pages import database, is_htmx, page, see, speak
@@ -50,7 +50,7 @@ async def answer_form(request: Request) -> Answer:
 @router.get("/rate")
 @in_turn
 def room(request: Request) -> Response:
-    """The clip to rate now, or the step that comes before it."""
+    """Show the clip to rate now, or the step that comes before it."""
     with writer(request) as db:
         rater = signed_in_rater(request, db, lock=True)
         whole = study_parts(request, db, rater)
@@ -63,7 +63,7 @@ def room(request: Request) -> Response:
 
 @router.get("/rate/{assignment_id}")
 def earlier(request: Request, assignment_id: AssignmentId, revealed: bool = False) -> Response:
-    """Back to an answer already given, to look at its scores or to change it."""
+    """Show an answer already given, to look at its scores or to change it."""
     with database(request).reader() as db:
         rater = signed_in_rater(request, db)
         held = assignments.owned(db, rater, assignment_id)
@@ -101,7 +101,7 @@ def submit(request: Request, assignment_id: AssignmentId, answer: Annotated[Answ
         if not is_htmx(request):
             return see(f"/rate/{assignment_id}?revealed=true" if reveal else "/rate")
         if reveal:
-            shown: Room | Ended = rooms.build(db, whole, rater, held, revealed=True)
+            shown: RatingPage | NoMoreClips = rooms.build(db, whole, rater, held, revealed=True)
         elif (step := onboarding.next_step(db, whole, rater)) != "rating":
             return see(onboarding.PAGES[step])
         else:
@@ -111,7 +111,7 @@ def submit(request: Request, assignment_id: AssignmentId, answer: Annotated[Answ
 
 @router.post("/rate/{assignment_id}/alive")
 def alive(request: Request, assignment_id: AssignmentId) -> Response:
-    """The clip still plays: what the rater holds stays theirs. Nothing to say when it is gone: answers are kept."""
+    """Extend the rater's leases while a clip plays. A lease that has ended is no error: a late answer is stored too."""
     with database(request).writer() as db:
         rater = signed_in_rater(request, db)
         assignments.renew(db, rater, assignment_id, now=now(), lease=request.app.state.settings.lease)
@@ -126,7 +126,7 @@ def skip(
     reason: Annotated[SkipReason, Form()],
     facts: Annotated[str, Form()] = "",
 ) -> Response:
-    """Give the clip back, saying why, with what the player reported."""
+    """Release the clip with the reason and the playback facts, then show the next one."""
     with writer(request) as db:
         rater = signed_in_rater(request, db, lock=True)
         whole = study_parts(request, db, rater)
@@ -144,7 +144,7 @@ def skip(
 
 
 def study_parts(request: Request, db: Session, rater: SignedInRater) -> StudyParts:
-    """The rater's study; kept in memory until its version changes."""
+    """The rater's study, cached until its version changes."""
     cache: Cache = request.app.state.study_parts
     number = rater.study_id
     whole = cache.get(number, rater.study_version, lambda: whole_study.parts(db, number).detached(db))
@@ -153,18 +153,18 @@ def study_parts(request: Request, db: Session, rater: SignedInRater) -> StudyPar
 
 
 def next_room(
-    request: Request, db: Session, whole: StudyParts, rater: SignedInRater, have: list[assignments.Held]
-) -> Room | Ended:
-    """The next clip as the settings' lease allows, or why there is none."""
+    request: Request, db: Session, whole: StudyParts, rater: SignedInRater, have: list[assignments.HeldAssignment]
+) -> RatingPage | NoMoreClips:
+    """The next clip, or why there is none. A rater who has answered every clip has completed the study."""
     shown = rooms.next_room(db, whole, rater, have, now=now(), lease=request.app.state.settings.lease)
-    if isinstance(shown, Ended) and shown.done and not shown.waiting:
+    if isinstance(shown, NoMoreClips) and shown.done and not shown.waiting:
         completion.end(db, whole.study, rater, "completed")
     return shown
 
 
-def room_page(request: Request, shown: Room | Ended, *, status: int = 200) -> Response:
-    """The rating page, or the page that says why there is no clip; to htmx only the part that changes."""
-    if isinstance(shown, Room):
+def room_page(request: Request, shown: RatingPage | NoMoreClips, *, status: int = 200) -> Response:
+    """Render the rating page, or the page that says why there is no clip; for htmx only the block that changes."""
+    if isinstance(shown, RatingPage):
         context = {"room": shown, "study_name": shown.study}
         return page(request, "rating/room.html", context, block="room", status=status)
     context = {
@@ -172,6 +172,6 @@ def room_page(request: Request, shown: Room | Ended, *, status: int = 200) -> Re
         "sender": shown.sender,
         "done": shown.done,
         "undo": shown.undo,
-        "farewell": shown.farewell,
+        "completion_code": shown.completion_code,
     }
     return page(request, "rating/waiting.html" if shown.waiting else "rating/finished.html", context, block="room")

@@ -78,7 +78,7 @@ def test_models_are_predictions_beside_people_s_answers(study_maker: StudyMaker,
     """A model's rating is a prediction with the model's name, and no answer of a person."""
     study = nine_clips(study_maker)
     with database.writer() as db:
-        rating = external_ratings.OutsideRating("secret-name-3", "verdict", "reject")
+        rating = external_ratings.ExternalRating("secret-name-3", "verdict", "reject")
         external_ratings.take(db, lifecycle.by_slug(db, study.slug), "vlm", [rating], now=NOON)
     clips = json.loads(made(database, study, "label-studio")["clips.json"])
     told = {clip["data"]["clip"]: clip["predictions"] for clip in clips}

@@ -23,7 +23,7 @@ from app.exchange import hugging_face, label_studio
 from app.models import Assignment, Criterion, Judgment, Study
 from app.raters import raters
 from app.rating import external_ratings
-from app.rating.external_ratings import OutsideRating
+from app.rating.external_ratings import ExternalRating
 from app.report import pack
 from app.settings import Settings
 from app.studies import lifecycle, scales, study_file
@@ -218,7 +218,7 @@ def test_a_model_s_rating_off_its_scale_is_refused(
         asked.options = options
         db.add(asked)
     with pytest.raises(AppError) as refused, database.writer() as db:
-        external_ratings.take(db, study, "model", [OutsideRating("secret-name-0", "new", wrong)], now=NOON)
+        external_ratings.take(db, study, "model", [ExternalRating("secret-name-0", "new", wrong)], now=NOON)
     assert f"Values are: {rule}." in f"{refused.value} {refused.value.remedy}"
     with database.reader() as db:
         assert db.scalars(select(Judgment)).all() == []
@@ -233,7 +233,7 @@ def test_a_model_s_tags_are_stored_in_the_study_file_s_order(study_maker: StudyM
         db.add(asked)
     for given in ('["shake", "blur"]', '["blur", "shake"]'):
         with database.writer() as db:
-            external_ratings.take(db, study, "model", [OutsideRating("secret-name-0", "new", given)], now=NOON)
+            external_ratings.take(db, study, "model", [ExternalRating("secret-name-0", "new", given)], now=NOON)
     with database.reader() as db:
         assert [one.value for one in db.scalars(select(Judgment))] == ['["blur", "shake"]']
 

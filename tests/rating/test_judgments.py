@@ -7,14 +7,14 @@ from sqlmodel import Session, col
 from app.errors import AppError, NotAllowed
 from app.models import Assignment, Criterion, Judgment, Rater, Study
 from app.rating import assignments, judgments
-from app.rating.assignments import Held
+from app.rating.assignments import HeldAssignment
 from app.rating.judgments import Answer
 from app.results import votes
 from app.studies import scales, whole_study
 from tests.helpers.factories import LEASE, NOON, StudyMaker, answers
 
 
-def hold(db: Session, study: Study, rater: Rater) -> Held:
+def hold(db: Session, study: Study, rater: Rater) -> HeldAssignment:
     """The clip the rater has before them."""
     return assignments.top_up(db, study, rater, assignments.held(db, rater), now=NOON, lease=LEASE)[0]
 

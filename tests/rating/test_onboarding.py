@@ -234,16 +234,16 @@ def test_each_ending_has_its_code_and_return_address(
 ) -> None:
     """An address without a placeholder for the code is used for completion only; with one for every ending."""
     recruitment = Recruitment(**CODES, completion_url=url)
-    assert completion.farewell(recruitment, ending) == completion.Farewell(code, address)
+    assert completion.code_for(recruitment, ending) == completion.CompletionCode(code, address)
 
 
 def test_prolific_participants_return_to_prolific() -> None:
     """The platform's name is enough: its completion address is known; the study's own address takes precedence."""
     named = Recruitment(platform="prolific", completion_code="DONE1")
-    assert completion.farewell(named, "completed").address == "https://app.prolific.com/submissions/complete?cc=DONE1"
-    assert completion.farewell(named, "returned") == completion.Farewell()
+    assert completion.code_for(named, "completed").address == "https://app.prolific.com/submissions/complete?cc=DONE1"
+    assert completion.code_for(named, "returned") == completion.CompletionCode()
     own = Recruitment(platform="prolific", completion_code="DONE1", completion_url="https://x.org/{code}")
-    assert completion.farewell(own, "completed").address == "https://x.org/DONE1"
+    assert completion.code_for(own, "completed").address == "https://x.org/DONE1"
 
 
 def test_every_step_has_a_page() -> None:

@@ -148,7 +148,7 @@ def test_the_count_of_clips_to_come_does_not_tell_specials(study_maker: StudyMak
     for step in range(50):
         assert study_maker.rate(study, rater, answers(), at=NOON + STEP * step) is not None
         with study_maker.database.reader() as db:
-            standing = rater_position.standing(db, study, rater)
+            standing = rater_position.of(db, study, rater)
         totals.add(standing.done + standing.held + standing.free)
     assert len(totals) == 1
 

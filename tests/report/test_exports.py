@@ -49,7 +49,7 @@ def send(maker: StudyMaker, study: Study, rater: Rater, *, submission: str, fact
         whole = whole_study.parts(db, study.id)
         have = assignments.top_up(db, study, rater, assignments.held(db, rater), now=NOON, lease=LEASE)
         if not have:
-            last = rater_position.standing(db, study, rater).last
+            last = rater_position.of(db, study, rater).last
             assert last is not None
             have = [assignments.owned(db, rater, last)]
         answer = Answer(answers(**values), submission, facts)

@@ -23,7 +23,7 @@ from app.db import Database
 from app.models import Rater, Study, StudyClip, now
 from app.raters import raters
 from app.rating import assignments, external_ratings, room
-from app.rating.external_ratings import OutsideRating
+from app.rating.external_ratings import ExternalRating
 from app.report import packs
 from app.settings import Settings
 from app.studies import lifecycle, whole_study
@@ -261,7 +261,7 @@ def test_a_program_can_read_every_address(
         whole = whole_study.parts(db, study.id)
         clips = db.scalars(select(col(StudyClip.clip)).where(col(StudyClip.role) == "sample")).all()
         given = [
-            OutsideRating(clip, key, value)
+            ExternalRating(clip, key, value)
             for clip in clips
             for key, value in every_scale.answers(whole.criteria, random.Random(clip)).items()
             if value
