@@ -34,3 +34,14 @@ def series_by_score() -> Mapping[str, str]:
     """
     declared = [series for scorer in scorers(Settings()) for series in scorer.series]
     return {score: series.name for series in declared for score in series.summaries}
+
+
+@cache
+def worst_by_overall() -> Mapping[str, str]:
+    """The score of a clip's worst second by the score of the whole clip, for each series that has both.
+
+    >>> worst_by_overall()["avg_movement"]
+    'min_movement'
+    """
+    declared = [series for scorer in scorers(Settings()) for series in scorer.series]
+    return {series.overall: series.worst for series in declared if series.overall and series.worst}

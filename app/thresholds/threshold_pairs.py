@@ -16,9 +16,8 @@ from app.results.filter_results import CONFIDENCE, FilterResult, Sample
 from app.results.study_results import Results
 from app.thresholds import cascades
 from app.thresholds.workbench_figures import axis
+from scoring.registry import worst_by_overall
 
-PARTS = ("avg_", "min_")
-"""How scores of a whole clip and of its worst second begin."""
 CUTS = 8
 """Cuts of each score besides the preset."""
 
@@ -50,17 +49,18 @@ class PairOfCuts:
 
 
 def partner(found: Results, rule: Filter) -> FilterResult | None:
-    """The filter on the same faces' other part: `min_movement` for `avg_movement`, and the other way round.
+    """The filter on the same series' other summary: `min_movement` for `avg_movement`, and the other way round.
 
     None unless both are minimums that raters judge by the same question.
     """
-    for one, other in (PARTS, PARTS[::-1]):
-        if rule.minimum is None or rule.maximum is not None or not rule.score.startswith(one):
-            continue
-        for result in found.filters:
-            same = result.rule.criterion == rule.criterion and result.rule.score == other + rule.score[len(one) :]
-            if same and result.rule.minimum is not None and result.rule.maximum is None:
-                return result
+    worst = worst_by_overall()
+    wanted = worst.get(rule.score) or next((whole for whole, low in worst.items() if low == rule.score), None)
+    if wanted is None or rule.minimum is None or rule.maximum is not None:
+        return None
+    for result in found.filters:
+        same = result.rule.criterion == rule.criterion and result.rule.score == wanted
+        if same and result.rule.minimum is not None and result.rule.maximum is None:
+            return result
     return None
 
 
@@ -71,9 +71,9 @@ def make(db: Session, study: Study, found: Results, name: str) -> PairOfCuts:
     if other is None:
         raise NotFound(
             f"{result.rule.title} has no partner among the filters.",
-            "A pair is a minimum on avg_... and one on min_... of the same score, judged by the same question.",
+            "A pair is a minimum on the whole clip and one on its worst second, judged by the same question.",
         )
-    both = sorted((result, other), key=lambda one: PARTS.index(one.rule.score[:4]))
+    both = sorted((result, other), key=lambda one: one.rule.score not in worst_by_overall())
     sample, notes, without = cascades.joint_sample(db, study, both)
     first, second = (_scores(one, sample) for one in both)
     pairs = threshold_pairs(

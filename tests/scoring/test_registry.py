@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from scoring.head.pose_methods import best_pose
-from scoring.registry import SCORERS, scorers, series_by_score
+from scoring.registry import SCORERS, scorers, series_by_score, worst_by_overall
 from scoring.settings import Settings
 from scoring.weights import OWN_FILES
 
@@ -33,6 +33,14 @@ def test_every_series_with_a_direction_has_a_summary() -> None:
     without = [series.name for one in scorers() for series in one.series if not series.summaries]
     assert without == ["faces"]
     assert set(series_by_score()) == {name for one in scorers() for series in one.series for name in series.summaries}
+
+
+def test_a_worst_second_is_paired_with_its_whole_whatever_the_names() -> None:
+    """Pairs of scores come from what scorers declare: names need not begin with avg_ and min_."""
+    pairs = worst_by_overall()
+    assert (pairs["avg_rotation"], pairs["tracked_ratio"]) == ("min_rotation", "min_tracked_ratio")
+    assert pairs["face_brisque"] == "max_face_brisque"
+    assert "luma" not in pairs
 
 
 def test_the_models_that_users_may_give_are_declared_by_scorers() -> None:

@@ -97,7 +97,7 @@ def test_a_filter_without_a_partner_says_what_a_pair_is(judged: Study, database:
         rule.maximum = 99
         db.add(rule)
     found = computed(database, judged)
-    with database.reader() as db, pytest.raises(NotFound, match=r"no partner.*avg_.*min_"):
+    with database.reader() as db, pytest.raises(NotFound, match=r"no partner.*whole clip.*worst second"):
         pairs_of_cuts.make(db, lifecycle.by_slug(db, judged.slug), found, "movement")
 
 
