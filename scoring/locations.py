@@ -27,7 +27,7 @@ FULL = 1 << 20
 CHANGE = ("ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified", "created")
 """Names by which stores call the mark that changes with a file's content, the most reliable first."""
 
-Place = str | Path
+Location = str | Path
 """A local path, or an address with a scheme."""
 
 
@@ -46,7 +46,7 @@ class VideoFile:
     modified: str | None = None
 
 
-def is_remote(place: Place) -> bool:
+def is_remote(place: Location) -> bool:
     """True for an address with a scheme, False for a path on this machine.
 
     >>> is_remote("s3://bucket/a.mp4"), is_remote("C:/a.mp4"), is_remote(Path("a.mp4"))
@@ -55,7 +55,7 @@ def is_remote(place: Place) -> bool:
     return isinstance(place, str) and "://" in place and re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", place) is not None
 
 
-def plain(place: Place) -> str:
+def plain(place: Location) -> str:
     """The location as text. Different spellings of a path give the same text; `file://` addresses become paths.
 
     >>> plain("file:///tmp/a.mp4"), plain("./b.mp4"), plain("s3://bucket/c.mp4")
@@ -74,7 +74,7 @@ def text_of(place: str) -> str:
     return os.fsencode(place).decode("utf-8", "backslashreplace")
 
 
-def name_of(place: Place) -> str:
+def name_of(place: Location) -> str:
     """The last part of a path or address.
 
     >>> name_of("s3://bucket/day/a.mp4"), name_of("https://example.org/b.mp4?v=1"), name_of(Path("day/c.mp4"))
@@ -86,7 +86,7 @@ def name_of(place: Place) -> str:
     return text.rstrip("/").rsplit("/", 1)[-1]
 
 
-def find_files(places: Iterable[Place]) -> list[VideoFile]:
+def find_files(places: Iterable[Location]) -> list[VideoFile]:
     """The videos to score: of a folder all videos in it and below it, sorted; a file whatever its name.
 
     Hidden files in folders are left out, links to folders are not followed, and a file that is found twice is listed
@@ -105,7 +105,7 @@ def find_videos(paths: Iterable[Path]) -> list[Path]:
     return [Path(file.place) for file in find_files(paths)]
 
 
-def is_folder(place: Place) -> bool:
+def is_folder(place: Location) -> bool:
     """True if there is a folder of this name; in a store, if there is a file below it."""
     if not is_remote(place):
         return Path(place).is_dir()

@@ -1,6 +1,6 @@
 """What a scorer is: its columns and models, a `setup` that runs once per process, and a watch for each clip.
 
-For whoever writes a scorer: the other modules of scoring only fill in what is described here.
+For writers of scorers: the other modules of scoring only fill in what is described here.
 """
 
 from collections.abc import Callable

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import count
 
-from scoring.locations import Place, is_folder, name_of, plain
+from scoring.locations import Location, is_folder, name_of, plain
 
 LONGEST = 180
 """Bytes of UTF-8 in a file name. File systems take 255; numbers and suffixes are added to the name."""
@@ -14,7 +14,10 @@ UNFIT = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
 
 
 def clip_names(
-    videos: Sequence[Place], paths: Sequence[Place], known: Mapping[int, str] | None = None, taken: Sequence[str] = ()
+    videos: Sequence[Location],
+    paths: Sequence[Location],
+    known: Mapping[int, str] | None = None,
+    taken: Sequence[str] = (),
 ) -> list[str]:
     """A unique name for each video: its path below the scored folder it was found in, or its file name.
 
@@ -76,7 +79,7 @@ def _prefix(folder: str) -> str:
     return "" if folder == "." else folder.rstrip("/") + "/"
 
 
-def _below(place: Place, folders: Sequence[str]) -> str:
+def _below(place: Location, folders: Sequence[str]) -> str:
     video = place if isinstance(place, str) else str(place)
     home = next((folder for folder in folders if video.startswith(folder)), None)
     return name_of(video) if home is None else video[len(home) :]

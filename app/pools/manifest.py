@@ -9,7 +9,7 @@ from functools import cache
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.errors import AppError
-from scoring.locations import Place, is_folder, is_remote, read
+from scoring.locations import Location, is_folder, is_remote, read
 
 NAME = "manifest.jsonl"
 
@@ -34,7 +34,7 @@ class _Line(BaseModel):
     info: dict[str, Value] = Field(default_factory=dict)
 
 
-def records_for(videos: Sequence[Place], paths: Sequence[Place]) -> list[ManifestRecord]:
+def records_for(videos: Sequence[Location], paths: Sequence[Location]) -> list[ManifestRecord]:
     """The manifest record of each video, from the manifest in its folder or in the scored folder above it.
 
     Without `source`, the "Video Link" in `info` is the source. Raises AppError for a line that cannot be read.
@@ -51,7 +51,7 @@ def records_for(videos: Sequence[Place], paths: Sequence[Place]) -> list[Manifes
     return [known.get(place, ManifestRecord()) for place in full]
 
 
-def _full(places: Sequence[Place]) -> list[str]:
+def _full(places: Sequence[Location]) -> list[str]:
     """The same text for every spelling of a path. Each folder is resolved once: there may be millions of files."""
     real: dict[str, str] = {}
     full = []

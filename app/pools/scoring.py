@@ -30,8 +30,8 @@ from app.pools.table import (
     record_of,
 )
 from scoring.locations import (
+    Location,
     LocationError,
-    Place,
     VideoFile,
     find_files,
     is_folder,
@@ -74,8 +74,8 @@ class ScoreSummary:
 
 
 def score_to_pool(
-    paths: Sequence[Place],
-    output: Place,
+    paths: Sequence[Location],
+    output: Location,
     *,
     jobs: int = 1,
     runner: Runner | None = None,
@@ -137,7 +137,7 @@ class _PoolWriter:
         self.found: list[pl.DataFrame] = []
         self.fresh: list[tuple[Any, ...]] = []
 
-    def plan(self, files: Sequence[VideoFile], paths: Sequence[Place]) -> None:
+    def plan(self, files: Sequence[VideoFile], paths: Sequence[Location]) -> None:
         """Give each clip its name, its identity and the columns of its manifest."""
         media = _media(files, self.output)
         known, taken = self._names(media)
