@@ -12,7 +12,7 @@ from scoring.images import Image
 from tests.helpers.places import SHARED
 
 REAL_CLIPS = SHARED / "clips"
-CUTS = {
+THRESHOLDS = {
     "avg_movement": 80,
     "min_movement": 60,
     "avg_rotation": 70,

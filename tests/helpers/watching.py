@@ -1,4 +1,4 @@
-"""Pictures passed before one scorer, without a file: what tests of a scorer's arithmetic need."""
+"""Giving pictures to a scorer without a video file, for tests of a scorer's arithmetic."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from scoring.video.reading import no_faces
 
 
 def frames_of(pictures: Sequence[Image], fps: float = 25, find: FaceFinder = no_faces) -> list[Frame]:
-    """Pictures (height, width, 3) as a reader would pass them on."""
+    """Pictures (height, width, 3) as the frames that a video reader gives."""
     frames = []
     last = -1
     for index, picture in enumerate(pictures):
@@ -25,13 +25,13 @@ def frames_of(pictures: Sequence[Image], fps: float = 25, find: FaceFinder = no_
 
 
 def finding(per_call: Sequence[tuple[Face, ...]]) -> FaceFinder:
-    """A face finder that gives these faces, one entry per picture it is asked about."""
+    """A face finder that returns these faces, one entry per call."""
     answers = iter(per_call)
     return lambda _: next(answers)
 
 
 def measured(scorer: Scorer, pictures: Sequence[Image], fps: float = 25, find: FaceFinder = no_faces) -> Measurement:
-    """What a scorer says of these pictures."""
+    """A scorer's result for these pictures."""
     watch = scorer.watch(scorer.setup(), ClipHeader(Path("made.mp4"), fps=fps, frames=len(pictures)))
     for frame in frames_of(pictures, fps, find):
         watch.see(frame)

@@ -1,4 +1,4 @@
-"""Sound: loudness against the standard's own test signals and FFmpeg, peaks, clipping, silence, and transcripts."""
+"""The audio scorer: loudness against the standard's test signals and FFmpeg, peaks, clipping, silence, speech."""
 
 import math
 import re
@@ -27,7 +27,7 @@ SCORES = ["sound", "loudness", "peak", "clipped_share", "silence_share", "speech
 
 
 def tone(seconds: float, level: float, rate: int = 48_000, hertz: float = 1000) -> Samples:
-    """A sine with its peak `level` dB below full scale: (n,)."""
+    """A sine with its peak at `level` dBFS: (n,)."""
     times = np.arange(round(seconds * rate)) / rate
     return np.asarray(10 ** (level / 20) * np.sin(2 * np.pi * hertz * times), np.float32)
 
@@ -41,7 +41,7 @@ def stereo(*parts: tuple[float, float]) -> Samples:
 def heard(
     samples: Samples, rate: int = 48_000, *, duration: float | None = None, sound: str | None = "", piece: int = 1024
 ) -> Measurement:
-    """What the scorer says of samples (channels, n), handed over in pieces as a decoder does."""
+    """The scorer's result for samples (channels, n), given in pieces as a decoder gives them."""
     watch = AudioWatch(None, ClipHeader(Path("a.mp4"), sound=True))
     for start in range(0, samples.shape[1], piece):
         watch.hear(Sound(samples[:, start : start + piece], rate, start / rate))
@@ -58,8 +58,8 @@ def score(result: Measurement, name: str) -> float:
     return value
 
 
-def test_the_filter_is_the_standards() -> None:
-    """At 48 kHz its coefficients are those printed in ITU-R BS.1770-4, annex 1, tables 1 and 2."""
+def test_the_filter_is_that_of_the_standard() -> None:
+    """At 48 kHz the coefficients are those printed in ITU-R BS.1770-4, annex 1, tables 1 and 2."""
     shelf = [1.53512485958697, -2.69169618940638, 1.19839281085285, 1.0, -1.69065929318241, 0.73248077421585]
     high_pass = [1.0, -2.0, 1.0, 1.0, -1.99004745483398, 0.99007225036621]
     assert k_weighting(48_000).tolist() == [pytest.approx(shelf, abs=1e-8), pytest.approx(high_pass, abs=1e-8)]
@@ -76,20 +76,20 @@ def test_the_filter_is_the_standards() -> None:
     ],
     ids=["case 1", "case 2", "case 3", "case 4", "case 5"],
 )
-def test_loudness_of_the_ebus_test_signals(parts: tuple[tuple[float, float], ...], expected: float) -> None:
-    """EBU Tech 3341 (2016), table 1, cases 1 to 5: within 0.1 LU, both gates included."""
+def test_loudness_of_the_test_signals_of_the_ebu(parts: tuple[tuple[float, float], ...], expected: float) -> None:
+    """Cases 1 to 5 of EBU Tech 3341 (2016), table 1, have their loudness within 0.1 LU, both gates included."""
     assert score(heard(stereo(*parts), piece=48_000), "loudness") == pytest.approx(expected, abs=0.1)
 
 
 def test_loudness_of_five_channels() -> None:
-    """EBU Tech 3341, case 6: -28 dBFS left and right, -24 centre, -30 in each surround channel: -23.0 LUFS."""
+    """EBU Tech 3341, case 6: -28 dBFS left and right, -24 centre and -30 in each surround channel give -23.0 LUFS."""
     left, centre, side = tone(20, -28), tone(20, -24), tone(20, -30)
     five = np.stack([left, left, centre, side, side])
     assert score(heard(five, piece=48_000), "loudness") == pytest.approx(-23.0, abs=0.1)
 
 
 def test_the_low_frequency_channel_does_not_count() -> None:
-    """A sixth channel at full scale in its place leaves 5.1 as loud as 5.0."""
+    """A sixth channel at full scale in the low frequency position leaves 5.1 as loud as 5.0."""
     left, centre, side, low = tone(5, -28), tone(5, -24), tone(5, -30), tone(5, 0)
     without = heard(np.stack([left, left, centre, side, side]))
     with_low = heard(np.stack([left, left, centre, low, side, side]))
@@ -97,7 +97,7 @@ def test_the_low_frequency_channel_does_not_count() -> None:
 
 
 def test_the_calibration_tone_at_full_scale() -> None:
-    """BS.1770-4: a sine of 997 Hz at 0 dBFS in one front channel measures -3.01 LUFS."""
+    """A sine of 997 Hz at 0 dBFS in one front channel has -3.01 LUFS (BS.1770-4)."""
     result = heard(tone(5, 0, hertz=997)[None])
     assert score(result, "loudness") == pytest.approx(-3.01, abs=0.01)
     assert score(result, "peak") == pytest.approx(0, abs=0.001)
@@ -105,23 +105,23 @@ def test_the_calibration_tone_at_full_scale() -> None:
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 96_000])
 def test_loudness_does_not_depend_on_the_rate(rate: int) -> None:
-    """The same tone sampled otherwise measures the same within 0.1 LU."""
+    """The same tone at another sampling rate has the same loudness within 0.1 LU."""
     one = tone(5, -23, rate)
     assert score(heard(np.stack([one, one]), rate), "loudness") == pytest.approx(-23, abs=0.1)
 
 
 @given(piece=st.integers(50, 5000), rate=st.sampled_from([8_000, 11_025, 16_000]))
 @settings(deadline=None)
-def test_pieces_change_nothing(piece: int, rate: int) -> None:
-    """However the decoder cuts the sound up, the numbers are the same."""
+def test_scores_do_not_depend_on_how_the_sound_is_divided(piece: int, rate: int) -> None:
+    """The scores are the same for pieces of any length."""
     noise = np.random.default_rng(3).uniform(-1.2, 1.2, (2, 9 * rate // 4)).astype(np.float32)
     whole, parts = heard(noise, rate, piece=noise.shape[1]), heard(noise, rate, piece=piece)
     assert parts.scores == pytest.approx(whole.scores)
     assert parts.series["loudness"] == pytest.approx(whole.series["loudness"])
 
 
-def test_loudness_second_by_second() -> None:
-    """Each second has its own, ungated; a silent one has none."""
+def test_each_second_has_its_own_loudness() -> None:
+    """Each second has its own ungated loudness; a silent second has none."""
     result = heard(np.concatenate([stereo((1, -23), (1, -33)), np.zeros((2, 48_000), np.float32), stereo((1, -20))], 1))
     series = result.series["loudness"]
     assert series[2] is None
@@ -130,7 +130,7 @@ def test_loudness_second_by_second() -> None:
 
 
 def test_digital_silence_has_no_loudness_and_no_peak() -> None:
-    """Zeros are sound that is silent: null with a reason, never minus infinity."""
+    """A track of zeros counts as sound; loudness and peak are null with a reason, not minus infinity."""
     result = heard(np.zeros((2, 96_000), np.float32))
     assert [result.scores[name] for name in SCORES[:5]] == [1, None, None, 0, 1]
     assert result.reasons["loudness"] == "No part of the sound is louder than -70 LUFS."
@@ -139,7 +139,7 @@ def test_digital_silence_has_no_loudness_and_no_peak() -> None:
 
 
 def test_a_very_short_sound_has_only_a_peak() -> None:
-    """30 ms are shorter than any window."""
+    """Sound of 30 ms is shorter than every window, so it has a peak and no other score."""
     result = heard(stereo((0.03, -6)), duration=0.04)
     assert score(result, "peak") == pytest.approx(-6, abs=0.1)
     assert (result.scores["loudness"], result.scores["silence_share"]) == (None, None)
@@ -147,25 +147,25 @@ def test_a_very_short_sound_has_only_a_peak() -> None:
 
 
 def test_silence_is_counted_by_tenths_of_a_second() -> None:
-    """Of four seconds one is at -70 dBFS; -50 dBFS is no silence."""
+    """One of four seconds is at -70 dBFS and counts as silence; -50 dBFS does not."""
     result = heard(stereo((2, -20), (1, -70), (1, -50)))
     assert score(result, "silence_share") == pytest.approx(0.25)
 
 
 def test_sound_that_ends_early_is_silent_afterwards() -> None:
-    """Two seconds of sound in a clip of eight: three quarters are silence; half a second short is no damage."""
+    """Two seconds of sound in a clip of eight give a silence share of 3/4; a missing half second gives none."""
     assert score(heard(stereo((2, -20)), duration=8), "silence_share") == pytest.approx(0.75)
     assert score(heard(stereo((2, -20)), duration=2.4), "silence_share") == 0
 
 
-def test_a_channel_that_speaks_is_no_silence() -> None:
-    """The loudest channel counts: one silent side of two makes no silence."""
+def test_one_silent_channel_is_no_silence() -> None:
+    """The loudest channel counts, so one silent channel of two is no silence."""
     one = tone(2, -20)
     assert score(heard(np.stack([one, np.zeros_like(one)])), "silence_share") == 0
 
 
 def test_clipping_is_runs_at_full_scale() -> None:
-    """Of 1,000 samples, runs of 3 and 5 count with 8; a single one and a pair count nothing."""
+    """Of 1,000 samples runs of 3 and 5 at full scale count 8; a single sample and a pair count 0."""
     samples = np.zeros((1, 1000), np.float32)
     for start, length in ((10, 1), (20, 2), (30, 3), (40, 5)):
         samples[0, start : start + length] = -1.0 if start == 40 else 1.0
@@ -175,7 +175,7 @@ def test_clipping_is_runs_at_full_scale() -> None:
 @given(st.lists(st.lists(st.booleans(), max_size=12), max_size=12))
 @settings(deadline=None)
 def test_clipped_runs_are_found_across_pieces(pieces: list[list[bool]]) -> None:
-    """Counted piece by piece as by reading the runs of the whole."""
+    """Runs that cross pieces are counted as in the whole sound."""
     counter = ClippedRuns(1)
     for piece in pieces:
         counter.count(np.array([piece], bool).reshape(1, -1))
@@ -183,15 +183,15 @@ def test_clipped_runs_are_found_across_pieces(pieces: list[list[bool]]) -> None:
     assert counter.samples == sum(len(run) for run in runs if len(run) >= 3)
 
 
-def test_a_clipped_tone_is_told_from_a_loud_one() -> None:
-    """A sine cut off at full scale is clipped for a large share of its time, one that just fits is not."""
+def test_a_clipped_tone_differs_from_a_loud_one() -> None:
+    """A sine clipped at full scale has a large clipped share; a sine that just fits has none."""
     loud = tone(2, -0.1)[None]
     assert score(heard(loud), "clipped_share") == 0
     assert score(heard(np.clip(loud * 2, -1, 1)), "clipped_share") > 0.3
 
 
-def test_no_sound_track(tmp_path: Path) -> None:
-    """`sound` is 0; all else is null and says why."""
+def test_a_clip_without_a_sound_track_says_so(tmp_path: Path) -> None:
+    """`sound` is 0, and every other score is null with a reason."""
     clip = write_video(tmp_path / "a.mp4", moving([(0, 0)] * 10, 64, 48))
     result = next(score_files([clip]))
     assert result.scores["sound"] == 0
@@ -200,14 +200,14 @@ def test_no_sound_track(tmp_path: Path) -> None:
 
 
 def test_damaged_sound_says_so() -> None:
-    """All scores of the sound are null with the decoder's reason."""
+    """All scores of damaged sound are null with the reason of the decoder."""
     result = heard(stereo((1, -20)), sound="The sound is damaged (Invalid data).")
     assert {result.scores[name] for name in SCORES[:5]} == {None}
     assert {result.reasons[name] for name in SCORES[:5]} == {"The sound is damaged (Invalid data)."}
 
 
-def test_odd_sound_is_a_reason_and_no_failure() -> None:
-    """No samples, too few of them per second, no numbers, and a format that changes midway."""
+def test_unusable_sound_gives_a_reason_and_no_failure() -> None:
+    """Empty sound, a low sampling rate, values that are no numbers and a changing format each give a reason."""
     assert heard(np.zeros((2, 0), np.float32), duration=5).reasons["loudness"] == "The sound track is empty."
     assert heard(tone(1, -20, 4000)[None], 4000).reasons["peak"] == "The sound has only 4000 samples per second."
     broken = stereo((1, -20))
@@ -219,8 +219,8 @@ def test_odd_sound_is_a_reason_and_no_failure() -> None:
     assert watch.result(facts(2)).reasons["loudness"] == "The sound changes its format midway."
 
 
-def test_too_coarse_sound_is_refused_by_the_meter() -> None:
-    """Below 8000 samples per second the filter is not the standard's any more."""
+def test_the_meter_refuses_a_low_sampling_rate() -> None:
+    """Below 8000 samples per second the filter would differ from the standard, so ValueError is raised."""
     with pytest.raises(ValueError, match="8000 samples per second"):
         Meter(4000, 1)
 
@@ -228,14 +228,14 @@ def test_too_coarse_sound_is_refused_by_the_meter() -> None:
 @given(st.lists(st.floats(0, 10), max_size=60))
 @settings(deadline=None)
 def test_integrated_loudness_lies_within_the_blocks(powers: list[float]) -> None:
-    """Never louder than the loudest gating block, never below the absolute gate."""
+    """It is never above the loudest gating block and never below the absolute gate."""
     loudness = integrated(np.array(powers))
     if loudness is not None:
         assert -70 < loudness <= lufs(max(powers)) + 1e-9
 
 
-def test_a_files_sound_is_heard_once_and_whole(tmp_path: Path) -> None:
-    """A written film with a tone: there is sound, with a loudness for each of its seconds."""
+def test_the_sound_of_a_file_is_measured_completely(tmp_path: Path) -> None:
+    """A video with a tone has sound and a loudness for each of its seconds."""
     clip = write_film(tmp_path / "a.mp4", moving([(0, 0)] * 75, 64, 48))
     result = next(score_files([clip]))
     assert result.scores["sound"] == 1
@@ -244,7 +244,7 @@ def test_a_files_sound_is_heard_once_and_whole(tmp_path: Path) -> None:
 
 
 def test_speech_comes_from_the_clips_transcript(tmp_path: Path) -> None:
-    """Two of four seconds have words; a clip without words has none; one without a transcript is null."""
+    """Two of four seconds have words; a transcript without words gives 0; a clip without a transcript gives null."""
     for name in "abcd":
         write_video(tmp_path / f"{name}.mp4", moving([(0, 0)] * 100, 64, 48))
     (tmp_path / "a.en.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:03.000\nGood morning\n")
@@ -260,15 +260,15 @@ def test_speech_comes_from_the_clips_transcript(tmp_path: Path) -> None:
     assert results["d"].reasons["speech_share"] == "The transcript d.srt is not a text file."
 
 
-def test_without_a_folder_of_transcripts_nothing_is_said_of_speech() -> None:
-    """Both columns are there, null, and say that no transcripts were given."""
+def test_without_transcripts_speech_is_null() -> None:
+    """Both columns of speech are null with the reason that no transcripts were given."""
     result = heard(stereo((1, -20)))
     assert (result.scores["speech"], result.scores["speech_share"]) == (None, None)
     assert result.reasons["speech"] == result.reasons["speech_share"] == "no transcripts given"
 
 
 def test_every_column_gets_a_score_or_a_reason() -> None:
-    """Whatever the sound, what is null says why and what is not says nothing."""
+    """For every kind of sound a null score has a reason and no other score has one."""
     names = [column.name for column in audio(Settings()).columns]
     assert sorted(names) == sorted(SCORES)
     for result in (
@@ -284,7 +284,7 @@ def test_every_column_gets_a_score_or_a_reason() -> None:
 @pytest.mark.skipif(not REAL_CLIPS.is_dir(), reason="no real clips beside the checkout")
 @pytest.mark.parametrize("place", [0, 5, 11, 17])
 def test_loudness_and_peak_agree_with_ffmpeg(place: int) -> None:
-    """On real clips FFmpeg's own meter (ebur128) gives the same within the tenth it prints."""
+    """On real clips FFmpeg's own meter (ebur128) gives the same values to the tenth that it prints."""
     clip = sorted(REAL_CLIPS.glob("*.mp4"))[place]
     command = [str(find()), "-nostats", "-i", str(clip), "-vn", "-af", "ebur128=peak=sample", "-f", "null", "-"]
     run = subprocess.run(command, capture_output=True, text=True, check=True)

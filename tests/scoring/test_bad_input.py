@@ -1,4 +1,4 @@
-"""Files of every bad and odd kind among good clips: each gives a row, with scores or with a reason in plain words."""
+"""Bad and unusual files of every kind among good clips: each has a result, with scores or with a plain reason."""
 
 import os
 import re
@@ -42,13 +42,13 @@ def at_uneven_times(path: Path) -> None:
 
 
 def in_ten_bits(path: Path) -> None:
-    """HEVC as phones write it."""
+    """HEVC video as written by phones."""
     quiet = {"preset": "ultrafast", "x265-params": "log-level=none"}
     write_video(path, pan(30), codec="libx265", pix_fmt="yuv420p10le", options=quiet)
 
 
 def cut_off(path: Path, *, faststart: bool) -> None:
-    """The first half of a file; its index stands at the front or, lost here, at the end."""
+    """The first half of a file whose index is at the front, or at the end and therefore lost."""
     whole = write_video(path.with_name(f"whole of {path.name}"), (texture(seed=number) for number in range(60)))
     if faststart:
         moved = path.with_name(f"moved {path.name}")
@@ -67,12 +67,12 @@ def picture(path: Path) -> None:
 
 
 def playlist(path: Path) -> None:
-    """Asks for an address; whoever fetched it would be noticed there."""
+    """A file that points to an address at which requests are noticed."""
     path.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n")
 
 
 def other_files(path: Path) -> None:
-    """A list of files to join, here a good clip beside it."""
+    """A list of files to join, which names a good clip in the same folder."""
     path.write_text("ffconcat version 1.0\nfile 'good.mp4'\n")
 
 
@@ -112,7 +112,7 @@ SCORED: dict[str, tuple[Callable[[Path], object], tuple[int, int], int]] = {
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ClipScores]:
-    """All of them scored in one run by two processes, good and bad in turn."""
+    """The results of all files, scored in one run by two processes, good and bad files mixed."""
     folder = tmp_path_factory.mktemp("odd")
     makers = {name: make for name, (make, *_) in (REFUSED | SCORED).items()}
     for name, make in makers.items():
@@ -122,7 +122,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ClipScores]:
 
 
 def hash_of(name: str) -> int:
-    """An order that mixes good and bad and is the same in every run."""
+    """The files in an order that mixes good and bad and is the same in every run."""
     return sum(place * ord(letter) for place, letter in zip(count(1), name, strict=False)) % 101
 
 
@@ -131,7 +131,7 @@ COLUMNS = {column.name for scorer in scorers() for column in scorer.columns}
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_bad_file_is_a_row_of_nulls_with_its_reason(results: dict[str, ClipScores], name: str) -> None:
-    """No score, no fact, and the same plain sentence for the file and for every column."""
+    """It has no score and no fact, and the same sentence as the reason of the file and of every column."""
     result = results[name]
     assert result.error is not None
     assert re.search(REFUSED[name][1], result.error), result.error
@@ -142,8 +142,8 @@ def test_a_bad_file_is_a_row_of_nulls_with_its_reason(results: dict[str, ClipSco
 
 
 @pytest.mark.parametrize("name", SCORED)
-def test_an_odd_file_is_scored_and_what_it_lacks_has_a_reason(results: dict[str, ClipScores], name: str) -> None:
-    """Its size is the one shown, its motion is measured, and no scorer failed on it."""
+def test_an_unusual_file_is_scored_and_missing_scores_have_reasons(results: dict[str, ClipScores], name: str) -> None:
+    """Its size is the displayed one, its motion is measured, and no scorer fails on it."""
     _, size, frames = SCORED[name]
     result = results[name]
     assert result.error is None
@@ -155,8 +155,8 @@ def test_an_odd_file_is_scored_and_what_it_lacks_has_a_reason(results: dict[str,
     assert result.scores["repeated_share"] is not None
 
 
-def test_the_odd_files_keep_what_is_theirs(results: dict[str, ClipScores]) -> None:
-    """Uneven times are counted in seconds, ten bits are the same picture, the name does not matter."""
+def test_unusual_files_have_the_scores_of_their_content(results: dict[str, ClipScores]) -> None:
+    """Uneven times are measured in seconds, ten bits give the same picture, and the name changes nothing."""
     uneven, ten_bits, good = (results[name] for name in ("uneven times.mp4", "ten bits.mp4", "good.mp4"))
     assert uneven.facts is not None
     assert uneven.facts.duration == pytest.approx(3.55, abs=0.1)
@@ -169,7 +169,7 @@ def test_the_odd_files_keep_what_is_theirs(results: dict[str, ClipScores]) -> No
 
 
 def test_a_clip_without_sound_lacks_only_the_scores_of_sound(results: dict[str, ClipScores]) -> None:
-    """Silence is no error; what scorers that hear cannot say is null."""
+    """A missing sound track is no error; only the scores of sound are null."""
     good = results["good.mp4"]
     assert good.facts is not None
     assert good.facts.sound is None
@@ -206,7 +206,7 @@ def open_folder() -> Iterator[Path]:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions of this kind are a thing of POSIX systems")
 def test_a_file_that_may_not_be_read_says_so_and_the_next_is_scored(open_folder: Path) -> None:
-    """The permission is missing on the file or on its folder; the good clip after them has no error."""
+    """A missing permission on the file or on its folder is the reason; the clip after it is scored."""
     secret, good = open_folder / "secret.mp4", open_folder / "good.mp4"
     hidden = open_folder / "hidden" / "a.mp4"
     write_video(good, pan(10))

@@ -1,4 +1,4 @@
-"""BRISQUE against what is known of it: fits of known distributions, published values, the order of quality."""
+"""BRISQUE: fits of known distributions, published values, and the order of pictures by quality."""
 
 import math
 
@@ -31,7 +31,7 @@ def photograph_like(seed: int = 4) -> Image:
 
 
 def reference_features(luma: Image) -> NDArray[np.float64]:
-    """The 36 features written out as the paper states them, in double precision, with no regard to time."""
+    """The 36 features computed as the paper states them, in double precision and slowly."""
     plane = luma.astype(np.float64)
     found: list[float] = []
     for picture in (plane, reference_half(reference_half(plane).T).T):
@@ -78,13 +78,13 @@ def shape_of(ratio: float) -> float:
 
 
 def test_ratios_are_those_of_known_distributions() -> None:
-    """Squared mean magnitude over mean square: 1/2 for the Laplacian, 2/pi for the normal distribution."""
+    """The squared mean magnitude over the mean square is 1/2 for the Laplacian and 2/pi for the normal distribution."""
     assert np.interp([1, 2], SHAPES, RATIOS) == pytest.approx([0.5, 2 / math.pi])
     assert (np.diff(RATIOS) > 0).all()
 
 
 def test_fit_finds_the_parameters_that_values_were_drawn_with() -> None:
-    """A million values, normal to the left with deviation 1 and to the right with 2: shape 2, variances 1 and 4."""
+    """A million values, normal with deviation 1 to the left and 2 to the right, give shape 2 and variances 1 and 4."""
     rng = np.random.default_rng(2)
     size = np.abs(rng.normal(size=1_000_000))
     values = np.where(rng.random(size.size) < 2 / 3, 2 * size, -size).astype(np.float32).reshape(1000, 1000)
@@ -97,7 +97,7 @@ def test_fit_finds_the_parameters_that_values_were_drawn_with() -> None:
 
 
 def test_fit_leaves_zeros_out_of_the_variances() -> None:
-    """-2, -1, 0, 1, 2, 3: the left variance is 5/2, the right one 14/3. One-sided values have no fit."""
+    """The values -2, -1, 0, 1, 2, 3 have the variances 5/2 and 14/3; values on one side of 0 have no fit."""
     fit = asymmetric_fit(np.array([[-2, -1, 0, 1, 2, 3]], np.float32))
     assert fit is not None
     assert fit[2:] == pytest.approx((5 / 2, 14 / 3))
@@ -106,7 +106,7 @@ def test_fit_leaves_zeros_out_of_the_variances() -> None:
 
 @pytest.mark.parametrize("picture", [photograph_like(), gray(texture(321, 181)), photograph_like()[:97, :131]])
 def test_features_agree_with_the_papers_formulas_in_double_precision(picture: Image) -> None:
-    """All 36 within 0.002 of a slow and plain rewriting of the paper, odd sides included; the score within 0.2."""
+    """All 36 features are within 0.002 of a plain rewriting of the paper, odd sides included; the score within 0.2."""
     found, expected = features(picture), reference_features(picture)
     assert found is not None
     assert np.abs(found - expected).max() < 0.002
@@ -120,12 +120,12 @@ def public_picture(name: str) -> Image:
 
 @pytest.mark.parametrize(("name", "expected"), [("camera", -13.7084), ("coins", -5.1), ("moon", 1.4)])
 def test_scores_of_public_pictures_are_those_published(name: str, expected: float) -> None:
-    """Values that another implementation (VMAFx, research digest 1101) states for pictures of scikit-image."""
+    """Pictures of scikit-image have the values of another implementation (VMAFx, research digest 1101)."""
     assert BRISQUE.score(public_picture(name)) == pytest.approx(expected, abs=0.15)
 
 
 def test_worse_pictures_score_higher() -> None:
-    """More blur and coarser JPEG each raise the score of a photograph, in order."""
+    """More blur and coarser JPEG raise the score of a photograph step by step."""
     clean = public_picture("camera")
     blurred = [np.asarray(cv2.GaussianBlur(clean, (0, 0), sigma), np.uint8) for sigma in (1, 2, 4)]
     jpegs = [cv2.imencode(".jpg", clean, [cv2.IMWRITE_JPEG_QUALITY, quality])[1] for quality in (30, 15, 5)]
@@ -136,8 +136,8 @@ def test_worse_pictures_score_higher() -> None:
         assert scores[-1] > scores[0] + 20
 
 
-def test_even_surfaces_stay_exactly_even() -> None:
-    """Rounding makes no texture: away from the edges an even surface normalises to 0 at every grey level."""
+def test_uniform_surfaces_stay_exactly_uniform() -> None:
+    """Rounding makes no texture: away from the edges a uniform surface normalises to 0 at every grey level."""
     for level in range(256):
         even = np.full((24, 24), level, np.float32)
         assert not normalised(even)[4:-4, 4:-4].any()
@@ -145,8 +145,8 @@ def test_even_surfaces_stay_exactly_even() -> None:
 
 
 @pytest.mark.parametrize("level", [0, 1, 128, 255])
-def test_even_and_tiny_pictures_have_no_score(level: int) -> None:
-    """An even surface of any grey, and a picture under 32 pixels, give nothing: no number, no warning."""
+def test_uniform_and_tiny_pictures_have_no_score(level: int) -> None:
+    """A uniform picture of any grey and a picture under 32 pixels have no score and cause no warning."""
     assert BRISQUE.score(np.full((200, 300), level, np.uint8)) is None
     assert BRISQUE.score(gray(texture(31, 200))) is None
 
@@ -155,7 +155,7 @@ def test_even_and_tiny_pictures_have_no_score(level: int) -> None:
     st.integers(1, 64), st.integers(1, 64), st.integers(0, 255), st.sampled_from([0, 1, 7, 300]), st.integers(0, 2**32)
 )
 def test_any_picture_has_a_finite_score_or_none(height: int, width: int, level: int, spread: int, seed: int) -> None:
-    """Whatever the size and the content: a finite number or None, never NaN, never a warning."""
+    """A picture of any size and content has a finite score or None, never NaN, and causes no warning."""
     noise = np.random.default_rng(seed).normal(level, spread, (height, width))
     score = BRISQUE.score(np.clip(noise, 0, 255).astype(np.uint8))
     assert score is None or math.isfinite(score)

@@ -1,4 +1,4 @@
-"""CoTracker: which pictures it is shown and what its answer counts for; with PyTorch, on small networks built here."""
+"""The CoTracker scorer: its input and its score, with small networks that the tests build (if PyTorch is there)."""
 
 import io
 import runpy
@@ -60,7 +60,7 @@ def even(levels: list[int], height: int = 40, width: int = 64) -> list[Image]:
 
 
 def watched(find: Any, pictures: list[Image], fps: float = 24, frames: int | None = None) -> Measurement:
-    """What the watch makes of a stand-in's answers."""
+    """The result of the watch for the answers of a given model."""
     count = len(pictures) if frames is None else frames
     watch = CotrackerWatch(find, ClipHeader(Path("a.mp4"), fps=fps, frames=count))
     for frame in frames_of(pictures, fps):
@@ -68,27 +68,27 @@ def watched(find: Any, pictures: list[Image], fps: float = 24, frames: int | Non
     return watch.result(Facts(len(pictures) / fps, 64, 40, fps, "h264", len(pictures)))
 
 
-def test_five_seconds_are_shown_at_two_per_second() -> None:
-    """121 frames at 24 per second: 4 are cut at either end, then every 12th is taken: from 4 to 112."""
+def test_five_seconds_are_sampled_at_two_per_second() -> None:
+    """Of 121 frames at 24 per second 4 are trimmed at each end; then every 12th is taken, from 4 to 112."""
     assert shown_frames(121, 24) == [list(range(4, 113, 12))]
 
 
-def test_faster_clips_are_first_thinned_to_thirty() -> None:
-    """300 frames at 60 per second: every second one; of those 6 are cut at either end and each 15th is shown."""
+def test_faster_clips_are_first_reduced_to_thirty_per_second() -> None:
+    """Of 300 frames at 60 per second every second is kept, 6 are trimmed at each end, and every 15th is taken."""
     assert shown_frames(300, 60) == [list(range(12, 288, 30))]
 
 
 def test_odd_rates_round_the_step_down() -> None:
-    """29.97 per second: the step is 14, not 15; 5 frames are cut at either end."""
+    """At 29.97 per second the step is 14, not 15, and 5 frames are trimmed at each end."""
     assert shown_frames(150, 29.97) == [list(range(5, 145, 14))]
 
 
-def test_long_clips_are_looked_at_in_three_places() -> None:
-    """20 s at 10 per second: 2 cut at either end; from frames 0, 70 and 140 of the rest, every fifth for 6 s."""
+def test_long_clips_have_three_stretches() -> None:
+    """Of 20 s at 10 per second 2 are trimmed at each end; from 0, 70 and 140 on every fifth is taken for 6 s."""
     assert shown_frames(200, 10) == [list(range(2, 62, 5)), list(range(72, 132, 5)), list(range(142, 198, 5))]
 
 
-def test_ten_seconds_are_looked_at_twice() -> None:
+def test_ten_seconds_have_two_stretches() -> None:
     """The two stretches overlap, as in the original."""
     assert stretches(10) == [(0, 6), (4, 10)]
     assert shown_frames(100, 10) == [list(range(2, 62, 5)), list(range(42, 98, 5))]
@@ -96,8 +96,8 @@ def test_ten_seconds_are_looked_at_twice() -> None:
 
 @given(st.integers(1, 20_000), st.floats(0.5, 240))
 @settings(deadline=None)
-def test_every_frame_shown_is_one_of_the_clip(count: int, fps: float) -> None:
-    """Whatever the clip: at most three stretches, frames in order and within it."""
+def test_every_sampled_frame_is_in_the_clip(count: int, fps: float) -> None:
+    """Every clip has at most three stretches, with frames in order and within the clip."""
     shown = shown_frames(count, fps)
     assert 1 <= len(shown) <= 3
     for frames in shown:
@@ -108,19 +108,19 @@ def test_every_frame_shown_is_one_of_the_clip(count: int, fps: float) -> None:
 @given(st.integers(1, 18_000), st.floats(4, 240))
 @settings(deadline=None)
 def test_few_pictures_are_kept(count: int, fps: float) -> None:
-    """Three stretches of 6 s at about two per second: never more than 60, so that memory does not grow with a clip."""
+    """Three stretches of 6 s at two per second hold at most 60 pictures, so memory does not grow with the clip."""
     assert sum(len(frames) for frames in shown_frames(count, fps)) <= 60
 
 
 def test_the_share_is_that_of_the_worst_stretch() -> None:
-    """Three of four points seen in one, all in the other: 0.75; without a stretch none."""
+    """Three of four points seen in one stretch and all in the other give 0.75; no stretch gives None."""
     worse: Visible = np.array([[True, True], [True, False]])
     assert seen_share([np.ones((3, 5), bool), worse]) == 0.75
     assert seen_share([]) is None
 
 
 def test_pictures_are_quartered_and_red_comes_first() -> None:
-    """64 x 40 becomes 16 x 10, each pixel the mean of 16; blue first becomes red first."""
+    """64 x 40 becomes 16 x 10, each pixel the mean of 16, and blue first becomes red first."""
     picture = np.zeros((40, 64, 3), np.uint8)
     picture[..., 0], picture[::2, :, 2] = 10, 200
     small = quarter(picture)
@@ -129,8 +129,8 @@ def test_pictures_are_quartered_and_red_comes_first() -> None:
     assert quarter(np.zeros((3, 3, 3), np.uint8)).shape == (1, 1, 3)
 
 
-def test_the_model_is_shown_the_chosen_pictures_in_order() -> None:
-    """Of 121 frames the ten chosen, at a quarter of their size; its answer is counted."""
+def test_the_model_gets_the_sampled_pictures_in_order() -> None:
+    """Of 121 frames the model gets the ten sampled ones at a quarter of their size, and its answer is counted."""
     shown: list[NDArray[np.uint8]] = []
 
     def find(pictures: NDArray[np.uint8]) -> Visible:
@@ -153,8 +153,8 @@ def test_without_weights_nothing_is_measured() -> None:
     assert scorer.weights == ()
 
 
-def test_clips_that_cannot_be_shown_say_why(tmp_path: Path) -> None:
-    """Too short, shorter than stated, of changing size, with skipped frames, or of unknown length."""
+def test_clips_that_cannot_be_sampled_say_why(tmp_path: Path) -> None:
+    """Clips too short, shorter than stated, of changing size, with skipped frames or of unknown length say so."""
 
     def find(pictures: NDArray[np.uint8]) -> Visible:
         return np.ones((len(pictures), 4), bool)
@@ -175,21 +175,21 @@ def test_clips_that_cannot_be_shown_say_why(tmp_path: Path) -> None:
     assert why(watched(NO_PACKAGE, even([1] * 60))) == NO_PACKAGE
 
 
-def test_a_missing_file_is_said_before_any_clip(tmp_path: Path) -> None:
-    """WeightsError when the scorer is made, naming the file."""
+def test_a_missing_file_is_an_error_before_the_first_clip(tmp_path: Path) -> None:
+    """Making the scorer raises WeightsError, which names the file or folder."""
     with pytest.raises(WeightsError, match=r"none\.pth cannot be read"):
         cotracker(given_weights(tmp_path / "none.pth"))
 
 
 def test_the_record_holds_the_hash_of_the_users_file(tmp_path: Path) -> None:
-    """Whatever is in the file is the model; its hash goes on record."""
+    """A model is identified by the bytes of the user's file, and its hash goes into the record."""
     path = tmp_path / "c.pth"
     path.write_bytes(b"weights")
     assert [weight.sha256 for weight in cotracker(given_weights(path)).weights] == [hash_of(b"weights")]
 
 
-def test_missing_pytorch_is_said_with_its_remedy(tmp_path: Path) -> None:
-    """Where torch cannot be imported, weights that were given are an error at the start."""
+def test_missing_pytorch_is_an_error_with_the_remedy(tmp_path: Path) -> None:
+    """Where torch cannot be imported, a weights file that was given is an error at the start."""
     (tmp_path / "c.pth").write_bytes(b"weights")
     program = (
         "import sys\n"
@@ -203,8 +203,8 @@ def test_missing_pytorch_is_said_with_its_remedy(tmp_path: Path) -> None:
     assert "WeightsError: CoTracker needs PyTorch. Install it: pip install 'clipjury[cotracker]'." in run.stderr
 
 
-def test_torchscript_is_told_from_weights() -> None:
-    """By what is in the archive; other bytes are no archive."""
+def test_torchscript_differs_from_weights() -> None:
+    """The content of the archive decides; other bytes are no archive."""
 
     def archive(*names: str) -> bytes:
         data = io.BytesIO()
@@ -234,7 +234,7 @@ def scripted(torch: Any, folder: Path, name: str) -> Path:
 
 
 def test_a_torchscript_model_is_run(tmp_path: Path) -> None:
-    """A stand-in sees as many of 2500 points as the picture is bright: the levels shown are 8, 32, ... 224.
+    """A small network sees as many of 2500 points as the picture is bright: the levels are 8, 32, ... 224.
 
     A point with number k is seen in a picture of level v if v > k * 255 / 2500: of 2500 points ceil(v * 2500 / 255).
     """
@@ -245,15 +245,15 @@ def test_a_torchscript_model_is_run(tmp_path: Path) -> None:
     assert result.scores["cotracker_ratio"] == pytest.approx(sum(points) / (2500 * 10), abs=1e-6)
 
 
-def test_probabilities_count_from_nine_tenths_on(tmp_path: Path) -> None:
-    """A model with its own points, which says how sure it is: 0.95 counts as seen, 0.85 and 0.9 do not."""
+def test_probabilities_above_nine_tenths_count(tmp_path: Path) -> None:
+    """A model with its own points gives probabilities: 0.95 counts as seen, 0.85 and 0.9 do not."""
     torch = torch_or_skip()
     scorer = cotracker(given_weights(scripted(torch, tmp_path, "Unsure")))
     assert measured(scorer, even([9] * 121), fps=24).scores == {"cotracker_ratio": pytest.approx(0.5)}
 
 
 def test_plain_weights_need_the_package(tmp_path: Path) -> None:
-    """A state dict without the code it belongs to: null, and what to install."""
+    """Weights without the package that they need give null and name what to install."""
     torch = torch_or_skip()
     torch.save({"model": {"fnet.conv1.weight": torch.zeros(2, 2)}}, tmp_path / "scaled_offline.pth")
     result = measured(cotracker(given_weights(tmp_path / "scaled_offline.pth")), even([9] * 121), fps=24)
@@ -288,10 +288,10 @@ def with_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
-def test_plain_weights_are_put_into_the_packages_predictor(
+def test_plain_weights_are_loaded_into_the_predictor_of_the_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrapped: bool
 ) -> None:
-    """The state dict is loaded, also from under `model`; 2000 of 2500 points seen are 0.8."""
+    """The state dict is loaded, also from under `model`; 2000 of 2500 points seen give 0.8."""
     torch = torch_or_skip()
     with_package(tmp_path, monkeypatch)
     state = {"weight": torch.zeros(1, 1), "bias": torch.tensor([2000.0])}
@@ -301,7 +301,7 @@ def test_plain_weights_are_put_into_the_packages_predictor(
 
 
 def test_weights_of_another_model_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Names that do not fit, or no names at all: WeightsError with the file and where to get the right one."""
+    """Weights with other names or without names raise WeightsError with the file and the source of the right one."""
     torch = torch_or_skip()
     with_package(tmp_path, monkeypatch)
     for number, state in enumerate(({"other": torch.zeros(1)}, [torch.zeros(1)])):
@@ -318,7 +318,7 @@ class Trap:
 
 
 def test_a_file_that_wants_to_run_code_is_refused(tmp_path: Path) -> None:
-    """Only tensors are ever unpickled: a trap and plain rubbish end in WeightsError."""
+    """Only tensors are unpickled: a file that runs code and random bytes raise WeightsError."""
     torch = torch_or_skip()
     torch.save({"model": Trap()}, tmp_path / "trap.pth")
     (tmp_path / "rubbish.pth").write_bytes(b"not weights at all")

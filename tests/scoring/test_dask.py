@@ -1,4 +1,4 @@
-"""Scoring on a Dask cluster: the same table as here, even when a worker is killed in the middle."""
+"""Scoring on a Dask cluster: the same table as on this machine, even if a worker is killed."""
 
 import json
 import os
@@ -79,7 +79,7 @@ def clips(tmp_path: Path) -> Path:
 
 
 def test_a_cluster_gives_the_same_table_though_a_worker_is_killed(cluster: Cluster, clips: Path) -> None:
-    """Every column of every clip is as it is here; what the dead worker had is done by the other."""
+    """Every column of every clip is as on this machine; the clips of the dead worker are scored by the other."""
     here, far = clips / "here.parquet", clips / "far.parquet"
     score_to_pool([clips], here)
 
@@ -96,7 +96,7 @@ def test_a_cluster_gives_the_same_table_though_a_worker_is_killed(cluster: Clust
 
 
 def test_a_clip_scored_while_its_worker_dies_is_scored_again(cluster: Cluster, clips: Path) -> None:
-    """A scorer kills the worker that has the clip `b`: the other one does it at the second try."""
+    """A scorer kills the worker that has the clip `b`; the other worker scores it at the second try."""
     (clips / "c03.mp4").rename(clips / "b.mp4")
     pool = clips / "pool.parquet"
     runner = DaskCluster(cluster.address)
@@ -107,8 +107,8 @@ def test_a_clip_scored_while_its_worker_dies_is_scored_again(cluster: Cluster, c
     assert read_pool(pool).column("frames").to_list() == [25, None] + [25] * 15
 
 
-def test_workers_write_what_they_finish_so_that_nothing_hangs_on_the_command(cluster: Cluster, clips: Path) -> None:
-    """The command is interrupted: what was finished lies beside the pool, and is not scored again."""
+def test_workers_write_what_they_finish(cluster: Cluster, clips: Path) -> None:
+    """After the command is interrupted, finished clips have part files and are not scored again."""
     pool, scorers = clips / "pool.parquet", quick_scorers.counting
 
     def interrupt(done: int, _total: int, _result: ClipScores) -> None:
@@ -125,7 +125,7 @@ def test_workers_write_what_they_finish_so_that_nothing_hangs_on_the_command(clu
 
 
 def test_workers_of_a_cluster_write_their_parts_into_a_store(cluster_here: DaskCluster, clips: Path) -> None:
-    """Nothing is shared between machines but the store: clips come from it, the pool goes into it."""
+    """Machines share only the store: clips are read from it and the pool is written to it."""
     with object_stores.bucket() as bucket:
         for path in sorted(clips.glob("c0[0-2].mp4")):
             with locations.written(f"{bucket}/clips/{path.name}") as target:
@@ -143,8 +143,8 @@ def cluster_here() -> DaskCluster:
     return DaskCluster(jobs=2)
 
 
-def test_no_scheduler_is_said_in_plain_words(clips: Path) -> None:
-    """An address where nobody answers, and one that is none."""
+def test_a_missing_scheduler_is_an_error_with_the_reason(clips: Path) -> None:
+    """An address without a scheduler and an invalid address are errors that name the address."""
     for address in ("tcp://127.0.0.1:9", "here"):
         with pytest.raises(AppError, match=f"No Dask scheduler answers at {address}"):
             score_to_pool([clips], clips / "pool.parquet", runner=DaskCluster(address, patience=1))

@@ -1,4 +1,4 @@
-"""DOVER: what the model is shown and what is made of its answer, tried on small networks built here."""
+"""The DOVER scorer: its input and its scores, with small networks that the tests build."""
 
 from pathlib import Path
 
@@ -94,7 +94,7 @@ def seen(result: Measurement, name: str) -> float:
 
 
 def test_the_views_are_those_of_the_original(tmp_path: Path) -> None:
-    """Of 120 frames whose level is their number, the branches see the means worked out by hand.
+    """Of 120 frames whose level is their number, the branches see the means computed by hand.
 
     Aesthetic: every third frame from 0 to 93, mean 46.5. Technical: from 0, 40 and 80 every second frame, 32 of them;
     the last view ends at 118 after 20 frames of mean 99 and goes on with 12 from 0 to 22 of mean 11, together 66. The
@@ -117,7 +117,7 @@ def test_a_model_for_four_views_gets_four(tmp_path: Path) -> None:
 
 
 def test_the_scores_follow_from_the_two_branches(tmp_path: Path) -> None:
-    """TalkVid's score is the aesthetic output on the technical scale; the overall one weighs both."""
+    """TalkVid's score is the aesthetic output on the technical scale; the overall score weighs both outputs."""
     result = measured(dover(given_weights(stand_in(tmp_path / "d.onnx"))), even(range(100, 164)))
     aesthetic, technical = seen(result, "dover_aesthetic"), seen(result, "dover_technical")
     assert seen(result, "dover_scores") == pytest.approx((aesthetic + 0.08285) / 0.03774)
@@ -135,8 +135,8 @@ def test_the_published_example_comes_out() -> None:
     assert on_talkvid_scale(0.14574) == pytest.approx(6.06, abs=0.01)
 
 
-def test_extreme_outputs_stay_a_share() -> None:
-    """However large the outputs, the fused quality lies between 0 and 1."""
+def test_extreme_outputs_give_a_share() -> None:
+    """For outputs of any size the fused quality is between 0 and 1."""
     assert overall(-1e6, -1e6) == 0
     assert overall(1e6, 1e6) == 1
 
@@ -144,7 +144,7 @@ def test_extreme_outputs_stay_a_share() -> None:
 @given(st.integers(1, 5000), st.integers(1, 6))
 @settings(deadline=None)
 def test_every_frame_chosen_is_one_of_the_clip(count: int, views: int) -> None:
-    """32 frames for each view, all within the clip, the same ones every time."""
+    """Each view has 32 frames within the clip, the same each time."""
     rng, again = np.random.default_rng(SEED), np.random.default_rng(SEED)
     aesthetic, technical = aesthetic_frames(count, rng), technical_frames(count, views, rng)
     assert aesthetic.shape == (32,)
@@ -157,7 +157,7 @@ def test_every_frame_chosen_is_one_of_the_clip(count: int, views: int) -> None:
 
 
 def test_long_clips_are_sampled_within_their_stretches() -> None:
-    """Of 3000 frames each aesthetic one lies in its 32nd, and each technical view in its third."""
+    """Of 3000 frames each aesthetic frame is in its 32nd, and each technical view in its third."""
     rng = np.random.default_rng(SEED)
     assert (aesthetic_frames(3000, rng) // 93).tolist() == list(range(32))
     assert (technical_frames(3000, 3, rng) // 1000).tolist() == [[view] * 32 for view in range(3)]
@@ -166,7 +166,7 @@ def test_long_clips_are_sampled_within_their_stretches() -> None:
 @given(st.integers(SIDE, 2200), st.integers(SIDE, 2200))
 @settings(deadline=None)
 def test_each_fragment_lies_in_its_cell(height: int, width: int) -> None:
-    """A fragment for each of 7 x 7 cells, wholly within it and so within the picture."""
+    """Each of the 7 x 7 cells has a fragment that is entirely inside it."""
     corners = fragment_corners(height, width, 2, np.random.default_rng(SEED))
     cells = np.array([height // GRID, width // GRID])
     grid = np.stack(np.meshgrid(np.arange(GRID), np.arange(GRID), indexing="ij"), axis=-1) * cells
@@ -175,8 +175,8 @@ def test_each_fragment_lies_in_its_cell(height: int, width: int) -> None:
     assert (corners + FRAGMENT <= grid + cells).all()
 
 
-def test_fragments_are_cut_unscaled_and_put_side_by_side() -> None:
-    """Pixel for pixel: each 32 x 32 tile is the picture at its corner."""
+def test_fragments_are_not_scaled() -> None:
+    """Each tile of 32 x 32 pixels equals the picture at its corner."""
     picture = np.random.default_rng(1).integers(0, 256, (500, 700, 3)).astype(np.uint8)
     corners = fragment_corners(500, 700, 1, np.random.default_rng(SEED))[0]
     tiles = fragments(picture, corners)
@@ -188,7 +188,7 @@ def test_fragments_are_cut_unscaled_and_put_side_by_side() -> None:
 
 
 def test_a_picture_of_224_pixels_is_its_own_fragments() -> None:
-    """Where the cells are as large as the fragments there is nothing to choose."""
+    """If the cells are as large as the fragments, there is nothing to choose."""
     picture = texture(SIDE, SIDE)
     corners = fragment_corners(SIDE, SIDE, 1, np.random.default_rng(SEED))[0]
     assert np.array_equal(fragments(picture, corners), picture)
@@ -196,21 +196,21 @@ def test_a_picture_of_224_pixels_is_its_own_fragments() -> None:
 
 @pytest.mark.parametrize(("height", "width"), [(20, 30), (100, 400), (223, 1000), (144, 176), (1, 1)])
 def test_small_pictures_are_enlarged(height: int, width: int) -> None:
-    """The shorter side becomes 224, so that all fragments fit."""
+    """The shorter side becomes 224 pixels, so that all fragments fit."""
     large = enlarged(np.zeros((height, width, 3), np.uint8))
     assert min(large.shape[:2]) == SIDE
     assert enlarged(np.zeros((300, 224, 3), np.uint8)).shape == (300, 224, 3)
 
 
 def test_resizing_takes_single_pixels_without_smoothing() -> None:
-    """A picture eight times as large is read where torchvision 0.14 read it: between pixels 3 and 4 of each eight."""
+    """A picture eight times as large is sampled between pixels 3 and 4 of each eight, as in torchvision 0.14."""
     picture = np.zeros((SIDE * 8, SIDE * 8, 3), np.uint8)
     picture[3::8, :] = picture[4::8, :] = 200
     assert (whole(picture) == 200).all()
 
 
 def test_the_network_gets_red_first_and_standardised() -> None:
-    """(n, 3, 32, 224, 224): each colour less its mean, divided by its deviation."""
+    """Its input is (n, 3, 32, 224, 224): each colour minus its mean, divided by its standard deviation."""
     views = np.zeros((2, 32, SIDE, SIDE, 3), np.uint8)
     views[..., 0], views[..., 1], views[..., 2] = 255, 128, 0
     blob = network_input(views)
@@ -241,7 +241,7 @@ def test_without_weights_nothing_is_measured() -> None:
 
 
 def test_the_record_holds_the_hash_of_the_users_file(tmp_path: Path) -> None:
-    """The model is known by its bytes; another file of the same name is another model."""
+    """A model is identified by the bytes of the user's file, and its hash goes into the record."""
     path = stand_in(tmp_path / "d.onnx")
     first = dover(given_weights(path)).weights
     assert [(weight.file, weight.sha256) for weight in first] == [("d.onnx", hash_of(path.read_bytes()))]
@@ -249,16 +249,16 @@ def test_the_record_holds_the_hash_of_the_users_file(tmp_path: Path) -> None:
     assert dover(given_weights(path)).weights[0].sha256 == hash_of(path.read_bytes()) != first[0].sha256
 
 
-def test_a_missing_file_is_said_before_any_clip(tmp_path: Path) -> None:
-    """No such file, or a folder: WeightsError when the scorer is made."""
+def test_a_missing_file_is_an_error_before_the_first_clip(tmp_path: Path) -> None:
+    """Making the scorer raises WeightsError, which names the file or folder."""
     with pytest.raises(WeightsError, match=r"none\.onnx cannot be read"):
         dover(given_weights(tmp_path / "none.onnx"))
     with pytest.raises(WeightsError, match="is not a file"):
         scorers(given_weights(tmp_path))
 
 
-def test_what_is_not_dover_is_said_before_any_clip(tmp_path: Path) -> None:
-    """Bytes that are no model, and models with other inputs, are refused with the file's name and the remedy."""
+def test_another_model_is_an_error_before_the_first_clip(tmp_path: Path) -> None:
+    """Bytes that are no model and models with other inputs raise WeightsError with the file's name and the remedy."""
     (tmp_path / "text.onnx").write_text("not a model")
     clip = write_video(tmp_path / "a.mp4", moving([(0, 0)] * 4, 64, 48))
     for path, why in (
@@ -271,7 +271,7 @@ def test_what_is_not_dover_is_said_before_any_clip(tmp_path: Path) -> None:
 
 
 def test_a_file_that_states_too_many_frames_has_no_score(tmp_path: Path) -> None:
-    """If frames that the views need never come, the scores are null and the counts are told."""
+    """If frames that the views need are missing, the scores are null and the reason has both counts."""
     scorer = dover(given_weights(stand_in(tmp_path / "d.onnx")))
     watch = scorer.watch(scorer.setup(), ClipHeader(Path("a.mp4"), fps=25, frames=120))
     for frame in frames_of(even(range(60))):
@@ -280,8 +280,8 @@ def test_a_file_that_states_too_many_frames_has_no_score(tmp_path: Path) -> None
     assert result.reasons == dict.fromkeys(NAMES, "The clip has 60 frames, its file promises 120.")
 
 
-def test_frames_are_counted_where_the_file_does_not_state_them(tmp_path: Path) -> None:
-    """A Matroska file states no number of frames; it is counted, and the score is that of the MP4."""
+def test_frames_are_counted_if_the_file_does_not_state_their_number(tmp_path: Path) -> None:
+    """A Matroska file states no number of frames; they are counted, and the score is that of the MP4."""
     pictures = [np.asarray(cv2.resize(texture(seed=number), (320, 240)), np.uint8) for number in range(40)]
     mkv = write_video(tmp_path / "a.mkv", pictures)
     assert frame_count(ClipHeader(mkv)) == 40
@@ -294,7 +294,7 @@ def test_frames_are_counted_where_the_file_does_not_state_them(tmp_path: Path) -
 
 
 def test_skipped_frames_and_changing_sizes_are_reasons(tmp_path: Path) -> None:
-    """Where the views cannot be filled as planned the scores are null and say why."""
+    """If the views cannot be filled as planned, the scores are null and the reason says why."""
     scorer = dover(given_weights(stand_in(tmp_path / "d.onnx")))
     model = scorer.setup()
     skipping = scorer.watch(model, ClipHeader(Path("a.mp4"), fps=25, frames=50, skipping=True))
@@ -307,7 +307,7 @@ def test_skipped_frames_and_changing_sizes_are_reasons(tmp_path: Path) -> None:
 
 
 def test_very_short_and_very_small_clips_are_scored(tmp_path: Path) -> None:
-    """Two frames of 20 x 30 pixels fill all views: the original repeats frames and enlarges pictures."""
+    """Two frames of 20 x 30 pixels fill all views: frames are repeated and pictures enlarged, as in the original."""
     scorer = dover(given_weights(stand_in(tmp_path / "d.onnx")))
     result = measured(scorer, even(range(90, 92), 20, 30))
     assert seen(result, "dover_aesthetic") == pytest.approx(standardised(90), abs=1e-4)

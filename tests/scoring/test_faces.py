@@ -1,4 +1,4 @@
-"""Faces by YuNet and by CenterFace: what they find, in whose pixels, and where the two agree."""
+"""Face detection by YuNet and by CenterFace: boxes, points and confidence, and the agreement of the two."""
 
 from pathlib import Path
 
@@ -44,8 +44,8 @@ def enlarged(picture: Image, by: float) -> Image:
     return np.asarray(cv2.resize(picture, None, fx=by, fy=by, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def test_yunet_answers_in_pixels_of_the_picture(yunet: YuNet) -> None:
-    """A picture twice as large gives boxes and points twice as far out; the resolution score stays."""
+def test_yunet_gives_pixels_of_the_picture(yunet: YuNet) -> None:
+    """A picture twice as large gives boxes and points at twice the distance, and the same resolution score."""
     small = portrait()
     (a,), (b,) = yunet.faces(small), yunet.faces(enlarged(small, 2))
     assert b.points == pytest.approx(2 * a.points, abs=6)
@@ -53,7 +53,7 @@ def test_yunet_answers_in_pixels_of_the_picture(yunet: YuNet) -> None:
 
 
 def test_the_two_detectors_find_the_same_face(yunet: YuNet, centerface: CenterFace) -> None:
-    """On a portrait both find exactly one: boxes share more than half, points lie within 8 % of the face's width."""
+    """On a portrait both find one face: boxes overlap by more than half, points differ by at most 8 % of its width."""
     for picture in (portrait(), enlarged(portrait(), 2), np.ascontiguousarray(portrait()[:, 140:500])):
         (one,), (other,) = yunet.faces(picture), centerface.faces(picture)
         assert one.certain
@@ -64,7 +64,7 @@ def test_the_two_detectors_find_the_same_face(yunet: YuNet, centerface: CenterFa
 
 
 def test_both_count_two_people(yunet: YuNet, centerface: CenterFace) -> None:
-    """Two portraits side by side are two certain faces, the left one's points on the left."""
+    """Two portraits side by side are two certain faces, the left one with its points on the left."""
     two = np.hstack([portrait()[:, 160:480], portrait()[:, 160:480]])
     for detector in (yunet, centerface):
         found = [face for face in detector.faces(two) if face.certain]
@@ -72,14 +72,14 @@ def test_both_count_two_people(yunet: YuNet, centerface: CenterFace) -> None:
         assert sorted(float(face.points[2, 0]) < 320 for face in found) == [False, True]
 
 
-def test_nothing_is_found_where_nothing_is(yunet: YuNet, centerface: CenterFace) -> None:
-    """An even surface has no face."""
+def test_a_uniform_picture_has_no_face(yunet: YuNet, centerface: CenterFace) -> None:
+    """Both detectors find no face in a uniform picture."""
     grey = np.full((360, 640, 3), 90, np.uint8)
     assert yunet.faces(grey) == centerface.faces(grey) == ()
 
 
-def test_what_was_seen_before_changes_nothing(centerface: CenterFace) -> None:
-    """A landscape picture after a portrait one gives what it gives to a detector that saw nothing yet."""
+def test_earlier_pictures_do_not_change_the_result(centerface: CenterFace) -> None:
+    """A landscape picture after a portrait one gives the same faces as with a fresh detector."""
     landscape, upright = portrait(), np.ascontiguousarray(portrait()[:, 200:400])
     fresh = CenterFace(CENTERFACE).faces(landscape)
     centerface.faces(upright)
@@ -101,7 +101,7 @@ def maps(*faces: tuple[int, int, float]) -> list[np.ndarray[tuple[int, ...], np.
 
 
 def test_maps_are_decoded_by_the_rule() -> None:
-    """Centre = 4 x (place + shift + 1/2), size = 4 x exp(scale), points in parts of the box from its corner."""
+    """Centre = 4 x (cell + shift + 1/2), size = 4 x exp(scale), points are fractions of the box from its corner."""
     (face,) = decoded(*maps((8, 10, 0.9)))
     assert face.box == pytest.approx((40 - 8, 35 - 12, 16, 24), abs=1e-4)
     wanted = [[36.8, 32.6], [43.2, 32.6], [40, 37.4], [36.8, 42.2], [43.2, 42.2]]
@@ -109,8 +109,8 @@ def test_maps_are_decoded_by_the_rule() -> None:
     assert face.confidence == pytest.approx(0.9)
 
 
-def test_of_overlapping_faces_the_surest_is_kept() -> None:
-    """A neighbour place of the same face goes, a face further off stays, the surest stands first."""
+def test_of_overlapping_faces_the_most_confident_is_kept() -> None:
+    """A neighbouring cell of the same face is dropped, a distant face is kept, the most confident is first."""
     found = decoded(*maps((8, 10, 0.6), (8, 11, 0.8), (8, 3, 0.7)))
     assert [face.confidence for face in found] == pytest.approx([0.8, 0.7])
 
@@ -119,8 +119,8 @@ def test_of_overlapping_faces_the_surest_is_kept() -> None:
     ("sure", "certain", "doubtful"),
     [(0.39, None, None), (0.45, False, True), (0.55, True, True), (0.65, True, False)],
 )
-def test_centerface_has_a_cut_of_its_own(sure: float, certain: bool | None, doubtful: bool | None) -> None:
-    """It counts from 0.5 on and is doubtful within 0.1 of that; below 0.4 it says nothing."""
+def test_centerface_has_its_own_threshold(sure: float, certain: bool | None, doubtful: bool | None) -> None:
+    """A face counts from 0.5 on and is doubtful within 0.1 of that; below 0.4 it is not reported."""
     found = decoded(*maps((8, 10, sure)))
     assert [face.certain for face in found] == ([] if certain is None else [certain])
     assert [face.doubtful for face in found] == ([] if doubtful is None else [doubtful])
@@ -130,21 +130,23 @@ def test_centerface_has_a_cut_of_its_own(sure: float, certain: bool | None, doub
     ("sure", "certain", "doubtful"), [(0.65, False, True), (0.75, True, True), (0.85, True, False)]
 )
 def test_yunet_counts_from_seven_tenths(sure: float, certain: bool, doubtful: bool) -> None:
-    """The cut is 0.7; from 0.6 up to 0.8 the count could be another."""
+    """The threshold is 0.7; between 0.6 and 0.8 a face is doubtful."""
     face = Face((0, 0, 1, 1), np.zeros((5, 2)), sure)
     assert (face.certain, face.doubtful) == (certain, doubtful)
 
 
 @given(boxes, boxes)
-def test_shared_is_a_share(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> None:
-    """Between 0 and 1, the same both ways, and 1 for a box with itself."""
+def test_intersection_over_union_is_a_share(
+    one: tuple[float, float, float, float], other: tuple[float, float, float, float]
+) -> None:
+    """It is between 0 and 1, symmetric, and 1 for a box with itself."""
     assert 0 <= intersection_over_union(one, other) <= 1 + 1e-9
     assert intersection_over_union(one, other) == pytest.approx(intersection_over_union(other, one))
     assert intersection_over_union(one, one) == pytest.approx(1)
 
 
 def test_settings_choose_the_detector_and_its_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Name and model file of the chosen detector are recorded; without its file the remedy is named."""
+    """Name and model file of the chosen detector are recorded; a missing file gives an error with the remedy."""
     monkeypatch.setenv(PLACE, str(tmp_path))
     monkeypatch.setenv("CLIPJURY_HOME", str(tmp_path))
     assert face_backend(Settings())[0] == "YuNet at 640 px"

@@ -1,4 +1,4 @@
-"""Filters: cuts decide as written, nothing is lost in the cascade, and the published retention comes out."""
+"""Filters: thresholds decide as written, the cascade loses nothing, and the published retention is reproduced."""
 
 from itertools import permutations
 from math import inf, isfinite
@@ -42,7 +42,7 @@ POLICY = some.sampled_from(["fail", "pass"])
 
 
 def group(clips: int, seconds: float, **scores: float) -> pl.DataFrame:
-    """Equal clips; every score is a good one unless given."""
+    """Equal clips, with a good value of every score that is not given."""
     row = {"duration": seconds, "speech": 1.0, "dover": 8.0, "ratio": 0.92, "movement": 98.0} | scores
     return pl.select(*[pl.repeat(value, clips, dtype=pl.Float64).alias(name) for name, value in row.items()])
 
@@ -70,7 +70,7 @@ def talkvid() -> tuple[pl.DataFrame, list[Filter]]:
 
 
 def lines(made: Cascade) -> set[tuple[str, Amount, Amount, Amount]]:
-    """What each filter does by itself, whatever its place."""
+    """The effect of each filter by itself, by its name."""
     return {(one.filter.name, one.passed, one.failed, one.unique) for one in made.filters}
 
 
@@ -82,8 +82,8 @@ def lines(made: Cascade) -> set[tuple[str, Amount, Amount, Amount]]:
         (0.85, 0.999, [False, True, True, False, None]),
     ],
 )
-def test_both_ends_of_a_cut_are_inside(low: float | None, high: float | None, verdicts: list[bool | None]) -> None:
-    """A score on the cut passes, at either end; a missing score is neither pass nor fail."""
+def test_thresholds_are_inclusive(low: float | None, high: float | None, verdicts: list[bool | None]) -> None:
+    """A score equal to a threshold passes; a missing score neither passes nor fails."""
     pool = pl.DataFrame({"ratio": [0.8499, 0.85, 0.999, 0.9991, None]})
     rule = Filter("still", "ratio", low, high)
     assert with_verdicts(pool, [rule])["pass_still"].to_list() == verdicts
@@ -100,14 +100,14 @@ def test_both_ends_of_a_cut_are_inside(low: float | None, high: float | None, ve
         ("", (1.0, None), "needs a name"),
     ],
 )
-def test_what_is_no_filter_is_refused(name: str, ends: tuple[float | None, float | None], words: str) -> None:
-    """The reason is said in words."""
+def test_an_invalid_filter_is_an_error(name: str, ends: tuple[float | None, float | None], words: str) -> None:
+    """The error gives the reason."""
     with pytest.raises(ValueError, match=words):
         Filter(name, "score", *ends)
 
 
-def test_a_chain_needs_filters_with_names_of_their_own() -> None:
-    """No filter at all, or one name twice, is refused before anything is counted."""
+def test_a_chain_needs_filters_with_different_names() -> None:
+    """No filter and a repeated name are errors before anything is counted."""
     rule = Filter("dover", "dover", minimum=7)
     with pytest.raises(ValueError, match="there is no filter"):
         chain([])
@@ -115,8 +115,8 @@ def test_a_chain_needs_filters_with_names_of_their_own() -> None:
         cascade(pl.DataFrame({"dover": [1.0]}), [rule, rule])
 
 
-def test_the_published_retention_comes_out() -> None:
-    """Hours after each stage are TalkVid's, to the microsecond, and so are their per cents of raw."""
+def test_the_published_retention_is_reproduced() -> None:
+    """Hours after each stage are TalkVid's to the microsecond, and so are their percentages of the raw hours."""
     pool, rules = talkvid()
     made = cascade(pool.lazy(), rules)
     assert made.raw == Amount(1_476_876, round(6783.8 * 3.6e9))
@@ -125,8 +125,8 @@ def test_the_published_retention_comes_out() -> None:
     assert [f"{100 * share:.1f}" for share in shares] == ["85.3", "84.0", "53.6", "30.3", "18.3"]
 
 
-def test_a_million_clips_are_counted_in_a_moment() -> None:
-    """Fourteen filters on a million clips: counted by pattern, in seconds at most, on a busy machine."""
+def test_a_million_clips_are_counted_in_seconds() -> None:
+    """Fourteen filters on a million clips are counted by pattern, within seconds on a busy machine."""
     rows = 1_000_000
     scores = [(pl.int_range(rows) * (number + 7) % 101).cast(pl.Float64).alias(f"s{number}") for number in range(14)]
     pool = pl.select((pl.int_range(rows) % 30).alias("duration"), *scores)
@@ -141,7 +141,7 @@ def test_a_million_clips_are_counted_in_a_moment() -> None:
 @settings(max_examples=150, deadline=None)
 @given(pool=pools(), rules=filters(), unknown=POLICY)
 def test_nothing_is_lost_or_counted_twice(pool: pl.DataFrame, rules: list[Filter], unknown: Unknown) -> None:
-    """Each stage divides what came in exactly; stages keep less and less; the last keeps the survivors."""
+    """Each stage divides its clips exactly, later stages keep fewer, and the last keeps those that pass all filters."""
     made = cascade(pool, rules, unknown=unknown)
     before = made.raw
     for stage in made.stages:
@@ -165,7 +165,7 @@ def test_nothing_is_lost_or_counted_twice(pool: pl.DataFrame, rules: list[Filter
 def test_the_order_of_stages_does_not_change_the_survivors(
     pool: pl.DataFrame, rules: list[Filter], unknown: Unknown
 ) -> None:
-    """Nor what each filter does by itself."""
+    """The order of stages changes neither which clips pass nor what each filter does by itself."""
     made = cascade(pool, rules, unknown=unknown)
     kept = survivors(pool, rules, unknown=unknown)["clip"].to_list()
     for order in permutations(rules):
@@ -177,7 +177,7 @@ def test_the_order_of_stages_does_not_change_the_survivors(
 
 @settings(max_examples=60, deadline=None)
 @given(pool=pools(), rules=filters(), unknown=POLICY, seed=some.integers(0, 9))
-def test_verdicts_and_figures_are_free_of_row_order(
+def test_verdicts_and_amounts_do_not_depend_on_the_row_order(
     pool: pl.DataFrame, rules: list[Filter], unknown: Unknown, seed: int
 ) -> None:
     """A shuffled pool has the same verdict for each clip and the same cascade."""
@@ -192,7 +192,7 @@ def test_verdicts_and_figures_are_free_of_row_order(
 @settings(max_examples=60, deadline=None)
 @given(pool=pools(), rules=filters(), unknown=POLICY)
 def test_verdicts_are_those_of_plain_python(pool: pl.DataFrame, rules: list[Filter], unknown: Unknown) -> None:
-    """Row by row: a score inside both ends passes, one that is missing or not finite is unknown, and all means each."""
+    """A score within both thresholds passes, a missing or infinite one is unknown, and `pass_all` needs every pass."""
     for row in with_verdicts(pool, rules, unknown=unknown).iter_rows(named=True):
         for rule in rules:
             score = row[rule.score]
@@ -203,8 +203,8 @@ def test_verdicts_are_those_of_plain_python(pool: pl.DataFrame, rules: list[Filt
         assert row[ALL] == all(unknown == "pass" if one is None else one for one in verdicts)
 
 
-def test_unknown_is_counted_on_its_own() -> None:
-    """Within a stage one failed filter decides; only what fails nothing and lacks a score is unknown."""
+def test_unknown_clips_are_counted_separately() -> None:
+    """Within a stage one failed filter decides; unknown is a clip that fails none and lacks a score."""
     pool = pl.DataFrame({"a": [1.0, 1.0, 0.0, None, None], "b": [1.0, None, None, 0.0, None]})
     rules = [Filter("a", "a", minimum=1, stage="head"), Filter("b", "b", minimum=1, stage="head")]
     strict, easy = (cascade(pool, rules, unknown=unknown).stages[0] for unknown in ("fail", "pass"))
@@ -213,7 +213,7 @@ def test_unknown_is_counted_on_its_own() -> None:
 
 
 def test_unique_rejects_are_those_of_one_filter_alone() -> None:
-    """A clip that two filters reject is no one's; a pass rate speaks of the clips that have the score."""
+    """A clip that two filters reject is unique to neither; a pass rate counts the clips that have the score."""
     pool = pl.DataFrame({"duration": [1.0] * 4, "a": [0.0, 0.0, 1.0, 1.0], "b": [0.0, 1.0, 0.0, None]})
     a, b = cascade(pool, [Filter("a", "a", minimum=1), Filter("b", "b", minimum=1)]).filters
     assert (a.unique.clips, b.unique.clips) == (1, 2)
@@ -224,7 +224,7 @@ def test_unique_rejects_are_those_of_one_filter_alone() -> None:
 
 
 def test_without_durations_no_hours_are_stated() -> None:
-    """Neither with the column missing nor with nothing in it; a clip without one is counted but has no hours."""
+    """A missing or empty column of durations gives no hours; a single clip without one is counted without hours."""
     rule = [Filter("a", "a", minimum=1)]
     pool = pl.DataFrame({"a": [1.0, 0.0], "duration": [7200.0, None]})
     timed = cascade(pool, rule)
@@ -237,7 +237,7 @@ def test_without_durations_no_hours_are_stated() -> None:
 
 
 def test_times_are_whole_microseconds() -> None:
-    """A second that no float holds exactly is rounded to its microseconds, not cut short; an endless one is none."""
+    """Durations are rounded to microseconds, not truncated; an infinite duration counts as missing."""
     pool = pl.DataFrame({"a": [1.0, 1.0, 1.0], "duration": [1.001, 0.57, float("inf")]})
     made = cascade(pool, [Filter("a", "a", minimum=1)])
     assert made.kept == Amount(3, 1_571_000)
@@ -245,7 +245,7 @@ def test_times_are_whole_microseconds() -> None:
 
 
 def test_numbers_of_every_kind_are_scores() -> None:
-    """Whole numbers, truth values and single precision are compared as they are."""
+    """Integers, booleans and single precision are compared as they are."""
     pool = pl.DataFrame({"n": [4, 5], "speech": [False, True], "f": [4.5, 5.0]}, schema_overrides={"f": pl.Float32})
-    for score, cut in (("n", 5), ("speech", 1), ("f", 5)):
-        assert survivors(pool, [Filter(score, score, minimum=cut)])["n"].to_list() == [5]
+    for score, threshold in (("n", 5), ("speech", 1), ("f", 5)):
+        assert survivors(pool, [Filter(score, score, minimum=threshold)])["n"].to_list() == [5]

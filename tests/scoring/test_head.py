@@ -1,4 +1,4 @@
-"""Head scores: every formula against arithmetic by hand, and what becomes of seconds without exactly one face."""
+"""The head scorer: every formula against arithmetic by hand, and seconds without exactly one face."""
 
 from collections.abc import Sequence
 
@@ -46,7 +46,7 @@ def scored(pictures: Sequence[Image], yunet: YuNet, settings: Settings = Setting
 
 
 def test_movement_is_the_mean_change_of_coordinates_in_percent_of_the_shorter_side() -> None:
-    """One point of five moved by (30, 40) in a 400x200 picture: 70 / 10 coordinates = 7 px, 3.5 %, so 96.5."""
+    """One of five points moves by (30, 40) in a picture of 400x200: 70 / 10 coordinates = 7 px = 3.5 %, so 96.5."""
     after = POINTS.copy()
     after[2] += (30, 40)
     assert movement(POINTS, after, 400, 200) == pytest.approx(96.5)
@@ -55,10 +55,10 @@ def test_movement_is_the_mean_change_of_coordinates_in_percent_of_the_shorter_si
 
 
 @given(point_sets, point_sets, sides, sides, shifts, st.permutations(range(5)))
-def test_movement_knows_no_place_no_order_and_no_direction_of_time(
+def test_movement_does_not_depend_on_position_order_or_direction_of_time(
     before: Points, after: Points, width: int, height: int, shift: tuple[float, float], order: list[int]
 ) -> None:
-    """The same for faces elsewhere, points in another order, time running backwards and a picture twice the size."""
+    """Faces elsewhere, reordered points, reversed time and a picture twice the size give the same value."""
     value = movement(before, after, width, height)
     assert value <= 100
     near = pytest.approx(value, rel=1e-6, abs=1e-6)
@@ -69,14 +69,14 @@ def test_movement_knows_no_place_no_order_and_no_direction_of_time(
 
 
 def test_rotation_takes_the_change_of_all_angles_the_short_way_round() -> None:
-    """(1, 2, 2) degrees of change are 3; from 179 to -179 degrees is 2, not 358."""
+    """Changes of (1, 2, 2) degrees are 3; from 179 to -179 degrees is 2, not 358."""
     assert rotation(Pose(10, 10, 10), Pose(11, 12, 8)) == pytest.approx(97)
     assert rotation(Pose(0, 0, 179), Pose(0, 0, -179)) == pytest.approx(98)
 
 
 @given(poses, poses, st.integers(0, 2), st.sampled_from([-360, 360, 720]))
 def test_rotation_does_not_count_full_turns(before: Pose, after: Pose, axis: int, turn: float) -> None:
-    """Whole turns change nothing, nor does the direction of time; no change can be more than 180 degrees an axis."""
+    """Full turns and the direction of time change nothing; no angle changes by more than 180 degrees."""
     angles = list(after)
     angles[axis] += turn
     value = rotation(before, after)
@@ -86,13 +86,13 @@ def test_rotation_does_not_count_full_turns(before: Pose, after: Pose, axis: int
 
 
 def test_orientation_scales_180_degrees_to_100() -> None:
-    """A turn of (9, 18, 18) degrees is 27 in all: 15 off."""
+    """A pose of (9, 18, 18) degrees has the norm 27, which costs 15."""
     assert orientation(Pose(0, 0, 0)) == 100
     assert orientation(Pose(9, -18, 18)) == pytest.approx(85)
 
 
 def test_resolution_is_thirty_times_the_percentage_inside_the_picture() -> None:
-    """A tenth of the picture gives 300; the part of the box outside it does not count."""
+    """A tenth of the picture gives 300; the part of the box outside does not count."""
     assert resolution((50, 50, 100, 40), 200, 200) == pytest.approx(300)
     assert resolution((-50, 50, 100, 40), 200, 200) == pytest.approx(150)
     assert resolution((300, 300, 10, 10), 200, 200) == 0
@@ -102,7 +102,7 @@ def test_resolution_is_thirty_times_the_percentage_inside_the_picture() -> None:
 def test_resolution_does_not_grow_outside_the_picture(
     x: float, y: float, wide: float, high: float, width: int, height: int, more: float
 ) -> None:
-    """Between 0 and 3000; a box that reaches the right edge counts no more when it goes on beyond it."""
+    """It is between 0 and 3000, and a box that extends beyond the right edge counts no more."""
     value = resolution((x, y, wide, high), width, height)
     assert 0 <= value <= 3000 + 1e-6
     if x + wide >= width:
@@ -111,7 +111,7 @@ def test_resolution_does_not_grow_outside_the_picture(
 
 @pytest.mark.parametrize(("point", "left"), [(0, 85), (1, 85), (2, 60), (3, 85), (4, 85)])
 def test_completeness_loses_the_worth_of_each_point_outside(point: int, left: float) -> None:
-    """Eyes and corners of the mouth are worth 15 each, the nose 40; the picture's edge itself lies outside."""
+    """Eyes and corners of the mouth count 15 each, the nose 40; a point on the picture's edge is outside."""
     assert completeness(POINTS, 100, 100) == 100
     for outside in ((-0.1, 50), (100, 50), (50, -0.1), (50, 100)):
         points = POINTS.copy()
@@ -119,21 +119,21 @@ def test_completeness_loses_the_worth_of_each_point_outside(point: int, left: fl
         assert completeness(points, 100, 100) == left
 
 
-def test_completeness_says_that_it_is_blind_to_what_covers_a_face() -> None:
-    """Who reads the column's meaning learns that occlusion and profiles go unseen."""
+def test_the_meaning_of_completeness_names_its_limits() -> None:
+    """The column's meaning says that occlusion and profiles are not seen."""
     columns = {column.name: column.meaning for column in head(Settings()).columns}
     assert "blind to what covers it and to a profile's hidden half" in columns["min_completeness"]
 
 
 def test_face_consistency_loses_twenty_for_each_second_without_exactly_one_face() -> None:
-    """None and two count alike, and it ends at 0."""
+    """No face and two faces count alike, and the score is never below 0."""
     assert face_consistency([1, 1, 1]) == 100
     assert face_consistency([1, 0, 2, 1]) == 60
     assert face_consistency([0] * 9) == 0
 
 
 def test_seconds_without_exactly_one_face_are_left_out_and_counted(yunet: YuNet) -> None:
-    """Face, nothing, face, two faces, face, face: movement exists at the last second only, and nothing is 0 or -1."""
+    """For one, none, one, two, one and one faces movement exists at the last second only; no value is invented."""
     two = np.hstack([portrait()[:, 160:480], portrait()[:, 160:480]])
     found = scored([portrait(), NOTHING, portrait(), two, portrait(), portrait(x=36)], yunet)
     assert found.series["faces"] == [1, 0, 1, 2, 1, 1]
@@ -147,7 +147,7 @@ def test_seconds_without_exactly_one_face_are_left_out_and_counted(yunet: YuNet)
 
 
 def test_a_clip_without_a_face_has_no_head_scores_and_says_why(yunet: YuNet) -> None:
-    """Null with a reason for each of the fifteen; only the count of faces is known."""
+    """Each of the fifteen scores is null with a reason; only the number of faces is known."""
     found = scored([NOTHING] * 3, yunet)
     missing = {name for name, value in found.scores.items() if value is None}
     assert missing == set(found.reasons)
@@ -156,8 +156,8 @@ def test_a_clip_without_a_face_has_no_head_scores_and_says_why(yunet: YuNet) -> 
     assert "exactly one face" in found.reasons["avg_movement"]
 
 
-def test_a_second_that_shows_no_frame_parts_the_neighbours() -> None:
-    """At 0.4 frames per second no frame stands for every other second: faces are there, neighbours are not."""
+def test_a_second_without_a_frame_separates_its_neighbours() -> None:
+    """At 0.4 frames per second every other second has no frame: there are faces but no neighbouring seconds."""
     face = Face((10, 10, 20, 20), POINTS / 5, 0.9)
     picture = np.zeros((36, 64, 3), np.uint8)
     found = measured(head(Settings()), [picture] * 3, fps=0.4, find=finding([(face,)] * 3))
@@ -166,8 +166,8 @@ def test_a_second_that_shows_no_frame_parts_the_neighbours() -> None:
     assert found.scores["avg_orientation"] is not None
 
 
-def test_faces_that_do_not_count_are_doubtful_seconds_not_faces() -> None:
-    """A second face of confidence 0.65 leaves the second its scores and is told in `doubtful_faces`."""
+def test_a_doubtful_face_does_not_count_as_a_face() -> None:
+    """A second face of confidence 0.65 leaves the second its scores and is counted in `doubtful_faces`."""
     sure, unsure = Face((10, 10, 20, 20), POINTS / 5, 0.9), Face((40, 10, 20, 20), POINTS / 5, 0.65)
     picture = np.zeros((36, 64, 3), np.uint8)
     found = measured(head(Settings()), [picture] * 2, fps=1, find=finding([(sure, unsure), (sure,)]))
@@ -177,7 +177,7 @@ def test_faces_that_do_not_count_are_doubtful_seconds_not_faces() -> None:
 
 
 def test_turned_heads_lower_orientation_and_rotation(yunet: YuNet) -> None:
-    """A picture rolled by 20 degrees loses about 11 in orientation; rolled to and fro it loses 20 in rotation."""
+    """A picture rolled by 20 degrees loses about 11 in orientation; rolled back and forth it loses 20 in rotation."""
     rolled = seen(stage("astronaut-a"), 0, View(roll=20))
     still, turned = scored([portrait()] * 2, yunet), scored([portrait(), rolled], yunet)
     assert value(still, "min_orientation") - value(turned, "min_orientation") > 5
@@ -185,7 +185,7 @@ def test_turned_heads_lower_orientation_and_rotation(yunet: YuNet) -> None:
 
 
 def test_the_mesh_changes_rotation_and_orientation_only(yunet: YuNet) -> None:
-    """With the mesh these two are no longer approximate and are other numbers; all others stay the same."""
+    """With the mesh these two have other values and are not approximate; all other scores are the same."""
     if best_pose() != "mesh":
         need("mediapipe", "pip install 'clipjury[pose]'")
     by_mesh = head(Settings(pose="mesh"))
@@ -205,7 +205,7 @@ def test_the_mesh_changes_rotation_and_orientation_only(yunet: YuNet) -> None:
 
 
 def test_every_choice_shows_in_the_signature() -> None:
-    """Detector, pose and sampling each change the backend's name; models are listed with their hashes."""
+    """Detector, pose method and sampling each change the backend's name; models are listed with their hashes."""
     choices = [Settings(), Settings(faces="centerface"), Settings(talkvid_compat=True)]
     if best_pose() == "mesh":
         choices.append(Settings(pose="mesh"))

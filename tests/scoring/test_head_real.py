@@ -1,4 +1,4 @@
-"""Head scores of real talking heads: they pass TalkVid's cuts with either pose, and the two face detectors agree."""
+"""Head scores of real talking heads: they pass TalkVid's thresholds with both pose methods; both detectors agree."""
 
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -16,18 +16,18 @@ from scoring.scorer import Column, Measurement, Scorer, Watch
 from scoring.settings import Settings
 from scoring.video.frames import ClipHeader, Facts, Frame
 from scoring.weights import CENTERFACE, state
-from tests.helpers.real_videos import CUTS, REAL_CLIPS
+from tests.helpers.real_videos import REAL_CLIPS, THRESHOLDS
 from tests.helpers.shared_fixtures import once
 
 CLIPS = 12
 MEANS = {"movement": 98, "rotation": 92, "orientation": 94}
-"""What TalkVid's own data have on average: clips of ours are no sample of it, but cannot lie far off."""
+"""Means over TalkVid's released data. The clips of the tests are no sample of it, but their means must be near."""
 
 pytestmark = pytest.mark.skipif(not REAL_CLIPS.is_dir(), reason=f"the real clips are not here: {REAL_CLIPS}")
 
 
 class Again(Watch):
-    """The head scorer under other settings beside the first, its columns under a name of their own."""
+    """The head scorer under other settings in the same pass, with a prefix before its columns."""
 
     def __init__(self, inner: Watch, prefix: str, other: CenterFace | None) -> None:
         self._inner, self._prefix, self._other = inner, prefix, other
@@ -61,11 +61,11 @@ def beside(settings: Settings, prefix: str, other: CenterFace | None = None) -> 
 
 
 _pipeline: list[Pipeline] = []
-"""In a process of its own: the scorers."""
+"""In a worker process: the pipeline."""
 
 
 def get_ready() -> None:
-    """Once per process: five points and, as far as they are here, the mesh and CenterFace, in one pass."""
+    """Load once per process: five points and, if available, the mesh and CenterFace, all in one pass."""
     made = [head(Settings())]
     if best_pose() == "mesh":
         made.append(beside(Settings(pose="mesh"), "mesh_"))
@@ -93,7 +93,7 @@ def _scored() -> list[dict[str, float | None]]:
 
 
 def of(scores: list[dict[str, float | None]], name: str) -> list[float]:
-    """One score of all clips; skips the test if this machine cannot make it."""
+    """One score of all clips; the test is skipped if this machine cannot compute it."""
     if name not in scores[0]:
         pytest.skip(f"{name.split('_')[0]}: not installed here")
     found = [score[name] for score in scores]
@@ -101,22 +101,24 @@ def of(scores: list[dict[str, float | None]], name: str) -> list[float]:
 
 
 @pytest.mark.parametrize("prefix", ["", "mesh_", "other_"])
-def test_clips_that_passed_talkvids_filters_pass_its_cuts(scores: list[dict[str, float | None]], prefix: str) -> None:
-    """Every clip has every score and holds every head cut, by five points, by the mesh, and by CenterFace's faces."""
-    for name, cut in CUTS.items():
+def test_clips_that_passed_talkvids_filters_pass_its_thresholds(
+    scores: list[dict[str, float | None]], prefix: str
+) -> None:
+    """Every clip has every score and passes every threshold, with five points, with the mesh, and with CenterFace."""
+    for name, threshold in THRESHOLDS.items():
         values = of(scores, prefix + name)
         assert len(values) == CLIPS, name
-        assert min(values) >= cut, name
+        assert min(values) >= threshold, name
 
 
 @pytest.mark.parametrize("prefix", ["", "mesh_"])
-def test_means_lie_near_the_published_ones(scores: list[dict[str, float | None]], prefix: str) -> None:
-    """Movement about 98, rotation about 92, orientation about 94: ours within 1, 3 and 3 of them."""
+def test_means_are_near_the_published_ones(scores: list[dict[str, float | None]], prefix: str) -> None:
+    """The means of movement, rotation and orientation are within 1, 3 and 3 of the published 98, 92 and 94."""
     for (name, mean), within in zip(MEANS.items(), (1, 3, 3), strict=True):
         assert sum(of(scores, f"{prefix}avg_{name}")) / CLIPS == pytest.approx(mean, abs=within), name
 
 
 def test_both_detectors_order_clips_alike(scores: list[dict[str, float | None]]) -> None:
-    """Spearman's correlation of YuNet and CenterFace over clips: movement and resolution above 0.8."""
+    """Spearman's correlation of YuNet and CenterFace over clips is above 0.8 for movement and resolution."""
     for name in ("avg_movement", "min_movement", "avg_resolution", "min_resolution"):
         assert spearmanr(of(scores, name), of(scores, f"other_{name}")).statistic > 0.8, name

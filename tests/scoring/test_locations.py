@@ -1,4 +1,4 @@
-"""Where files lie: local folders, and a store with buckets that speaks S3 on this machine."""
+"""Locations of files: local folders, and an S3 store on this machine."""
 
 import errno
 import os
@@ -27,7 +27,7 @@ def put(place: str, data: bytes) -> None:
 
 
 def test_folders_give_their_videos_sorted_and_files_are_always_taken(tmp_path: Path) -> None:
-    """Videos at any depth, no hidden or other files; a named file whatever its suffix; nothing twice."""
+    """Videos at any depth are listed, hidden and other files are not; a named file always is; none is listed twice."""
     for name in ("b.mp4", "a.MOV", "deep/c.webm", "deep/d.MTS", ".hidden.mp4", "note.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
@@ -36,10 +36,8 @@ def test_folders_give_their_videos_sorted_and_files_are_always_taken(tmp_path: P
     assert names == ["a.MOV", "b.mp4", "deep/c.webm", "deep/d.MTS", "note.txt", "no.mp4"]
 
 
-def test_a_full_disk_is_called_that_whatever_the_writer_calls_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Polars says that the format is wrong; with nothing left on the disk it is an error of the system."""
+def test_a_full_disk_is_reported_as_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Polars reports an error of the format; with no space left on the disk, OSError is raised."""
     frame = pl.DataFrame({"a": [1]})
     for free, kind in ((0, pl.exceptions.PolarsError), (1 << 62, OSError)):
         monkeypatch.setattr(locations, "FULL", free)
@@ -50,7 +48,7 @@ def test_a_full_disk_is_called_that_whatever_the_writer_calls_it(
 
 
 def test_links_are_followed_to_files_but_not_round_in_circles(tmp_path: Path) -> None:
-    """A link to a file that is met anyway adds nothing, a link to a file elsewhere does, a link upwards is left."""
+    """A link to a listed file adds nothing, one to a file elsewhere adds it, one to a parent folder is ignored."""
     (tmp_path / "else").mkdir()
     (tmp_path / "else" / "z.mp4").write_bytes(b"z")
     folder = tmp_path / "clips"
@@ -65,7 +63,7 @@ def test_links_are_followed_to_files_but_not_round_in_circles(tmp_path: Path) ->
 
 
 def test_a_path_stays_as_it_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Relative stays relative, whether the folder is named, or is the one we are in."""
+    """A relative path stays relative, whether it names a folder or is the current one."""
     (tmp_path / "clips").mkdir()
     (tmp_path / "clips" / "a.mp4").write_bytes(b"a")
     monkeypatch.chdir(tmp_path)
@@ -75,7 +73,7 @@ def test_a_path_stays_as_it_was_written(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_changed_file_has_another_size_or_mark(tmp_path: Path) -> None:
-    """Touched or written anew it is another; a file that is not there has neither."""
+    """A file that is touched or rewritten has another mark; a missing file has neither size nor mark."""
     path = tmp_path / "a.mp4"
     path.write_bytes(b"one")
     (before,) = find_files([path])
@@ -88,8 +86,8 @@ def test_a_changed_file_has_another_size_or_mark(tmp_path: Path) -> None:
     assert (gone.bytes, gone.modified) == (None, None)
 
 
-def test_what_is_half_written_is_not_there(tmp_path: Path) -> None:
-    """An error while writing leaves the old file, no other, and no trace."""
+def test_an_incomplete_file_never_appears(tmp_path: Path) -> None:
+    """An error while writing leaves the old file, no new one, and no remains."""
     target = tmp_path / "new" / "a.txt"
     with locations.written(str(target)) as path:
         path.write_text("old")
@@ -107,7 +105,7 @@ def test_what_is_half_written_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_store_is_read_and_written_like_a_folder(bucket: str) -> None:
-    """Found sorted with size and ETag, fetched under its own name, listed, removed."""
+    """Its files are listed in order with size and ETag, fetched under their own name, and removed."""
     for name in ("day/b.mp4", "a.mp4", "day/.hidden.mp4", "note.txt"):
         put(f"{bucket}/{name}", name.encode())
     found = find_files([bucket, f"{bucket}/note.txt", f"{bucket}/a.mp4", f"{bucket}/no.mp4"])
@@ -131,7 +129,7 @@ def test_a_store_is_read_and_written_like_a_folder(bucket: str) -> None:
 
 
 def test_a_store_that_cannot_be_reached_is_named(bucket: str) -> None:
-    """A bucket that is not there, a scheme that nobody knows: the address and the store's words."""
+    """A missing bucket and an unknown scheme are errors with the address and the store's message."""
     with pytest.raises(LocationError, match=r"s3://nobody-has-this/a\.parquet cannot be reached"):
         put("s3://nobody-has-this/a.parquet", b"")
     with pytest.raises(LocationError, match=r"gopher7://x/y cannot be reached: Protocol not known"):

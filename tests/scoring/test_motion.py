@@ -1,4 +1,4 @@
-"""Scores of neighbouring frames: known motion in, known numbers out."""
+"""The motion scorer: known motion gives known scores."""
 
 import gc
 import math
@@ -39,12 +39,12 @@ def gray(seed: int = 1, width: int = 480, height: int = 270) -> Image:
 
 
 def sway(amplitude: float, per_second: float, frames: int = 101) -> list[float]:
-    """Places of a camera that swings to and fro, at 25 frames per second."""
+    """Positions of a camera that sways back and forth, at 25 frames per second."""
     return [amplitude * math.sin(2 * math.pi * per_second * number / 25) for number in range(frames)]
 
 
 def test_jitter_is_the_ninetieth_percentile_of_the_second_difference() -> None:
-    """Of ten second differences 0 to 9 the ninetieth percentile is 8.1; steady and quickening pans are calm."""
+    """Of ten second differences, 0 to 9, it is 8.1; for steady and accelerating pans it is 0."""
     second = np.arange(10.0)
     flow = np.concatenate([[0, 0], np.cumsum(np.cumsum(second))])
     assert jitter(np.stack([flow, np.zeros(12)], axis=1)) == pytest.approx(8.1)
@@ -55,7 +55,7 @@ def test_jitter_is_the_ninetieth_percentile_of_the_second_difference() -> None:
 
 
 def test_camera_shake_is_the_deviation_from_the_paths_own_mean() -> None:
-    """A swing of 10 px has 7.07 px RMS; at a half per second its mean follows in part; a pan added changes nothing."""
+    """A sway of 10 px has 7.07 px RMS; at 0.5 Hz the mean follows it in part; an added pan changes nothing."""
     times = [number / 25 for number in range(101)]
     for per_second, expected in ((2, 7.07), (5, 7.07), (0.5, 7.07 * (1 - 2 / math.pi))):
         flow = np.stack([np.diff(sway(10, per_second), prepend=0.0), np.zeros(101)], axis=1)
@@ -67,15 +67,15 @@ def test_camera_shake_is_the_deviation_from_the_paths_own_mean() -> None:
         camera_shake(np.zeros((1, 2)), times[:1])
 
 
-def test_camera_shake_of_a_pan_is_nothing_at_uneven_times_too() -> None:
-    """Frames at irregular distances on an even way: the path is laid on a grid first."""
+def test_camera_shake_of_a_pan_is_zero_at_uneven_times_too() -> None:
+    """For frames at irregular times of a steady pan the path is first interpolated on a grid."""
     times = np.cumsum(np.random.default_rng(2).choice([0.02, 0.04, 0.1], 120)).tolist()
     flow = np.stack([np.diff(times, prepend=times[0]) * 50, np.zeros(120)], axis=1)
     assert camera_shake(flow, times) == pytest.approx(0, abs=1e-6)
 
 
 def test_change_looks_at_the_most_changed_cell() -> None:
-    """A square of 16 pixels changed by 50 counts 50, however large the rest; sizes that 16 does not divide are fine."""
+    """A square of 16 pixels that changes by 50 counts 50 in any picture, also if 16 does not divide its size."""
     before = np.full((96, 160), 100, np.uint8)
     after = before.copy()
     after[32:48, 64:80] += 50
@@ -85,8 +85,8 @@ def test_change_looks_at_the_most_changed_cell() -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.002, 0.01, 0.05, 0.4, 1.0]))
-def test_repeats_says_what_change_says(seed: int, share: float) -> None:
-    """The short way over the mean never decides otherwise than the most changed cell."""
+def test_repeats_agrees_with_change(seed: int, share: float) -> None:
+    """The faster decision by the mean never differs from that by the cell that changes most."""
     chance = np.random.default_rng(seed)
     before = chance.integers(0, 255, (54, 96), np.uint8)
     after = (before + (chance.random(before.shape) < share) * chance.integers(0, 2)).astype(np.uint8)
@@ -94,7 +94,7 @@ def test_repeats_says_what_change_says(seed: int, share: float) -> None:
 
 
 def test_longest_freeze_is_the_longest_run_of_repeats_in_seconds() -> None:
-    """Two repeats after 0.4 s last 0.08 s at 25 frames; what never repeats is 0."""
+    """Two repeats at 25 frames per second last 0.08 s; without repeats it is 0."""
     times = [number / 25 for number in range(20)]
     assert longest_freeze(times, [number in (11, 12, 17) for number in range(1, 20)]) == pytest.approx(0.08)
     assert longest_freeze(times, [False] * 19) == 0
@@ -102,7 +102,7 @@ def test_longest_freeze_is_the_longest_run_of_repeats_in_seconds() -> None:
 
 
 def test_likeness_is_pearsons_correlation() -> None:
-    """The same picture 1, its negative -1, an even surface nothing; the value is numpy's."""
+    """The same picture has 1, its negative -1, a uniform one None; other values equal numpy's."""
     a, b = gray(1), gray(2)
     assert likeness(a, a) == pytest.approx(1)
     assert likeness(a, (255 - a).astype(np.uint8)) == pytest.approx(-1)
@@ -111,14 +111,14 @@ def test_likeness_is_pearsons_correlation() -> None:
 
 
 def test_the_median_flow_is_the_cameras_shift() -> None:
-    """The ground moves left by what the camera moves right, in pixels at 480 width."""
+    """The background moves left as far as the camera moves right, in pixels at 480 width."""
     for x, y in ((6, -2), (0.5, 1), (-20, 12)):
         before, after = (for_shift(picture[..., 0]) for picture in moving([(0, 0), (x, y)], 480, 270))
         assert Flow().shift(before, after) == pytest.approx([-x, -y], rel=0.15, abs=0.3)
 
 
-def test_tracked_ratio_is_one_at_rest_nothing_across_a_cut_and_undefined_on_even_surfaces() -> None:
-    """The same picture, another, a half that is another, and two grey surfaces."""
+def test_tracked_ratio_at_rest_across_a_cut_and_on_uniform_surfaces() -> None:
+    """It is 1 for the same picture, near 0 for another, near 1/2 if half is another, None for two uniform pictures."""
     flow, here, there = Flow(), for_points(gray(1)), for_points(gray(7))
     assert tracked_ratio(flow, here, here) == 1
     cut = tracked_ratio(flow, here, there)
@@ -131,8 +131,8 @@ def test_tracked_ratio_is_one_at_rest_nothing_across_a_cut_and_undefined_on_even
     assert tracked_ratio(flow, np.full_like(here, 9), np.full_like(here, 9)) is None
 
 
-def test_tracked_ratio_loses_what_leaves_the_picture() -> None:
-    """A pan by a thirtieth of the width takes two columns of points out, and little beside them."""
+def test_tracked_ratio_loses_points_that_leave_the_picture() -> None:
+    """A pan by a thirtieth of the width loses two columns of points and few others."""
     before, after = (for_points(picture[..., 0]) for picture in moving([(0, 0), (16, 0)], 480, 270))
     found = tracked_ratio(Flow(), before, after)
     assert found is not None
@@ -140,7 +140,7 @@ def test_tracked_ratio_loses_what_leaves_the_picture() -> None:
 
 
 def test_shake_raises_jitter_and_a_pan_does_not() -> None:
-    """Steps of +-4 px at 480 px width, to and fro, are 16 px of second difference of the shift; a pan is near 0."""
+    """Steps of +-4 px back and forth give 16 px of second difference; a pan gives about 0."""
     pan = measured(moving([(0.8 * number, 0) for number in range(30)], 480, 270))
     shaken = measured(moving([(4.0 * (number % 2), 0) for number in range(30)], 480, 270))
     assert value(pan, "jitter") < 0.5
@@ -148,7 +148,7 @@ def test_shake_raises_jitter_and_a_pan_does_not() -> None:
 
 
 def test_slow_sway_raises_camera_shake_and_a_pan_does_not() -> None:
-    """A swing of 6 px once a second: 4.2 px (small flow comes out a tenth too large), no jitter; a pan has neither."""
+    """A sway of 6 px at 1 Hz has 4.2 px (small flow is a tenth too large) and no jitter; a pan has neither."""
     swung = measured(moving([(place, 0) for place in sway(6, 1, 76)], 480, 270))
     pan = measured(moving([(0.5 * number, 0) for number in range(76)], 480, 270))
     assert value(swung, "camera_shake") == pytest.approx(4.24, rel=0.15)
@@ -157,7 +157,7 @@ def test_slow_sway_raises_camera_shake_and_a_pan_does_not() -> None:
 
 
 def test_a_freeze_raises_the_share_of_repeated_frames() -> None:
-    """Ten of forty frames held: 10 of 39 neighbours are repeats for 0.4 s, and the series says in which second."""
+    """If ten of forty frames are held, 10 of 39 neighbours repeat for 0.4 s, and the series shows in which second."""
     places = [float(min(number, 15) if number < 26 else number) for number in range(40)]
     frozen = measured(moving([(place, 0) for place in places]))
     assert value(frozen, "repeated_share") == pytest.approx(10 / 39)
@@ -168,15 +168,15 @@ def test_a_freeze_raises_the_share_of_repeated_frames() -> None:
 
 
 def test_a_frozen_clip_is_too_still_and_a_moving_one_is_not() -> None:
-    """The upper end of TalkVid's band: all points of a still can be followed."""
+    """All points of a still picture can be tracked, which is above TalkVid's band."""
     frozen = measured(moving([(0, 0)] * 50))
     assert value(frozen, "tracked_ratio") == 1
     assert value(frozen, "too_still") == 1
     assert value(measured(moving([(0.5 * number, 0) for number in range(50)])), "too_still") == 0
 
 
-def test_a_cut_is_found_where_it_is_and_shake_is_none() -> None:
-    """Another picture from frame 30 on: one cut at 1.2 s, the lowest likeness there, few points followed."""
+def test_a_cut_is_found_at_its_frame_and_shake_is_no_cut() -> None:
+    """Another picture from frame 30 on is one cut at 1.2 s, with the lowest likeness there and few tracked points."""
     calm = moving([(0.5 * number, 0) for number in range(60)])
     cut = measured(calm[:30] + [texture(seed=5)] * 30)
     assert cut.scores["cuts"] == 1
@@ -192,21 +192,21 @@ def test_a_cut_is_found_where_it_is_and_shake_is_none() -> None:
 
 
 def test_a_cut_is_no_shake() -> None:
-    """Two still pictures: nothing moves, and the flow from one to the other is not taken for motion."""
+    """Between two still pictures nothing moves: the flow across the cut does not count as motion."""
     result = measured([texture(seed=1)] * 40 + [texture(seed=5)] * 40)
     assert value(result, "jitter") == value(result, "camera_shake") == 0
 
 
 def test_tracked_ratio_has_its_mean_and_a_value_per_second() -> None:
-    """A cut in second 1 of 3: of five half seconds one is lost, in the series half of second 1."""
+    """With a cut in second 1 of 3, one of five half seconds is lost, and in the series half of second 1."""
     result = measured([texture(seed=1)] * 30 + [texture(seed=5)] * 45)
     lost = value(result, "min_tracked_ratio")
     assert value(result, "tracked_ratio") == pytest.approx((4 + lost) / 5)
     assert result.series["tracked_ratio"] == [1, pytest.approx((1 + lost) / 2), 1]
 
 
-def test_blur_moves_no_motion_score() -> None:
-    """What a blurred clip loses is sharpness: jitter, repeats and likeness stay where they were."""
+def test_blur_changes_no_motion_score() -> None:
+    """Blur lowers sharpness; jitter, repeats and likeness stay the same."""
     pictures = moving([(1.5 * (number % 3), number % 2) for number in range(30)])
     clean = measured(pictures)
     soft = measured([np.asarray(cv2.GaussianBlur(picture, (0, 0), 3), np.uint8) for picture in pictures])
@@ -217,7 +217,7 @@ def test_blur_moves_no_motion_score() -> None:
 
 
 def test_what_cannot_be_computed_is_null_with_a_reason() -> None:
-    """Fifteen even frames: nothing to follow, no likeness, too short to sway; that they repeat is known."""
+    """For fifteen uniform frames tracking, likeness and sway are null with a reason; the repeats are known."""
     result = measured([np.full((90, 160, 3), 20, np.uint8)] * 15)
     assert {name: score for name, score in result.scores.items() if score is not None} == {
         "jitter": 0,
@@ -233,15 +233,15 @@ def test_what_cannot_be_computed_is_null_with_a_reason() -> None:
     assert short.reasons["too_still"] == "No two pictures are half a second apart."
 
 
-def test_a_change_of_shape_midway_begins_anew() -> None:
-    """Some streams do it: the pair across it is left out, and everything else is measured."""
+def test_a_change_of_size_leaves_out_one_pair() -> None:
+    """The pair of frames across the change is left out, and everything else is measured."""
     result = measured(moving([(0, 0)] * 30) + moving([(0, 0)] * 30, 320, 240))
     assert value(result, "repeated_share") == pytest.approx(58 / 59)
     assert result.scores["cuts"] == 0
 
 
-def test_skipped_frames_leave_only_what_half_seconds_tell() -> None:
-    """Where frames are skipped, all scores of neighbouring frames are null and say so; those of tracking stay."""
+def test_skipped_frames_leave_only_the_scores_of_half_seconds() -> None:
+    """Scores of neighbouring frames are null with the reason; those of tracking are computed."""
     pictures = moving([(0.5 * number, 0) for number in range(60)])
     kept = MotionWatch(MOTION.setup(), skipping=True)
     whole = MotionWatch(MOTION.setup(), skipping=False)
@@ -259,7 +259,7 @@ def test_skipped_frames_leave_only_what_half_seconds_tell() -> None:
 
 
 def test_no_frame_is_kept() -> None:
-    """A long clip takes no more memory than a short one: what was seen is let go, but for small copies of the last."""
+    """A long clip needs no more memory than a short one: only small copies of the last frames are kept."""
     watch = MotionWatch(MOTION.setup(), skipping=False)
     seen = []
     for frame in frames_of(moving([(0, 0)] * 30, 1280, 720)):
@@ -272,7 +272,7 @@ def test_no_frame_is_kept() -> None:
 
 
 def test_halving_first_changes_a_pixel_by_one_level_at_most() -> None:
-    """The short way to a quarter of the size gives the picture that the long one gives."""
+    """Halving twice gives the picture of direct scaling to a quarter, to one grey level per pixel."""
     full = np.random.default_rng(4).integers(0, 256, (216, 384), np.uint8)
     long = np.asarray(cv2.resize(full, (96, 54), interpolation=cv2.INTER_AREA), np.int16)
     assert np.abs(resized(full, 96, 54) - long).max() <= 1

@@ -1,4 +1,4 @@
-"""How a head is turned: angles and rotations, five points, the face mesh, and that both have the same signs."""
+"""The pose of a head: angles and rotations, five points, the face mesh, and the same signs in both."""
 
 import math
 import sys
@@ -39,26 +39,26 @@ def has_mesh() -> None:
 
 
 def points_of(pose: Pose) -> NDArray[np.float64]:
-    """The head model's points, turned and seen by a camera in a picture of 640x360."""
+    """The points of the head model, rotated and projected by a camera to a picture of 640x360."""
     space = FACE_MODEL @ rotation_matrix(pose).T + (40, -30, 700)
     return np.asarray(space[:, :2] / space[:, 2:] * 640 + (320, 180), np.float64)
 
 
 @given(poses)
-def test_angles_undo_turned(pose: Pose) -> None:
-    """Pitch, yaw and roll come back from the rotation they make, as long as the face does not look along an axis."""
+def test_pose_of_inverts_rotation_matrix(pose: Pose) -> None:
+    """Pitch, yaw and roll are recovered from their rotation, unless the face looks along an axis."""
     rotation = rotation_matrix(pose)
     assert rotation @ rotation.T == pytest.approx(np.eye(3), abs=1e-9)
     assert rotation_matrix(pose_of(rotation)) == pytest.approx(rotation, abs=1e-6)
 
 
 @pytest.mark.parametrize("pose", [Pose(0, 0, 0), Pose(12, 0, 0), Pose(0, -25, 0), Pose(0, 0, 30), Pose(-8, 15, -20)])
-def test_head_pose_finds_the_turn_that_was_put_in(pose: Pose) -> None:
-    """Points of the head model, turned about (pitch, yaw, roll) and seen by a camera, give the same angles back."""
+def test_head_pose_recovers_the_pose_of_projected_points(pose: Pose) -> None:
+    """Points of the head model, rotated by a pose and projected by a camera, give the same angles."""
     assert head_pose(points_of(pose), 640, 360) == pytest.approx(pose, abs=0.1)
 
 
-def test_signs_are_those_that_are_told() -> None:
+def test_signs_are_as_documented() -> None:
     """Positive pitch looks down, positive yaw to the left of the picture, positive roll leans clockwise."""
     gaze = np.array([0, 0, -1.0])
     assert (rotation_matrix(Pose(20, 0, 0)) @ gaze)[1] > 0
@@ -66,14 +66,14 @@ def test_signs_are_those_that_are_told() -> None:
     assert (rotation_matrix(Pose(0, 0, 20)) @ np.array([1.0, 0, 0]))[1] > 0
 
 
-def test_points_on_one_spot_are_no_crash() -> None:
-    """Five points in one place have no pose, or some pose: a number or None, never an exception."""
+def test_coinciding_points_raise_no_error() -> None:
+    """Five points in one place give a pose or None, never an exception."""
     pose = head_pose(np.full((5, 2), 50.0), 100, 100)
     assert pose is None or all(math.isfinite(angle) for angle in pose)
 
 
 def of_both(picture: Image, yunet: YuNet) -> tuple[Pose, Pose]:
-    """The poses of the one face in a picture: from its points, from the mesh."""
+    """The two poses of the one face in a picture: by its points and by the mesh."""
     (face,) = yunet.faces(picture)
     mesh = pose_opener(MESH)()
     found = FivePoints().pose(picture, face), mesh.pose(picture, face)
@@ -84,7 +84,7 @@ def of_both(picture: Image, yunet: YuNet) -> tuple[Pose, Pose]:
 
 
 def test_mesh_and_five_points_agree_on_which_way_a_head_leans(yunet: YuNet) -> None:
-    """A portrait leaning by 20 degrees to either side: both follow in the same direction, the mesh within 3 degrees."""
+    """For a portrait rolled by 20 degrees to each side both have the right sign, the mesh within 3 degrees."""
     has_mesh()
     upright = of_both(seen(stage("astronaut-a"), 0, View()), yunet)
     for lean in (-20, 20):
@@ -96,7 +96,7 @@ def test_mesh_and_five_points_agree_on_which_way_a_head_leans(yunet: YuNet) -> N
 
 
 def test_mesh_and_five_points_agree_on_which_way_a_head_turns(yunet: YuNet) -> None:
-    """Squeezing the half of a face towards one edge looks like a turn: both see it, and mirrored the other way."""
+    """Squeezing half of a face looks like a turn: both methods see it, and its mirror image with the opposite sign."""
     has_mesh()
     portrait = seen(stage("astronaut-a"), 0, View())
     squeezed = one_side_squeezed(portrait, yunet)
@@ -108,7 +108,7 @@ def test_mesh_and_five_points_agree_on_which_way_a_head_turns(yunet: YuNet) -> N
 
 
 def one_side_squeezed(picture: Image, yunet: YuNet) -> Image:
-    """The picture left of the nose narrower, right of it wider, as when the face looks to the left."""
+    """The picture squeezed left of the nose and stretched right of it, as if the face looked to the left."""
     (face,) = yunet.faces(picture)
     nose, half = float(face.points[2, 0]), face.box[2] / 2
     x = np.arange(picture.shape[1], dtype=np.float32)
@@ -119,8 +119,8 @@ def one_side_squeezed(picture: Image, yunet: YuNet) -> Image:
     return np.asarray(cv2.remap(picture, across, down, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
-def test_the_mesh_says_none_where_there_is_no_face() -> None:
-    """An even surface, and a box outside the picture, have no pose."""
+def test_the_mesh_gives_none_without_a_face() -> None:
+    """A uniform picture and a box outside the picture have no pose."""
     has_mesh()
     mesh = pose_opener(MESH)()
     grey = np.full((360, 640, 3), 90, np.uint8)
@@ -130,8 +130,8 @@ def test_the_mesh_says_none_where_there_is_no_face() -> None:
     mesh.close()
 
 
-def test_the_mesh_is_silent(yunet: YuNet, capfd: pytest.CaptureFixture[str]) -> None:
-    """Opening, measuring and closing write nothing on the process's own output, which MediaPipe likes to do."""
+def test_the_mesh_prints_nothing(yunet: YuNet, capfd: pytest.CaptureFixture[str]) -> None:
+    """Opening, measuring and closing write nothing to the process's output, as MediaPipe would."""
     has_mesh()
     of_both(seen(stage("astronaut-a"), 0, View()), yunet)
     written = capfd.readouterr()
@@ -140,7 +140,7 @@ def test_the_mesh_is_silent(yunet: YuNet, capfd: pytest.CaptureFixture[str]) -> 
 
 
 def test_without_mediapipe_the_mesh_is_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The scorer says at once what to install and what collides; five points remain what this machine can do."""
+    """Making the scorer raises an error that says what to install and what conflicts; five points still work."""
     monkeypatch.setitem(sys.modules, "mediapipe", None)
     with pytest.raises(WeightsError, match=r"pip install 'clipjury\[pose\]'.*opencv-contrib-python, which collides"):
         head(MESH)
@@ -150,7 +150,7 @@ def test_without_mediapipe_the_mesh_is_refused_with_the_remedy(monkeypatch: pyte
 def test_a_wrong_mesh_file_is_refused(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file of the mesh's name with other bytes is no mesh: five points are what this machine can do."""
+    """A file of the mesh's name with other bytes is not used, and the best pose method is then five points."""
     has_mesh()
     folder = tmp_path_factory.mktemp("weights")
     (folder / "face_landmarker.task").write_bytes(b"something else")

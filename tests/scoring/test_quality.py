@@ -1,4 +1,4 @@
-"""Picture quality: known values of each formula, the right answer to each fault, and odd pictures."""
+"""The quality scorer: known values of each formula, the response to each fault, and unusual pictures."""
 
 import cv2
 import numpy as np
@@ -46,14 +46,14 @@ def face(x: float, y: float, width: float, height: float, confidence: float = 0.
 
 
 def test_sharpness_is_the_variance_of_the_laplacian() -> None:
-    """Rows 0, 40, 0, 40 ...: the Laplacian of OpenCV's kernel is +80 and -80, its variance 6400."""
+    """For rows 0, 40, 0, 40 ... the Laplacian of OpenCV's kernel is +80 and -80, with variance 6400."""
     rows = np.zeros((360, 640), np.uint8)
     rows[1::2] = 40
     assert sharpness(rows) == pytest.approx(6400, rel=0.001)
 
 
 def test_sharpness_falls_with_blur_and_hardly_with_size() -> None:
-    """More blur is less, in order; a clean enlargement stays near."""
+    """More blur gives lower values step by step; a clean enlargement gives nearly the same."""
     picture = gray(texture(640, 360))
     values = [sharpness(picture), sharpness(blurred(picture, 2)), sharpness(blurred(picture, 5))]
     assert values == sorted(values, reverse=True)
@@ -63,7 +63,7 @@ def test_sharpness_falls_with_blur_and_hardly_with_size() -> None:
 
 
 def test_light_is_mean_and_standard_deviation() -> None:
-    """Half black, half white: mean and contrast are both 127.5."""
+    """For half black and half white both mean and contrast are 127.5."""
     half = np.zeros((10, 10), np.uint8)
     half[:5] = 255
     assert light(half) == (127.5, 127.5)
@@ -71,7 +71,7 @@ def test_light_is_mean_and_standard_deviation() -> None:
 
 @given(st.integers(0, 55), st.integers(1, 3), st.integers(0, 2**32))
 def test_contrast_ignores_brightness_and_grows_with_gain(more: int, gain: int, seed: int) -> None:
-    """A brighter copy has the same contrast; twice or three times the values have twice or three times of it."""
+    """A brighter copy has the same contrast; twice or three times the values have twice or three times the contrast."""
     picture = np.random.default_rng(seed).integers(0, 67, (12, 17), np.uint8)
     _, contrast = light(picture)
     brighter = (picture + np.uint8(more)).astype(np.uint8)
@@ -81,7 +81,7 @@ def test_contrast_ignores_brightness_and_grows_with_gain(more: int, gain: int, s
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32))
 def test_shares_lie_between_0_and_1_and_swap_in_the_negative(height: int, width: int, seed: int) -> None:
-    """Over- and underexposed share are shares, and those of the negative are each other's."""
+    """Over- and underexposed share are between 0 and 1 and swap in the negative."""
     picture = np.random.default_rng(seed).integers(0, 256, (height, width), np.uint8)
     over, under = overexposed_share(picture), underexposed_share(picture)
     assert 0 <= over <= 1
@@ -91,7 +91,7 @@ def test_shares_lie_between_0_and_1_and_swap_in_the_negative(height: int, width:
 
 
 def test_colourfulness_is_that_of_hasler_and_suesstrunk() -> None:
-    """One pure colour has only the distance from grey: blue -255 on one axis, red 255 and 127.5; greys have none."""
+    """A pure colour has only the distance from grey: blue -255 on one axis, red 255 and 127.5; greys have 0."""
     blue, red = np.zeros((2, 3, 3), np.uint8), np.zeros((2, 3, 3), np.uint8)
     blue[..., 0] = red[..., 2] = 255
     assert colourfulness(blue) == pytest.approx(0.3 * 255)
@@ -102,14 +102,14 @@ def test_colourfulness_is_that_of_hasler_and_suesstrunk() -> None:
 
 @given(st.integers(0, 2**32))
 def test_grey_pictures_have_no_colour(seed: int) -> None:
-    """Equal channels: 0, whatever their texture."""
+    """Pictures with equal channels have 0, with any texture."""
     plane = np.random.default_rng(seed).integers(0, 256, (9, 14, 1), np.uint8)
     assert colourfulness(np.repeat(plane, 3, axis=2)) == 0
 
 
 @pytest.mark.parametrize("deviation", [2, 5, 10, 20])
 def test_noise_is_found_in_grey_levels(deviation: float) -> None:
-    """Gaussian noise on soft ground is estimated to 5 %; the ground itself counts less than half a level."""
+    """Gaussian noise on a soft background is estimated to 5 %; the background alone gives less than half a level."""
     ground = gray(texture(640, 360))
     ground = np.asarray(60 + ground // 2, np.uint8)
     assert noise(noisy(ground, deviation)) == pytest.approx(deviation, rel=0.05)
@@ -118,15 +118,15 @@ def test_noise_is_found_in_grey_levels(deviation: float) -> None:
     assert clean < 0.5
 
 
-def test_noise_does_not_mind_where_the_camera_looks() -> None:
-    """The same noisy scene shifted by some pixels, as under shake, has the same noise."""
+def test_noise_does_not_depend_on_small_shifts() -> None:
+    """The same noisy scene shifted by some pixels, as by shake, has the same noise."""
     scene = noisy(np.asarray(60 + gray(texture(500, 400)) // 2, np.uint8), 4)
     values = [noise(np.ascontiguousarray(scene[y : y + 320, x : x + 400])) for x, y in ((0, 0), (7, 3), (41, 22))]
     assert values == pytest.approx([4] * 3, rel=0.05)
 
 
-def test_noise_is_unknown_where_it_would_be_cut_off() -> None:
-    """Black, white and tiny pictures give nothing; one grey square is enough."""
+def test_noise_is_unknown_where_it_would_be_clipped() -> None:
+    """Black, white and tiny pictures give None; one grey square is enough for a value."""
     assert noise(np.zeros((64, 64), np.uint8)) is None
     assert noise(np.full((64, 64), 255, np.uint8)) is None
     assert noise(np.full((10, 200), 128, np.uint8)) is None
@@ -136,7 +136,7 @@ def test_noise_is_unknown_where_it_would_be_cut_off() -> None:
 
 
 def test_blockiness_compares_steps_at_block_borders_with_steps_inside() -> None:
-    """Columns rise by 1 a pixel and by 3 at each border of 8: the ratio over columns and rows is 3."""
+    """Columns that rise by 1 a pixel and by 3 at each border of 8 have the ratio 3 over columns and rows."""
     steps = np.where(np.arange(1, 48) % 8 == 0, 3, 1)
     ramp = np.concatenate([[0], np.cumsum(steps)])
     plane = (ramp[:, None] + ramp[None, :]).astype(np.uint8)
@@ -145,20 +145,20 @@ def test_blockiness_compares_steps_at_block_borders_with_steps_inside() -> None:
 
 @given(st.integers(0, 2**32))
 def test_blockiness_of_noise_is_about_one(seed: int) -> None:
-    """Noise knows no grid."""
+    """Noise has no grid, so the ratio is about 1."""
     picture = np.random.default_rng(seed).integers(0, 256, (160, 240), np.uint8)
     assert blockiness(picture) == pytest.approx(1, abs=0.08)
 
 
 def test_blockiness_is_one_without_blocks_and_unknown_without_steps() -> None:
-    """Even steps give 1; an even surface and a picture of under 16 pixels give nothing."""
+    """Equal steps give 1; a uniform picture and a picture under 16 pixels give None."""
     assert blockiness(np.tile(np.arange(96, dtype=np.uint8), (96, 1))) == pytest.approx(1)
     assert blockiness(np.full((64, 64), 7, np.uint8)) is None
     assert blockiness(np.tile(np.arange(12, dtype=np.uint8), (12, 1))) is None
 
 
 def test_blockiness_grows_with_compression_and_not_with_a_black_bar() -> None:
-    """Coarser JPEG is more, in order; a bar that ends on a block border leaves it where it was."""
+    """Coarser JPEG gives higher values step by step; a bar that ends on a block border changes nothing."""
     clean = noisy(gray(texture(480, 320)), 6)
     jpegs = [cv2.imencode(".jpg", clean, [cv2.IMWRITE_JPEG_QUALITY, q])[1] for q in (40, 10)]
     values = [blockiness(clean), *(blockiness(np.asarray(cv2.imdecode(j, 0), np.uint8)) for j in jpegs)]
@@ -172,7 +172,7 @@ def test_blockiness_grows_with_compression_and_not_with_a_black_bar() -> None:
 
 
 def test_black_bars_are_measured_on_all_four_sides() -> None:
-    """A fifth above and below, a quarter left and right: 1 - 3/5 x 1/2 of the picture."""
+    """A fifth above and below and a quarter left and right leave 3/5 x 1/2 of the picture."""
     picture = np.full((200, 400), 16, np.uint8)
     picture[40:160, 100:300] = 120
     assert black_bars(picture) == pytest.approx(1 - 0.6 * 0.5)
@@ -181,7 +181,7 @@ def test_black_bars_are_measured_on_all_four_sides() -> None:
 
 
 def test_a_dark_background_is_no_bar() -> None:
-    """A lit oval in a black studio has dark edges on all sides and no straight one: no bars."""
+    """A lit oval in a black studio has dark edges on all sides but no straight one, so there is no bar."""
     studio = np.full((270, 480), 18, np.uint8)
     cv2.ellipse(studio, (240, 150), (60, 90), 0, 0, 360, 170, -1)
     assert black_bars(studio) == 0
@@ -189,7 +189,7 @@ def test_a_dark_background_is_no_bar() -> None:
 
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 2**32), st.floats(0, 1))
 def test_black_bars_are_a_share_of_any_picture(height: int, width: int, seed: int, dark: float) -> None:
-    """Between 0 and 1, or None for a picture that is black throughout."""
+    """The value is between 0 and 1, or None for an entirely black picture."""
     rng = np.random.default_rng(seed)
     picture = np.where(rng.random((height, width)) < dark, 16, 200).astype(np.uint8)
     share = black_bars(picture)
@@ -198,7 +198,7 @@ def test_black_bars_are_a_share_of_any_picture(height: int, width: int, seed: in
 
 
 def test_bars_of_a_clip_are_black_in_all_its_pictures() -> None:
-    """A fade from black is no bar; what stays black is."""
+    """A fade from black is no bar; pixels that stay black are."""
     bright = np.full((180, 320, 3), 120, np.uint8)
     bright[:18] = bright[-18:] = 0
     fading = [np.zeros_like(bright), bright, bright]
@@ -208,7 +208,7 @@ def test_bars_of_a_clip_are_black_in_all_its_pictures() -> None:
 
 @given(st.integers(1, 3000), st.integers(1, 3000))
 def test_samples_are_bounded_and_small_pictures_are_taken_whole(height: int, width: int) -> None:
-    """At most 800 pixels a side, near the picture's own shape, from every part of it."""
+    """Samples have at most 800 pixels a side, nearly the picture's proportions, and pixels of every part of it."""
     ramp = np.linspace(0, 255, width).astype(np.uint8)
     picture = np.broadcast_to(ramp, (height, width))
     sample = sampled(picture)
@@ -221,7 +221,7 @@ def test_samples_are_bounded_and_small_pictures_are_taken_whole(height: int, wid
 
 
 def test_the_face_crop_has_a_margin_and_stays_in_the_picture() -> None:
-    """A quarter of the box on each side; cut at the edge; of a large face the middle 384 pixels."""
+    """It has a quarter of the box on each side, ends at the edges, and is the middle 384 pixels of a large face."""
     picture = np.arange(200 * 300, dtype=np.uint32).reshape(200, 300).astype(np.uint8)
     assert np.array_equal(face_crop(picture, face(100, 60, 80, 40)), picture[50:110, 80:200])
     assert np.array_equal(face_crop(picture, face(-20, 160, 80, 80)), picture[140:200, 0:80])
@@ -229,8 +229,8 @@ def test_the_face_crop_has_a_margin_and_stays_in_the_picture() -> None:
     assert face_crop(picture, face(-500, 0, 80, 80)).size == 0
 
 
-def test_face_brisque_sees_the_surest_face_only() -> None:
-    """Blurring the rest of the picture leaves it alone; without a certain face it is null and says so."""
+def test_face_brisque_measures_only_the_most_confident_face() -> None:
+    """Blurring the rest of the picture changes nothing; without a certain face the score is null with the reason."""
     sharp = noisy(texture(640, 360), 3)
     soft = blurred(sharp, 4)
     soft[40:220, 200:400] = sharp[40:220, 200:400]
@@ -245,7 +245,7 @@ def test_face_brisque_sees_the_surest_face_only() -> None:
 
 
 def test_the_faces_worst_second_is_found() -> None:
-    """Of three seconds the second is blurred: the highest value is its own, and the time is 1 s."""
+    """The second of three seconds is blurred: it has the highest value, at 1 s."""
     sharp = noisy(texture(640, 360), 3)
     pictures = [sharp, blurred(sharp, 5), sharp]
     result = measured(QUALITY, pictures, 1, finding([(face(240, 80, 200, 180),)] * 3))
@@ -254,7 +254,7 @@ def test_the_faces_worst_second_is_found() -> None:
 
 
 def test_scores_are_the_means_of_the_series_and_gaps_stay_open() -> None:
-    """Dark at 0 s, bright at 2 s, no frame in between: the series has a None, the mean leaves it out."""
+    """For dark at 0 s, bright at 2 s and no frame between, the series has None at 1 s and the mean leaves it out."""
     dark, bright = np.full((90, 160, 3), 40, np.uint8), np.full((90, 160, 3), 200, np.uint8)
     frames = frames_of([dark, bright, bright], fps=1)
     frames[2].second, frames[1].second = 2, None
@@ -269,8 +269,8 @@ def test_scores_are_the_means_of_the_series_and_gaps_stay_open() -> None:
 
 @pytest.mark.parametrize("level", [0, 128, 255])
 @pytest.mark.parametrize(("height", "width"), [(10, 10), (90, 160), (2, 640)])
-def test_even_and_tiny_pictures_say_why_a_score_is_missing(level: int, height: int, width: int) -> None:
-    """No warning, no NaN: each score is a finite number or null with its reason."""
+def test_uniform_and_tiny_pictures_say_why_a_score_is_missing(level: int, height: int, width: int) -> None:
+    """Each score is finite or null with a reason, and there is no warning."""
     result = measured(QUALITY, [np.full((height, width, 3), level, np.uint8)] * 2, fps=1)
     assert set(result.scores) == {column.name for column in COLUMNS}
     for name, value in result.scores.items():
@@ -281,15 +281,15 @@ def test_even_and_tiny_pictures_say_why_a_score_is_missing(level: int, height: i
 
 
 def test_very_large_pictures_are_measured_like_others() -> None:
-    """8K, the same noise tiled: every score but the face's is a number."""
+    """For noise in 8K every score but that of the face has a value."""
     tile = noisy(texture(480, 270), 8)
     result = measured(QUALITY, [np.tile(tile, (16, 16, 1))], fps=1)
     missing = {name for name, value in result.scores.items() if value is None}
     assert missing == {"face_brisque", "max_face_brisque", "max_face_brisque_at"}
 
 
-def test_each_fault_moves_its_own_score() -> None:
-    """Blur, noise, darkness and too much light each move the score meant for them, more the stronger they are."""
+def test_each_fault_changes_its_own_score() -> None:
+    """Blur, noise, darkness and overexposure change the score for them, more the stronger they are."""
     clean = noisy(texture(640, 360), 2)
     faults = {
         "sharpness": (-1, [clean, blurred(clean, 1), blurred(clean, 3)]),

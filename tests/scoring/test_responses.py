@@ -1,4 +1,4 @@
-"""Each score answers its own fault and no other: real clips degraded afresh, two strengths. Skipped without clips."""
+"""Each score follows its own fault and no other, on real clips degraded in two strengths. Skipped without clips."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -18,9 +18,9 @@ from tests.helpers.real_videos import REAL_CLIPS
 from tests.helpers.shared_fixtures import once
 
 CLIPS, ENOUGH = 12, 11
-"""Clips that are degraded, and in how many of them a score must answer."""
+"""The number of clips that are degraded, and in how many of them a score must follow its fault."""
 LITTLE = 1 / 3
-"""Of its answer to its own fault, mild or plain: what a score may move under a fault that is not its own."""
+"""The share of a score's change under its own fault by which another fault, mild or strong, may change it."""
 
 ORDERED = (
     ("face_brisque", "rises", ("clean", "blur 1.5", "blur 3")),
@@ -42,7 +42,7 @@ ORDERED = (
     ("min_tracked_ratio", "falls", ("clean", "one cut")),
     ("face_consistency", "falls", ("alone", "second face once", "second face")),
 )
-"""A score, what it does, and the versions in whose order it does."""
+"""A score, the direction in which it changes, and the versions in order."""
 
 UNMOVED = (
     ("jitter", "blur 3", "shake 8"),
@@ -62,7 +62,7 @@ UNMOVED = (
     ("luma", "shake 24", "dark .6"),
     ("black_bars", "shake 24", "letterbox .1"),
 )
-"""A score, the fault that is not its own, and its own."""
+"""A score, another fault, and its own fault."""
 
 pytestmark = pytest.mark.skipif(not REAL_CLIPS.is_dir(), reason=f"the real clips are not here: {REAL_CLIPS}")
 Table = dict[str, dict[str, ClipScores]]
@@ -98,14 +98,14 @@ def values(table: Table, score: str, versions: Sequence[str]) -> Iterator[tuple[
 
 
 def told(versions: Sequence[str], rows: dict[str, list[float]]) -> str:
-    """The numbers behind a verdict, as a table."""
+    """The values that are compared, as a table."""
     lines = [f"{clip:>20} " + " ".join(f"{value:10.3f}" for value in row) for clip, row in rows.items()]
     return "\n".join([f"{'':>20} " + " ".join(f"{version:>10}" for version in versions), *lines])
 
 
 @pytest.mark.parametrize(("score", "way", "versions"), ORDERED)
-def test_the_score_answers_its_fault_in_order(table: Table, score: str, way: str, versions: tuple[str, ...]) -> None:
-    """Clean, mild, strong in strict order, in at least eleven of twelve clips."""
+def test_the_score_follows_its_fault(table: Table, score: str, way: str, versions: tuple[str, ...]) -> None:
+    """Clean, mild and strong versions are in strict order in at least eleven of twelve clips."""
     sign = 1 if way == "rises" else -1
     rows = dict(values(table, score, versions))
     right = sum(all(sign * (after - before) > 0 for before, after in pairwise(row)) for row in rows.values())
@@ -113,18 +113,16 @@ def test_the_score_answers_its_fault_in_order(table: Table, score: str, way: str
 
 
 @pytest.mark.parametrize(("score", "foreign", "own"), UNMOVED)
-def test_the_score_does_not_answer_a_fault_that_is_not_its_own(
-    table: Table, score: str, foreign: str, own: str
-) -> None:
-    """Under the strong foreign fault it moves by less than a third of what its own one makes of it."""
+def test_the_score_ignores_other_faults(table: Table, score: str, foreign: str, own: str) -> None:
+    """A strong other fault changes it by less than a third of what its own fault does."""
     versions = ("clean", foreign, own)
     rows = dict(values(table, score, versions))
     right = sum(abs(other - clean) <= LITTLE * abs(mine - clean) for clean, other, mine in rows.values())
     assert right >= ENOUGH, f"{score} unmoved in {right} of {CLIPS} clips\n{told(versions, rows)}"
 
 
-def test_cuts_are_told_to_the_frame(table: Table) -> None:
-    """The times of the cuts are those at which the other clip begins, in every clip; whole clips have none."""
+def test_cuts_are_found_at_the_exact_frame(table: Table) -> None:
+    """The times of cuts are those at which the other clip begins, in every clip; clips without a cut have none."""
     for clip, results in table.items():
         expected = {"clean": [], "one cut": [20], "three cuts": [10, 20, 30]}
         for version, frames in expected.items():
@@ -133,7 +131,7 @@ def test_cuts_are_told_to_the_frame(table: Table) -> None:
 
 
 def test_every_version_has_every_score_or_its_reason(table: Table) -> None:
-    """No scorer failed on any of them, and what is missing is explained."""
+    """No scorer fails on any version, and each missing score has a reason."""
     for results in table.values():
         assert set(results) == set(VERSIONS)
         for version, result in results.items():
@@ -175,7 +173,7 @@ def skipped_and_whole() -> list[tuple[ClipScores, ClipScores]]:
 def test_skipping_frames_moves_a_seconds_picture_by_two_frames_at_most(
     skipped_and_whole: list[tuple[ClipScores, ClipScores]],
 ) -> None:
-    """On four real clips the same seconds have pictures, each the one of reading whole or one of the two after it."""
+    """On four real clips the same seconds have pictures, each at most two frames after that of full decoding."""
     for quick, whole in skipped_and_whole:
         assert whole.facts is not None
         assert quick.times["seconds"] == whole.times["seconds"] != []
@@ -187,7 +185,7 @@ def test_skipping_frames_moves_a_seconds_picture_by_two_frames_at_most(
 
 
 def test_tracked_ratio_hardly_depends_on_skipping(skipped_and_whole: list[tuple[ClipScores, ClipScores]]) -> None:
-    """Its pictures move by two frames at most: on four real clips the mean stays within .03."""
+    """Its pictures are at most two frames later, so on four real clips the mean changes by at most .03."""
     for quick, whole in skipped_and_whole:
         assert quick.facts is not None
         assert quick.facts.skipped

@@ -1,4 +1,4 @@
-"""Running scorers over files: order, independence of the number of processes, and bad files among good ones."""
+"""Runners: the order of results, independence of the number of processes, and bad files among good ones."""
 
 import os
 import signal
@@ -50,7 +50,7 @@ def tiny(tmp_path: Path) -> list[Path]:
 
 
 def times_scored(path: Path) -> int:
-    """How often a quick scorer saw the clip."""
+    """The number of times that a quick scorer scored the clip."""
     return len(path.with_suffix(".log").read_text().splitlines())
 
 
@@ -61,7 +61,7 @@ def pixels(_: Settings) -> tuple[Scorer, ...]:
 
 
 def test_one_bad_file_never_stops_the_rest(folder: Path) -> None:
-    """Good clips have scores, each bad file is a result without any, with its own reason for every column."""
+    """Good clips have scores; each bad file has a result without scores and its own reason for every column."""
     results = {result.path.stem: result for result in score_files(find_videos([folder, folder / "no.mp4"]))}
     columns = {column.name for scorer in scorers() for column in scorer.columns}
     assert set(results) == {"a", "b", "empty", "half", "no", "single", "sound", "text"}
@@ -82,7 +82,7 @@ def test_one_bad_file_never_stops_the_rest(folder: Path) -> None:
 
 
 def test_every_missing_score_has_its_reason_and_every_reason_its_missing_score(folder: Path) -> None:
-    """A clip of spots has no face: what depends on one is null, and nothing else."""
+    """In a clip without a face exactly the scores that need one are null."""
     (result,) = score_files([folder / "a.mp4"])
     missing = {name for name, value in result.scores.items() if value is None}
     assert missing == set(result.reasons)
@@ -91,7 +91,7 @@ def test_every_missing_score_has_its_reason_and_every_reason_its_missing_score(f
 
 
 def test_results_depend_neither_on_processes_nor_on_order_nor_on_threads(folder: Path) -> None:
-    """One process or two, forth or back, one OpenCV thread or more: the same numbers, in the order asked for."""
+    """One or two processes, either order and any number of OpenCV threads give the same numbers, in the order given."""
     paths = [folder / "a.mp4", folder / "b.mp4", folder / "text.mp4"]
     here = list(score_files(paths))
     assert [result.path for result in here] == paths
@@ -105,8 +105,8 @@ def test_results_depend_neither_on_processes_nor_on_order_nor_on_threads(folder:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is a thing of POSIX systems")
-def test_a_worker_that_dies_costs_its_clip_a_second_try_and_nothing_else(tiny: list[Path]) -> None:
-    """kill -9 in the middle of `b`: it is scored at the second try, every other clip once, and all have scores."""
+def test_a_clip_whose_worker_dies_is_tried_again(tiny: list[Path]) -> None:
+    """After kill -9 during `b` it is scored at the second try, every other clip once, and all have scores."""
     results = list(score_files(tiny, jobs=2, scorers=quick_scorers.dies_once))
     assert [result.path for result in results] == tiny
     assert [result.error for result in results] == [None] * 6
@@ -115,7 +115,7 @@ def test_a_worker_that_dies_costs_its_clip_a_second_try_and_nothing_else(tiny: l
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is a thing of POSIX systems")
 def test_a_clip_that_kills_every_worker_is_named_and_the_rest_is_scored(tiny: list[Path]) -> None:
-    """Two tries, then a result that says so."""
+    """After two tries its result says so."""
     results = {result.path.stem: result for result in score_files(tiny, jobs=2, scorers=quick_scorers.dies)}
     assert results.pop("b") == ClipScores(
         tiny[1], None, {"frames": None}, reasons={"frames": CRASHED}, times={}, error=CRASHED
@@ -124,8 +124,8 @@ def test_a_clip_that_kills_every_worker_is_named_and_the_rest_is_scored(tiny: li
     assert [times_scored(path) for path in tiny] == [1, 2, 1, 1, 1, 1]
 
 
-def test_clips_are_shared_between_the_processes_asked_for(tiny: list[Path]) -> None:
-    """Two jobs are two processes, neither of them this one, and each scores clips."""
+def test_clips_are_divided_among_the_processes(tiny: list[Path]) -> None:
+    """Two jobs are two processes other than this one, and each scores clips."""
     list(score_files(tiny, jobs=2, scorers=quick_scorers.slow))
     processes = {path.with_suffix(".log").read_text() for path in tiny}
     assert len(processes) == 2
@@ -145,7 +145,7 @@ if __name__ == "__main__":
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is a thing of POSIX systems")
 def test_workers_end_when_the_process_that_started_them_is_killed(tiny: list[Path], tmp_path: Path) -> None:
-    """kill -9 of the command alone: its workers do not stay behind for ever."""
+    """After kill -9 of the command its workers end too."""
     (tmp_path / "waits.py").write_text(WAITS)
     command = [sys.executable, str(tmp_path / "waits.py"), *map(str, tiny)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
@@ -159,8 +159,8 @@ def test_workers_end_when_the_process_that_started_them_is_killed(tiny: list[Pat
     assert alive == []
 
 
-def test_a_failing_scorer_costs_its_own_scores_only(folder: Path) -> None:
-    """The others' scores of that clip stand, and the failure is told."""
+def test_a_failing_scorer_loses_only_its_own_scores(folder: Path) -> None:
+    """The other scorers' scores of the clip are kept, and the failure is reported."""
     good, bad = score_files([folder / "a.mp4", folder / "b.mp4"], scorers=pixels)
     assert good.scores["fail"] == 1
     assert bad.scores["fail"] is None
@@ -169,10 +169,10 @@ def test_a_failing_scorer_costs_its_own_scores_only(folder: Path) -> None:
     assert bad.error is None
 
 
-def test_a_missing_model_file_is_said_by_workers_too(
+def test_a_wrong_model_file_stops_workers_too(
     tiny: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A wrong file in the user's folder stops the run at its start, with one process as with several."""
+    """A wrong file in the user's folder stops the run at its start, with one process and with several."""
     (tmp_path / YUNET.file).write_bytes(b"not this one")
     monkeypatch.setenv(PLACE, str(tmp_path))
     for runner in (Processes(1), Processes(2)):
@@ -181,7 +181,7 @@ def test_a_missing_model_file_is_said_by_workers_too(
 
 
 def test_a_scorer_measures_exactly_the_columns_it_describes(folder: Path) -> None:
-    """Names, ranges, series and times are what the descriptions say, and no name belongs to two scorers."""
+    """Names, ranges, series and times match the declarations, and no name belongs to two scorers."""
     names = [column.name for scorer in scorers() for column in scorer.columns]
     assert len(names) == len(set(names))
     (result,) = score_files([folder / "b.mp4"])
@@ -198,14 +198,14 @@ def test_a_scorer_measures_exactly_the_columns_it_describes(folder: Path) -> Non
                 assert column.high is None or value <= column.high, column.name
 
 
-def test_no_processes_at_all_is_refused(folder: Path) -> None:
-    """jobs=0 is a mistake, and said to be one."""
+def test_zero_jobs_is_an_error(folder: Path) -> None:
+    """jobs=0 raises ValueError."""
     with pytest.raises(ValueError, match="jobs"):
         list(score_files([folder / "a.mp4"], jobs=0))
 
 
-def test_one_process_may_be_another_than_this_one(tiny: list[Path]) -> None:
-    """A crash of the decoder then ends a worker, not the run."""
+def test_a_single_job_can_run_in_another_process(tiny: list[Path]) -> None:
+    """A crash of the decoder then ends the worker, not the run."""
     results = list(
         Processes(1).map([ClipFile(str(path)) for path in tiny[:2]], Work(Settings(), scorers=quick_scorers.dies))
     )

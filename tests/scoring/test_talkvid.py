@@ -1,4 +1,4 @@
-"""TalkVid's own sampling: its numbers from its arithmetic written down a second time, and its quirks one by one."""
+"""TalkVid's sampling: scores against a second implementation of its code, and its peculiarities one by one."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,12 +45,12 @@ def leant(lean: float, size: float, x: float, y: float) -> Points:
 
 
 def sampled(per_sample: Sequence[tuple[Face, ...]], fps: float = 2) -> Measurement:
-    """What TalkVid's sampling says of a clip of two frames a second whose samples show these faces."""
+    """The result of TalkVid's sampling for a clip at two frames per second whose samples show these faces."""
     return measured(head(COMPAT), [PICTURE] * (2 * len(per_sample)), fps=fps, find=finding(per_sample))
 
 
 def as_its_code_does(per_sample: Sequence[tuple[Face, ...]]) -> dict[str, float]:
-    """`evaluate_faces` of TalkVid's head filter once more, loop by loop, on faces and poses of ours."""
+    """`evaluate_faces` of TalkVid's head filter, rewritten loop by loop for the tests' faces and poses."""
     alone = [found[0] for found in per_sample if len(found) == 1]
     poses = [FivePoints().pose(PICTURE, face) for face in alone]
     changes, turns = [], []
@@ -83,7 +83,7 @@ def as_its_code_does(per_sample: Sequence[tuple[Face, ...]]) -> dict[str, float]
 
 @given(st.lists(st.lists(faces, max_size=2).map(tuple), min_size=1, max_size=8))
 def test_numbers_are_those_of_its_own_arithmetic(per_sample: list[tuple[Face, ...]]) -> None:
-    """With none, one or two faces per sample, every score and every `_at` is what its code computes."""
+    """With no, one or two faces per sample every score and every `_at` is what TalkVid's code computes."""
     found = sampled(per_sample)
     if not any(len(faces_there) == 1 for faces_there in per_sample):
         assert {name for name, value in found.scores.items() if value is not None} == {"doubtful_faces"}
@@ -96,7 +96,7 @@ def test_numbers_are_those_of_its_own_arithmetic(per_sample: list[tuple[Face, ..
 
 @given(st.lists(faces, min_size=2, max_size=6))
 def test_at_whole_frames_per_second_with_one_face_throughout_both_samplings_agree(shown: list[Face]) -> None:
-    """A face inside the picture at every second: exact times and TalkVid's sampling give the same scores and series."""
+    """With a face in the picture in each second, exact times and TalkVid's sampling have the same scores and series."""
     exact, compat = (
         measured(head(settings), [PICTURE] * (2 * len(shown)), fps=2, find=finding([(face,) for face in shown]))
         for settings in (Settings(), COMPAT)
@@ -112,7 +112,7 @@ def face(x: float = 32.0) -> Face:
 
 
 def test_neighbours_may_be_seconds_apart() -> None:
-    """Between two samples with one face lie two without: they are compared, where exact times have no pair."""
+    """Two samples with one face are compared across two samples without, where exact times have no pair."""
     per_sample = [(face(20),), (), (face(20), face(44)), (face(38),)]
     assert sampled(per_sample).scores["avg_movement"] == pytest.approx(100 - 100 * 9 / 36)
     exact = measured(head(Settings()), [PICTURE] * 8, fps=2, find=finding(per_sample))
@@ -120,7 +120,7 @@ def test_neighbours_may_be_seconds_apart() -> None:
 
 
 def test_a_single_sample_with_one_face_counts_as_perfectly_still() -> None:
-    """Without a pair the original gives 100 for movement and rotation; their series are empty all the same."""
+    """Without a pair the original gives 100 for movement and rotation; their series are empty."""
     found = sampled([(), (face(),), ()])
     assert found.scores["avg_movement"] == found.scores["min_movement"] == found.scores["min_rotation"] == 100
     assert found.scores["min_movement_at"] == 0
@@ -128,7 +128,7 @@ def test_a_single_sample_with_one_face_counts_as_perfectly_still() -> None:
 
 
 def test_without_a_single_sample_there_are_no_scores_at_all() -> None:
-    """The original gives no evaluation then, not even the consistency; each missing score says why."""
+    """The original then gives no scores, not even consistency; each missing score has a reason."""
     found = sampled([(), (face(20), face(44))])
     assert found.scores["face_consistency"] is None
     assert set(found.reasons) == {name for name, value in found.scores.items() if value is None}
@@ -139,13 +139,13 @@ def test_without_a_single_sample_there_are_no_scores_at_all() -> None:
     ("fps", "frames", "samples"), [(2.9, 10, 5), (2.0, 5, 2), (2.0, 4, 2), (1.0, 1, 1), (4.0, 3, 0)]
 )
 def test_every_nth_frame_is_sampled_for_whole_seconds(fps: float, frames: int, samples: int) -> None:
-    """n is the frames per second cut off at the point; a last, broken second is not sampled."""
+    """n is the integer part of the frames per second; a last, incomplete second is not sampled."""
     found = measured(head(COMPAT), [PICTURE] * frames, fps=fps, find=lambda _: (face(),))
     assert len(found.series["faces"]) == samples
 
 
 def test_a_box_beyond_the_picture_counts_whole() -> None:
-    """Half of the face's box lies outside: exact times count half of it, the original all."""
+    """Half of the face's box is outside: exact times count half of it, the original counts all."""
     outside = Face((-10, 6, 20, 24), leant(0, 1, 0, 18), 0.9)
     compat = sampled([(outside,)]).scores["avg_resolution"]
     exact = measured(head(Settings()), [PICTURE], find=finding([(outside,)])).scores["avg_resolution"]
@@ -155,7 +155,7 @@ def test_a_box_beyond_the_picture_counts_whole() -> None:
 
 
 def test_a_file_that_states_no_frame_rate_cannot_be_sampled() -> None:
-    """Nothing is looked at, and every score says so."""
+    """No frame is sampled, and every score has that reason."""
     watch = TalkVidWatch(FivePoints(), ClipHeader(Path("made.mp4")))
     for frame in frames_of([PICTURE] * 4, fps=2):
         watch.see(frame)
@@ -165,13 +165,13 @@ def test_a_file_that_states_no_frame_rate_cannot_be_sampled() -> None:
 
 
 def test_skipping_frames_and_counting_them_exclude_each_other() -> None:
-    """Sampling by count needs every frame: the two settings together are refused, naming the remedy."""
+    """Sampling by number needs every frame: the two settings together are an error with the remedy."""
     with pytest.raises(ValueError, match="leave out skip_nonreference"):
         head(Settings(talkvid_compat=True, skip_nonreference=True))
 
 
 def test_columns_say_what_they_mean_under_this_sampling() -> None:
-    """Same names; `_at` is a place in a list and no longer a time."""
+    """The names are the same; the meaning of `_at` is an index and no longer a time."""
     exact, compat = ({column.name: column for column in head(s).columns} for s in (Settings(), COMPAT))
     assert list(exact) == list(compat)
     assert exact["min_movement_at"].units == "s"

