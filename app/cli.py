@@ -94,11 +94,11 @@ def init(
     text, spec = study_file.read(study) if study else _preset(preset)
     if not folder.is_dir():
         raise AppError(f"There is no folder {folder}.", "Name the folder that holds your videos.")
+    database = open_database(settings)
+    database.migrate()
     pool_file = settings.home / "pools" / f"{lifecycle.slug_of(folder.resolve().name)}.parquet"
     pool_file.parent.mkdir(parents=True, exist_ok=True)
     failed = run_scoring([folder], pool_file, runner=Processes(jobs), settings=how, prune=True)
-    database = open_database(settings)
-    database.migrate()
     slug = lifecycle.free_slug(database, lifecycle.slug_of(folder.resolve().name))
     with progress_bar("Preparing clips for the browser") as advance:
         creation.create(database, settings, pool_files.read_pool(pool_file), spec, text, slug=slug, on_clip=advance)

@@ -10,10 +10,12 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import DateTime, Dialect, Engine, TypeDecorator, event, inspect
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlmodel import Session, create_engine
 
+from app import __version__
 from app.errors import AppError
 from app.settings import HERE
 
@@ -150,7 +152,10 @@ class Database:
         return Session(self.engine, expire_on_commit=False)
 
     def migrate(self) -> None:
-        """Migrate the tables to this version of ClipJury. Does nothing if they are up to date."""
+        """Migrate the tables to this version of ClipJury. Does nothing if they are up to date.
+
+        Raises AppError if a newer version of ClipJury has migrated them already.
+        """
         with _database_errors_explained(self.url), self.engine.connect() as connection:
             driver = connection.connection.dbapi_connection
             if self.is_sqlite:
@@ -159,7 +164,15 @@ class Database:
             with connection.begin():
                 config = migration_config()
                 config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+                try:
+                    command.upgrade(config, "head")
+                except CommandError as error:  # the tables' revision is unknown to this version
+                    raise AppError(
+                        f"The database {_without_password(self.url)} belongs to a newer version of ClipJury.",
+                        f"This is version {__version__}. Install the newer one (pip install --upgrade clipjury), or "
+                        "name another database with CLIPJURY_HOME or CLIPJURY_DATABASE_URL. Nothing was changed.",
+                        status=503,
+                    ) from error
             if self.is_sqlite:
                 driver.execute("PRAGMA foreign_keys=ON")  # type: ignore[union-attr]
 
@@ -208,6 +221,10 @@ def _sqlite(url: str, begin: str, *, pool_size: int, timeout: int = LOCK_TIMEOUT
     return engine
 
 
+def _without_password(url: str) -> str:
+    return url.split("@")[-1]
+
+
 class DatabaseLocked(AppError):
     """Another program holds the lock of the database."""
 
@@ -218,6 +235,8 @@ def _database_errors_explained(url: str) -> Iterator[None]:
         yield
     except (DBAPIError, sqlite3.Error) as error:
         reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
+        if "NUL (0x00)" in reason:  # PostgreSQL stores and compares no such text, wherever it was typed or sent
+            raise AppError("The text holds a character that is no text.", "Type it anew.", status=422) from error
         if not isinstance(error, OperationalError | sqlite3.OperationalError) and "not a database" not in reason:
             raise
         if "locked" in reason:
@@ -226,9 +245,8 @@ def _database_errors_explained(url: str) -> Iterator[None]:
                 "Is a second ClipJury or a database browser open on the same file? Close it; nothing was lost.",
                 status=503,
             ) from error
-        place = url.split("@")[-1]  # never the password
         raise AppError(
-            f"The database {place} cannot be used: {reason}.",
+            f"The database {_without_password(url)} cannot be used: {reason}.",
             "Check that it runs and may be written, or set CLIPJURY_DATABASE_URL.",
             status=503,
         ) from error

@@ -93,7 +93,8 @@ def _asked(request: Request) -> httpx2.Request:
     query = request.scope["query_string"]
     path = request.scope["raw_path"] + (b"?" + query if query else b"")
     url = httpx2.URL("http://researchers").copy_with(raw_path=path)
-    content: AsyncIterator[bytes] | None = None if request.method in ("GET", "HEAD") else request.stream()
+    has_body = any(name in request.headers for name in ("content-length", "transfer-encoding"))
+    content: AsyncIterator[bytes] | None = request.stream() if has_body else None
     return httpx2.Request(request.method, url, headers=_of_content(request.headers.raw), content=content)
 
 

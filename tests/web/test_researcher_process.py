@@ -82,6 +82,20 @@ def test_pages_forms_and_errors_are_the_same_as_from_one_process(place: Place) -
     assert place.researcher.post(f"{here}/state", {"state": "paused"}, Origin="http://elsewhere.example")[0] == 403
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE"])
+@pytest.mark.parametrize("path", ["/studies", "/api/v1/studies", "/studies/none/results"])
+def test_a_body_nobody_asked_for_is_passed_over(place: Place, method: str, path: str) -> None:
+    """A request with a body, of a known length or in chunks, is answered as one without."""
+    answered = []
+    for body in (None, b"x=1", iter([b"x=", b"1"])):
+        connection = HTTPConnection(urlsplit(place.server.base).netloc, timeout=30)
+        connection.request(method, path, body, encode_chunked=True)
+        answered.append(connection.getresponse().status)
+        connection.close()
+    assert answered[0] < 500
+    assert answered == [answered[0]] * 3
+
+
 def test_each_header_is_sent_once(place: Place) -> None:
     """Two content policies would both apply."""
     connection = HTTPConnection(urlsplit(place.server.base).netloc, timeout=30)
