@@ -50,6 +50,8 @@ class Figure(Generic[Data]):
     """The section of the page that shows it; empty on a page with one place for figures."""
     missing: Callable[[Data], str] = lambda _: ""
     """Why it cannot be drawn yet; empty when it can."""
+    worth_showing: Callable[[Data], bool] = lambda _: True
+    """False while it would say nothing: page and report leave it out, its address draws it all the same."""
     fit: Callable[[int], int] = lambda width: width
     """The width that is drawn, from the one asked for."""
     from_ratings: bool = True
@@ -107,12 +109,17 @@ def draw(figure: Figure[Data], data: Data, width: int = FILE_WIDTH) -> Chart:
     return _marked(chart) if figure.from_ratings and data.simulated else chart
 
 
+def is_shown(figure: Figure[Data], data: Data) -> bool:
+    """Whether page and report show the figure."""
+    return not figure.missing(data) and figure.worth_showing(data)
+
+
 def on_page(page: Page, data: Shown, folder: str, *, query: str = "", suffix: str = "") -> list[PageFigure]:
     """The figures that a page can show, with their tables. `folder` and `suffix` enclose the key in the address."""
     found = []
     for figure in figures_of(page):
         try:
-            if figure.missing(data):
+            if not is_shown(figure, data):
                 continue
             table = figure.table(data) if figure.table else None
         except AppError:  # the page says itself what its data lack

@@ -8,7 +8,7 @@ from analysis import figures
 from analysis.agreement.statistics import shown_on
 from analysis.figures import Chart
 from analysis.filters.roc import RocCurve
-from app.results.figure_registry import FILE_WIDTH, Figure, draw, figures_of, find, register, square
+from app.results.figure_registry import FILE_WIDTH, Figure, draw, figures_of, find, is_shown, register, square
 from app.results.filter_results import FilterResult
 from app.results.study_results import Results
 
@@ -27,11 +27,11 @@ class FilterFigures:
 
 
 def names(results: Results) -> list[str]:
-    """The names of all figures that can be drawn, in the order of the pages: `agreement`, `roc-<filter>`."""
-    found = [one.key for one in figures_of("results") if not one.missing(results)]
+    """The names of all figures that the pages show, in the order of the pages: `agreement`, `roc-<filter>`."""
+    found = [one.key for one in figures_of("results") if is_shown(one, results)]
     for result in results.filters:
         data = FilterFigures(results, result)
-        found += [f"{one.key}-{result.rule.name}" for one in figures_of("filter") if not one.missing(data)]
+        found += [f"{one.key}-{result.rule.name}" for one in figures_of("filter") if is_shown(one, data)]
     return found
 
 
@@ -102,7 +102,8 @@ register(
         caption=_agreement_caption,
         chart=lambda results, width: figures.agreement_forest(_estimates(results), width=width),
         table=lambda results: figures.agreement_forest_table(_estimates(results)),
-        missing=lambda results: "" if results.agreement_is_known else "no statistic of agreement is defined",
+        missing=lambda results: "" if _estimates(results) else "no question has a statistic of agreement",
+        worth_showing=lambda results: results.agreement_is_known,
     ),
     Figure[FilterFigures](
         page="filter",

@@ -145,6 +145,16 @@ def test_a_figure_that_cannot_be_drawn_yet_says_why(add: Callable[..., Figure[An
         register(figure)
 
 
+@on_sqlite
+def test_a_figure_that_would_say_nothing_is_left_out(
+    add: Callable[..., Figure[Any]], study: Study, researcher: TestClient
+) -> None:
+    """The page does not show it yet; at its address it can be looked at."""
+    add("results", worth_showing=lambda _: False)
+    assert "Swans of the study" not in researcher.get(f"/studies/{study.slug}/results").text
+    assert FINDING in researcher.get(f"/studies/{study.slug}/figures/swans.svg").text
+
+
 def test_every_section_of_a_figure_is_on_a_page() -> None:
     """No figure is registered for a section that no template shows."""
     shown = "".join(path.read_text(encoding="utf-8") for path in TEMPLATES.rglob("*.html"))
