@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import typer
-from click import Command
 from sqlalchemy import text
 
 from app import __version__
@@ -54,9 +53,9 @@ def make_newer(database: Database) -> None:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
 
 
-def names(command: Command, before: tuple[str, ...] = ()) -> Iterator[str]:
+def names(command: object, before: tuple[str, ...] = ()) -> Iterator[str]:
     """Every command below one, with the words that call it."""
-    below: dict[str, Command] | None = getattr(command, "commands", None)
+    below: dict[str, object] | None = getattr(command, "commands", None)
     if below is None:
         yield " ".join(before)
         return
