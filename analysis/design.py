@@ -95,7 +95,9 @@ class Design:
     def reordered(self, order: Ints) -> "Design":
         """The same design with the clips in another order; `order` holds their old positions."""
         source = None if self.source is None else self.source[order]
-        return replace(self, of=self.of[order], clip_weight=self.clip_weight[order], source=source)
+        made = replace(self, of=self.of[order], clip_weight=self.clip_weight[order], source=source)
+        vars(made).update(even=self.even, units=self.units, equal_weights=self.equal_weights)  # none sees the order
+        return made
 
     def part(self, chosen: Bools) -> "Design":
         """The design of the `chosen` clips, with their weights and without pool sizes; used for halves of a sample."""
@@ -141,7 +143,7 @@ class Design:
         centred = values - (np.bincount(self.of, values, minlength=len(self.labels)) / self.drawn)[self.of]
         centred = centred * np.sqrt(factor)[self.of]
         sums = centred if self.source is None else np.bincount(self.source, centred)
-        return float(sums @ sums)
+        return float(np.square(sums).sum())  # a dot product would wake all threads of a BLAS
 
     @property
     def unseen(self) -> Floats:

@@ -1,5 +1,7 @@
 """Intervals of a proportion: Wilson's, and Wilson's on an effective number of clips."""
 
+from functools import cache
+
 import numpy as np
 from scipy.stats import norm
 
@@ -15,7 +17,7 @@ def wilson(successes: float, n: float, confidence: float = 0.95) -> tuple[float,
     """
     if not (n > 0 and 0 <= successes <= n):
         raise ValueError(f"{successes} of {n} is no proportion")
-    z2 = float(norm.ppf((1 + confidence) / 2)) ** 2
+    z2 = _quantile(confidence) ** 2
     p = successes / n
     middle = (p + z2 / (2 * n)) / (1 + z2 / n)
     half = np.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n * n))) / (1 + z2 / n)
@@ -23,6 +25,11 @@ def wilson(successes: float, n: float, confidence: float = 0.95) -> tuple[float,
     low = 0.0 if successes == 0 else max(0.0, float(middle - half))
     high = 1.0 if successes == n else min(1.0, float(middle + half))
     return low, high
+
+
+@cache  # a quantile takes longer than the rest of the interval
+def _quantile(confidence: float) -> float:
+    return float(norm.ppf((1 + confidence) / 2))
 
 
 def effective_wilson(p: float, effective_n: float, confidence: float = 0.95) -> tuple[float, float]:

@@ -53,7 +53,7 @@ GROUND = {
     "toml_text",
 }
 """The files directly in app/ that every package may import."""
-ANALYSIS_GROUND = {"estimate", "ratings", "design", "resampling", "proportions", "prediction_powered"}
+ANALYSIS_GROUND = {"estimate", "ratings", "design", "resampling", "proportions", "prediction_powered", "number_format"}
 """The same for analysis/."""
 
 

@@ -6,6 +6,7 @@ import altair as alt
 
 from analysis.figures.rendering import Chart, Table
 from analysis.filters.roc import RocCurve, shortest_threshold
+from analysis.number_format import estimate_text
 
 _SHAPES = ("circle", "diamond", "square", "triangle-up")
 _MOST_POINTS = 400  # a drawn curve needs no more; the table keeps them all
@@ -37,7 +38,7 @@ def roc_curve(roc: RocCurve, *, cuts: Mapping[str, float] | None = None, width: 
         points = alt.Chart(alt.InlineData(values=marks)).mark_point(style="cut-point", size=110, filled=True, opacity=1)
         shape = alt.Shape("cut:N", title=None, sort=None, scale=alt.Scale(range=list(_SHAPES)))
         layers.append(points.encode(x=x, y=y, shape=shape, tooltip=["cut:N", "fpr:Q", "tpr:Q"]))
-    title = alt.Title(_finding(roc, roc.auc.value), subtitle=_caption(roc, roc.auc.value))
+    title = alt.Title(_finding(roc), subtitle=_caption(roc))
     return alt.layer(*layers).properties(width=width, height=width, title=title)
 
 
@@ -60,17 +61,16 @@ def _shown(roc: RocCurve, cut: float) -> str:
     return shortest_threshold(cut, lambda threshold: roc.at(threshold) == roc.at(cut))
 
 
-def _finding(roc: RocCurve, area: float) -> str:
+def _finding(roc: RocCurve) -> str:
     if len(roc.thresholds) == 2:  # nothing accepted, everything accepted
         return "All scores are equal: they cannot tell good clips from bad ones"
     better = "outscores" if roc.direction == "ge" else "scores below"
-    return f"A good clip {better} a bad one in {100 * area:.0f} of 100 pairs"
+    return f"A good clip {better} a bad one: AUC {estimate_text(roc.auc)}"
 
 
-def _caption(roc: RocCurve, area: float) -> list[str]:
+def _caption(roc: RocCurve) -> list[str]:
     counts = f"n = {roc.good + roc.bad} clips ({roc.good} good, {roc.bad} bad)"
     if roc.auc.low is None:
-        return [f"AUC {area:.2f}, no interval; {counts}"]
+        return [f"AUC {estimate_text(roc.auc)}; {counts}"]
     kind = "one-sided bound" if roc.auc.method.startswith("one-sided") else "interval"
-    ends = f"[{roc.auc.low:.2f}, {roc.auc.high:.2f}]"
-    return [f"AUC {area:.2f} {ends}, {100 * roc.auc.confidence:g} % {kind}; {counts}"]
+    return [f"{counts}; brackets: {100 * roc.auc.confidence:g} % {kind}"]

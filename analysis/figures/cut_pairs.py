@@ -6,6 +6,7 @@ from typing import Literal
 import altair as alt
 
 from analysis.figures.rendering import Chart, Table
+from analysis.number_format import decimal, estimate_text
 from analysis.thresholds.threshold_pairs import ThresholdPair
 
 Rate = Literal["precision", "recall", "f1"]
@@ -36,9 +37,9 @@ def cut_pair_map(
         "value:Q",
         title=WORDS[rate],
         scale=alt.Scale(scheme="viridis", domain=[0, 1]),
-        legend=alt.Legend(format="%", orient="bottom"),
+        legend=alt.Legend(format="~g", orient="bottom"),
     )
-    tips = [alt.Tooltip(f"{name}:N") for name in ("first", "second", "rate", "interval", "clips kept")]
+    tips = [alt.Tooltip(f"{name}:N") for name in ("first", "second", "estimate", "clips kept")]
     known = base.transform_filter("isValid(datum.value)")
     cells = known.mark_rect().encode(color=colour, tooltip=tips)
     ink = alt.condition("datum.value > 0.45", alt.value("#1b1c1e"), alt.value("#ffffff"))
@@ -52,7 +53,7 @@ def cut_pair_map(
     clips = table.tp + table.fp + table.fn + table.tn
     good = table.tp + table.fn
     subtitle = f"n = {clips} rated clips with both scores ({good} good); outlined: the preset pair"
-    title = alt.Title(f"{WORDS[rate].capitalize()} of both cuts together, in %", subtitle=subtitle)
+    title = alt.Title(f"{WORDS[rate].capitalize()} of both cuts together", subtitle=subtitle)
     return alt.layer(cells, words, none, now).properties(width=width, height=max(160, 30 * len(seconds)), title=title)
 
 
@@ -82,13 +83,10 @@ def _labels(cuts: Sequence[float]) -> dict[float, str]:
 
 def _cell(pair: ThresholdPair, rate: Rate, preset: tuple[float, float]) -> dict[str, object]:
     estimate = getattr(pair.table, rate)
-    known = estimate.value is not None
-    between = f"{100 * estimate.low:.1f} to {100 * estimate.high:.1f} %" if known and estimate.low is not None else "–"
     return {
         "value": estimate.value,
-        "short": f"{100 * estimate.value:.0f}" if known else "–",
-        "rate": f"{100 * estimate.value:.1f} %" if known else estimate.undefined,
-        "interval": between,
+        "short": decimal(estimate.value),
+        "estimate": estimate_text(estimate),
         "clips kept": pair.table.tp + pair.table.fp,
         "preset": (pair.first, pair.second) == preset,
     }

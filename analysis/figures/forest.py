@@ -7,6 +7,7 @@ import altair as alt
 from analysis.agreement.statistics import label_of
 from analysis.estimate import Estimate
 from analysis.figures.rendering import Chart, Table
+from analysis.number_format import estimate_text
 
 _SHAPES = ("circle", "diamond", "square", "triangle-up", "cross", "triangle-down", "triangle-right", "triangle-left")
 _FIRST, _OTHERS = "#5b78e6", "#8b8f97"  # colours readable on both grounds; shapes tell the greys apart
@@ -100,9 +101,9 @@ def _finding(estimates: Mapping[str, Sequence[Estimate]]) -> str:
         return "Agreement is not defined yet"
     name = label_of(lead[ranked[0]].statistic).split()[-1]
     if len(ranked) == 1:
-        return f"Raters agree on {ranked[0]}: {name} {lead[ranked[0]].value:.2f}"
+        return f"Raters agree on {ranked[0]}: {name} {estimate_text(lead[ranked[0]])}"
     best, worst = ranked[-1], ranked[0]
-    return f"Most agreement on {best} ({lead[best].value:.2f}), least on {worst} ({lead[worst].value:.2f})"
+    return f"Most agreement on {best}: {estimate_text(lead[best])}, least on {worst}: {estimate_text(lead[worst])}"
 
 
 def _caption(estimates: Sequence[Estimate]) -> str:

@@ -36,13 +36,15 @@ def interval_plot(
     finding: str,
     caption: str,
     axis: str,
-    percent: bool = False,
+    share: bool = False,
+    counted: bool = False,
     at: float | None = None,
     width: int = 440,
 ) -> Chart:
     """Points with interval bars by line and series; an undefined one is said in its place.
 
-    `axis` names what is measured, with its unit; `percent` writes shares (0 to 1) in percent; `at` draws a line to
+    `axis` names what is measured, with its unit; `share` says that it lies between 0 and 1;
+    `counted` shares are plain counts without an interval and are written in percent; `at` draws a line to
     compare with, such as 0 for no effect. Lines and series keep their order. `width` is shared by the plot and by
     names longer than nine letters. Raises ValueError without a line.
     """
@@ -52,14 +54,14 @@ def interval_plot(
     series = list(dict.fromkeys(line.series for line in lines))
     known = [_row(line) for line in lines if line.estimate.value is not None]
     ends = [end for row in known for end in (row["value"], row["low"], row["high"])] + ([] if at is None else [at])
-    domain = _domain(ends, percent=percent)
+    domain = _domain(ends, share=share)
     room = min(_LABEL if width >= _NARROW else _LABEL // 2, max(len(label) for label in labels) * _LETTER)
     plot = round(max(_LEAST, width - max(0.0, room - _LETTER * 9)))
     x = alt.X(
         "value:Q",
         title=wrap(axis, round(plot / _LETTER)),
-        scale=alt.Scale(domain=domain, nice=not percent, zero=False),
-        axis=alt.Axis(grid=True, tickCount=6, format="%" if percent else "~g"),
+        scale=alt.Scale(domain=domain, nice=not share, zero=False),
+        axis=alt.Axis(grid=True, tickCount=6, format="%" if counted else "~g"),
     )
     y = alt.Y("label:N", title=None, sort=labels, axis=alt.Axis(grid=False, labelPadding=8, labelLimit=room + _LETTER))
     together = len({(_label(line), line.series) for line in lines}) > len(labels)
@@ -94,7 +96,8 @@ def interval_plot_table(
     finding: str,  # noqa: ARG001 - the same arguments as the figure's
     caption: str,  # noqa: ARG001
     axis: str,
-    percent: bool = False,  # noqa: ARG001
+    share: bool = False,  # noqa: ARG001
+    counted: bool = False,  # noqa: ARG001
     at: float | None = None,  # noqa: ARG001
 ) -> Table:
     """One row per estimate: line, series, value with interval, clips, method, or why it is absent."""
@@ -133,8 +136,8 @@ def _row(line: Line) -> dict[str, Any]:
     }
 
 
-def _domain(ends: Sequence[float], *, percent: bool) -> list[float]:
-    if percent:
+def _domain(ends: Sequence[float], *, share: bool) -> list[float]:
+    if share:
         least, most = min([0.0, *ends]), max([0.0, *ends])
         return [max(-1.0, 1.1 * least), min(1.0, 1.1 * most) or 1.0]
     return [min(ends), max(ends)] if ends and min(ends) < max(ends) else [min([0.0, *ends]), max([1.0, *ends])]

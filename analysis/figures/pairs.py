@@ -7,6 +7,7 @@ import altair as alt
 
 from analysis.estimate import Estimate
 from analysis.figures.rendering import Chart, Table
+from analysis.number_format import estimate_text
 
 _RANGE = ("#dfe4f7", "#8fa3ec", "#2f49b0")  # light to dark of the accent; numbers stand inside
 _MOST_WORDS = 16  # raters; with more the cells are too small for numbers
@@ -93,13 +94,12 @@ def _finding(pairs: Sequence[PairAgreement]) -> str:
     known = [(pair.kappa.value, pair) for pair in pairs if pair.kappa.value is not None]
     if not known:
         return "No two raters can be compared beyond chance yet"
-    least, worst = min(known, key=lambda one: one[0])
-    most, best = max(known, key=lambda one: one[0])
+    worst, best = (pick(known, key=lambda one: one[0])[1] for pick in (min, max))
     if len(known) == 1:
-        return f"{worst.first} and {worst.second} agree beyond chance by {least:.2f}"
+        return f"{worst.first} and {worst.second} agree beyond chance: {estimate_text(worst.kappa)}"
     return (
-        f"Pairs agree between {least:.2f} ({worst.first} and {worst.second}) and {most:.2f} "
-        f"({best.first} and {best.second})"
+        f"{worst.first} and {worst.second} agree least: {estimate_text(worst.kappa)}; "
+        f"{best.first} and {best.second} most: {estimate_text(best.kappa)}"
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from analysis.estimate import Estimate
 from analysis.figures.rendering import Chart, Table
+from analysis.number_format import estimate_text
 from analysis.thresholds.threshold_curves import ThresholdCurves
 
 WORDS = {"precision": "precision", "recall": "recall", "f1": "F1"}
@@ -26,7 +27,7 @@ def rate_curves(curves: ThresholdCurves, *, name: str, at: int, width: int = 440
         for cut, value, low, high in _points(curves, key)
     ]
     x = alt.X("threshold:Q", title=name, scale=alt.Scale(zero=False, nice=False))
-    y = alt.Y("value:Q", title="rate", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", tickCount=5))
+    y = alt.Y("value:Q", title="rate", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="~g", tickCount=5))
     base = alt.Chart(alt.InlineData(values=rows)).encode(x=x)
     bands = [
         base.mark_area(opacity=0.14, color=colour)
@@ -38,21 +39,20 @@ def rate_curves(curves: ThresholdCurves, *, name: str, at: int, width: int = 440
     dash = alt.StrokeDash("rate:N", title=None, sort=None, scale=alt.Scale(range=_DASHES))
     lines = base.mark_line(strokeWidth=2).encode(y=y, color=colour, strokeDash=dash)
     percent = f"{100 * curves.confidence:g}"
-    subtitle = f"{counted(curves)}; bands: {percent} % of {curves.resamples} resamples"
+    subtitle = f"{counted(curves)}; bands: {percent} % intervals"
     title = alt.Title("What each threshold would do", subtitle=subtitle)
     return alt.layer(*bands, lines, _rule(curves, at)).properties(width=width, height=width // 2, title=title)
 
 
 def roc_with_mark(curves: ThresholdCurves, auc: Estimate, *, at: int, width: int = 300) -> Chart:
     """Good clips kept against bad clips kept; the mark stands at the threshold."""
-    kept, spared = curves.rates["recall"].value, curves.rates["specificity"].value
-    rows = [{"k": -1, "fpr": 0.0, "tpr": 0.0, "threshold": None}] + [
-        {"k": k, "fpr": 1 - float(spared[k]), "tpr": float(kept[k]), "threshold": float(cut)}
-        for k, cut in enumerate(curves.thresholds)
-        if np.isfinite(kept[k]) and np.isfinite(spared[k])
-    ]
+    rows: list[dict[str, float | None]] = [{"k": -1, "fpr": 0.0, "tpr": 0.0, "threshold": None}]
+    for k, (hits, wrong, lost, spared) in enumerate(curves.weighted.tolist()):
+        if hits + lost and wrong + spared:
+            shares = {"fpr": wrong / (wrong + spared), "tpr": hits / (hits + lost)}
+            rows.append({"k": k, **shares, "threshold": float(curves.thresholds[k])})
     share = alt.Scale(domain=[0, 1])
-    axis = alt.Axis(format="%", tickCount=5)
+    axis = alt.Axis(format="~g", tickCount=5)
     x = alt.X("fpr:Q", title="bad clips kept", scale=share, axis=axis)
     y = alt.Y("tpr:Q", title="good clips kept", scale=share, axis=axis)
     base = alt.Chart(alt.InlineData(values=rows)).encode(x=x, y=y)
@@ -64,10 +64,7 @@ def roc_with_mark(curves: ThresholdCurves, auc: Estimate, *, at: int, width: int
         .encode(tooltip=["threshold:Q", "tpr:Q", "fpr:Q"])
         .transform_filter("datum.k == at"),
     ]
-    area = "no area" if auc.value is None else f"area {auc.value:.2f}"
-    if auc.low is not None and auc.high is not None:
-        area += f" [{auc.low:.2f}, {auc.high:.2f}]"
-    title = alt.Title("ROC curve", subtitle=f"{area}; {counted(curves)}")
+    title = alt.Title("ROC curve", subtitle=f"AUC {estimate_text(auc)}; {counted(curves)}")
     return alt.layer(*layers).add_params(_at(at)).properties(width=width, height=width, title=title)
 
 
@@ -85,7 +82,7 @@ def precision_recall(curves: ThresholdCurves, *, at: int, width: int = 300) -> C
         if np.isfinite(precision[k]) and np.isfinite(recall[k])
     ]
     share = alt.Scale(domain=[0, 1])
-    axis = alt.Axis(format="%", tickCount=5)
+    axis = alt.Axis(format="~g", tickCount=5)
     x = alt.X("recall:Q", title="recall: good clips kept", scale=share, axis=axis)
     y = alt.Y("precision:Q", title="precision: good among those kept", scale=share, axis=axis)
     base = alt.Chart(alt.InlineData(values=rows)).encode(x=x, y=y)

@@ -1,6 +1,6 @@
 """Rates of a filter against the raters' consensus, weighted to the pool: precision, recall, F1 and others."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from analysis.design import Design, graded
 from analysis.estimate import Bools, Estimate, Floats, absent, signature
+from analysis.filters.verdict_table import RatedClips, VerdictTable
 from analysis.proportions import effective_wilson, wilson
 
 # Cells of the two-by-two table, indexed [accepted, good]; each rate is a ratio of sums over them.
@@ -47,6 +48,9 @@ _RATES = {
     "accuracy": _Rate(_TP + _TN, _TP + _FP + _FN + _TN, "no clip was rated"),
     "prevalence": _Rate(_TP + _FN, _TP + _FP + _FN + _TN, "no clip was rated", about_rejected=False),
 }
+_KEPT = _Rate(_TP + _FP, _TP + _FP + _FN + _TN, "no clip was rated", about_rejected=False)
+AT_THRESHOLDS = ("precision", "recall", "f1", "specificity", "kept")
+"""What `rates_at` gives of every threshold; `kept` is the share of the clips that the filter accepts."""
 NAMES = ("precision", "recall", "specificity", "f1", "mcc", "accuracy", "prevalence")
 """Every rate of a table, in the order to print."""
 
@@ -131,7 +135,7 @@ def confusion(
 
 def tabulate(accepted: Bools | Floats, good: Bools | Floats, design: Design, confidence: float) -> Confusion:
     """`confusion` for a checked design; `accepted` and `good` (0 to 1) have shape (clips,) and may both be shares."""
-    table = _Table(accepted.astype(np.float64), good.astype(np.float64), design)
+    table = VerdictTable(accepted.astype(np.float64), RatedClips.sort(good.astype(np.float64), design))
     rates = {name: _estimate(name, rate, table, confidence) for name, rate in _RATES.items()}
     rates["mcc"] = _mcc_estimate(table, confidence)
     raw, pool = table.raw, table.pool
@@ -149,74 +153,22 @@ def tabulate(accepted: Bools | Floats, good: Bools | Floats, design: Design, con
     )
 
 
-class _Table:
-    """Counts and weights of clips by stratum and cell [accepted, good], and the variance of sums over the cells."""
+def rates_at(accepted: Iterable[Bools], good: Floats, design: Design, confidence: float) -> dict[str, list[Estimate]]:
+    """The rates of `AT_THRESHOLDS` for many verdicts of a filter on the same clips, equal to those of `tabulate`.
 
-    def __init__(self, accepted: Floats, good: Floats, design: Design) -> None:
-        source = () if design.source is None else (design.source,)
-        # Sorted, so that rounding does not depend on the order of the clips.
-        order = np.lexsort((*source, design.clip_weight, good, accepted, design.of))
-        self.accepted, self.good, self.design = accepted[order], good[order], design.reordered(order)
-        self.cells, weighted = self._by_cell(np.ones(len(good))), self._by_cell(self.design.clip_weight)
-        self.raw, self.pool = self.cells.sum(axis=0), weighted.sum(axis=0)
-        self.hard = bool(np.isin(good, (0.0, 1.0)).all() and np.isin(accepted, (0.0, 1.0)).all())
+    `good` (0 to 1) and each item of `accepted` have shape (clips,). The clips are sorted once, for speed.
 
-    def _by_cell(self, amount: Floats) -> Floats:
-        """Sums per stratum and cell, shape (strata, 2, 2)."""
-        strata = len(self.design.labels)
-        both = (1 - self.accepted, self.accepted), (1 - self.good, self.good)
-        sums = [[np.bincount(self.design.of, amount * a * g, minlength=strata) for g in both[1]] for a in both[0]]
-        return np.moveaxis(np.array(sums), 2, 0)
-
-    def errors(self, error: Floats) -> Floats:
-        """The error of each clip, shape (clips,), from the errors of the cells, shape (2, 2)."""
-        rejected = error[0, 0] + self.good * (error[0, 1] - error[0, 0])
-        accepted = error[1, 0] + self.good * (error[1, 1] - error[1, 0])
-        return np.asarray(rejected + self.accepted * (accepted - rejected))
-
-    def most_effective(self, denominator: Floats) -> float:
-        """The largest effective number of clips that may be claimed: (sum w)^2 / (sum w1^2 + (sum w2)^2 / n2).
-
-        Only clips in the denominator count. w1 are the weights of strata with one clip (or one source), w2 those of
-        the other n2 clips. With lone clips only this is Kish's number (1965, section 11.7), without any it is the
-        number of clips.
-        """
-        concerned = self.errors((denominator > 0).astype(np.float64))
-        weight, alone = self.design.clip_weight * concerned, self.design.units == 1
-        lone = alone[self.design.of]
-        strata = np.bincount(self.design.of, weight, minlength=len(alone))[alone]
-        others = float(concerned[~lone].sum())
-        spread = float((strata**2).sum()) + (float(weight[~lone].sum()) ** 2 / others if others else 0.0)
-        return float(weight.sum()) ** 2 / spread
-
-    def smoothed(self, each: Floats) -> tuple[Floats, Bools]:
-        """The cells with half a good and half a bad clip added to strata of equal errors, and which strata those are.
-
-        The added clip is split between accepted and rejected in the proportion observed.
-        """
-        strata = len(self.design.labels)
-        least, most = np.full(strata, np.inf), np.full(strata, -np.inf)
-        np.minimum.at(least, self.design.of, each)
-        np.maximum.at(most, self.design.of, each)
-        flat = most - least < 1e-12
-        verdicts = self.cells.sum(axis=2, keepdims=True) / self.design.drawn[:, None, None]
-        return self.cells + np.where(flat[:, None, None], 0.5 * verdicts, 0.0), flat
-
-    def variance(self, error: Floats) -> tuple[float, float, Floats]:
-        """The variance of the weighted sum of errors with and without finite correction, and smoothed pool cells."""
-        design, each = self.design, self.errors(error)
-        smooth, flat = self.smoothed(each)
-        values = np.where(flat[design.of], 0.0, design.clip_weight * each)
-        n, units = design.drawn, design.units
-        weight = np.bincount(design.of, design.clip_weight, minlength=len(n))
-        squares = np.bincount(design.of, design.clip_weight**2, minlength=len(n))
-        share = smooth / smooth.sum(axis=(1, 2), keepdims=True)
-        first, second = (share * error).sum(axis=(1, 2)), (share * error**2).sum(axis=(1, 2))
-        hidden = np.where(flat, np.maximum(squares * second - (weight * first) ** 2 / n, 0.0), 0.0)
-        hidden *= np.where(n > 1, n / np.maximum(n - 1, 1), 1.0) * n / units
-        finite = design.total_variance(values) + float((hidden * design.unseen).sum())
-        endless = design.total_variance(values, finite=False) + float(hidden.sum())
-        return finite, endless, np.einsum("h,hag->ag", weight, share)
+    >>> both = rates_at([np.array([True, True]), np.array([True, False])], np.array([1.0, 0.0]), Design.build(2), 0.95)
+    >>> [estimate.value for estimate in both["precision"]]
+    [0.5, 1.0]
+    """
+    clips = RatedClips.sort(good, design)
+    found: dict[str, list[Estimate]] = {name: [] for name in AT_THRESHOLDS}
+    for verdicts in accepted:
+        table = VerdictTable(verdicts.astype(np.float64), clips)
+        for name, estimates in found.items():
+            estimates.append(_estimate(name, _RATES.get(name, _KEPT), table, confidence)[0])
+    return found
 
 
 def _signature(name: str, design: Design, confidence: float) -> str:
@@ -237,7 +189,7 @@ def _made_by(name: str, weights: str, strata: int, by_source: bool, finite: bool
     )
 
 
-def _estimate(name: str, rate: _Rate, table: _Table, confidence: float) -> tuple[Estimate, float | None]:
+def _estimate(name: str, rate: _Rate, table: VerdictTable, confidence: float) -> tuple[Estimate, float | None]:
     clips = round(float(table.raw[rate.denominator > 0].sum()))
     made = _signature(name, table.design, confidence)
     reason = rate.reason(table.raw)
@@ -248,7 +200,9 @@ def _estimate(name: str, rate: _Rate, table: _Table, confidence: float) -> tuple
     return Estimate(name, value, low, high, confidence, clips, None, None, method, made), error
 
 
-def _interval(value: float, rate: _Rate, table: _Table, confidence: float) -> tuple[float, float, str, float | None]:
+def _interval(
+    value: float, rate: _Rate, table: VerdictTable, confidence: float
+) -> tuple[float, float, str, float | None]:
     """Both ends, the method and the standard error of a defined rate."""
     design = table.design
     concerned = table.cells[:, rate.denominator > 0].sum(axis=1)
@@ -272,7 +226,7 @@ def _interval(value: float, rate: _Rate, table: _Table, confidence: float) -> tu
 
 
 def effective_n(
-    value: float, numerator: Floats, denominator: Floats, table: _Table
+    value: float, numerator: Floats, denominator: Floats, table: VerdictTable
 ) -> tuple[float | None, float | None]:
     """The effective number of clips of a ratio and its standard error; None for both if no variance is observed.
 
@@ -314,7 +268,7 @@ def _mcc(cells: Floats) -> float:
     return float(min(1.0, max(-1.0, np.linalg.det(cells) / np.sqrt(margins))))
 
 
-def _mcc_estimate(table: _Table, confidence: float) -> tuple[Estimate, float | None]:
+def _mcc_estimate(table: VerdictTable, confidence: float) -> tuple[Estimate, float | None]:
     """Matthews' correlation (1975) with linearised variance; the interval treats (1 + mcc) / 2 as a proportion."""
     clips, made = round(float(table.raw.sum())), _signature("mcc", table.design, confidence)
     reason = _mcc_reason(table.raw)
@@ -352,7 +306,7 @@ def effective_precision(accepted: Bools, good: Floats, design: Design) -> tuple[
     """
     if not accepted.any():
         return 0.0, 0.0
-    table, rate = _Table(accepted.astype(np.float64), good, design), _RATES["precision"]
+    table, rate = VerdictTable(accepted.astype(np.float64), RatedClips.sort(good, design)), _RATES["precision"]
     value, weight = min(1.0, rate.value(table.pool)), design.clip_weight[accepted]
     effective, _ = effective_n(value, rate.numerator, rate.denominator, table)
     kish = float(weight.sum() ** 2 / (weight**2).sum())

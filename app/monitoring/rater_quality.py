@@ -51,12 +51,22 @@ class Share:
         """None of nothing."""
         return cls(right, asked, *wilson(right, asked)) if asked else None
 
+    @property
+    def value(self) -> float:
+        """The share itself."""
+        return self.right / self.asked
+
+    @property
+    def undefined(self) -> None:
+        """Never: a share of nothing is not made."""
+        return None
+
     def to_dict(self) -> dict[str, Any]:
         """For the export."""
         return {
             "right": self.right,
             "asked": self.asked,
-            "value": self.right / self.asked,
+            "value": self.value,
             "low": self.low,
             "high": self.high,
         }

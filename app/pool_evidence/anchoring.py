@@ -10,6 +10,7 @@ from sqlmodel import Session, col
 
 from analysis.estimate import Estimate
 from analysis.figures import Line
+from analysis.number_format import estimate_text
 from analysis.raters.anchoring import Anchoring, anchoring
 from analysis.raters.human_ceiling import human_ceiling
 from analysis.ratings import Ratings
@@ -111,16 +112,17 @@ def effect_plot(found: Influence) -> dict[str, Any]:
     """What the figure of the effects is drawn from."""
     lines = [Line(one.rule.title, "shown less hidden", one.anchoring.effect) for one in found.filters]
     clear = [
-        (one.anchoring.effect.value, one.rule.title)
+        (abs(one.anchoring.effect.value), one)
         for one in found.filters
         if one.anchoring.effect.value is not None and one.anchoring.p is not None and one.anchoring.p < 0.05
     ]
     known = [one for one in found.filters if one.anchoring.effect.value is not None]
     finding = "No effect of showing the scores can be told from chance"
     if clear:
-        value, title = max(clear, key=lambda one: abs(one[0]))
-        way = "towards" if value > 0 else "away from"
-        finding = f"Raters who see {title} lean {way} it by {abs(100 * value):.0f} points of 100"
+        _, most = max(clear, key=lambda one: one[0])
+        effect = most.anchoring.effect
+        way = "towards" if (effect.value or 0.0) > 0 else "away from"
+        finding = f"Raters who see {most.rule.title} lean {way} it: effect {estimate_text(effect)}"
     elif not known:
         finding = "The effect of showing the scores is not known yet"
     shown = max((one.answers[0] for one in found.filters), default=0)
@@ -142,14 +144,14 @@ def ceiling_plot(found: Influence) -> dict[str, Any]:
         lines.append(Line(f"{begin}themselves", "people", one.to_self))
         lines.append(Line(f"{begin}the others", "people", one.to_rest))
     lines += [Line(one.rule.title, "filters", one.to_panel) for one in found.filters]
-    reached = [(one.to_panel.value, one.rule.title) for one in found.filters if one.to_panel.value is not None]
-    people = found.ceilings[0].to_rest.value if found.ceilings else None
+    reached = [(one.to_panel.value, one.rule.title, one) for one in found.filters if one.to_panel.value is not None]
+    people = found.ceilings[0].to_rest if found.ceilings else None
     finding = "Raters share too few clips to know what people reach"
-    if people is not None:
-        finding = f"Raters agree with the others on {100 * people:.0f} of 100 clips"
+    if people is not None and people.value is not None:
+        finding = f"A rater gives the others' verdict: {estimate_text(people)}"
         if reached:
-            value, title = max(reached)
-            finding += f"; {title}, the best filter, on {100 * value:.0f}"
+            _, title, best = max(reached, key=lambda one: one[:2])
+            finding += f"; {title}, the best filter: {estimate_text(best.to_panel)}"
     counts = sorted({line.estimate.clips for line in lines if line.estimate.clips})
     span = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}" if counts else "0"
     return {
@@ -157,5 +159,5 @@ def ceiling_plot(found: Influence) -> dict[str, Any]:
         "finding": finding,
         "caption": f"n = {span} clips; bars are 95 % intervals",
         "axis": "same verdict, share of answers",
-        "percent": True,
+        "share": True,
     }

@@ -11,6 +11,7 @@ from sqlmodel import Session
 
 from analysis.estimate import Estimate, signature
 from analysis.figures import Level, Line
+from analysis.number_format import estimate_text
 from analysis.prediction_powered import PoolShare, cross_fitted_predictions, pool_share
 from app.errors import AppError
 from app.filters.filter_files import FilterFile
@@ -194,7 +195,8 @@ def composition_plot(found: Consequences) -> dict[str, Any]:
         "finding": finding,
         "caption": f"n = {raw.clips} clips{hours}; counted, so there are no intervals",
         "axis": f"share of the {unit}",
-        "percent": True,
+        "share": True,
+        "counted": True,
     }
 
 
@@ -276,9 +278,7 @@ def good_plot(found: Sequence[GoodShare]) -> dict[str, Any]:
     if known:
         best = max(known, key=lambda one: (one.share.gain or 0.0) if one.share else 0.0)
         assert best.share is not None, "it is known"
-        share = best.share.with_predictions
-        ends = "" if share.low is None or share.high is None else f" [{100 * share.low:.0f}, {100 * share.high:.0f}]"
-        finding = f"About {100 * (share.value or 0):.0f} %{ends} of the pool is good, by {best.title}"
+        finding = f"Share of the pool that is good, by {best.title}: {estimate_text(best.share.with_predictions)}"
     judged = sorted({line.estimate.clips for line in lines})
     return {
         "lines": lines,
@@ -286,5 +286,5 @@ def good_plot(found: Sequence[GoodShare]) -> dict[str, Any]:
         "caption": f"n = {'–'.join(str(count) for count in dict.fromkeys((judged[0], judged[-1])))} judged clips; "
         "bars are 95 % intervals",
         "axis": "good clips, share of the pool's clips with the score",
-        "percent": True,
+        "share": True,
     }

@@ -11,6 +11,7 @@ from analysis.consensus.mean_opinion import mean_opinion
 from analysis.estimate import Estimate, signature
 from analysis.figures import Line
 from analysis.filters.fairness import FEW_CLIPS, ErrorKind, GroupError, group_errors
+from analysis.number_format import estimate_text
 from app.errors import AppError
 from app.filters.retention import OTHERS, label_of
 from app.filters.threshold_text import passes
@@ -111,7 +112,7 @@ def plot(result: FilterResult, found: Errors, kind: ErrorKind) -> dict[str, Any]
         "finding": _finding(result, rows, kind),
         "caption": f"n = {sum(one.clips for one in rows)} judged {kinds} clips; bars are 95 % intervals",
         "axis": f"{kinds} clips wrongly {wrong}, share{weighted}",
-        "percent": True,
+        "share": True,
     }
 
 
@@ -125,9 +126,8 @@ def _finding(result: FilterResult, rows: Sequence[GroupError], kind: ErrorKind) 
     if not clear:
         return f"No group differs clearly from the others in how often {result.rule.title} {verb} clips"
     worst = max(clear, key=lambda one: abs(one.difference.value or 0.0))
-    apart = worst.difference.value or 0.0
-    more = "more" if apart > 0 else "less"
-    often = f"{abs(100 * apart):.0f} points {more} often than of the others"
+    more = "more" if (worst.difference.value or 0.0) > 0 else "less"
+    often = f"{more} often than of the others: difference {estimate_text(worst.difference)}"
     return f"{result.rule.title} {verb} clips of {worst.group} {often}"
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from analysis.agreement.statistics import shown_on
+from analysis.number_format import decimal
 from app import __version__
 from app.filters.threshold_text import threshold_text
 from app.report.author import QUESTIONS
 from app.report.facts import Facts
 from app.report.preregistration import as_lines
-from app.report.tables import number
 
 State = Literal["filled", "by the author", "GAP"]
 
@@ -115,7 +115,7 @@ def _known(facts: Facts) -> Iterator[tuple[str, str, str]]:
     yield (
         "Process",
         "Time per answer",
-        "" if facts.seconds_per_answer is None else f"median {number(facts.seconds_per_answer, 1)} s",
+        "" if facts.seconds_per_answer is None else f"median {decimal(facts.seconds_per_answer, 1)} s",
     )
     yield "Process", "Seen to the end, replays, changes", "per rater in tables/raters.csv" if facts.raters else ""
     yield "Process", "Dates", f"{facts.first_answer} to {facts.last_answer}" if facts.first_answer else ""

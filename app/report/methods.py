@@ -1,10 +1,10 @@
 """The methods paragraph, written from what happened: no sentence that the study's own data do not support."""
 
 from analysis.agreement.statistics import shown_on
+from analysis.number_format import decimal
 from app.filters.threshold_text import threshold_text
 from app.report.facts import Facts
 from app.report.formats import latex
-from app.report.tables import number
 from app.studies import scales
 
 VISIBILITY = {
@@ -60,7 +60,7 @@ def _raters(facts: Facts) -> list[str]:
         f"{VISIBILITY[facts.study.score_visibility]}."
     ]
     if times is not None:
-        sentences.append(f"The middle rater took {number(times, 1)} s from seeing a clip to answering.")
+        sentences.append(f"The middle rater took {decimal(times, 1)} s from seeing a clip to answering.")
     if facts.skips:
         reasons = ", ".join(f"{reason.replace('_', ' ')} {count}" for reason, count in facts.skips.items())
         sentences.append(f"Clips were skipped {_count(sum(facts.skips.values()), 'time')} ({reasons}).")

@@ -6,17 +6,17 @@ from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
 from analysis.agreement.statistics import shown_on
-from analysis.estimate import Estimate
 from analysis.filters.fairness import FEW_CLIPS
 from analysis.filters.talkvid_table import TalkvidRow, talkvid_row
+from analysis.number_format import DASH, UNDEFINED, decimal, estimate_text
 from app.filters.threshold_text import passes, threshold_text
 from app.report.facts import Facts
 
 if TYPE_CHECKING:
     from app.results.filter_results import FilterResult
 
-DASH = "–"
-UNDEFINED = "undefined: "
+REASON = f"{UNDEFINED}: "
+"""How a cell begins that says why a number is undefined."""
 ERRORS = {"false_rejection": "good, rejected", "false_acceptance": "bad, accepted"}
 PRINTED = 40
 """Lines of a table that fit on a page; the CSV file has all."""
@@ -54,36 +54,14 @@ def all_tables(facts: Facts) -> list[ReportTable]:
 
 def _with_reasons_below(table: ReportTable) -> ReportTable:
     """Why a number is undefined is told once, under the table: `undefined (a)`."""
-    reasons = list(dict.fromkeys(cell for line in table.rows for cell in line if cell.startswith(UNDEFINED)))
+    reasons = list(dict.fromkeys(cell for line in table.rows for cell in line if cell.startswith(REASON)))
     if not reasons:
         return table
     marks = {reason: f"undefined ({ascii_lowercase[number % 26]})" for number, reason in enumerate(reasons)}
-    pairs = ((mark.removeprefix("undefined "), reason.removeprefix(UNDEFINED)) for reason, mark in marks.items())
+    pairs = ((mark.removeprefix("undefined "), reason.removeprefix(REASON)) for reason, mark in marks.items())
     told = "; ".join(" ".join(pair) for pair in pairs)
     rows = tuple(tuple(marks.get(cell, cell) for cell in line) for line in table.rows)
     return replace(table, rows=rows, note=f"{table.note} Undefined: {told}.")
-
-
-def number(value: float | None, digits: int = 2) -> str:
-    """A number at fixed digits, with a true minus; a dash where there is none.
-
-    >>> number(-0.5), number(None)
-    ('−0.50', '–')
-    """
-    return DASH if value is None else f"{value:.{digits}f}".replace("-", "−")
-
-
-def with_interval(one: Estimate | None, digits: int = 2, *, percent: bool = False) -> str:
-    """`0.87 [0.81, 0.92]`, or why there is nothing."""
-    if one is None:
-        return DASH
-    if one.value is None:
-        return f"{UNDEFINED}{one.undefined}"
-    size = 100 if percent else 1
-    if one.low is None or one.high is None:
-        return f"{number(size * one.value, digits)} (no interval)"
-    ends = f"[{number(size * one.low, digits)}, {number(size * one.high, digits)}]"
-    return f"{number(size * one.value, digits)} {ends}"
 
 
 def _flow(facts: Facts) -> ReportTable:
@@ -110,8 +88,8 @@ def _sample(facts: Facts) -> ReportTable:
             one.criterion or "all",
             DASH if one.population is None else str(one.population),
             str(one.drawn),
-            number(one.drawn / one.population if one.population else None, 4),
-            number(one.weight, 3),
+            decimal(one.drawn / one.population if one.population else None, 4),
+            decimal(one.weight, 3),
             DASH if simulated else f"{one.answers} of {one.places}",
         )
         for one in facts.strata
@@ -126,7 +104,7 @@ def _agreement(facts: Facts) -> ReportTable:
     lines = tuple(
         (
             one.label,
-            *(with_interval(one.estimates.get(statistic.key)) for statistic in shown),
+            *(estimate_text(one.estimates.get(statistic.key)) for statistic in shown),
             str(one.clips),
             str(one.raters),
             str(one.answers),
@@ -155,10 +133,10 @@ def _threshold(one: "FilterResult") -> tuple[str, ...]:
     clips = str(one.truth.accepted + one.truth.rejected)
     if one.current is None:
         return (one.rule.title, cut, clips, one.missing.get("current", DASH), *[DASH] * 6)
-    rates = (with_interval(getattr(one.current, name)) for name in ("precision", "recall", "specificity", "f1"))
-    auc = with_interval(one.curve.auc) if one.curve else DASH
+    rates = (estimate_text(getattr(one.current, name)) for name in ("precision", "recall", "specificity", "f1"))
+    auc = estimate_text(one.curve.auc) if one.curve else DASH
     best = one.best.shown() if one.best else DASH
-    held_out = number(one.best.cross_fitted_f1) if one.best else DASH
+    held_out = decimal(one.best.cross_fitted_f1) if one.best else DASH
     return (one.rule.title, cut, clips, *rates, auc, best, held_out)
 
 
@@ -189,7 +167,7 @@ def _as_published(rows: list[TalkvidRow]) -> ReportTable:
     lines = tuple(
         (
             one.name,
-            *(number(one.published[name]) for name in ("agreement", "kappa", "accuracy", "precision", "recall", "f1")),
+            *(decimal(one.published[name]) for name in ("agreement", "kappa", "accuracy", "precision", "recall", "f1")),
             "/".join(map(str, one.cells)),
         )
         for one in rows
@@ -199,18 +177,15 @@ def _as_published(rows: list[TalkvidRow]) -> ReportTable:
 
 
 def _companion(rows: list[TalkvidRow], facts: Facts) -> ReportTable:
-    heads = ("filter", "κ", "accuracy %", "precision %", "recall %", "F1 %", "split", "split wrong %", "split half %")
+    heads = ("filter", "κ", "accuracy", "precision", "recall", "F1", "split", "split wrong", "split half")
     lines = tuple(
         (
             one.name,
-            with_interval(one.kappa),
-            *(
-                with_interval(getattr(one.table, name), 1, percent=True)
-                for name in ("accuracy", "precision", "recall", "f1")
-            ),
+            estimate_text(one.kappa),
+            *(estimate_text(getattr(one.table, name)) for name in ("accuracy", "precision", "recall", "f1")),
             f"{one.split} of {one.clips}",
-            with_interval(one.accuracy_split_wrong, 1, percent=True),
-            number(100 * one.accuracy_split_half, 1),
+            estimate_text(one.accuracy_split_wrong),
+            decimal(one.accuracy_split_half),
         )
         for one in rows
     )
@@ -233,7 +208,7 @@ def _subgroups(facts: Facts) -> ReportTable:
             f"{one.group} (too few)" if one.too_few else one.group,
             ERRORS[kind],
             f"{one.errors} of {one.clips}",
-            *(with_interval(estimate) for estimate in (one.rate, one.rest, one.difference)),
+            *(estimate_text(estimate) for estimate in (one.rate, one.rest, one.difference)),
             *(DASH if p is None else f"{p:.3f}" if p >= 0.001 else "< 0.001" for p in (one.p_holm, one.p_bh)),
         )
         for title, by, kind, one in facts.subgroups.rows
@@ -264,8 +239,8 @@ def _raters(facts: Facts) -> ReportTable:
             str(one.answered),
             str(one.skipped),
             str(one.expired),
-            number(one.median_seconds, 1),
-            number(None if one.seen_to_the_end is None else 100 * one.seen_to_the_end, 0),
+            decimal(one.median_seconds, 1),
+            decimal(None if one.seen_to_the_end is None else 100 * one.seen_to_the_end, 0),
             str(one.replays),
             str(one.changes),
         )

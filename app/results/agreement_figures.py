@@ -6,6 +6,7 @@ from typing import Any
 from analysis import figures
 from analysis.agreement.statistics import shown_on
 from analysis.figures import Line
+from analysis.number_format import estimate_text
 from app.results.agreement import MOST_RATERS, Agreement, CriterionAgreement
 from app.results.figure_registry import Figure, register
 from app.results.rater_page import RaterPage
@@ -56,14 +57,14 @@ def _rest(chosen: CriterionAgreement) -> dict[str, Any]:
     known = [(estimate.value, rater) for rater, estimate in beside if estimate.value is not None]
     finding = "No rater can be compared with a majority of the others yet"
     if known:
-        least, who = min(known)
-        finding = f"{who} equals the others' majority least often: on {100 * least:.0f} of 100 clips"
+        _, who = min(known)
+        finding = f"{who} equals the others' majority least often: {estimate_text(dict(beside)[who])}"
     return {
         "lines": [Line(rater, "same answer as the others' majority", estimate) for rater, estimate in beside],
         "finding": finding,
         "caption": f"n = {_span([estimate.clips for _, estimate in beside])} clips a rater; bars are 95 % intervals",
         "axis": "same answer as the others' majority, share of clips",
-        "percent": True,
+        "share": True,
     }
 
 
@@ -78,11 +79,12 @@ def _bias_lines(page: RaterPage) -> list[Line]:
 
 def _bias(page: RaterPage) -> dict[str, Any]:
     lines = _bias_lines(page)
-    known = [(abs(line.estimate.value), line.estimate.value, line.label) for line in lines if line.estimate.value]
+    known = [(abs(line.estimate.value), line.label, line.estimate) for line in lines if line.estimate.value]
     finding = f"{page.name} shows no difference to the others"
     if known:
-        size, value, label = max(known)
-        finding = f"{page.name} rates {label} {size:.2f} points {'above' if value > 0 else 'below'} the others"
+        _, label, estimate = max(known, key=lambda one: one[:2])
+        way = "above" if (estimate.value or 0.0) > 0 else "below"
+        finding = f"{page.name} rates {label} {way} the others: {estimate_text(estimate)} points"
     return {
         "lines": lines,
         "finding": finding,

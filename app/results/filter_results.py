@@ -12,6 +12,7 @@ from analysis.consensus.majority import majority
 from analysis.design import Design
 from analysis.estimate import Bools, Floats
 from analysis.filters import rates, roc
+from analysis.number_format import number_text
 from analysis.proportions import wilson
 from analysis.ratings import Ratings
 from analysis.sampling.rejects import SLICE
@@ -253,10 +254,10 @@ def _slice_note(rule: Filter, drawn: int, lost: tuple[Scored, ...]) -> list[str]
     if not own:
         return [f"{begin}; none that this filter rejects has a verdict yet. The figures leave them out."]
     good = sum(one.verdict == "accept" for one in own)
-    low, high = wilson(good, len(own))
+    share = number_text(good / len(own), *wilson(good, len(own)), None)
     return [
         f"{begin}: of the {len(own)} that this filter rejects and raters decided, {good} "
-        f"{'is' if good == 1 else 'are'} good ({good / len(own):.0%}, 95 % interval {low:.0%} to {high:.0%}). That is "
+        f"{'is' if good == 1 else 'are'} good: a share of {share}. That is "
         "what it loses far from its threshold; the other figures leave these clips out."
     ]
 
@@ -294,16 +295,7 @@ def _calibrated(result: FilterResult, study: Study, clips: Mapping[int, ClipFact
     except ValueError as error:
         missing["best"] = str(error)
     try:
-        curve = roc.roc(
-            scores,
-            good,
-            sample.weights,
-            sample.strata,
-            sources=sample.sources,
-            direction=result.direction,
-            resamples=resamples_for(len(used), CURVE_RESAMPLES),
-            seed=study.seed,
-        )
+        curve = curve_of(sample, result.direction, study.seed)
     except ValueError as error:
         missing["curve"] = str(error)
     accepted = np.array([passes(one.score, result.rule.minimum, result.rule.maximum) for one in used])
@@ -311,6 +303,25 @@ def _calibrated(result: FilterResult, study: Study, clips: Mapping[int, ClipFact
     if current.max_weight_share > HEAVY and len(used) > 1 / HEAVY:
         notes.append(f"One clip carries {current.max_weight_share:.0%} of the weight: it decides much alone.")
     return replace(result, sample=sample, current=current, best=best, curve=curve, missing=missing, notes=tuple(notes))
+
+
+def curve_of(sample: Sample, direction: roc.Direction, seed: int, *, without: Bools | None = None) -> roc.RocCurve:
+    """The ROC curve of a score with its area; `without`, shape (clips,), leaves clips out. Raises ValueError."""
+    kept = np.ones(len(sample.good), dtype=np.bool_) if without is None else ~without
+
+    def chosen(labels: list[str] | None) -> list[str] | None:
+        return None if labels is None else [label for label, there in zip(labels, kept, strict=True) if there]
+
+    return roc.roc(
+        sample.scores[kept],
+        sample.good[kept],
+        None if sample.weights is None else sample.weights[kept],
+        chosen(sample.strata),
+        sources=chosen(sample.sources),
+        direction=direction,
+        resamples=resamples_for(int(kept.sum()), CURVE_RESAMPLES),
+        seed=seed,
+    )
 
 
 def sample_of(used: tuple[Scored, ...], study: Study, clips: Mapping[int, ClipFacts]) -> tuple[Sample, list[str]]:

@@ -13,12 +13,13 @@ from sqlmodel import Session, col
 from analysis.estimate import Bools, Estimate, Floats
 from analysis.figures import Table, score_histogram_table
 from analysis.filters.roc import Direction, shortest_threshold
+from analysis.number_format import decimal, estimate_text
 from analysis.thresholds.objectives import Objective
 from analysis.thresholds.threshold_curves import ThresholdCurves, threshold_curves
 from app.errors import AppError
 from app.models import Filter, Study, StudyClip
 from app.pools import scanning
-from app.results.filter_results import CONFIDENCE, FilterResult, Sample
+from app.results.filter_results import CONFIDENCE, FilterResult, Sample, curve_of
 from app.stats.calibration import Calibration, PrecisionGuarantee, RecallGuarantee
 
 RESAMPLES = 1000
@@ -146,9 +147,10 @@ class Bench:
             "counts": self.curves.counts.tolist(),
             "rates": {
                 name: {part: _plain(getattr(band, part)) for part in ("value", "low", "high")}
+                | {"text": [estimate_text(one) for one in band.estimates]}
                 for name, band in self.curves.rates.items()
             },
-            "kept": vars(self.kept) if self.kept else None,
+            "kept": vars(self.kept) | {"text": [amount(value) for value in self.kept.values]} if self.kept else None,
             "preset": self.preset,
             "now": self.now,
             "clips": [vars(clip) for clip in self.clips],
@@ -173,8 +175,6 @@ def make(db: Session, study: Study, result: FilterResult, aims: Aims) -> Bench:
         direction=direction,
         always=always,
         out=out,
-        resamples=RESAMPLES,
-        seed=study.seed,
         confidence=CONFIDENCE,
     )
     kept, no_pool = _pool(study, result.rule, end, curves.thresholds)
@@ -183,7 +183,7 @@ def make(db: Session, study: Study, result: FilterResult, aims: Aims) -> Bench:
         end=end,
         aims=aims,
         curves=curves,
-        auc=inside.curve(RESAMPLES).auc,
+        auc=_auc(result, out, direction, study.seed),
         labels=_labels(sample.scores[~out], curves),
         now=curves.at(_cut_of(result.rule, end)),
         suggestions=tuple(
@@ -227,6 +227,14 @@ def _cut_of(rule: Filter, end: End) -> float:
     return cut
 
 
+def _auc(result: FilterResult, out: Bools, direction: Direction, seed: int) -> Estimate:
+    """The results page's area; of a band's end that of the clips which the other end lets pass."""
+    assert result.sample is not None, "the caller has looked"
+    if not out.any() and direction == result.direction and result.curve is not None:
+        return result.curve.auc
+    return curve_of(result.sample, direction, seed, without=out).auc
+
+
 def _fails_elsewhere(rule: Filter, end: End, scores: Floats) -> Bools:
     """Whether the end that does not move rejects a clip, shape (clips,)."""
     fails: Bools = np.zeros(len(scores), dtype=np.bool_)
@@ -259,8 +267,8 @@ def _suggested(sample: Calibration, aims: Aims) -> list[Found]:
     return [
         _chosen(sample, "f1", "Best F1", Objective("fbeta")),
         _chosen(sample, "cost", "Least cost", Objective("cost", cost_fp=aims.cost, cost_fn=1.0)),
-        _guaranteed("precision", f"Precision ≥ {_percent(aims.precision)}", promised, aims.confidence),
-        _guaranteed("recall", f"Recall ≥ {_percent(aims.recall)}", recalled, aims.confidence),
+        _guaranteed("precision", f"Precision ≥ {aims.precision:g}", promised, aims.confidence),
+        _guaranteed("recall", f"Recall ≥ {aims.recall:g}", recalled, aims.confidence),
     ]
 
 
@@ -269,10 +277,12 @@ def _chosen(sample: Calibration, key: str, title: str, objective: Objective) -> 
         found = sample.best(objective, RESAMPLES)
     except ValueError as error:
         return key, title, None, str(error), ""
-    name = "Mean cost of a clip" if key == "cost" else "F1"
-    words = f"{name} {found.value:.2f} on these same clips"
+    reached = f"F1 {estimate_text(found.confusion.f1)}"
+    if key == "cost":
+        reached = f"Mean cost of a clip {decimal(found.value)}"
+    words = f"{reached} on these same clips"
     if found.held_out is not None:
-        words += f", {found.held_out.value:.2f} on clips that had no say"
+        words += f", {decimal(found.held_out.value)} on clips that had no say"
     return key, title, found.threshold, words, "found on these data"
 
 

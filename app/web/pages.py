@@ -18,6 +18,7 @@ from sqlmodel import Session
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from analysis.number_format import decimal, estimate_text
 from app.db import Database
 from app.errors import AppError
 from app.languages import ENGLISH, NAMES, Language, Translator
@@ -58,11 +59,6 @@ def _ago(value: datetime) -> str:
     return "just now"
 
 
-def _figure(value: float | None, digits: int = 2) -> str:
-    """A number with a fixed number of decimals; a dash for None."""
-    return "–" if value is None else f"{value:.{digits}f}".replace("-", "\u2212")
-
-
 def _digits(value: float) -> str:
     """A score with six significant digits."""
     return f"{value:.6g}".replace("-", "\u2212")
@@ -90,7 +86,7 @@ def templates(language: Language = ENGLISH) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters.update(count=_count, ago=_ago, figure=_figure, digits=_digits)
+    environment.filters.update(count=_count, ago=_ago, figure=decimal, digits=_digits, estimate=estimate_text)
     environment.policies["ext.i18n.trimmed"] = True
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
     words = Translator(language)

@@ -7,8 +7,6 @@ const cards = new Map(); // a clip's card is made once
 let content;
 let at;
 
-const percent = (value) => `${(100 * value).toFixed(1)} %`;
-const amount = (value) => (value >= 100 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(3))));
 
 /* The slider runs as the figures' axis does: higher scores to the right. Thresholds run from strict to loose. */
 const turned = (place) => (content.direction === "ge" ? content.thresholds.length - 1 - place : place);
@@ -20,13 +18,13 @@ function say(element, text) {
 
 function showRates() {
   for (const element of document.querySelectorAll("[data-rate]")) {
-    const value = content.rates[element.dataset.rate].value[at];
-    element.dataset.value = value === null ? "" : String(value);
-    say(element, value === null ? "undefined" : percent(value));
+    const { value, text } = content.rates[element.dataset.rate];
+    element.dataset.value = value[at] === null ? "" : String(value[at]);
+    say(element, text[at].split(" ", 1)[0]);
   }
   for (const element of document.querySelectorAll("[data-band]")) {
-    const { low, high } = content.rates[element.dataset.band];
-    say(element, low[at] === null ? "" : `[${(100 * low[at]).toFixed(1)}, ${(100 * high[at]).toFixed(1)}]`);
+    const text = content.rates[element.dataset.band].text[at];
+    say(element, text.slice(text.indexOf(" ") + 1));
   }
   for (const element of document.querySelectorAll("[data-cell]")) {
     say(element, String(content.counts[at][Number(element.dataset.cell)]));
@@ -34,7 +32,7 @@ function showRates() {
   const kept = document.getElementById("kept");
   if (kept) {
     kept.dataset.value = String(content.kept.values[at]);
-    say(kept, amount(content.kept.values[at]));
+    say(kept, content.kept.text[at]);
   }
 }
 

@@ -93,8 +93,9 @@ def words(node: Any) -> list[str]:
 
 def test_pairs_are_cells_and_the_finding_names_the_ends() -> None:
     """Each pair once, below the diagonal; a pair without a value is a cross and counted; the table has everything."""
-    drawn = json.dumps(spec(pair_heat_map(compared(), name="kappa"), "light"))
-    assert "Pairs agree between -0.10 (R1 and R3) and 0.80 (R1 and R2)" in drawn
+    drawn = json.dumps(spec(pair_heat_map(compared(), name="kappa"), "light"), ensure_ascii=False)
+    assert "R1 and R3 agree least: −0.10" in drawn
+    assert "R1 and R2 most: 0.80" in drawn
     assert "3 pairs, 1 without a value" in drawn
     table = pair_heat_map_table(compared(), name="kappa")
     assert table.rows[2][2:] == (None, None, None, 4, 1.0, "one answer")
@@ -109,7 +110,7 @@ def test_lines_without_interval_or_value_are_told() -> None:
         Line("a", "the others", Estimate("x", 0.25, None, None, 0.95, 3, None, None, "counted", "")),
         Line("b", "this group", absent("x", "nobody", signature="", confidence=0.95, clips=0)),
     ]
-    words_ = {"finding": "f", "caption": "n = 3", "axis": "share", "percent": True}
+    words_ = {"finding": "f", "caption": "n = 3", "axis": "share", "share": True}
     content = json.dumps(spec(interval_plot(lines, **words_), "light"))  # type: ignore[arg-type]  # words of a test
     assert "not defined" in content
     assert "a (too few)" in content
@@ -218,9 +219,9 @@ def test_the_curves_words_claim_only_what_there_is() -> None:
     good = [False, False, True, True]
     equal = spec(roc_curve(roc([3, 3, 3, 3], good)), "light")["title"]
     assert equal["text"].startswith("All scores are equal")
-    assert equal["subtitle"] == ["AUC 0.50, no interval; n = 4 clips (2 good, 2 bad)"]
+    assert equal["subtitle"] == ["AUC 0.50 (no interval); n = 4 clips (2 good, 2 bad)"]
     apart = spec(roc_curve(roc([1, 2, 3, 4], good)), "light")["title"]
-    assert "A good clip outscores a bad one in 100 of 100 pairs" in apart["text"]
+    assert "A good clip outscores a bad one: AUC 1.00 [" in apart["text"]
     assert "95 % one-sided bound" in apart["subtitle"][0]
     mixed = spec(roc_curve(roc([1, 3, 2, 4], good)), "light")["title"]
     assert "95 % interval" in mixed["subtitle"][0]

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlmodel import col
 from typer.testing import CliRunner
 
+from analysis.number_format import estimate_text
 from app.cli import cli
 from app.db import Database
 from app.errors import AppError
@@ -269,7 +270,7 @@ def test_talkvids_report_reproduces_its_table(talkvid_study: Study, database: Da
         assert found["tp/fp/fn/tn"] == f"{row['tp']}/{row['fp']}/{row['fn']}/{row['tn']}"
     companion = formats.as_csv(made["companion"])
     assert "13 of 99" in companion
-    assert "75.8 [66.5, 83.1]" in companion
+    assert "0.76 [0.66, 0.83]" in companion
     assert "next to the thresholds" in made["companion"].note
 
 
@@ -293,7 +294,7 @@ def test_subgroups_are_those_of_the_fairness_page(database: Database, settings: 
         f"{one.errors} of {one.clips}" for rows in shown.rows.values() for one in rows
     ]
     assert [line[5] for line in lines] == [
-        tables.with_interval(one.rate) if one.rate.value is not None else f"undefined: {one.rate.undefined}"
+        estimate_text(one.rate) if one.rate.value is not None else f"undefined: {one.rate.undefined}"
         for rows in shown.rows.values()
         for one in rows
     ]

@@ -127,7 +127,7 @@ def test_the_random_rejects_of_a_borderline_draw_are_told_of() -> None:
     assert found.truth.drawn == 2
     assert found.current is not None
     assert (found.current.tp, found.current.fn) == (1, 0)
-    assert "of the 3 that this filter rejects and raters decided, 1 is good (33%, 95 % interval 6% to 79%)" in " ".join(
+    assert "of the 3 that this filter rejects and raters decided, 1 is good: a share of 0.33 [0.06, 0.79]" in " ".join(
         found.notes
     )
     unjudged = result([*near, *far], {1: True, 2: False}, {}, "borderline")

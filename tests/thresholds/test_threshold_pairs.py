@@ -122,7 +122,7 @@ def test_the_map_has_every_cell_once_and_outlines_the_preset() -> None:
     made = threshold_pairs(scores, scores, scores > 2, Design.build(4, None, None), firsts=[1.0, 5.0], seconds=[1.0])
     drawn = cut_pair_map(made, "precision", first="avg_a", second="min_a", preset=(1.0, 1.0)).to_dict()
     [cells] = drawn["datasets"].values()
-    assert [(cell["short"], cell["preset"]) for cell in cells] == [("50", True), ("–", False)]
+    assert [(cell["short"], cell["preset"]) for cell in cells] == [("0.50", True), ("–", False)]
     table = cut_pair_table(made, first="avg_a", second="min_a")
     assert [row[6] for row in table.rows] == [0.5, None]
     assert len(table.headings) == len(table.rows[0])

@@ -10,8 +10,7 @@ from sqlmodel import col
 from starlette.testclient import TestClient
 
 from analysis.design import Design
-from analysis.filters.rates import confusion
-from analysis.proportions import wilson
+from analysis.filters.rates import confusion, tabulate
 from analysis.thresholds.threshold_curves import threshold_curves
 from app.db import Database
 from app.filters import filter_files
@@ -67,7 +66,7 @@ def bench_of(database: Database, study: Study, name: str = "movement", aims: Aim
 @on_sqlite
 @pytest.mark.parametrize(("name", "end"), [("movement", "min"), ("band", "min"), ("band", "max")])
 def test_every_threshold_has_the_librarys_figures(judged: Study, database: Database, name: str, end: End) -> None:
-    """Counts are the same and rates equal to 1e-9, whichever end moves; the end that rests goes on to reject."""
+    """Counts and rates, with their intervals, are equal to the last digit, whichever end moves."""
     bench = bench_of(database, judged, name, Aims(end=end))
     sample, rule = bench.result.sample, bench.result.rule
     assert sample is not None
@@ -80,10 +79,7 @@ def test_every_threshold_has_the_librarys_figures(judged: Study, database: Datab
         table = confusion(accepted, sample.good, sample.weights, sample.strata, sources=sample.sources)
         assert bench.curves.counts[at].tolist() == [table.tp, table.fp, table.fn, table.tn]
         for rate in ("precision", "recall", "f1", "specificity"):
-            estimate, shown = getattr(table, rate), bench.curves.rates[rate].value[at]
-            if table.tp + table.fp == CLIPS:  # the library knows no recall where nothing was rejected
-                continue
-            assert estimate.value == pytest.approx(shown, abs=1e-9) if estimate.value is not None else np.isnan(shown)
+            assert bench.curves.rates[rate].estimates[at] == getattr(table, rate)
 
 
 @on_sqlite
@@ -96,19 +92,34 @@ def test_bands_hold_the_value(judged: Study, database: Database) -> None:
         assert (band.high[there] >= band.value[there] - 1e-9).all()
 
 
-def test_rates_of_all_and_none_have_wilsons_open_end() -> None:
-    """Resamples of ten clips that are all good are all good: the band says what ten clips can say (Wilson 1927)."""
-    good = np.array([1.0] * 10 + [0.0] * 5)
-    curves = threshold_curves(np.arange(15.0)[::-1], good, Design.build(15), direction="ge", resamples=200)
-    precision, recall, specificity = (curves.rates[name] for name in ("precision", "recall", "specificity"))
-    for at, clips in ((3, 4), (9, 10)):
-        assert precision.value[at] == 1
-        assert precision.low[at] == pytest.approx(wilson(clips, clips)[0])
-    assert recall.low[9] == pytest.approx(wilson(10, 10)[0])
-    assert specificity.value[-1] == 0
-    assert specificity.high[-1] == pytest.approx(wilson(0, 5)[1])
-    joint = wilson(10, 10)[0]
-    assert curves.rates["f1"].low[9] == pytest.approx(2 * joint / (1 + joint))
+@pytest.mark.parametrize("sources", [False, True])
+def test_the_curves_equal_the_table_to_the_last_digit_for_unequal_weights(sources: bool) -> None:
+    """With strata, weights that differ and clips of one source, sorted once for all thresholds or for each anew."""
+    chance = np.random.default_rng(3)
+    clips = 120
+    scores, good = chance.normal(size=clips).round(1), (chance.random(clips) < 0.6).astype(float)
+    strata = [f"s{number}" for number in chance.integers(0, 4, clips)]
+    videos = [f"v{number}" for number in chance.integers(0, 50, clips)] if sources else None
+    design = Design.build(clips, chance.uniform(1, 9, clips), strata, sources=videos)
+    curves = threshold_curves(scores, good, design, direction="le")
+    assert len(curves.thresholds) > 30
+    for at, cut in enumerate(curves.thresholds):
+        table = tabulate(scores <= cut, good, design, 0.95)
+        assert curves.weighted[at] == pytest.approx(table.weighted)
+        for rate in ("precision", "recall", "f1", "specificity"):
+            assert curves.rates[rate].estimates[at] == getattr(table, rate)
+
+
+@on_sqlite
+def test_the_preset_has_the_estimates_of_the_results_page(judged: Study, database: Database) -> None:
+    """At the threshold that stands now, the workbench shows the very estimates of the results page, the AUC too."""
+    bench = bench_of(database, judged)
+    current, curve = bench.result.current, bench.result.curve
+    assert current is not None
+    assert curve is not None
+    for rate in ("precision", "recall", "f1", "specificity"):
+        assert bench.curves.rates[rate].estimates[bench.now] == getattr(current, rate)
+    assert bench.auc == curve.auc
 
 
 @on_sqlite

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from analysis.number_format import UNDEFINED, decimal
 from app.commands.stats import tables
 
 SHOWN = 25
@@ -51,19 +52,19 @@ def _show(found: dict[str, Any]) -> None:
         grid = tables.grid("statistic", "criterion", "value", "clips", "ratings", title=title)
         for one in rows:
             counts = (str(one["clips"]), str(one["ratings"] or "–"))
-            value = _value(one)
+            value = tables.shown(one)
             if one.get("sample_value") is not None:
-                value += f"; sample value {one['sample_value']:.3f}"
+                value += f"; sample value {decimal(one['sample_value'])}"
             grid.add_row(one["statistic"], escape(one["criterion"]), escape(value), *counts)
         out.print(grid)
     pairs = tables.grid("pair", "criterion", "Cohen's kappa", "quadratic", "clips", title="Pairs of raters")
     for one in found["pairs"][:SHOWN]:
-        kappas = (_value(one["cohen_kappa"], short=True), _value(one["weighted_kappa_quadratic"], short=True))
+        kappas = (_short(one["cohen_kappa"]), _short(one["weighted_kappa_quadratic"]))
         pairs.add_row(escape(" – ".join(one["raters"])), escape(one["criterion"]), *kappas, str(one["clips"]))
     out.print(pairs)
     raters = tables.grid("rater", "criterion", "equals the rest", "alpha without", "ratings", title="Raters")
     for one in found["raters"][:SHOWN]:
-        cells = (_value(one["rest_agreement"], short=True), _value(one["alpha_without"], short=True))
+        cells = (_short(one["rest_agreement"]), _short(one["alpha_without"]))
         raters.add_row(escape(one["rater"]), escape(one["criterion"]), *cells, str(one["ratings"]))
     out.print(raters)
     more = max(0, len(found["pairs"]) - SHOWN) + max(0, len(found["raters"]) - SHOWN)
@@ -73,9 +74,6 @@ def _show(found: dict[str, Any]) -> None:
         out.print(escape(note), soft_wrap=True)
 
 
-def _value(one: dict[str, Any], *, short: bool = False) -> str:
-    if one["value"] is None:
-        return "–" if short else f"– ({one['undefined']})"
-    if one["low"] is None or one["high"] is None:
-        return f"{one['value']:.3f}"
-    return f"{one['value']:.3f} [{one['low']:.3f}, {one['high']:.3f}]"
+def _short(one: dict[str, Any]) -> str:
+    """In a table of many rows the reason why a number is undefined is left to --json."""
+    return UNDEFINED if one["value"] is None else tables.shown(one)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from analysis.number_format import estimate_text
 from app.commands.stats import tables
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def _show(found: "Anchoring", left_out: int) -> None:
         ("score hidden", found.hidden),
         ("effect of showing", found.effect),
     ):
-        grid.add_row(words, tables.shown(one))
+        grid.add_row(words, estimate_text(one))
     out.print(grid)
     p = "" if found.p is None else f" p = {found.p:.3g} that it is 0."
     out.print(

@@ -151,24 +151,16 @@ def show(answer: Answer) -> None:
     out.print(f"{counts['used']} of {counts['rows']} clips have a label and a score.", soft_wrap=True)
     for note in content["notes"]:
         out.print(escape(note), soft_wrap=True)
-    out.print(f"AUC {_number(content['auc'])}; {escape(content['auc']['method'])}", soft_wrap=True)
+    out.print(f"AUC {tables.shown(content['auc'])}; {escape(content['auc']['method'])}", soft_wrap=True)
     columns = [] if content["at"] is None else [(f"at {content['at']['threshold']:g}", content["at"])]
     columns += [(f"held out, {one['objective']}", one["held_out"]) for one in content["choices"] if one["held_out"]]
     if columns:
         grid = tables.grid("", *(title for title, _ in columns))
         for name in RATES:
-            grid.add_row(name, *(_number(rates[name]) for _, rates in columns))
+            grid.add_row(name, *(tables.shown(rates[name]) for _, rates in columns))
         out.print(grid)
     for one in content["choices"]:
         out.print(escape(_sentence(one)), soft_wrap=True)
-
-
-def _number(rate: dict[str, Any]) -> str:
-    if rate["value"] is None:
-        return f"– ({rate['undefined']})"
-    if rate["low"] is None:
-        return f"{rate['value']:.3f} (no interval)"
-    return f"{rate['value']:.3f} [{rate['low']:.3f}, {rate['high']:.3f}]"
 
 
 def _sentence(choice: dict[str, Any]) -> str:

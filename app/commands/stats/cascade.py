@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
+from analysis.number_format import DASH, decimal, number_text
 from app.commands.stats import tables
 from app.errors import AppError
 
@@ -104,9 +105,8 @@ def _content(found: "Cascade", sample: "ScoredSample", names: list[str], signs: 
 
 def _share(row: dict[str, Any]) -> str:
     if row["unique_good"] is None:
-        return "–"
-    share, low, high = (100 * row[name] for name in ("unique_good", "unique_good_low", "unique_good_high"))
-    return f"{share:.1f} % [{low:.0f}, {high:.0f}]"
+        return DASH
+    return number_text(row["unique_good"], row["unique_good_low"], row["unique_good_high"], None)
 
 
 def _show(content: dict[str, Any]) -> None:
@@ -123,14 +123,13 @@ def _show(content: dict[str, Any]) -> None:
             str(row["rejects"]),
             str(row["unique"]),
             _share(row),
-            *("–" if one is None else f"{100 * one:+.1f}" for one in change),
+            *(decimal(one) for one in change),
         )
     out.print(grid)
     for name in ("yield", "precision"):
         rate = content[name]
         if rate is not None and rate["value"] is not None and rate["low"] is not None:
-            figures = f"{rate['value']:.3f} [{rate['low']:.3f}, {rate['high']:.3f}]"
-            out.print(f"{name} {figures} on {content['judged_on']}", soft_wrap=True, markup=False)
+            out.print(f"{name} {tables.shown(rate)} on {content['judged_on']}", soft_wrap=True, markup=False)
     promise = content["guarantee"]
     if promise is None:
         out.print(f"No promise: {escape(content['no_guarantee'])}", soft_wrap=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from analysis.number_format import DASH, decimal, ends_text
 from app.commands.stats import tables
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def _show(found: "ConsensusReport") -> None:
         value = "no consensus" if one.value is None else one.value
         grid.add_row(
             escape(one.clip),
-            f"{value:.3f}" if isinstance(value, float) else escape(str(value)),
+            decimal(value) if isinstance(value, float) else escape(str(value)),
             _certainty(one),
             str(one.ratings),
         )
@@ -64,7 +65,7 @@ def _show(found: "ConsensusReport") -> None:
     for sentence in tables.left_out(empty=found.empty, abstained=found.abstained):
         out.print(sentence)
     if found.prior:
-        shares = ", ".join(f"{escape(level)} {100 * share:.1f} %" for level, share in found.prior.items())
+        shares = ", ".join(f"{escape(level)} {decimal(share)}" for level, share in found.prior.items())
         out.print(f"Shares of the true levels: {shares}.")
         out.print("Read a posterior as a score and not as a probability: a hard clip fools several raters at once.")
     if found.raters:
@@ -77,8 +78,8 @@ def _certainty(one: "MajorityClip | PosteriorClip | ScoredClip") -> str:
     if isinstance(one, MajorityClip):
         return f"{100 * one.share:.0f} % of votes"
     if isinstance(one, PosteriorClip):
-        return f"{max(one.posterior.values()):.3f}"
-    return "–" if one.low is None else f"[{one.low:.3f}, {one.high:.3f}]"
+        return decimal(max(one.posterior.values()))
+    return DASH if one.low is None else ends_text(one.low, one.high)
 
 
 def _rater_table(raters: "list[SkilledRater] | list[ModelRater]") -> "Table":
@@ -90,12 +91,12 @@ def _rater_table(raters: "list[SkilledRater] | list[ModelRater]") -> "Table":
     if skilled:
         grid = tables.grid("rater", "names the true level", "ratings")
         for one in sorted(skilled, key=lambda one: -one.skill):
-            grid.add_row(escape(one.rater), f"{100 * one.skill:.1f} %", str(one.ratings))
+            grid.add_row(escape(one.rater), decimal(one.skill), str(one.ratings))
         return grid
     grid = tables.grid("rater", "bias", "inconsistency", "ratings", "")
     modelled = [one for one in raters if isinstance(one, ModelRater)]
     for rater in sorted(modelled, key=lambda one: one.inconsistency):
         note = "too few or too even to tell: inconsistency of all" if rater.floored else ""
-        cells = (f"{rater.bias:+.3f}", f"{rater.inconsistency:.3f}", str(rater.ratings), note)
+        cells = (decimal(rater.bias), decimal(rater.inconsistency), str(rater.ratings), note)
         grid.add_row(escape(rater.rater), *cells)
     return grid

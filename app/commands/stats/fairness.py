@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from analysis.number_format import estimate_text
 from app.commands.stats import tables
 from app.errors import AppError
 
@@ -74,13 +75,13 @@ def _show(rows: "list[GroupError]", group: str, left_out: int, confidence: float
         for one in rows:
             if one.kind == kind:
                 p_values = ("–" if p is None else f"{p:.3g}" for p in (one.p, one.p_holm, one.p_bh))
-                rates = (tables.shown(rate, percent=True) for rate in (one.rate, one.rest, one.difference))
+                rates = (estimate_text(rate) for rate in (one.rate, one.rest, one.difference))
                 mark = "too few" if one.too_few else ""
                 table.add_row(escape(one.group), str(one.errors), str(one.clips), *rates, *p_values, mark)
         out.print(table)
         out.print()
     out.print(
-        f"Rates in percent with {100 * confidence:g} % intervals. Holm: for claims; BH (Benjamini-Hochberg): for a "
+        f"Rates with {100 * confidence:g} % intervals. Holm: for claims; BH (Benjamini-Hochberg): for a "
         "search. “too few”: under 30 clips.",
         soft_wrap=True,
     )

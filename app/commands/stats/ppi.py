@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from analysis.number_format import estimate_text
 from app.commands.stats import tables
 from app.errors import AppError
 
@@ -63,7 +64,7 @@ def _show(found: "PoolShare", pool_clips: int, left_out: int) -> None:
         ("with the predictions", found.with_predictions),
         ("from the judged clips alone", found.judged_alone),
     ):
-        table.add_row(words, tables.shown(one), str(one.clips))
+        table.add_row(words, estimate_text(one), str(one.clips))
     out.print(table)
     if found.gain is not None:
         out.print(f"The predictions are worth {found.gain:.2f} times as many judged clips ({pool_clips} in the pool).")

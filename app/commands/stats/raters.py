@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from analysis.number_format import decimal, estimate_text
 from app.commands.stats import tables
 
 if TYPE_CHECKING:
@@ -57,9 +58,9 @@ def _show(found: "RaterReport") -> None:
         grid.add_row(
             escape(one.rater),
             str(one.ratings),
-            f"{one.bias:+.3f}",
-            f"{one.inconsistency:.3f}{'*' if one.floored else ''}",
-            _number(one.correlation_with_the_rest),
+            decimal(one.bias),
+            f"{decimal(one.inconsistency)}{'*' if one.floored else ''}",
+            decimal(one.correlation_with_the_rest),
             ", ".join(one.rejected_by) or "–",
             ", ".join(_signs(one)) or "–",
         )
@@ -71,7 +72,7 @@ def _show(found: "RaterReport") -> None:
     for rule in found.screening:
         before, after = rule.before, rule.after
         numbers = (before.mean, after.mean, before.half_width, after.half_width)
-        rules.add_row(rule.rule, escape(", ".join(rule.rejected)) or "nobody", *(_number(n) for n in numbers))
+        rules.add_row(rule.rule, escape(", ".join(rule.rejected)) or "nobody", *(decimal(n) for n in numbers))
     out.print(rules)
     counted = tables.left_out(empty=found.empty, abstained=found.abstained, repeats=found.repeats)
     for note in [*counted, *found.notes]:
@@ -85,17 +86,13 @@ def _signs(one: "RaterStatistics") -> list[str]:
     if one.hasty:
         signs.append(f"hasty ({one.median_seconds:.1f} s)")
     gold, drift = one.gold, one.drift
-    if gold.value is not None and gold.low is not None and gold.high is not None:
-        signs.append(f"gold {100 * gold.value:.0f} % [{100 * gold.low:.0f}, {100 * gold.high:.0f}]")
+    if gold.value is not None:
+        signs.append(f"gold {estimate_text(gold)}")
     if (
         drift.value is not None
         and drift.low is not None
         and drift.high is not None
         and (drift.low > 0 or drift.high < 0)
     ):
-        signs.append(f"drifts {drift.value:+.2f} per 100 clips")
+        signs.append(f"drifts {estimate_text(drift)} per 100 clips")
     return signs
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"

@@ -3,13 +3,12 @@
 import json
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-if TYPE_CHECKING:
-    from analysis.estimate import Estimate
+from analysis.number_format import number_text
 
 WIDTH = 140
 
@@ -19,16 +18,9 @@ def print_json(content: Mapping[str, Any]) -> None:
     sys.stdout.write(json.dumps(content, allow_nan=False, ensure_ascii=False) + "\n")
 
 
-def shown(estimate: "Estimate", *, percent: bool = False, digits: int | None = None) -> str:
-    """An estimate for the terminal: `0.871 [0.785, 0.927]`; a dash and the reason if it is undefined."""
-    if estimate.value is None:
-        return f"– ({estimate.undefined})"
-    size, places = (100, 1) if percent else (1, 3)
-    places = places if digits is None else digits
-    value = f"{size * estimate.value:.{places}f}"
-    if estimate.low is None or estimate.high is None:
-        return f"{value} (no interval)"
-    return f"{value} [{size * estimate.low:.{places}f}, {size * estimate.high:.{places}f}]"
+def shown(estimate: Mapping[str, Any]) -> str:
+    """The JSON object of an estimate for the terminal: `0.87 [0.79, 0.93]`, or why it is undefined."""
+    return number_text(*(estimate[part] for part in ("value", "low", "high", "undefined")))
 
 
 def left_out(*, empty: int = 0, abstained: int = 0, repeats: int = 0) -> list[str]:

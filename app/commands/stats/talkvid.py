@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from analysis.number_format import decimal, estimate_text
 from app.commands.stats import tables
 
 if TYPE_CHECKING:
@@ -74,26 +75,24 @@ def _show(rows: "list[TalkvidRow]", wrong: list[str], left_out: int, empty: list
     from rich.markup import escape
 
     out = tables.console()
-    percents = [f"{name} %" for name in RATES]
+    percents = [f"{name} %" for name in RATES]  # as TalkVid printed them
     table = tables.grid("filter", "agreement %", "kappa", *percents, "tp/fp/fn/tn", title="As published")
-    hidden = tables.grid("filter", "kappa", *percents, title="With the intervals that the table leaves out")
+    hidden = tables.grid("filter", "kappa", *RATES, title="With the intervals that the table leaves out")
     splits = tables.grid(
         "filter",
         "split clips",
-        "counted as wrong %",
-        "as half wrong %",
+        "counted as wrong",
+        "as half wrong",
         title="Accuracy when split clips are not dropped",
     )
     for one in rows:
         values = (one.published[name] for name in ("agreement", "kappa", *RATES))
         cells = ("–" if value is None else f"{value:.2f}" for value in values)
         table.add_row(escape(one.name), *cells, "/".join(map(str, one.cells)))
-        rates = (tables.shown(getattr(one.table, name), percent=True) for name in RATES)
-        hidden.add_row(escape(one.name), tables.shown(one.kappa, digits=2), *rates)
-        as_wrong = tables.shown(one.accuracy_split_wrong, percent=True)
-        splits.add_row(
-            escape(one.name), f"{one.split} of {one.clips}", as_wrong, f"{100 * one.accuracy_split_half:.1f}"
-        )
+        rates = (estimate_text(getattr(one.table, name)) for name in RATES)
+        hidden.add_row(escape(one.name), estimate_text(one.kappa), *rates)
+        halves = (estimate_text(one.accuracy_split_wrong), decimal(one.accuracy_split_half))
+        splits.add_row(escape(one.name), f"{one.split} of {one.clips}", *halves)
     for part in (table, hidden, splits):
         out.print(part)
         out.print()
