@@ -36,12 +36,16 @@ def weighted_agreement(
     wrong = [clip for clip in clips if not weights.get(clip, 0.0) > 0]
     if wrong:
         raise ValueError(f"clip {wrong[0]} has no weight above 0 ({len(wrong)} such clips)")
-    design = "strata" if strata else "one stratum"
-    unit = "clip" if groups is None else "source"
     made = signature(
-        statistic, ["scipy"], weighted="hajek", design=design, unit=unit, resamples=resamples, seed=seed,
+        statistic,
+        ["scipy"],
+        weighted="hajek",
+        design="strata" if strata else "one stratum",
+        unit="clip" if groups is None else "source",
+        resamples=resamples,
+        seed=seed,
         confidence=confidence,
-    )  # fmt: skip
+    )
     counted = int((ratings.votes >= 2).sum())
     reason = entry.undefined(ratings)
     if reason:
@@ -53,8 +57,8 @@ def weighted_agreement(
     value = coefficient(patterns, np.bincount(pattern_of, weights=own)[None].astype(np.float64))[0]
     drawn = _drawn(pattern_of, own, clips, strata, groups, resamples, seed)
     low, high, lost = percentile_interval(coefficient(patterns, drawn), confidence)
-    drew = "sources" if groups else "clips"
-    method = f"design-weighted; percentile interval of {resamples} resamples of {drew} within strata"
+    units = "sources" if groups else "clips"
+    method = f"design-weighted; percentile interval of {resamples} resamples of {units} within strata"
     if low is None:
         method = "design-weighted; no interval: the resamples show no spread"
     raters, votes = len(np.unique(ratings.rater_of[kept[ratings.clip_of]])), int(ratings.votes[kept].sum())

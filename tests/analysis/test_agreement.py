@@ -1,4 +1,4 @@
-"""Ratings, agreement and consensus: published cases, the library as oracle, and what must not matter."""
+"""Tests of ratings, agreement and consensus: published cases, values of libraries, invariances."""
 
 from typing import Any, Literal
 
@@ -78,7 +78,7 @@ def test_ac1_of_gwets_package() -> None:
 
 
 def test_ac2_of_gwets_package() -> None:
-    """AC2 with quadratic weights is what the package prints, with gaps and for its two abstractors."""
+    """AC2 with quadratic weights equals the figures of the package, with gaps and for its two abstractors."""
     content = case("gwet_ac", "irrcac_raw4raters")
     gaps = gwet_ac2(published(content, "ordinal"), resamples=200).value
     assert gaps == pytest.approx(content["expected"]["ac2_quadratic"], abs=content["tolerance"])
@@ -101,7 +101,7 @@ def test_ac2_of_gwets_package() -> None:
 
 @pytest.mark.parametrize(("scale", "gaps"), [(ACR5, 0.3), (VERDICT, 0.5)], ids=["ordinal", "nominal"])
 def test_the_fast_alpha_equals_the_library(scale: Scale, gaps: float) -> None:
-    """The bootstrap's alpha, on the data and on a resample of clips, is krippendorff.alpha to 1e-12."""
+    """The bootstrap's alpha, on the data and on a resample of clips, equals krippendorff.alpha to 1e-12."""
     ratings = simulated(300, 5, scale, gaps, seed=4)
     patterns, pattern_of, sizes = coefficients.collapse(ratings.counts)
     drawn = np.random.default_rng(5).integers(len(pattern_of), size=len(pattern_of))
@@ -114,7 +114,7 @@ def test_the_fast_alpha_equals_the_library(scale: Scale, gaps: float) -> None:
 
 
 def test_collapsing_works_for_counts_too_large_to_encode() -> None:
-    """Patterns of hundreds of votes on eleven levels collapse as small ones do."""
+    """Patterns of hundreds of votes on eleven levels collapse as patterns of few votes do."""
     counts = np.random.default_rng(0).integers(0, 300, size=(6, 11))
     patterns, pattern_of, sizes = coefficients.collapse(np.vstack([counts, counts]))
     assert sizes.tolist() == [2] * 6
@@ -129,7 +129,7 @@ votes_on_clips = st.dictionaries(
 @settings(max_examples=60, deadline=None)
 @given(votes=votes_on_clips, seed=st.integers(0, 99))
 def test_names_and_order_do_not_matter(votes: list[Vote], seed: int) -> None:
-    """Renaming raters and clips and shuffling the rows leaves every value and interval as it was."""
+    """Renaming raters and clips and shuffling the rows does not change any value or interval."""
     shuffled = [votes[k] for k in np.random.default_rng(seed).permutation(len(votes))]
     renamed = [(str(900 - ord(clip)), str(900 - ord(rater)), value) for clip, rater, value in shuffled]
     for statistic in STATISTICS.values():
@@ -140,8 +140,8 @@ def test_names_and_order_do_not_matter(votes: list[Vote], seed: int) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(votes=votes_on_clips)
-def test_ordinal_alpha_ignores_the_spelling_of_levels_and_unused_ones(votes: list[Vote]) -> None:
-    """An increasing recoding of the levels, with gaps on the new scale, keeps ordinal alpha and its interval."""
+def test_ordinal_alpha_depends_only_on_the_order_of_levels(votes: list[Vote]) -> None:
+    """An increasing recoding to a scale with unused levels does not change ordinal alpha or its interval."""
     wide = Scale("wide", ("5", "10", "20", "30", "35", "36", "40", "50", "90"), "ordinal")
     recoded = [(clip, rater, str(10 * int(value))) for clip, rater, value in votes]
     before = krippendorff_alpha(ratings_of(votes, ACR5), resamples=50)
@@ -152,7 +152,7 @@ def test_ordinal_alpha_ignores_the_spelling_of_levels_and_unused_ones(votes: lis
 
 
 def test_agreement_without_pairs_is_undefined() -> None:
-    """When no clip has two ratings, no statistic has a value, and each says why."""
+    """If no clip has two ratings, every statistic is undefined and gives the reason."""
     ratings = ratings_of([("a", "x", "accept"), ("b", "y", "reject")], VERDICT)
     for statistic in (one for one in STATISTICS.values() if one.applies_to(VERDICT)):
         estimate = statistic(ratings, resamples=20)
@@ -161,7 +161,7 @@ def test_agreement_without_pairs_is_undefined() -> None:
 
 
 def test_agreement_without_variation_is_undefined() -> None:
-    """When all ratings are the same, chance-corrected agreement is undefined and raw agreement is bounded."""
+    """If all ratings are equal, chance-corrected agreement is undefined and raw agreement has a one-sided bound."""
     votes = [(f"c{clip}", rater, "accept") for clip in range(20) for rater in "xy"]
     ratings = ratings_of(votes, VERDICT)
     for statistic in (krippendorff_alpha, gwet_ac):
@@ -172,16 +172,16 @@ def test_agreement_without_variation_is_undefined() -> None:
     assert "one-sided" in agreement.method
 
 
-def test_perfect_agreement_claims_no_interval() -> None:
-    """Unanimous clips of both kinds have alpha 1, and replicates without spread are not sold as certainty."""
+def test_perfect_agreement_has_no_interval() -> None:
+    """Unanimous clips of both kinds have alpha 1 without an interval, because replicates show no spread."""
     votes = [(f"c{clip}", rater, "accept" if clip % 2 else "reject") for clip in range(12) for rater in "xyz"]
     estimate = krippendorff_alpha(ratings_of(votes, VERDICT), resamples=100)
     assert (estimate.value, estimate.low, estimate.high) == (1.0, None, None)
     assert estimate.method.startswith("no interval")
 
 
-def test_disagreement_is_negative_and_lost_resamples_are_counted() -> None:
-    """Raters who always disagree get a negative alpha; replicates of one level only are counted."""
+def test_disagreement_is_negative_and_undefined_resamples_are_counted() -> None:
+    """Raters who always disagree get a negative alpha; replicates with a single level are counted as undefined."""
     opposed = [(f"c{clip}", rater, value) for clip in range(6) for rater, value in (("x", "accept"), ("y", "reject"))]
     value = krippendorff_alpha(ratings_of(opposed, VERDICT), resamples=50).value
     assert value is not None
@@ -192,8 +192,8 @@ def test_disagreement_is_negative_and_lost_resamples_are_counted() -> None:
     assert 0.25 * 400 < estimate.resamples_undefined < 0.45 * 400, "about (9/10)^10 = 35 % lack the odd clip"
 
 
-def test_resampling_sources_is_wider_when_clips_repeat_their_source() -> None:
-    """Ten copies of each clip from one source carry no more certainty than one: the interval stays as wide."""
+def test_copies_of_a_source_do_not_narrow_the_interval() -> None:
+    """Ten copies of each clip from one source give the same interval as one copy."""
     single = simulated(40, 3, VERDICT, 0.0, seed=1)
     rows = list(zip(single.clip_of.tolist(), single.rater_of.tolist(), single.level.tolist(), strict=True))
     votes = [(f"{c:02}-{k}", f"r{r}", VERDICT.levels[level]) for c, r, level in rows for k in range(10)]
@@ -209,20 +209,20 @@ def test_resampling_sources_is_wider_when_clips_repeat_their_source() -> None:
 
 
 def test_two_answers_of_one_rater_are_refused() -> None:
-    """A rater who answered a clip twice is named, with the clip and both answers."""
+    """A rater who answered a clip twice raises an error that names rater, clip and both answers."""
     votes = [("c7", "ann", "accept"), ("c8", "ann", "accept"), ("c7", "ann", "reject")]
     with pytest.raises(ValueError, match=r"ann rated clip c7 twice \('accept' and 'reject'\)"):
         ratings_of(votes, VERDICT)
 
 
 def test_an_answer_off_the_scale_is_refused() -> None:
-    """A value the scale does not have is named with its rater and clip."""
+    """An answer that is not on the scale raises an error that names it, its rater and its clip."""
     with pytest.raises(ValueError, match="rater ann gave clip c7 the value '6'"):
         ratings_of([("c7", "ann", "6")], ACR5)
 
 
-def test_unsure_is_counted_and_is_no_vote() -> None:
-    """An unsure answer appears in `missing`, leaves a gap in the matrix, and does not decide a clip."""
+def test_unsure_counts_as_missing() -> None:
+    """An unsure answer is counted in `missing`, is a gap in the matrix, and does not decide a clip."""
     ratings = ratings_of([("a", "x", "unsure"), ("b", "x", "accept"), ("b", "y", "unsure")], VERDICT)
     assert (ratings.missing, ratings.missing_of.tolist()) == (2, [1, 1])
     assert np.isnan(ratings.matrix).tolist() == [[True, False], [True, True]]

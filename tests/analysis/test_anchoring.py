@@ -1,4 +1,4 @@
-"""The effect of showing scores: an independent implementation's errors, known effects, what is undefined."""
+"""Tests of anchoring: errors of an independent implementation, known effects, undefined cases."""
 
 import json
 
@@ -12,7 +12,7 @@ CASE = json.loads((FIXTURES / "anchoring/statsmodels_two_way/case.json").read_te
 
 
 def test_effect_and_error_equal_statsmodels() -> None:
-    """Coefficients to 1e-9 and two-way clustered errors to 1e-6, out of the interval's own width."""
+    """Coefficients equal to 1e-9 and two-way clustered errors to 1e-6, computed from the width of the interval."""
     verdicts = [clip % 2 for clip in CASE["clip"]]
     raters, clips = [str(one) for one in CASE["rater"]], [str(one) for one in CASE["clip"]]
     found = anchoring(CASE["answer"], verdicts, CASE["shown"], raters, clips)
@@ -38,8 +38,8 @@ def made(effect: float, seed: int) -> tuple[list[int], list[int], list[bool], li
     return votes.tolist(), says.tolist(), shown.tolist(), [str(one) for one in rater], [str(one) for one in clip]
 
 
-def test_no_effect_is_claimed_as_seldom_as_promised() -> None:
-    """Without an effect the 95 % interval holds 0 in 92 to 99 of 100 of 150 seeded studies."""
+def test_intervals_cover_an_effect_of_zero() -> None:
+    """Without an effect, 92 to 99 % of the 95 % intervals of 150 seeded studies contain 0."""
     held = 0
     for seed in range(150):
         found = anchoring(*made(0.0, seed))
@@ -50,7 +50,7 @@ def test_no_effect_is_claimed_as_seldom_as_promised() -> None:
 
 
 def test_a_known_effect_is_found() -> None:
-    """Raters who follow the score by .2 are seen to."""
+    """An effect of .2 in the simulated answers is found."""
     found = anchoring(*made(0.2, 1))
     assert found.effect.value == pytest.approx(0.2, abs=0.1)
     assert found.p is not None
@@ -65,8 +65,8 @@ def test_a_known_effect_is_found() -> None:
         ({"raters": ["a"] * 8}, "fewer than two raters"),
     ],
 )
-def test_what_cannot_be_told_is_said(change: dict[str, list[object]], reason: str) -> None:
-    """An empty arm, a filter that never differs, one rater: undefined with the reason."""
+def test_undefined_effects_give_the_reason(change: dict[str, list[object]], reason: str) -> None:
+    """With an empty arm, a filter that never varies, or one rater, the effect is undefined with the reason."""
     given = {"says": [0, 1] * 4, "shown": [True] * 4 + [False] * 4, "raters": list("abababab")} | change
     clips = [str(number) for number in range(8)]
     found = anchoring([0, 1] * 4, given["says"], given["shown"], given["raters"], clips)  # type: ignore[arg-type]
@@ -75,8 +75,8 @@ def test_what_cannot_be_told_is_said(change: dict[str, list[object]], reason: st
     assert found.p is None
 
 
-def test_intervals_of_verdicts_end_where_differences_of_shares_do() -> None:
-    """Two raters leave one degree of freedom: the interval would pass what any difference of shares can be."""
+def test_intervals_of_verdicts_stay_in_the_range_of_a_difference() -> None:
+    """Two raters leave one degree of freedom, and the interval is limited to the range of a difference of shares."""
     chance = np.random.default_rng(5)
     says = np.tile([1.0, 0.0], 20)
     votes = (chance.random(40) < 0.3 + 0.4 * says).astype(float)

@@ -1,4 +1,4 @@
-"""Cascades: the joint search against trying everything, attribution by hand, and the split that judges them."""
+"""Tests of cascades: the joint search against an exhaustive one, contributions counted by hand, split guarantees."""
 
 from itertools import product
 
@@ -11,13 +11,13 @@ from analysis.thresholds.cascade import CascadeGrid, filter_contributions, searc
 from analysis.thresholds.cascade_guarantee import cascade, split_guarantee
 from analysis.thresholds.histogram_curves import histogram_curve, histogram_threshold
 from analysis.thresholds.objectives import F1, parse
-from tests.bench.statistics_promises import broken_cascades
+from tests.bench.statistics_guarantees import missed_cascade_guarantees
 from tests.bench.statistics_thresholds import seven_filters
 
 
 @pytest.mark.parametrize("target", [0.5, 0.7, 0.9])
 def test_the_search_finds_the_optimum_of_three_filters(target: float) -> None:
-    """On a grid small enough to try every vector of cuts, the search keeps as many good clips as the best."""
+    """On a grid small enough for an exhaustive search, the search keeps as many good clips as the best thresholds."""
     values, good = seven_filters(500, 3)
     values = values[:, :3]
     weight = np.random.default_rng(0).uniform(0.5, 2, 500)
@@ -37,7 +37,7 @@ def test_the_search_finds_the_optimum_of_three_filters(target: float) -> None:
 
 
 def test_seven_filters_reach_the_best_known_yield() -> None:
-    """With seven filters the search keeps 99 % of what three times as many restarts from other seeds keep."""
+    """With seven filters the search keeps 99 % of the good clips that a search with three times the restarts keeps."""
     values, good = seven_filters(800, 1)
     grid = CascadeGrid.of(values, good, np.ones(800))
     found, longer = search(grid, 0.85), search(grid, 0.85, restarts=90, seed=9)
@@ -47,7 +47,7 @@ def test_seven_filters_reach_the_best_known_yield() -> None:
 
 
 def test_an_impossible_precision_has_no_thresholds() -> None:
-    """Where even the strictest cuts miss the target, None is found and the cascade says so."""
+    """If even the strictest thresholds miss the target, the search returns None and the cascade says so."""
     generator = np.random.default_rng(0)
     values, good = generator.random((200, 2)), (np.arange(200) % 2).astype(float)
     values[:, 0] = values[:, 1] = np.round(values[:, 0], 0)
@@ -57,7 +57,7 @@ def test_an_impossible_precision_has_no_thresholds() -> None:
 
 
 def test_what_each_filter_rejects_alone() -> None:
-    """Unique rejects, the good share among them and the loss without the filter are those counted by hand."""
+    """Unique rejects, their share of good clips, and the change without the filter equal those counted by hand."""
     values = np.array([[1, 1, 1], [0, 1, 1], [0, 0, 1], [1, 1, 0], [1, 1, 1]], dtype=np.float64)
     good, weight = np.array([1.0, 1, 0, 0, 1]), np.array([1.0, 2, 1, 1, 1])
     first, second, third = filter_contributions(
@@ -74,20 +74,20 @@ def test_what_each_filter_rejects_alone() -> None:
     assert first.rejected_share == pytest.approx(3 / 6)
 
 
-def test_the_cascade_is_judged_on_clips_without_a_say() -> None:
-    """Thresholds come from one half and the promise from the other, whose precision reaches the target."""
+def test_the_guarantee_is_tested_on_held_out_clips() -> None:
+    """Thresholds come from one half and are tested on the other, whose precision reaches the target."""
     values, good = seven_filters(3000, 5)
     values, good = values[:, :3], (seven_filters(3000, 5)[0][:, :3].min(axis=1) > 0.2).astype(float)
     flipped = np.random.default_rng(1).random(3000) < 0.03
     good = np.where(flipped, 1 - good, good)
     design = Design.build(3000)
-    promise = split_guarantee(values, good, design, target=0.85, confidence=0.95)
-    assert promise.method == "exact"
-    assert promise.thresholds is not None
-    assert promise.table is not None
-    assert promise.table.precision.value is not None
-    assert promise.table.precision.value > 0.85
-    assert sum(promise.table.counts) < 3000, "half of the clips"
+    guarantee = split_guarantee(values, good, design, target=0.85, confidence=0.95)
+    assert guarantee.method == "exact"
+    assert guarantee.thresholds is not None
+    assert guarantee.table is not None
+    assert guarantee.table.precision.value is not None
+    assert guarantee.table.precision.value > 0.85
+    assert sum(guarantee.table.counts) < 3000, "half of the clips"
     weighted = split_guarantee(
         values, good, Design.build(3000, np.where(np.arange(3000) % 3, 1.0, 2.0)), target=0.85, confidence=0.95
     )
@@ -98,19 +98,19 @@ def test_the_cascade_is_judged_on_clips_without_a_say() -> None:
 
 
 @pytest.mark.parametrize("even", [True, False], ids=["one weight", "two weights"])
-def test_the_split_keeps_its_promise_where_picking_breaks_it(even: bool) -> None:
-    """Over 60 seeded studies the precision promised is missed in at most 1 - C and three standard errors.
+def test_the_split_guarantee_holds_where_plain_selection_fails(even: bool) -> None:
+    """Over 60 seeded studies the guaranteed precision is missed in at most 1 - C plus three standard errors.
 
     Thresholds picked on all clips by their point estimate miss it far more often.
     """
-    broken = broken_cascades(60, even=even).shown(f"two filters, {'one weight' if even else 'two weights'}")
-    assert broken.none < 0.5, broken
-    assert broken.promised <= broken.most, broken
-    assert broken.picked > 0.25, broken
+    missed = missed_cascade_guarantees(60, even=even).shown(f"two filters, {'one weight' if even else 'two weights'}")
+    assert missed.none < 0.5, missed
+    assert missed.guaranteed <= missed.allowed, missed
+    assert missed.picked > 0.25, missed
 
 
-def test_the_fast_curve_brackets_the_area_and_finds_the_cut() -> None:
-    """Area and best cut of a histogram agree with sorting, for both kinds of float."""
+def test_the_histogram_curve_bounds_the_area_and_finds_the_threshold() -> None:
+    """Area and best threshold by histogram agree with those by sorting, for float32 and float64."""
     from sklearn.metrics import roc_auc_score
 
     generator = np.random.default_rng(6)
@@ -119,18 +119,18 @@ def test_the_fast_curve_brackets_the_area_and_finds_the_cut() -> None:
         curve, area = histogram_curve(scores, good), roc_auc_score(good, scores)
         assert curve.auc_low - 1e-12 <= area <= curve.auc_high + 1e-12
         assert curve.auc == pytest.approx(area, abs=1e-4)
-        cut, value = histogram_threshold(scores, good)
+        threshold, value = histogram_threshold(scores, good)
         order = np.argsort(-scores, kind="stable")
         hits, taken = np.cumsum(good[order]), np.arange(1, 20_001)
         reached = F1.value(hits.astype(float), taken.astype(float), float(good.sum()), 20_000.0)
         assert value == pytest.approx(reached.max(), abs=1e-9)
-        assert cut == pytest.approx(float(scores[order][np.argmax(reached)]), abs=0.05)
+        assert threshold == pytest.approx(float(scores[order][np.argmax(reached)]), abs=0.05)
     with pytest.raises(ValueError, match="no rated clip is bad"):
         histogram_curve(np.array([1.0, 2.0]), np.array([True, True]))
 
 
 @pytest.mark.parametrize("text", ["f2", "fbeta", "fbeta:0", "cost:1", "cost:0,0", "cost:-1,2", "youden:1", "cost:a,b"])
-def test_words_that_are_no_objective_are_refused(text: str) -> None:
-    """An aim that cannot be read is refused with what can be written."""
+def test_unknown_objectives_are_refused(text: str) -> None:
+    """Text that is not an objective raises an error that names the accepted forms."""
     with pytest.raises(ValueError, match="write f1, fbeta:2, youden or cost:1,5"):
         parse(text)

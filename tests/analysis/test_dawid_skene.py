@@ -1,4 +1,4 @@
-"""Dawid & Skene's model: the paper's own figures, real labels with a truth, what must hold for any votes."""
+"""Tests of Dawid & Skene's model: the paper's figures, real labels with known answers, invariances."""
 
 import csv
 import json
@@ -23,7 +23,7 @@ def answers_of_1979() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def test_the_paper_of_1979_is_reproduced() -> None:
-    """Class shares to four digits and the first observer's confusion to the two printed; the trail never falls."""
+    """Class shares equal to four digits and the first observer's confusion to two; the objective never falls."""
     clips, raters, levels = answers_of_1979()
     made = dawid_skene(clips, raters, levels, levels=4, smoothing=1e-6)
     assert made.prior == pytest.approx(CASE["prior"], abs=6e-5)
@@ -32,8 +32,8 @@ def test_the_paper_of_1979_is_reproduced() -> None:
     assert np.diff(made.log_likelihood).min() >= 0
 
 
-def test_real_labels_with_a_truth() -> None:
-    """The bluebird labels: 97 of 108 right, where the majority has 82."""
+def test_real_labels_with_known_answers() -> None:
+    """On the bluebird labels the model is right on 97 of 108 pictures, the majority on 82."""
     if not BIRDS.is_dir():
         pytest.skip(f"no real labels in {BIRDS}")
     with (BIRDS / "labels_long.csv").open() as file:
@@ -49,7 +49,7 @@ def test_real_labels_with_a_truth() -> None:
 
 
 def votes(seed: int, levels: int, clips: int = 150, raters: int = 5) -> tuple[np.ndarray, ...]:
-    """Votes of raters of different skill about a known truth, some missing."""
+    """Votes of raters of different skill on clips with known levels, some of them missing."""
     generator = np.random.default_rng(seed)
     truth = generator.integers(levels, size=clips)
     skill = generator.uniform(0.55, 0.95, raters)
@@ -63,8 +63,8 @@ def votes(seed: int, levels: int, clips: int = 150, raters: int = 5) -> tuple[np
 
 @given(st.integers(0, 10_000), st.integers(2, 4), st.sampled_from(["confusion", "one-coin"]))
 @settings(max_examples=25, deadline=None)
-def test_what_holds_for_any_votes(seed: int, levels: int, skill: str) -> None:
-    """The trail never falls; shares add up to 1; raters' names and the order of clips change nothing."""
+def test_invariances_of_the_fit(seed: int, levels: int, skill: str) -> None:
+    """The objective never falls, shares sum to 1, and the names of raters and the order of clips do not matter."""
     clips, raters, level, _ = votes(seed, levels)
     made = dawid_skene(clips, raters, level, levels=levels, skill=skill)  # type: ignore[arg-type]
     assert np.diff(made.log_likelihood).min(initial=0) >= -1e-7
@@ -77,7 +77,7 @@ def test_what_holds_for_any_votes(seed: int, levels: int, skill: str) -> None:
 
 
 def test_collapsing_equal_clips_changes_nothing() -> None:
-    """A second vote of a rater forbids collapsing: the same votes, spread over two clips' worth, agree to 1e-6."""
+    """Repeated votes prevent collapsing; the fit of the same votes without collapsing is equal to 1e-6."""
     clips, raters, level, _ = votes(3, 3)
     quick = dawid_skene(clips, raters, level, levels=3)
     twice = (np.concatenate([clips, [150, 150]]), np.concatenate([raters, [0, 0]]), np.concatenate([level, [0, 0]]))
@@ -86,8 +86,8 @@ def test_collapsing_equal_clips_changes_nothing() -> None:
     assert len(slow.posterior) == 151
 
 
-def test_skill_beats_the_majority_and_contrarians_are_named() -> None:
-    """One good rater and a contrarian among guessers: the model finds the truth where the majority does not."""
+def test_the_model_beats_the_majority_and_finds_contrarians() -> None:
+    """With one good rater and a contrarian among guessers, the model finds the levels that the majority misses."""
     generator = np.random.default_rng(0)
     truth = generator.integers(2, size=400)
     chance = np.array([0.95, 0.9, 0.5, 0.5, 0.1])
@@ -100,7 +100,7 @@ def test_skill_beats_the_majority_and_contrarians_are_named() -> None:
 
 
 def test_input_out_of_range_is_refused() -> None:
-    """No votes, one level, a level beyond the scale."""
+    """No votes, a single level, and a level beyond the scale raise an error."""
     nothing = np.array([], dtype=np.int64)
     with pytest.raises(ValueError, match="needs votes"):
         dawid_skene(nothing, nothing, nothing, levels=2)

@@ -1,4 +1,4 @@
-"""Weights that differ inside a stratum, sources, shares as labels, Matthews' correlation and verification bias."""
+"""Tests of rates with weights inside strata, sources, labels that are shares, Matthews' correlation."""
 
 import numpy as np
 import pytest
@@ -23,8 +23,8 @@ def uneven(seed: int, clips: int = 120) -> tuple[Bools, Bools, Floats, list[str]
     return (good ^ (generator.random(clips) < 0.3)), good, generator.uniform(1, 9, clips), strata
 
 
-def test_weights_inside_a_stratum_weigh_each_clip() -> None:
-    """Rates with a weight per clip are scikit-learn's with sample weights."""
+def test_weights_may_differ_inside_a_stratum() -> None:
+    """Rates with a weight per clip equal those of scikit-learn with sample weights."""
     accepted, good, weights, strata = uneven(1)
     table = confusion(accepted, good, weights, strata)
     for name, library in (("precision", precision_score), ("recall", recall_score), ("f1", f1_score)):
@@ -36,7 +36,7 @@ def test_weights_inside_a_stratum_weigh_each_clip() -> None:
 
 
 def test_the_variance_uses_the_weighted_residual_of_every_clip() -> None:
-    """With weights that differ inside strata the variance is the with-replacement formula on w times e."""
+    """With weights that differ inside strata the variance is that of sampling with replacement, for w times e."""
     accepted, good, weights, strata = uneven(2)
     table = confusion(accepted, good, weights, strata)
     ratio = float((weights * accepted * good).sum() / (weights * good).sum())
@@ -52,7 +52,7 @@ def test_the_variance_uses_the_weighted_residual_of_every_clip() -> None:
 
 
 def test_one_source_per_clip_changes_nothing_and_copies_add_nothing() -> None:
-    """Sources of one clip each give the plain variance; every clip doubled within its source gives it once more."""
+    """Sources of one clip each give the plain variance, and so does doubling every clip within its source."""
     accepted, good, weights, strata = uneven(3)
     plain = confusion(accepted, good, weights, strata)
     alone = confusion(accepted, good, weights, strata, sources=[str(clip) for clip in range(120)])
@@ -73,8 +73,8 @@ def test_one_source_per_clip_changes_nothing_and_copies_add_nothing() -> None:
     assert "unit:source" in alone.recall.signature
 
 
-def test_sources_are_resampled_whole() -> None:
-    """Clips of a source share their multiplier, in strata of whole sources and where sources cross strata."""
+def test_whole_sources_are_resampled() -> None:
+    """Clips of a source have the same multiplier, whether sources lie within strata or span several."""
     sources = [f"v{clip // 4}" for clip in range(48)]
     for strata in (["a"] * 24 + ["b"] * 24, ["a", "b"] * 24):
         design = Design.build(48, strata=strata, sources=sources)
@@ -90,7 +90,7 @@ def test_sources_are_resampled_whole() -> None:
 
 
 def test_labels_may_be_shares() -> None:
-    """A share p counts as p good and 1 - p bad clips: as scikit-learn on the clips split in two."""
+    """A share p counts as p good and 1 - p bad clips, as scikit-learn gives for clips split in two."""
     generator = np.random.default_rng(5)
     scores, share, weights = (
         generator.random(80).round(2),
@@ -130,7 +130,7 @@ def test_verification_bias_is_corrected_as_by_begg_and_greenes() -> None:
 
 @pytest.mark.parametrize("kind", ["uneven weights", "sources", "mcc"])
 def test_intervals_cover(kind: str) -> None:
-    """Over 400 seeded samples 92.5 to 98 % of the 95 % intervals hold the truth, weights and sources included."""
+    """Over 400 seeded samples with weights and sources 92.5 to 98 % of the 95 % intervals contain the pool's value."""
     generator, hits = np.random.default_rng(8), 0
     sizes = generator.integers(1, 6, 4000)
     effect = generator.normal(size=4000) * 1.5
@@ -159,8 +159,8 @@ def test_intervals_cover(kind: str) -> None:
     assert 0.925 <= hits / 400 <= 0.98, hits / 400
 
 
-def test_mcc_at_its_ends_and_where_it_does_not_exist() -> None:
-    """A perfect filter has correlation 1 with a real interval; with a class or verdict missing it is undefined."""
+def test_mcc_at_its_ends_and_where_it_is_undefined() -> None:
+    """A perfect filter has correlation 1 with an interval; without one of the classes or verdicts it is undefined."""
     truth = [True] * 12 + [False] * 12
     perfect = confusion(truth, truth).mcc
     assert perfect.value == pytest.approx(1)
@@ -188,7 +188,7 @@ def asah(marker: str) -> tuple[Floats, Bools]:
     ],
 )
 def test_paired_delong_of_the_asah_data(first: str, second: str, z: float, p: float) -> None:
-    """Two areas on the same patients differ with the z and p that pROC's own tests state."""
+    """The difference of two areas on the same patients has the z and p stated in pROC's tests."""
     test = delong_test(asah(first)[0], asah(second)[0], asah(first)[1])
     assert test.z == pytest.approx(z, abs=1e-9)
     assert test.p == pytest.approx(p, abs=1e-9)
@@ -205,8 +205,8 @@ def test_paired_delong_of_the_asah_data(first: str, second: str, z: float, p: fl
         ("f1", 0.22, 0.64197531),
     ],
 )
-def test_best_cuts_of_the_asah_data(aim: str, threshold: float, value: float) -> None:
-    """Youden, F and cost choose the thresholds that an exhaustive search printed, with the value reached."""
+def test_best_thresholds_of_the_asah_data(aim: str, threshold: float, value: float) -> None:
+    """Youden's index, F and cost choose the thresholds and values found by an exhaustive search."""
     scores, poor = asah("s100b")
     choice = best_threshold(scores, poor.astype(float), Design.build(113), parse(aim), resamples=50)
     assert choice.threshold == pytest.approx(threshold)
@@ -217,7 +217,7 @@ def test_best_cuts_of_the_asah_data(aim: str, threshold: float, value: float) ->
 
 
 def test_a_large_sample_is_resampled_by_bins() -> None:
-    """Above 512 different scores the range over resamples is that of resampling clip by clip, within a bin or two."""
+    """Above 512 different scores the range over resamples equals that of resampling clip by clip, within two bins."""
     generator = np.random.default_rng(9)
     scores = generator.random(1500)
     good = (generator.random(1500) < scores).astype(float)

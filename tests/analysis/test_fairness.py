@@ -1,4 +1,4 @@
-"""Errors by subgroup: published intervals and adjustments, what is undefined, how often intervals hold."""
+"""Tests of errors by subgroup: published intervals and adjustments, undefined cases, coverage."""
 
 import json
 from typing import Any
@@ -13,20 +13,20 @@ from tests.helpers.places import FIXTURES
 
 
 def case(name: str) -> dict[str, Any]:
-    """A published case."""
+    """A published case of this module."""
     found: dict[str, Any] = json.loads((FIXTURES / name / "case.json").read_text())
     return found
 
 
 @pytest.mark.parametrize("one", case("difference/newcombe_1998")["cases"])
 def test_newcombes_table_is_reproduced(one: dict[str, float]) -> None:
-    """Method 10 of the paper's table II, to the four digits printed."""
+    """Method 10 gives the intervals of the paper's table II to the four digits printed."""
     ends = newcombe((one["x"], one["y"]), (one["n"], one["m"]))
     assert ends == pytest.approx((one["low"], one["high"]), abs=5e-5)
 
 
-def test_adjusted_p_values_claim_as_many_as_the_paper() -> None:
-    """Benjamini & Hochberg's fifteen p-values: four claims against Bonferroni's three."""
+def test_adjusted_p_values_reject_as_many_as_in_the_paper() -> None:
+    """Benjamini & Hochberg's fifteen p-values give four rejections, Bonferroni's method three."""
     known = case("multiplicity/benjamini_hochberg_1995")
     adjusted = benjamini_hochberg(known["p"])
     assert sum(p <= known["level"] for p in adjusted) == known["claims_bh"]
@@ -37,8 +37,8 @@ def test_adjusted_p_values_claim_as_many_as_the_paper() -> None:
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.randoms(use_true_random=False))
 @settings(max_examples=60, deadline=None)
-def test_adjusting_never_depends_on_the_order_and_never_helps(p_values: list[float], random: Any) -> None:
-    """Shuffled tests get the same values; no adjusted p is below its own; Holm is never below Benjamini-Hochberg."""
+def test_adjusted_p_values_do_not_depend_on_the_order_and_are_never_smaller(p_values: list[float], random: Any) -> None:
+    """Shuffling changes nothing; adjusted p-values are never below the raw ones, nor Holm's below the others."""
     order = list(range(len(p_values)))
     random.shuffle(order)
     for adjust in (holm, benjamini_hochberg):
@@ -49,8 +49,8 @@ def test_adjusting_never_depends_on_the_order_and_never_helps(p_values: list[flo
     assert all(first >= second - 1e-12 for first, second in pairs)
 
 
-def test_groups_are_compared_with_the_rest_and_not_with_the_total() -> None:
-    """The rest of a group are all clips of the other groups."""
+def test_groups_are_compared_with_all_other_groups() -> None:
+    """The reference of a group is all clips of the other groups."""
     groups = ["a"] * 40 + ["b"] * 60
     passed = [False] * 20 + [True] * 20 + [False] * 6 + [True] * 54
     first, second = group_errors(groups, passed, [True] * 100)
@@ -62,15 +62,15 @@ def test_groups_are_compared_with_the_rest_and_not_with_the_total() -> None:
     assert first.p < 1e-4
 
 
-def test_few_clips_are_marked_and_shown() -> None:
-    """A group of under thirty good clips keeps its figures and is marked."""
+def test_groups_with_few_clips_are_marked() -> None:
+    """A group with fewer than thirty good clips keeps its figures and is marked."""
     rows = group_errors(["few"] * 29 + ["many"] * 30, [True] * 59, [True] * 59)
     assert [(row.group, row.too_few, row.clips) for row in rows] == [("few", True, 29), ("many", False, 30)]
     assert rows[0].rate.low == 0
 
 
-def test_a_group_without_good_clips_is_undefined_in_words() -> None:
-    """Nothing is divided by zero, and the other groups are adjusted among themselves."""
+def test_a_group_without_good_clips_gives_the_reason() -> None:
+    """The group is undefined with a reason, and the p-values of the other groups are adjusted among themselves."""
     rows = group_errors(["a", "a", "b", "b"], [True, False, True, True], [True, True, False, False])
     undefined = rows[1]
     assert undefined.rate.value is None
@@ -82,7 +82,7 @@ def test_a_group_without_good_clips_is_undefined_in_words() -> None:
 
 
 def test_equal_weights_change_nothing() -> None:
-    """Weights of one size give the very figures of no weights; unequal ones give Hajek's."""
+    """Equal weights give the same figures as no weights; unequal ones give Hajek's."""
     generator = np.random.default_rng(3)
     groups = generator.choice(["x", "y", "z"], 200).tolist()
     passed, good = generator.random(200) < 0.7, generator.random(200) < 0.6
@@ -97,8 +97,8 @@ def test_equal_weights_change_nothing() -> None:
     assert heavy.rate.high - heavy.rate.low > 0
 
 
-def test_intervals_of_differences_hold_as_often_as_they_say() -> None:
-    """2,000 seeded studies: 93 to 97.5 % of the 95 % intervals of a difference hold the truth."""
+def test_intervals_of_differences_cover() -> None:
+    """In 2,000 seeded studies 93 to 97.5 % of the 95 % intervals of a difference contain the true one."""
     generator = np.random.default_rng(11)
     held = 0
     for _ in range(2000):
@@ -109,7 +109,7 @@ def test_intervals_of_differences_hold_as_often_as_they_say() -> None:
 
 
 def test_lengths_and_weights_are_checked() -> None:
-    """Input that does not fit is refused with the numbers."""
+    """Sequences of different lengths and weights that are not positive raise an error with the numbers."""
     with pytest.raises(ValueError, match="2 groups, 1 verdicts"):
         group_errors(["a", "b"], [True], [True, True])
     with pytest.raises(ValueError, match="positive"):

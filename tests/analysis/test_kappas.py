@@ -1,4 +1,4 @@
-"""Kappas, intraclass correlations, raters against the rest and the ceiling: published cases, oracles, properties."""
+"""Tests of kappas, intraclass correlations, raters against others and the human ceiling: published cases, oracles."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from tests.helpers.analysis_data import case
 
 
 def of_levels(levels: Ints, scale: Scale = ACR5) -> Ratings:
-    """Ratings from positions on the scale, shape (clips, raters); -1 is no vote."""
+    """Ratings from positions on the scale, shape (clips, raters); -1 where there is no vote."""
     kept = np.argwhere(levels >= 0)
     names = [(f"c{c:03}", f"r{r}", scale.levels[levels[c, r]]) for c, r in kept]
     clips, raters, values = zip(*names, strict=True)
@@ -30,7 +30,7 @@ def simulated(chance: np.random.Generator, clips: int, raters: int) -> Ints:
 
 
 def test_kappa_of_cohen_1968() -> None:
-    """Cohen's two judges give his kappa and, with his own weights, his weighted kappa."""
+    """Cohen's two judges give his kappa and, with his weights, his weighted kappa."""
     content = case("kappa", "cohen_1968")
     first, second = np.repeat(np.argwhere(np.ones((3, 3))), np.ravel(content["table"]), axis=0).T
     weights = np.array(content["weights"], dtype=np.float64)
@@ -40,8 +40,8 @@ def test_kappa_of_cohen_1968() -> None:
 
 
 @pytest.mark.parametrize("name", kappas.NAMES)
-def test_kappa_and_its_error_are_statsmodels(name: str) -> None:
-    """Value and standard error equal those of statsmodels, the value also scikit-learn's."""
+def test_kappa_and_its_error_equal_those_of_statsmodels(name: str) -> None:
+    """Value and standard error equal those of statsmodels, and the value that of scikit-learn."""
     content = case("kappa", "statsmodels")
     first, second = np.array(content["first"]), np.array(content["second"])
     found = kappas.kappa(first, second, kappas.disagreement(ACR5, kappas.NAMES[name]))
@@ -53,7 +53,7 @@ def test_kappa_and_its_error_are_statsmodels(name: str) -> None:
 
 
 def test_icc_of_shrout_and_fleiss_1979() -> None:
-    """All six are the printed ones, and pingouin's to 1e-6; intervals are pingouin's as far as it prints them."""
+    """All six forms equal the printed ones, and pingouin's to 1e-6; intervals equal pingouin's as far as printed."""
     content = case("icc", "shrout_fleiss_1979")
     table = icc.mean_squares(np.array(content["points"], dtype=np.float64))
     for name, form in icc.NAMES.items():
@@ -64,8 +64,8 @@ def test_icc_of_shrout_and_fleiss_1979() -> None:
         assert interval == pytest.approx(content["pingouin"][name]["interval"], abs=content["tolerance_interval"])
 
 
-def test_icc_resampled_is_icc_of_the_resample() -> None:
-    """The bootstrap's sums give each form exactly as the analysis of variance of the drawn clips does."""
+def test_the_bootstrap_of_icc_equals_the_icc_of_each_resample() -> None:
+    """Every form computed from sums equals the analysis of variance of the resampled clips."""
     chance = np.random.default_rng(0)
     grid: Floats = simulated(chance, 25, 4).astype(np.float64)
     clips = [f"c{number}" for number in range(25)]
@@ -78,8 +78,8 @@ def test_icc_resampled_is_icc_of_the_resample() -> None:
         assert fast == pytest.approx(icc.value(icc.mean_squares(grid[rows]), form), abs=1e-9)
 
 
-def test_icc_with_gaps_is_one_way_or_refused() -> None:
-    """One missing vote leaves the one-way forms, near those of the full table, and refuses the others by words."""
+def test_icc_with_gaps_is_one_way_or_undefined() -> None:
+    """With one missing vote the one-way forms stay close to those of the full table; the others are undefined."""
     levels = simulated(np.random.default_rng(1), 60, 4)
     full = icc.icc("icc_1_1", of_levels(levels), resamples=200)
     levels[0, 0] = -1
@@ -108,7 +108,7 @@ tables = st.lists(st.lists(st.integers(-1, 4), min_size=3, max_size=3), min_size
 @settings(max_examples=12, deadline=None)
 @given(levels=tables.filter(lambda table: bool((table >= 0).any())), seed=st.integers(0, 99))
 def test_order_and_names_of_clips_and_raters_do_not_matter(levels: Ints, seed: int) -> None:
-    """Permuting clips and raters leaves the mean kappas and the intraclass correlations as they were."""
+    """Permuting clips and raters does not change the mean kappas or the intraclass correlations."""
     chance = np.random.default_rng(seed)
     moved = levels[chance.permutation(len(levels))][:, chance.permutation(3)]
     for name in kappas.NAMES:
@@ -123,7 +123,7 @@ def test_order_and_names_of_clips_and_raters_do_not_matter(levels: Ints, seed: i
 @settings(max_examples=25, deadline=None)
 @given(levels=tables.filter(lambda table: bool((table >= 0).any())), shift=st.integers(1, 9), factor=st.integers(2, 7))
 def test_recoding_that_a_scale_allows_changes_nothing(levels: Ints, shift: int, factor: int) -> None:
-    """Interval alpha withstands shift and stretch, ratio alpha stretch, ordinal alpha any rising recoding."""
+    """Interval alpha does not change by shift and scale, ratio alpha by scale, ordinal alpha by a rising recoding."""
     recodings: dict[Metric, list[int]] = {
         "interval": [shift + factor * level for level in range(5)],
         "ratio": [factor * level for level in range(5)],
@@ -138,7 +138,7 @@ def test_recoding_that_a_scale_allows_changes_nothing(levels: Ints, shift: int, 
 
 
 def test_intervals_of_kappa_and_icc_cover() -> None:
-    """Nominal 95 % intervals of the mean kappa and of icc_2_1 hold the truth in 90 to 99 % of 200 studies."""
+    """In 200 studies 90 to 99 % of the 95 % intervals of the mean kappa and of icc_2_1 contain the true value."""
     chance = np.random.default_rng(11)
     whole = of_levels(simulated(chance, 10_000, 3))
     held = {"cohen_kappa": 0, "icc_2_1": 0}
@@ -153,8 +153,8 @@ def test_intervals_of_kappa_and_icc_cover() -> None:
     assert all(180 <= count <= 198 for count in held.values()), held
 
 
-def test_a_rater_is_compared_without_their_own_vote() -> None:
-    """A contrarian among three differs from the rest everywhere, and alpha without them is better."""
+def test_a_rater_is_compared_without_the_rater_s_own_vote() -> None:
+    """A contrarian among three raters differs from the others everywhere, and alpha without that rater is higher."""
     good = np.random.default_rng(3).integers(0, 5, 30)
     ratings = of_levels(np.stack([good, good, 4 - good], axis=1))
     contrary = raters_against_others(ratings)[2]
@@ -165,8 +165,8 @@ def test_a_rater_is_compared_without_their_own_vote() -> None:
     assert raters_against_others(ratings)[0].ties == int((good != 2).sum()), "one against one is a tie"
 
 
-def test_filter_and_rater_face_the_same_panel() -> None:
-    """Both are held against the majority of the other raters at every decided vote, ties left out."""
+def test_filter_and_rater_are_compared_with_the_same_panel() -> None:
+    """Both are compared with the majority of the other raters at every decided vote; ties are left out."""
     levels = np.array([[0, 0, 0], [1, 1, 1], [1, 1, 0], [0, 0, 0]])
     scale = Scale("verdict", ("reject", "accept"), "nominal")
     verdicts = {"c000": "reject", "c001": "accept", "c002": "accept", "c003": "accept"}
@@ -179,13 +179,13 @@ def test_filter_and_rater_face_the_same_panel() -> None:
 
 
 def test_weighted_alpha_refuses_a_clip_without_weight() -> None:
-    """A missing or zero weight is named."""
+    """A missing or zero weight raises an error that names the clip."""
     with pytest.raises(ValueError, match="c001 has no weight"):
         weighted_agreement("krippendorff_alpha", of_levels(np.array([[0, 1], [2, 2]])), {"c000": 1.0})
 
 
 def test_an_end_without_bound_gives_no_interval() -> None:
-    """Three clips on which raters hardly agree: the mean's lower end would lie beyond every number."""
+    """For three clips on which raters hardly agree, the lower end for the mean would be unbounded: no interval."""
     levels = np.array([[0, 0, 0], [0, 0, 1], [0, 1, 0]])
     clips, raters = np.nonzero(np.ones_like(levels, dtype=bool))
     names = [f"c{clip}" for clip in clips], [f"r{rater}" for rater in raters]

@@ -1,4 +1,4 @@
-"""Strata of which one clip was rated: it shows no spread, and intervals must not take it for certain."""
+"""Tests of strata with one rated clip: it shows no spread, and intervals must not treat it as certain."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ DESIGNS = [(20, 10, 5), (10, 2, 40), (1, 5, 10)]
 
 
 def drawn(generator: np.random.Generator, lone: int, more: int, rated: int) -> list[tuple[int, int]]:
-    """Stratum and number of every clip of one sample."""
+    """The stratum and number of every clip of one sample."""
     return [
         (stratum, int(clip))
         for stratum in range(lone + more)
@@ -24,8 +24,8 @@ def drawn(generator: np.random.Generator, lone: int, more: int, rated: int) -> l
 
 
 @pytest.mark.parametrize(("lone", "more", "rated"), DESIGNS)
-def test_rates_hold_the_pool_s_own(lone: int, more: int, rated: int) -> None:
-    """Of 200 seeded studies 91 % or more hold the pool's recall and precision: nominal 95 %, 2.6 standard errors."""
+def test_rates_cover_the_pool_s_rates(lone: int, more: int, rated: int) -> None:
+    """In at least 91 % of 200 seeded studies the 95 % intervals contain the pool's recall and precision (2.6 SE)."""
     generator = np.random.default_rng(0)
     share = generator.permutation(np.linspace(0.2, 0.9, lone + more))[:, None]
     sizes = {str(stratum): SIZE for stratum in range(lone + more)}
@@ -47,8 +47,8 @@ def test_rates_hold_the_pool_s_own(lone: int, more: int, rated: int) -> None:
 
 
 @pytest.mark.parametrize(("lone", "more", "rated"), DESIGNS)
-def test_weighted_agreement_holds_the_pool_s_own(lone: int, more: int, rated: int) -> None:
-    """Of 100 seeded studies 85 % or more hold it; with lone clips passing for certain it were 1 to 67 %."""
+def test_weighted_agreement_covers_the_pool_s(lone: int, more: int, rated: int) -> None:
+    """At least 85 % of 100 seeded studies cover it; if lone clips counted as certain, 1 to 67 % would."""
     generator = np.random.default_rng(0)
     chance = np.clip(generator.permutation(np.linspace(0.1, 0.9, lone + more))[:, None], 0, 1)
     first = generator.random((lone + more, SIZE)) < chance
@@ -72,7 +72,7 @@ def test_weighted_agreement_holds_the_pool_s_own(lone: int, more: int, rated: in
 
 
 def test_lone_clips_are_drawn_together() -> None:
-    """Several form one stratum, a single one joins the smallest other, and a sample of one clip stays as it is."""
+    """Several lone clips form one stratum, a single one joins the smallest other stratum, and one clip stays alone."""
     assert collapsed(np.array([5, 3, 3, 1])).tolist() == [0, 1, 1, 0]
     assert collapsed(np.array([0, 0, 0, 7, 9, 9])).tolist() == [0, 0, 0, 2, 2, 2]
     assert collapsed(np.array([4])).tolist() == [0]

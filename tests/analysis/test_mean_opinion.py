@@ -1,4 +1,4 @@
-"""Opinion scores: the published demo of ITU-T P.913 and sureal's figures on real ratings, edge cases, flags."""
+"""Tests of opinion scores and screening: the demo of ITU-T P.913, sureal's figures on real ratings, edge cases."""
 
 import csv
 import json
@@ -18,7 +18,7 @@ RATINGS = SHARED / "ratings"
 
 
 def known(name: str) -> tuple[np.ndarray, dict[str, Any]]:
-    """A real set of ratings in shape (clips, raters), and the figures it must give."""
+    """A real set of ratings, shape (clips, raters), and the figures expected for it."""
     folder = RATINGS / name
     if not folder.is_dir():
         pytest.skip(f"no real ratings in {folder}")
@@ -32,13 +32,13 @@ def known(name: str) -> tuple[np.ndarray, dict[str, Any]]:
 
 
 def long(table: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The same ratings, one entry each."""
+    """The same ratings with one entry each."""
     clips, raters = np.nonzero(~np.isnan(table))
     return clips, raters, table[clips, raters]
 
 
 def test_the_demo_of_p913_is_reproduced() -> None:
-    """Bias, inconsistency, scores and errors to 1e-8, with the vote that is missing."""
+    """Bias, inconsistency, scores and errors equal those of the demo to 1e-8, including the missing vote."""
     table, expected = known("p913_demo")
     made = subject_model(*long(table))
     assert made.bias == pytest.approx(np.array(expected["bias_i"]), abs=1e-8)
@@ -51,7 +51,7 @@ def test_the_demo_of_p913_is_reproduced() -> None:
 
 @pytest.mark.parametrize("name", ["nflx_public", "nflx_public_outliers", "vqeg_hd3"])
 def test_real_sets_give_sureals_figures(name: str) -> None:
-    """Means, who is rejected under BT.500 and after removing bias, the subject model's biases and scores."""
+    """Means, rejections by BT.500 before and after removing bias, biases and scores of the model are equal."""
     table, expected = known(name)
     clips, raters, points = long(table)
     assert mean_opinion(clips, points).mean.mean() == pytest.approx(expected["MOS"]["quality_mean"], abs=1e-12)
@@ -73,8 +73,8 @@ def test_rules_miss_bad_raters_that_the_model_ranks_worst() -> None:
     assert bad <= set(np.flatnonzero(low_correlation(table)))
 
 
-def test_incomplete_blocks_are_read_as_they_are() -> None:
-    """320 clips and 99 raters with gaps: the mean of the clips' means."""
+def test_incomplete_ratings_are_allowed() -> None:
+    """With 320 clips, 99 raters and gaps, the mean of the clips' means equals the published one."""
     folder = RATINGS / "agh_tv_2017"
     if not folder.is_dir():
         pytest.skip(f"no real ratings in {folder}")
@@ -90,8 +90,8 @@ def test_incomplete_blocks_are_read_as_they_are() -> None:
 
 @given(st.integers(0, 10_000))
 @settings(max_examples=20, deadline=None)
-def test_what_holds_for_any_ratings(seed: int) -> None:
-    """Adding a constant moves the scores by it; a rater's own constant moves that rater's bias; names do not matter."""
+def test_invariances_of_the_subject_model(seed: int) -> None:
+    """A constant added to all ratings moves the scores, one added to a rater moves the bias; names do not matter."""
     generator = np.random.default_rng(seed)
     clips, raters = np.nonzero(generator.random((40, 8)) < 0.8)
     clips, raters = np.concatenate([clips, np.arange(40)]), np.concatenate([raters, np.full(40, 8)])
@@ -108,7 +108,7 @@ def test_what_holds_for_any_ratings(seed: int) -> None:
 
 
 def test_nobody_gets_infinite_weight() -> None:
-    """A rater who always hits the mean, and one with few ratings, are floored and marked."""
+    """The inconsistency of a rater who always gives the mean, or has few ratings, is raised and marked."""
     generator = np.random.default_rng(1)
     table = generator.normal(3, 1, (30, 1)) + generator.normal(0, 0.8, (30, 6))
     table[:, 5] = table[:, :5].mean(axis=1)
@@ -119,29 +119,29 @@ def test_nobody_gets_infinite_weight() -> None:
     assert made.inconsistency.min() > 0.05
 
 
-def test_groups_that_no_rating_joins_are_counted() -> None:
-    """Two panels without a common clip: bias cannot be told from quality across them."""
+def test_unconnected_groups_of_raters_are_counted() -> None:
+    """Two panels without a common clip are two components, between which bias and quality are confounded."""
     clips, raters = np.array([0, 0, 1, 1, 2, 2, 3, 3]), np.array([0, 1, 0, 1, 2, 3, 2, 3])
     assert subject_model(clips, raters, np.array([1.0, 2, 3, 4, 5, 4, 3, 2])).components == 2
 
 
 def test_intervals_of_clips_use_t_and_a_pooled_spread_where_ratings_are_few() -> None:
-    """Five ratings: t is 1.416 times the printed 1.96 form; three: the spread of all clips together."""
+    """With five ratings t is 1.416 times the form with 1.96; with three the pooled standard deviation is used."""
     made = mean_opinion(np.repeat([0, 1], [5, 3]), np.array([3.0, 4, 4, 5, 4, 2, 2, 2]))
     assert made.t_half[0] / made.z_half[0] == pytest.approx(2.7764451 / 1.9599640, abs=1e-6)
     assert made.spread[1] == pytest.approx(np.sqrt(2 / 6))
     assert made.t_half[1] == pytest.approx(2.4469119 * np.sqrt(2 / 6) / np.sqrt(3), abs=1e-6)
 
 
-def test_a_silent_panel_rejects_nobody() -> None:
-    """Equal votes everywhere have no spread: no rule divides by it."""
+def test_equal_ratings_reject_nobody() -> None:
+    """Equal votes have no spread, and no rule divides by it."""
     assert {name: rule(np.full((20, 4), 3.0)) for name, rule in SCREENING_RULES.items()} == dict.fromkeys(
         SCREENING_RULES, [False] * 4
     )
 
 
 def test_straight_lining_is_told_from_chance() -> None:
-    """Runs far longer than the rater's own answers in random order are flagged; a fair order is not."""
+    """Runs much longer than in random orders of the rater's answers are flagged; shorter ones are not."""
     generator = np.random.default_rng(4)
     values = generator.integers(1, 6, 100)
     order = np.arange(100.0)
@@ -151,7 +151,7 @@ def test_straight_lining_is_told_from_chance() -> None:
 
 
 def test_haste_gold_and_drift() -> None:
-    """Medians under a third, accuracy with its interval, a slope that was put in."""
+    """Haste is a median below a third, gold accuracy has an interval, and the drift equals the simulated slope."""
     assert hasty(np.array([np.nan, 10.0, 11.0, 3.0])) == [False, False, False, True]
     one = gold_accuracy(8, 10)
     assert (one.value, round(one.low or 0, 4), round(one.high or 0, 4)) == (0.8, 0.4902, 0.9433)

@@ -1,4 +1,4 @@
-"""Sizes of studies: textbook numbers, and simulated studies of the planned size that are as sure as was promised."""
+"""Tests of sample sizes: textbook numbers, and simulated studies of the planned size."""
 
 import math
 
@@ -34,20 +34,22 @@ from analysis.sampling.sample_size import (
     ("p", "d", "clips"), [(0.5, 0.05, 385), (0.5, 0.03, 1068), (0.9, 0.03, 385), (0.95, 0.02, 457)]
 )
 def test_textbook_sizes_of_a_proportion(p: float, d: float, clips: int) -> None:
-    """z^2 p (1 - p) / d^2, rounded up; one clip fewer would not do."""
+    """z^2 p (1 - p) / d^2, rounded up; one clip fewer is not enough."""
     assert size_for(p, d, interval="wald") == clips
     assert half_width(p, clips, interval="wald") <= d < half_width(p, clips - 1, interval="wald")
 
 
-def test_wilson_asks_for_more_near_one() -> None:
-    """469 clips in place of 457 for 0.95 within 0.02; 0 and 1 have an answer too."""
+def test_wilson_needs_more_clips_near_one() -> None:
+    """0.95 within 0.02 needs 469 clips instead of 457; 0 and 1 have an answer too."""
     assert size_for(0.95, 0.02) == 469
     assert size_for(1.0, 0.02) == size_for(0.0, 0.02) == 93
 
 
 @given(st.floats(0, 1), st.floats(0.005, 0.4), st.sampled_from([0.8, 0.95, 0.99]), st.floats(0.3, 4))
-def test_the_size_is_the_smallest_that_does(p: float, d: float, confidence: float, effect: float) -> None:
-    """The half-width is reached, and one clip fewer misses it, for any guess and design effect."""
+def test_the_size_is_the_smallest_that_reaches_the_half_width(
+    p: float, d: float, confidence: float, effect: float
+) -> None:
+    """The half-width is reached, and one clip fewer misses it, for every guess and design effect."""
     clips = size_for(p, d, confidence=confidence, design_effect=effect)
     assert half_width(p, clips, confidence=confidence, design_effect=effect) <= d * (1 + 1e-6)
     if clips > 1:
@@ -55,8 +57,8 @@ def test_the_size_is_the_smallest_that_does(p: float, d: float, confidence: floa
 
 
 @given(st.integers(2, 10**6), st.floats(0.01, 0.3))
-def test_a_finite_pool_takes_fewer(pool: int, d: float) -> None:
-    """n / (1 + (n - 1) / N), never more than the pool, and the same half-width."""
+def test_a_finite_pool_needs_fewer_clips(pool: int, d: float) -> None:
+    """n / (1 + (n - 1) / N) clips, never more than the pool, give the same half-width."""
     n = 1.959964**2 * 0.25 / d**2
     clips = size_for(0.5, d, interval="wald", pool=pool)
     assert clips == min(pool, math.ceil(n / (1 + (n - 1) / pool) - 1e-6)) or n < 1
@@ -64,8 +66,8 @@ def test_a_finite_pool_takes_fewer(pool: int, d: float) -> None:
 
 
 @pytest.mark.parametrize(("p", "d"), [(0.5, 0.05), (0.9, 0.03), (0.95, 0.02)])
-def test_a_study_of_the_planned_size_is_as_sure_as_promised(p: float, d: float) -> None:
-    """20,000 studies: Wilson covers the truth in 95 % of them, and is as wide as planned on average."""
+def test_studies_of_the_planned_size_have_the_planned_half_width(p: float, d: float) -> None:
+    """In 20,000 studies Wilson's interval covers in 95 % and is as wide as planned on average."""
     clips = size_for(p, d)
     good, times = np.unique(np.random.default_rng(5).binomial(clips, p, size=20_000), return_counts=True)
     ends = np.array([wilson(float(count), clips) for count in good])
@@ -73,8 +75,8 @@ def test_a_study_of_the_planned_size_is_as_sure_as_promised(p: float, d: float) 
     assert np.average((ends[:, 1] - ends[:, 0]) / 2, weights=times) == pytest.approx(d, rel=0.02)
 
 
-def test_a_study_of_the_planned_size_from_a_small_pool_is_as_sure_as_promised() -> None:
-    """Without replacement from 600 clips, the spread of the rate is what the corrected size was planned for."""
+def test_studies_from_a_small_pool_have_the_planned_half_width() -> None:
+    """Drawn without replacement from 600 clips, the rate has the standard deviation that was planned for."""
     clips = size_for(0.8, 0.04, interval="wald", pool=600)
     rates = np.random.default_rng(6).hypergeometric(480, 120, clips, size=40_000) / clips
     assert 1.959964 * rates.std() == pytest.approx(0.04, rel=0.02)
@@ -82,7 +84,7 @@ def test_a_study_of_the_planned_size_from_a_small_pool_is_as_sure_as_promised() 
 
 
 def test_clips_of_one_source_widen_a_rate_by_the_design_effect() -> None:
-    """Sources of four clips, correlation 0.3: simulated variance is 1.9 times that of single clips."""
+    """With sources of four clips and correlation 0.3, the simulated variance is 1.9 times that of single clips."""
     assert cluster_effect(4, 0.3) == pytest.approx(1.9)
     assert cluster_effect(1, 0.9) == 1.0
     chance = np.random.default_rng(7)
@@ -93,7 +95,7 @@ def test_clips_of_one_source_widen_a_rate_by_the_design_effect() -> None:
 
 
 def test_more_raters_help_a_mean_vote_as_far_as_they_disagree() -> None:
-    """a + (1 - a) / m against simulated votes; with perfect agreement nothing is gained."""
+    """a + (1 - a) / m equals the variance of simulated votes; with perfect agreement more raters do not help."""
     votes = guessed_votes(0.7, 0.4, 3)
     drawn = np.random.default_rng(8).multinomial(100, votes.shares, size=20_000)
     rates = drawn @ votes.patterns[:, 1] / 300
@@ -101,8 +103,8 @@ def test_more_raters_help_a_mean_vote_as_far_as_they_disagree() -> None:
     assert rater_effect(1.0, 7) == 1.0
 
 
-def test_the_effect_of_strata_is_that_of_the_intervals_made_later() -> None:
-    """Planned from a pilot, the half-width of the pilot's own size is that of its estimate; recall costs 1 / share."""
+def test_the_design_effect_of_a_pilot_predicts_its_interval() -> None:
+    """The half-width planned for the pilot's own size equals that of its estimate; recall costs 1 / prevalence."""
     chance = np.random.default_rng(9)
     strata = np.repeat(["high", "low"], [150, 50])
     weights = np.repeat([2.0, 30.0], [150, 50])
@@ -120,8 +122,8 @@ def test_the_effect_of_strata_is_that_of_the_intervals_made_later() -> None:
     assert recall_effect == pytest.approx(4 / 3, rel=0.01)
 
 
-def test_variance_between_and_within_groups_is_found_again() -> None:
-    """Unequal groups with variances 0.64 and 0.49; no variance between gives a correlation of 0, not less."""
+def test_variance_components_are_estimated() -> None:
+    """Unequal groups with variances 0.64 and 0.49 give them back; no variance between gives a correlation of 0."""
     chance = np.random.default_rng(10)
     groups = np.repeat(np.arange(3000), chance.integers(1, 6, size=3000))
     values = 3 + 0.8 * chance.standard_normal(3000)[groups] + 0.7 * chance.standard_normal(len(groups))
@@ -132,14 +134,14 @@ def test_variance_between_and_within_groups_is_found_again() -> None:
 
 
 def test_raters_for_a_mean_opinion_score() -> None:
-    """0.25 points with S = 0.7: 31 raters by z, 33 by t; one fewer misses it."""
+    """0.25 points with S = 0.7 need 31 raters by z and 33 by t; one fewer misses it."""
     assert (mos_raters(0.7, 0.25, known=True), mos_raters(0.7, 0.25)) == (31, 33)
     for known, raters in ((True, 31), (False, 33)):
         assert mos_half_width(0.7, raters, known=known) <= 0.25 < mos_half_width(0.7, raters - 1, known=known)
 
 
 def test_the_variance_of_a_mean_over_clips() -> None:
-    """s2_clip / n + s2_err / (n m) against simulated studies of 50 clips and 3 raters."""
+    """s2_clip / n + s2_err / (n m) equals the variance in simulated studies of 50 clips and 3 raters."""
     chance = np.random.default_rng(11)
     means = 0.8 * chance.standard_normal((20_000, 50)) + 0.7 / math.sqrt(3) * chance.standard_normal((20_000, 50))
     assert means.mean(axis=1).var() == pytest.approx(mean_variance(0.64, 0.49, 50, 3), rel=0.04)
@@ -156,13 +158,13 @@ def test_clips_for_an_exact_claim(bad: int, clips: int) -> None:
     assert bounds[0] < 0.95 <= bounds[1]
 
 
-def test_the_claim_for_one_percent_takes_299() -> None:
-    """Target 0.99, none bad."""
+def test_a_claim_of_99_percent_needs_299_clips() -> None:
+    """Target 0.99 with no bad clip."""
     assert claim_size(0.99) == 299
 
 
-def test_a_planned_claim_succeeds_as_often_as_promised_and_errs_as_seldom() -> None:
-    """With truth 0.98 in four of five studies or more; at the target itself in one of twenty at most."""
+def test_a_planned_claim_has_its_power_and_its_level() -> None:
+    """With precision 0.98 it succeeds in at least four of five studies; at the target in at most one of twenty."""
     clips, bad = claim_plan(0.95, 0.98)
     assert claim_chance(0.98, clips, bad) >= 0.8 > claim_chance(0.98, claim_size(0.95, failures=bad - 1), bad - 1)
     wrong = np.random.default_rng(12).binomial(clips, 0.05, size=40_000) <= bad
@@ -170,7 +172,7 @@ def test_a_planned_claim_succeeds_as_often_as_promised_and_errs_as_seldom() -> N
 
 
 def test_alpha_of_thinned_votes_is_the_alpha_of_all() -> None:
-    """Two of four raters at random: the same alpha in the long run, from fewer votes."""
+    """Two of four raters at random have the same alpha in a large sample."""
     chance = np.random.default_rng(13)
     clips, raters = np.repeat(np.arange(400), 4), np.tile(np.arange(4), 400)
     votes = np.where(chance.random(1600) < np.repeat(chance.beta(1, 1, 400), 4), "accept", "reject")
@@ -182,7 +184,7 @@ def test_alpha_of_thinned_votes_is_the_alpha_of_all() -> None:
 
 @pytest.mark.parametrize("clips", [40, 150])
 def test_planned_half_widths_of_alpha_are_those_that_studies_get(clips: int) -> None:
-    """Forty simulated studies of four raters: their bootstrap intervals are as wide on average as planned."""
+    """In forty simulated studies of four raters the bootstrap intervals are as wide on average as planned."""
     votes = guessed_votes(0.7, 0.466, 4)
     assert votes.alpha == pytest.approx(0.466)
     chance = np.random.default_rng(15)
@@ -199,7 +201,7 @@ def test_planned_half_widths_of_alpha_are_those_that_studies_get(clips: int) -> 
 
 
 def test_the_size_for_alpha_reaches_its_half_width() -> None:
-    """Twice as precise takes about four times the clips; the same seed the same answer."""
+    """Half the width needs about four times the clips; the same seed gives the same answer."""
     votes = guessed_votes(0.8, 0.6, 3)
     clips, found = alpha_size(votes, 0.1)
     assert found <= 0.1
@@ -209,7 +211,7 @@ def test_the_size_for_alpha_reaches_its_half_width() -> None:
 
 
 def test_alpha_on_five_levels_is_planned_too() -> None:
-    """An ordinal pilot with three votes a clip."""
+    """A plan from an ordinal pilot with three votes per clip."""
     chance = np.random.default_rng(14)
     level = np.clip(np.round(3 + np.repeat(chance.standard_normal(150), 3) + 0.7 * chance.standard_normal(450)), 1, 5)
     clips = [f"c{n}" for n in np.repeat(np.arange(150), 3)]
@@ -219,8 +221,8 @@ def test_alpha_on_five_levels_is_planned_too() -> None:
     assert 50 < size < 500
 
 
-def test_wishes_that_cannot_be_fulfilled_are_refused_in_words() -> None:
-    """Each names the number that does not go."""
+def test_impossible_plans_are_refused() -> None:
+    """Each error names the number that is out of range."""
     same = Ratings.from_votes(list("aabb"), list("xyxy"), ["accept"] * 4, VERDICT)
     two = Ratings.from_votes(list("aabb"), list("xyxy"), ["accept", "reject"] * 2, VERDICT)
     for refused, words in (

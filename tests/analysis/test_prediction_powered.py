@@ -1,4 +1,4 @@
-"""The share of good clips in a pool: an independent implementation, unbiasedness, coverage, refusals."""
+"""Tests of prediction-powered pool shares: an independent implementation, bias, coverage, refusals."""
 
 import json
 
@@ -12,7 +12,7 @@ CASE = json.loads((FIXTURES / "ppi/ppi_python/case.json").read_text())
 
 
 def test_the_value_equals_ppi_python() -> None:
-    """Same weight, same point estimate, to 1e-9."""
+    """The same weight gives the same point estimate to 1e-9."""
     pool = np.array(CASE["pool"])
     found = pool_share(CASE["labels"], pool[CASE["judged"]], pool)
     assert found.tuning[0] == pytest.approx(CASE["tuning"], abs=1e-9)
@@ -20,7 +20,7 @@ def test_the_value_equals_ppi_python() -> None:
 
 
 def studies(stratified: bool, seed: int = 7, runs: int = 200) -> tuple[np.ndarray, float, float]:
-    """Whether each interval held the pool's own share; the mean error; the mean gain."""
+    """Whether each interval contains the pool's share, the mean error, and the mean gain."""
     generator = np.random.default_rng(seed)
     score = generator.beta(2, 1.2, 4000)
     good = (generator.random(4000) < score).astype(float)
@@ -46,8 +46,8 @@ def studies(stratified: bool, seed: int = 7, runs: int = 200) -> tuple[np.ndarra
 
 
 @pytest.mark.parametrize("stratified", [False, True])
-def test_intervals_hold_and_predictions_help(stratified: bool) -> None:
-    """200 seeded studies of 120 clips: 92 to 98 % hold the pool's share, no bias, fewer clips needed for the same."""
+def test_intervals_cover_and_predictions_help(stratified: bool) -> None:
+    """Of 200 seeded studies of 120 clips 92 to 98 % cover the pool's share, without bias and with a gain."""
     held, bias, gain = studies(stratified)
     assert 0.92 <= held.mean() <= 0.98
     assert abs(bias) < 0.01
@@ -55,8 +55,8 @@ def test_intervals_hold_and_predictions_help(stratified: bool) -> None:
 
 
 @pytest.mark.parametrize(("strata", "judged"), [(10, 2), (10, 3), (4, 15), (1, 20)])
-def test_intervals_hold_with_few_judged_clips_a_stratum(strata: int, judged: int) -> None:
-    """400 seeded studies: 92 to 98 % hold the share. A weight fitted on three clips would make them far too narrow.
+def test_intervals_cover_with_few_judged_clips_per_stratum(strata: int, judged: int) -> None:
+    """92 to 98 % of 400 seeded studies cover; a weight fitted on three clips would make intervals far too narrow.
 
     The cost of fitting and the combined weight of small strata: Cochran (1977), Sampling Techniques, 7.3 and 7.10.
     """
@@ -75,7 +75,7 @@ def test_intervals_hold_with_few_judged_clips_a_stratum(strata: int, judged: int
 
 
 def test_small_strata_share_one_weight() -> None:
-    """Three judged clips do not earn a weight of their own, and six in all earn none: the judged mean stands."""
+    """Strata of three judged clips share a weight; six judged clips in all get none and keep the mean of the labels."""
     generator = np.random.default_rng(8)
     predicted, stratum = generator.random(300), np.array(list("abcdefghijkl") * 25)
     own = np.concatenate([np.flatnonzero(stratum == name)[:3] for name in "abcdefghijkl"])
@@ -90,15 +90,15 @@ def test_small_strata_share_one_weight() -> None:
     assert found.with_predictions.low == found.judged_alone.low
 
 
-def test_predictions_that_say_nothing_are_harmless() -> None:
+def test_uninformative_predictions_are_harmless() -> None:
     """A constant prediction gives the classical estimate and no gain."""
     found = pool_share([1, 0, 1, 1], [0.5] * 4, [0.5] * 100)
     assert found.with_predictions.value == found.judged_alone.value == 0.75
     assert found.gain == 1.0
 
 
-def test_what_cannot_be_said_is_refused_or_undefined() -> None:
-    """A stratum nobody judged, a stratum the pool lacks, missing numbers, too few clips to learn from."""
+def test_impossible_input_is_refused_or_undefined() -> None:
+    """Strata without judged clips or absent from the pool, missing numbers, and too few clips to fit a curve."""
     thin = pool_share([1, 0, 1], [0.5] * 3, [0.5] * 10, ["a"] * 3, ["a"] * 5 + ["b"] * 5)
     assert thin.with_predictions.value is None
     assert "'b'" in str(thin.with_predictions.undefined)

@@ -1,4 +1,4 @@
-"""Quotas: as full as any choice, as even as any full one, proved by trying all of them; balance of the benchmark."""
+"""Tests of quotas: the fullest and most even choice, proved by exhaustive search, and the balance of a benchmark."""
 
 import time
 from itertools import product
@@ -20,13 +20,13 @@ BENCH = [
 
 
 def pairs(fits: list[list[int]]) -> tuple[Ints, Ints]:
-    """Persons and groups from the groups that each person fits."""
+    """Persons and groups, as pairs, from the groups to which each person belongs."""
     found = [(person, group) for person, groups in enumerate(fits) for group in groups]
     return np.array([one[0] for one in found], dtype=np.int64), np.array([one[1] for one in found], dtype=np.int64)
 
 
 def filled(quotas: list[Quota], fits: list[list[int]], *, seed: int = 0, fill: bool = False) -> Ints:
-    """Persons per group; also checks that each is used once and only where they fit."""
+    """Persons per group, after checking that each person is used once and only in a group of theirs."""
     person, group = pairs(fits)
     chosen = choose(quotas, person, group, seed=seed, fill=fill)
     assert len(set(person[chosen].tolist())) == len(chosen)
@@ -34,13 +34,13 @@ def filled(quotas: list[Quota], fits: list[list[int]], *, seed: int = 0, fill: b
 
 
 def distance(quotas: list[Quota], counts: tuple[int, ...]) -> float:
-    """Sum over groups of the squared distance from an even share."""
+    """The sum over groups of the squared distance from an even share."""
     shares = [quota.places / len(quota.groups) for quota in quotas for _ in quota.groups]
     return sum((share - count) ** 2 for share, count in zip(shares, counts, strict=True))
 
 
 def allowed(quotas: list[Quota], counts: tuple[int, ...], *, fill: bool) -> bool:
-    """No dimension over its quota; without fill, no group over its share and few enough one above it."""
+    """Whether no dimension exceeds its quota and, without fill, no group its share, few enough having one more."""
     first = 0
     for quota in quotas:
         part = counts[first : first + len(quota.groups)]
@@ -53,7 +53,7 @@ def allowed(quotas: list[Quota], counts: tuple[int, ...], *, fill: bool) -> bool
 
 
 def best(quotas: list[Quota], fits: list[list[int]], *, fill: bool) -> tuple[int, float]:
-    """Most places and, with so many, the least distance, by trying every way to use every person."""
+    """The largest number of places and the smallest distance for that number, by exhaustive search."""
     groups = sum(len(quota.groups) for quota in quotas)
     reached = set()
     for way in product(*([None, *options] for options in fits)):
@@ -69,7 +69,7 @@ def best(quotas: list[Quota], fits: list[list[int]], *, fill: bool) -> tuple[int
 
 @st.composite
 def pools(draw: st.DrawFn) -> tuple[list[Quota], list[list[int]]]:
-    """Up to three dimensions of up to three groups, up to six persons who fit up to three groups."""
+    """Up to three dimensions of up to three groups, and up to six persons who belong to up to three groups."""
     sizes = draw(st.lists(st.integers(1, 3), min_size=1, max_size=3))
     quotas = [
         Quota(f"d{number}", tuple(f"g{group}" for group in range(size)), draw(st.integers(1, 4)))
@@ -85,7 +85,7 @@ def pools(draw: st.DrawFn) -> tuple[list[Quota], list[list[int]]]:
 def test_no_other_choice_is_fuller_or_as_full_and_more_even(
     pool: tuple[list[Quota], list[list[int]]], fill: bool, seed: int
 ) -> None:
-    """On tiny pools: total and squared distance equal the best of all ways there are."""
+    """For tiny pools the total and the squared distance equal the best of an exhaustive search."""
     quotas, fits = pool
     counts = tuple(filled(quotas, fits, seed=seed, fill=fill).tolist())
     assert allowed(quotas, counts, fill=fill)
@@ -94,8 +94,8 @@ def test_no_other_choice_is_fuller_or_as_full_and_more_even(
     assert distance(quotas, counts) == pytest.approx(least)
 
 
-def test_a_pool_where_taking_whoever_fits_first_fails_is_filled() -> None:
-    """The only two Poles are women too, and women are asked for first: they must be kept for Polish."""
+def test_quotas_are_filled_where_a_greedy_choice_fails() -> None:
+    """The only two Poles are women too, and women are filled first, so they must be kept for Polish."""
     quotas = [Quota("gender", ("women", "men"), 4), Quota("language", ("pl", "en"), 4)]
     fits = [[0, 2], [0, 2], [0, 3], [0, 3], [1, 3], [1, 3], [1, 3], [1, 3]]
     used: set[int] = set()
@@ -110,8 +110,8 @@ def test_a_pool_where_taking_whoever_fits_first_fails_is_filled() -> None:
         assert filled(quotas, fits, seed=seed).tolist() == [2, 2, 2, 2]
 
 
-def test_the_place_more_goes_where_there_is_somebody() -> None:
-    """100 over three is 34/33/33; the group with 33 persons is never the one asked for 34."""
+def test_the_extra_place_goes_to_a_group_with_another_person() -> None:
+    """100 over three is 34/33/33, and the group with 33 persons never gets 34 places."""
     quotas = [Quota("ethnicity", ("african", "asian", "white"), 100)]
     fits = [[0]] * 33 + [[1]] * 60 + [[2]] * 33
     assert filled(quotas, fits).tolist() == [33, 34, 33]
@@ -120,8 +120,8 @@ def test_the_place_more_goes_where_there_is_somebody() -> None:
     assert drawn == {(34, 33, 33), (33, 34, 33), (33, 33, 34)}
 
 
-def test_empty_places_are_given_away_only_when_asked() -> None:
-    """Four children for 21 places: 17 short, or 17 more among the others, evenly."""
+def test_empty_places_go_to_other_groups_only_with_fill() -> None:
+    """With four children for 21 places, 17 stay empty, or 17 more go evenly to the others."""
     quotas = [BENCH[0]]
     fits = [[0]] * 4 + [[group] for group in range(1, 5) for _ in range(40)]
     assert filled(quotas, fits).tolist() == [4, 21, 21, 21, 21]
@@ -132,14 +132,14 @@ def test_empty_places_are_given_away_only_when_asked() -> None:
 
 
 def test_a_shortage_is_shared_evenly() -> None:
-    """Nine persons for two dimensions of six places each: nobody is left with much less than the others."""
+    """Nine persons for two dimensions of six places each are divided evenly over all groups."""
     quotas = [Quota("gender", ("f", "m"), 6), Quota("language", ("a", "b"), 6)]
     counts = filled(quotas, [[0, 2], [0, 3], [1, 2]] * 3)
     assert sorted(counts.tolist()) == [2, 2, 2, 3]
 
 
 def test_the_same_seed_gives_the_same_persons_and_another_seed_others() -> None:
-    """Everybody has a chance: over 300 seeds each of 20 persons takes about a quarter of the five places."""
+    """Over 300 seeds each of 20 persons takes about a quarter of the five places."""
     quotas = [Quota("gender", ("f",), 5)]
     person, group = np.arange(20), np.zeros(20, dtype=np.int64)
     assert choose(quotas, person, group, seed=4).tolist() == choose(quotas, person, group, seed=4).tolist()
@@ -151,20 +151,20 @@ def test_the_same_seed_gives_the_same_persons_and_another_seed_others() -> None:
 
 
 def test_a_person_named_twice_for_a_group_counts_once() -> None:
-    """Several clips of one person in one group are one pair's worth."""
+    """Several clips of one person in one group count as one pair."""
     quotas = [Quota("gender", ("f",), 3)]
     chosen = choose(quotas, np.array([0, 0, 0, 1]), np.zeros(4, dtype=np.int64))
     assert len(chosen) == 2
 
 
-def test_nobody_fits() -> None:
-    """An empty pool fills nothing and is no error."""
+def test_an_empty_pool_fills_no_place() -> None:
+    """An empty pool is not an error."""
     nothing = np.zeros(0, dtype=np.int64)
     assert choose([Quota("gender", ("f",), 3)], nothing, nothing).tolist() == []
 
 
 def test_a_hundred_thousand_pairs_take_seconds() -> None:
-    """Ten thousand persons, TalkVid-Bench's quotas, ages as rare as in TalkVid: full but for the children."""
+    """Ten thousand persons fill TalkVid-Bench's quotas except for the children, who are as rare as in TalkVid."""
     chance = np.random.default_rng(1)
     persons = 10_000
     rare = np.array([1 / number**2.2 for number in range(1, 16)])
@@ -183,7 +183,7 @@ def test_a_hundred_thousand_pairs_take_seconds() -> None:
 
 
 def sorted_thirds(table: list[Balance]) -> list[int]:
-    """34, 33, 33 in the order in which the table has them."""
+    """34, 33, 33 in the order of the table."""
     thirds = [row.filled for row in table if row.dimension == "ethnicity"]
     assert sorted(thirds) == [33, 33, 34]
     return thirds
@@ -200,7 +200,7 @@ def sorted_thirds(table: list[Balance]) -> list[int]:
     ],
 )
 def test_places_are_shared_with_a_difference_of_one_at_most(places: int, groups: int, wanted: dict[int, int]) -> None:
-    """The shares of TalkVid-Bench, and a quota smaller than its groups."""
+    """The shares of TalkVid-Bench, and of a quota with fewer places than groups."""
     quota = Quota("d", tuple(map(str, range(groups))), places)
     table = balance([quota], np.zeros(groups, dtype=np.int64), np.zeros(groups, dtype=np.int64))
     assert {share: [row.wanted for row in table].count(share) for share in wanted} == wanted
@@ -208,7 +208,7 @@ def test_places_are_shared_with_a_difference_of_one_at_most(places: int, groups:
 
 
 def test_impossible_quotas_are_refused() -> None:
-    """No groups, a group twice, no places, a group that is not there."""
+    """No groups, a repeated group, no places, and an unknown group raise an error."""
     for groups, places, words in (
         ((), 3, "needs groups"),
         (("a", "a"), 3, "each named once"),

@@ -1,4 +1,4 @@
-"""Precision, recall and their kin: printed values, TalkVid's table, the survey formulas and their coverage."""
+"""Tests of precision, recall and the other rates: printed values, TalkVid's table, survey formulas, coverage."""
 
 import numpy as np
 import pytest
@@ -18,8 +18,8 @@ def test_wilson_of_newcombe_1998() -> None:
         assert (low, high) == pytest.approx((row["low"], row["high"]), abs=content["tolerance"])
 
 
-def test_wilson_refuses_what_is_no_proportion() -> None:
-    """More successes than trials, or no trials at all, are refused."""
+def test_wilson_refuses_impossible_counts() -> None:
+    """More successes than trials, or no trials, raise an error."""
     for successes, n in ((3, 2), (0, 0), (-1, 4)):
         with pytest.raises(ValueError, match="no proportion"):
             wilson(successes, n)
@@ -27,7 +27,7 @@ def test_wilson_refuses_what_is_no_proportion() -> None:
 
 @pytest.mark.parametrize("row", range(7))
 def test_talkvid_table_7(row: int) -> None:
-    """On the unanimous clips, precision, recall, F1 and accuracy print as in TalkVid, filter by filter."""
+    """On the unanimous clips, precision, recall, F1 and accuracy of each filter round to the figures of TalkVid."""
     printed = real("talkvid_table7", "counts.csv")[row]
     clips = [clip for clip in real("talkvid_table7", "items_long.csv") if clip["filter"] == printed["filter"]]
     agreed = [clip for clip in clips if clip["rater1"] == clip["rater2"]]
@@ -41,14 +41,14 @@ def test_talkvid_table_7(row: int) -> None:
 
 
 def stratified_sample() -> tuple[Bools, Bools, list[str], dict[str, int]]:
-    """Three strata, a cut inside the middle one, good shares between 0 and 1 in each."""
+    """Three strata with the threshold inside the middle one and shares of good clips between 0 and 1."""
     accepted = np.array([0] * 10 + [0] * 6 + [1] * 9 + [1] * 20, dtype=np.bool_)
     good = np.array([1, 1] + [0] * 8 + [1, 0, 1, 0, 0, 0] + [1] * 6 + [0] * 3 + [1] * 17 + [0] * 3, dtype=np.bool_)
     return accepted, good, ["low"] * 10 + ["mid"] * 15 + ["top"] * 20, {"low": 900, "mid": 150, "top": 60}
 
 
 def test_weighted_rates_equal_the_survey_formulas() -> None:
-    """Values are Hajek ratios, and intervals come from the textbook linearised variance with correction."""
+    """Values are Hajek ratios; intervals use the textbook linearised variance with finite population correction."""
     accepted, good, strata, sizes = stratified_sample()
     table = confusion(accepted, good, strata=strata, stratum_sizes=sizes)
     weight = np.array([sizes[name] / strata.count(name) for name in strata])
@@ -91,7 +91,9 @@ def test_uniform_strata_keep_their_uncertainty() -> None:
     assert large.recall.low is not None
     assert small.recall.low > 0.8, "the rejects are few, so little can have been lost"
     assert large.recall.low < 0.5, "one good clip in a hundred rejects would outweigh all accepted ones"
-    assert large.precision.low == pytest.approx(small.precision.low), "precision does not look below the cut"
+    assert large.precision.low == pytest.approx(small.precision.low), (
+        "precision does not depend on clips below the threshold"
+    )
 
 
 def test_a_complete_census_has_no_sampling_error() -> None:
@@ -103,8 +105,8 @@ def test_a_complete_census_has_no_sampling_error() -> None:
     assert "no sampling error" in table.precision.method
 
 
-def test_a_rate_of_none_or_all_keeps_its_uncertainty() -> None:
-    """A filter that accepts no rated clip has F1 and recall 0, yet a real interval; weights make it wider."""
+def test_a_rate_of_0_or_1_has_an_interval() -> None:
+    """A filter that accepts no rated clip has F1 and recall 0 with an interval, which weights make wider."""
     accepted, good = [False] * 10, [True] * 6 + [False] * 4
     plain = confusion(accepted, good)
     share = wilson(0, 6)[1]
@@ -118,8 +120,8 @@ def test_a_rate_of_none_or_all_keeps_its_uncertainty() -> None:
         assert "no sampling error" not in estimate.method
 
 
-def test_a_partly_rated_pool_is_no_census() -> None:
-    """Rating all accepted clips settles precision, not what a rejected stratum in part unrated may hold."""
+def test_a_census_of_accepted_clips_leaves_recall_uncertain() -> None:
+    """If all accepted clips are rated, precision has no error, but recall has one from unrated rejected clips."""
     sizes = {"a": 3, "b": 400}
     table = confusion([True] * 3 + [False] * 4, [True] * 7, strata=["a"] * 3 + ["b"] * 4, stratum_sizes=sizes)
     assert (table.precision.low, table.precision.high) == (1.0, 1.0)
@@ -129,7 +131,7 @@ def test_a_partly_rated_pool_is_no_census() -> None:
     assert "no sampling error" not in none.recall.method
 
 
-def test_strata_of_one_clip_claim_no_more_than_their_clips() -> None:
+def test_strata_of_one_clip_have_at_most_their_effective_number() -> None:
     """Two clips from two strata give recall Kish's interval of their weights, and precision that of one clip."""
     table = confusion([True, False], [True, True], [2, 8], ["a", "b"])
     kish = (2 + 8) ** 2 / (2**2 + 8**2)
@@ -153,8 +155,8 @@ def test_strata_of_one_clip_claim_no_more_than_their_clips() -> None:
         ([], [], ["accuracy", "prevalence"], "no clip was rated"),
     ],
 )
-def test_rates_that_do_not_exist_say_why(accepted: list[int], good: list[int], absent: list[str], reason: str) -> None:
-    """An empty denominator, or nothing rated below the cut, gives no number but a reason."""
+def test_undefined_rates_give_the_reason(accepted: list[int], good: list[int], absent: list[str], reason: str) -> None:
+    """An empty denominator, or no rated clip below the threshold, gives a reason instead of a number."""
     table = confusion(np.array(accepted, dtype=np.bool_), np.array(good, dtype=np.bool_))
     for name in absent:
         estimate = getattr(table, name)
@@ -177,19 +179,19 @@ def test_rates_that_do_not_exist_say_why(accepted: list[int], good: list[int], a
     ],
 )
 def test_impossible_designs_are_refused(arguments: dict[str, list[float]], message: str) -> None:
-    """Weights, strata and pool sizes that contradict each other are refused with the stratum's name."""
+    """Weights, strata and pool sizes that contradict each other raise an error that names the stratum."""
     with pytest.raises(ValueError, match=message):
         Design.build(2, **arguments)  # type: ignore[arg-type]  # the cases mix argument types on purpose
 
 
 def test_clips_without_consensus_are_refused() -> None:
-    """A verdict that is neither true nor false stops the table instead of counting as something."""
+    """A verdict that is neither true nor false raises an error."""
     with pytest.raises(ValueError, match="good must be true or false"):
         confusion(np.array([True, False]), np.array([1.0, np.nan]))
 
 
 def coverage(repetitions: int) -> dict[str, float]:
-    """Share of simulated stratified samples whose 95 % interval holds the pool's own rate."""
+    """For each rate the share of simulated stratified samples whose 95 % interval contains the pool's rate."""
     generator = np.random.default_rng(20)
     sizes, shares = {"a": 6000, "b": 2500, "c": 1500}, {"a": 0.08, "b": 0.45, "c": 0.93}
     pool = {name: generator.random(size) < shares[name] for name, size in sizes.items()}
@@ -215,7 +217,7 @@ def coverage(repetitions: int) -> dict[str, float]:
 
 
 def test_many_strata_of_one_clip_still_cover_the_pool() -> None:
-    """Over 1,000 seeded samples of one clip from each of 30 strata, prevalence is covered at least 92.5 %."""
+    """Over 1,000 seeded samples of one clip from each of 30 strata, at least 92.5 % cover the prevalence."""
     generator = np.random.default_rng(5)
     shares = np.tile([0.2, 0.5, 0.8], 10)
     strata, weights = [f"{number:02}" for number in range(30)], np.repeat([1.0, 3.0], 15)
@@ -230,13 +232,13 @@ def test_many_strata_of_one_clip_still_cover_the_pool() -> None:
 
 
 def test_weighted_intervals_cover_the_pool() -> None:
-    """Over 1,000 seeded stratified samples the 95 % intervals hold the pool's rates 92.5 to 98 % of the time."""
+    """Over 1,000 seeded stratified samples 92.5 to 98 % of the 95 % intervals contain the pool's rates."""
     for name, share in coverage(1000).items():
         assert 0.925 <= share <= 0.98, f"{name} covered {share}"
 
 
 @pytest.mark.parametrize("n", [1, 3, 7, 11, 23.7, 100, 977])
-def test_none_and_all_have_exact_ends(n: float) -> None:
-    """An interval never leaves out its own value, not by a rounding."""
+def test_an_interval_at_0_or_1_contains_its_value(n: float) -> None:
+    """Rounding never moves the end of an interval past the value 0 or 1."""
     assert wilson(0, n)[0] == 0.0
     assert wilson(n, n)[1] == 1.0

@@ -1,4 +1,4 @@
-"""ROC curves, thresholds and their uncertainty, against published numbers, brute force and simulation."""
+"""Tests of ROC curves and best thresholds with their uncertainty: published numbers, brute force, simulation."""
 
 from importlib.metadata import version
 
@@ -24,7 +24,7 @@ def asah(marker: str, only: str | None = None) -> tuple[Floats, Bools]:
 
 
 def test_delong_of_the_asah_data() -> None:
-    """AUC, DeLong variance and interval of S100b, and of NDKA among women, are those of the pROC package."""
+    """AUC, DeLong variance and interval of S100b, and of NDKA among women, equal those of the pROC package."""
     scores, poor = asah("s100b")
     area, variance = delong_variance(scores, poor)
     assert area == pytest.approx(0.73136856, abs=1e-8)
@@ -36,7 +36,7 @@ def test_delong_of_the_asah_data() -> None:
 
 
 def test_best_f1_of_the_asah_data() -> None:
-    """The cut with the best F1 on S100b is 0.22 with F1 0.642, as an exhaustive search printed it."""
+    """The threshold with the best F1 on S100b is 0.22 with F1 0.642, as found by an exhaustive search."""
     choice = best_f1(*asah("s100b"), resamples=200)
     assert choice.threshold == pytest.approx(0.22)
     assert choice.confusion.f1.value == pytest.approx(0.64197531, abs=1e-8)
@@ -48,8 +48,8 @@ def test_best_f1_of_the_asah_data() -> None:
         lambda pairs: 2 <= sum(good for _, good in pairs) <= len(pairs) - 2
     )
 )
-def test_delong_agrees_with_placements_and_ignores_the_scale(pairs: list[tuple[int, bool]]) -> None:
-    """Mid-rank DeLong equals the sum over all pairs, and any increasing recoding of scores keeps it."""
+def test_delong_equals_the_sum_over_pairs_and_ignores_the_scale(pairs: list[tuple[int, bool]]) -> None:
+    """Mid-rank DeLong equals the sum over all pairs, and an increasing recoding does not change it."""
     scores, good = np.array([float(score) for score, _ in pairs]), np.array([good for _, good in pairs])
     wins = np.sign(scores[good][:, None] - scores[~good][None, :]) / 2 + 0.5
     spread = wins.mean(axis=1).var(ddof=1) / good.sum() + wins.mean(axis=0).var(ddof=1) / (~good).sum()
@@ -58,20 +58,20 @@ def test_delong_agrees_with_placements_and_ignores_the_scale(pairs: list[tuple[i
     assert roc(-scores, good, direction="le").auc.value == pytest.approx(wins.mean())
 
 
-def test_the_curve_tells_what_a_threshold_accepts() -> None:
-    """At any cut, on a score or between two, the curve gives the same shares as counting does."""
+def test_the_curve_gives_the_rates_of_every_threshold() -> None:
+    """At any threshold, on a score or between two, the curve gives the same shares as counting."""
     generator = np.random.default_rng(2)
     good = generator.random(60) < 0.5
     scores = np.round(generator.normal(size=60) + good, 1)
     for direction in ("ge", "le"):
         curve = roc(scores, good, direction=direction)
-        for cut in [*np.unique(scores), -9.0, 0.05, 0.55, 9.0]:
-            accepted = scores >= cut if direction == "ge" else scores <= cut
-            assert curve.at(cut) == pytest.approx((accepted[~good].mean(), accepted[good].mean()))
+        for threshold in [*np.unique(scores), -9.0, 0.05, 0.55, 9.0]:
+            accepted = scores >= threshold if direction == "ge" else scores <= threshold
+            assert curve.at(threshold) == pytest.approx((accepted[~good].mean(), accepted[good].mean()))
 
 
 def test_separated_classes_get_a_one_sided_bound() -> None:
-    """With complete separation the AUC is 1, the variance 0, and the bound depends on the smaller class."""
+    """With complete separation the AUC is 1 and its variance 0, and the bound depends on the smaller class."""
     auc = roc(np.arange(50.0), np.arange(50) >= 30).auc
     assert (auc.value, auc.high) == (1.0, 1.0)
     assert auc.low == pytest.approx(separation_bound(20, 0.95)) == pytest.approx(0.05 ** (1 / 20))
@@ -81,8 +81,8 @@ def test_separated_classes_get_a_one_sided_bound() -> None:
     assert reverse.high == pytest.approx(1 - 0.05 ** (1 / 20))
 
 
-def test_near_separation_stays_below_one() -> None:
-    """When DeLong's interval would pass 1, it is taken on the logit scale and says so."""
+def test_the_interval_of_an_auc_near_one_stays_below_one() -> None:
+    """An interval of DeLong's that would exceed 1 is computed on the logit scale, and the method says so."""
     scores = np.array([1, 2, 3, 4, 5, 7, 6, 8, 9, 10, 11, 12], dtype=np.float64)
     auc = roc(scores, np.arange(12) >= 6).auc
     assert auc.method == "DeLong on the logit scale"
@@ -92,8 +92,8 @@ def test_near_separation_stays_below_one() -> None:
     assert 0.5 < auc.low < auc.value < auc.high < 1
 
 
-def test_an_auc_that_does_not_exist_says_why() -> None:
-    """One class only gives no AUC; equal scores or a class of one give a value and no interval."""
+def test_an_undefined_auc_gives_the_reason() -> None:
+    """With one class the AUC is undefined; with equal scores or a class of one clip it has no interval."""
     assert roc([1, 2], [True, True]).auc.undefined == "no rated clip is bad"
     with pytest.raises(ValueError, match="no rated clip is good"):
         roc([1, 2], [False, False]).at(1)
@@ -103,13 +103,13 @@ def test_an_auc_that_does_not_exist_says_why() -> None:
 
 
 def test_clips_without_score_are_refused() -> None:
-    """A score that is not a number is refused with a count, not ranked somewhere."""
+    """Scores that are not numbers raise an error with their count; they are not ranked."""
     with pytest.raises(ValueError, match="1 clips have no score"):
         roc([1, float("nan"), 3], [False, True, False])
 
 
 def stratified_scores(seed: int, each: int = 60) -> tuple[Floats, Bools, list[str], Floats]:
-    """Clips of three strata; the middle one stands for most of the pool."""
+    """Clips of three strata, of which the middle one stands for most of the pool."""
     generator = np.random.default_rng(seed)
     strata = ["a"] * each + ["b"] * each + ["c"] * each
     scores = np.concatenate([generator.uniform(low, low + 1, each) for low in range(3)])
@@ -118,7 +118,7 @@ def stratified_scores(seed: int, each: int = 60) -> tuple[Floats, Bools, list[st
 
 
 def test_the_weighted_auc_is_resampled_within_strata() -> None:
-    """With unequal weights the value is scikit-learn's, and the interval its percentiles over the same resamples."""
+    """With unequal weights the value is that of scikit-learn, and the interval its percentiles over the resamples."""
     scores, good, strata, weights = stratified_scores(1, each=20)
     scores = np.round(scores, 1)  # ties count for a half
     auc = roc(scores, good, weights, strata, resamples=150, seed=3).auc
@@ -134,7 +134,7 @@ def test_the_weighted_auc_is_resampled_within_strata() -> None:
 
 @pytest.mark.parametrize("direction", ["ge", "le"])
 def test_the_order_of_clips_changes_neither_curve_nor_choice(direction: Direction) -> None:
-    """Shuffled rows give the same AUC, interval, stability range and cross-fitted F1 to the last digit."""
+    """Shuffled rows give exactly the same AUC, interval, stability range and cross-fitted F1."""
     scores, good, strata, weights = stratified_scores(4, each=15)
     scores = np.round(scores, 1)
     order = np.random.default_rng(8).permutation(45)
@@ -148,7 +148,7 @@ def test_the_order_of_clips_changes_neither_curve_nor_choice(direction: Directio
 
 
 def test_a_bootstrap_without_spread_says_so() -> None:
-    """Without an interval the method says none could be had, and how many resamples had no AUC."""
+    """Without an interval, the method says so and how many resamples had no AUC."""
     scores, good = [1.0, 2.0, 0.0, 0.0], [True, False, False, False]
     auc = roc(scores, good, [1, 1, 2, 2], ["a", "a", "b", "b"], resamples=40).auc
     assert (auc.low, auc.high) == (None, None)
@@ -157,7 +157,7 @@ def test_a_bootstrap_without_spread_says_so() -> None:
 
 
 def test_signatures_name_weights_strata_and_libraries() -> None:
-    """The best cut states weights and strata, and each number the version of every library it came from."""
+    """The signature of the best threshold names weights and strata, and every signature its libraries' versions."""
     scores, good, strata, weights = stratified_scores(4, each=15)
     choice = best_f1(scores, good, weights, strata, resamples=20)
     assert {"weights:inverse-inclusion", "strata:3"} <= set(choice.signature.split("|"))
@@ -173,7 +173,7 @@ def test_signatures_name_weights_strata_and_libraries() -> None:
     digits=st.integers(2, 5),
 )
 def test_a_shown_threshold_accepts_the_same_clips(scores: list[float], le: bool, digits: int) -> None:
-    """The short form of the best cut, typed in as a threshold, gives the same table, however close the scores."""
+    """The rounded best threshold gives the same table as the exact one, even if scores are close together."""
     good = np.arange(len(scores)) % 3 > 0
     direction: Direction = "le" if le else "ge"
     choice = best_f1(scores, good, direction=direction, resamples=5)
@@ -182,7 +182,7 @@ def test_a_shown_threshold_accepts_the_same_clips(scores: list[float], le: bool,
 
 
 def test_a_shown_threshold_is_as_short_as_the_gap_allows() -> None:
-    """Rounding moves into the gap where the nearest decimal would leave it, and adds digits only where it must."""
+    """Rounding stays inside the gap, and adds digits only if no shorter decimal lies in it."""
     good = [False, False, True, True]
     assert best_f1([0.1, 0.9, 0.919962, 0.93], good, resamples=5).shown() == "0.9199"
     assert best_f1([0.1, 0.91995, 0.919962, 0.93], good, resamples=5).shown() == "0.91996"
@@ -190,8 +190,8 @@ def test_a_shown_threshold_is_as_short_as_the_gap_allows() -> None:
     assert best_f1([5.0, 3.0, 2.00001, 1.0], good, direction="le", resamples=5).shown() == "2.001"
 
 
-def test_the_note_speaks_of_the_cross_fitted_f1_only_where_there_is_one() -> None:
-    """With one good clip no half can be judged, and the note says that there is no cross-fitted F1."""
+def test_the_note_says_whether_there_is_a_cross_fitted_f1() -> None:
+    """With one good clip no half can be judged, and the note says that the cross-fitted F1 is missing."""
     lone = best_f1([1, 2, 3, 4], [False, False, False, True], resamples=5)
     assert lone.cross_fitted_f1 is None
     assert "too few clips for a cross-fitted F1" in lone.note
@@ -201,7 +201,7 @@ def test_the_note_speaks_of_the_cross_fitted_f1_only_where_there_is_one() -> Non
 
 
 def test_weighted_auc_intervals_cover_the_pool() -> None:
-    """Over 200 seeded samples the bootstrap interval holds the pool's AUC about 95 % of the time (4 SE)."""
+    """Over 200 seeded samples the bootstrap interval contains the pool's AUC about 95 % of the time (4 SE)."""
     scores, good, _, weights = stratified_scores(99, each=60_000)
     pool = roc_auc_score(good, scores, sample_weight=weights)
     hits = 0
@@ -219,7 +219,7 @@ def stratified_scores_in_order(seed: int) -> tuple[Floats, Bools, Floats, list[s
 
 
 def test_resampling_within_strata_keeps_mean_and_variance() -> None:
-    """Replicates of a stratum's total have the right mean, and the variance of the textbook formula (3 %)."""
+    """Replicates of a total have its mean, and the variance of the textbook formula (within 3 %)."""
     values = np.array([1.0, 4.0, 2.0, 9.0, 5.0])
     weights = np.concatenate(list(within_strata(np.zeros(5, dtype=np.int64), 20_000, seed=0)))
     totals = weights @ values
@@ -234,21 +234,21 @@ def test_resampling_within_strata_keeps_mean_and_variance() -> None:
     ),
     le=st.booleans(),
 )
-def test_best_f1_finds_what_trying_every_cut_finds(clips: list[tuple[int, bool]], le: bool) -> None:
-    """The chosen cut has the best F1 of all that split the clips, and its whole gap accepts the same clips."""
+def test_best_f1_equals_that_of_an_exhaustive_search(clips: list[tuple[int, bool]], le: bool) -> None:
+    """The chosen threshold has the best F1 of all that split the clips, and its whole gap accepts the same clips."""
     scores, good = np.array([float(score) for score, _ in clips]), np.array([good for _, good in clips])
     direction: Direction = "le" if le else "ge"
     choice = best_f1(scores, good, direction=direction, resamples=20)
-    cuts = np.unique(scores)[:-1] if le else np.unique(scores)[1:]
-    values = [f1_score(good, scores <= cut if le else scores >= cut, zero_division=0.0) for cut in cuts]
+    thresholds = np.unique(scores)[:-1] if le else np.unique(scores)[1:]
+    values = [f1_score(good, scores <= t if le else scores >= t, zero_division=0.0) for t in thresholds]
     assert choice.confusion.f1.value == pytest.approx(max(values))
     inside = (choice.gap_low + choice.gap_high) / 2
     assert confusion(scores <= inside if le else scores >= inside, good) == choice.confusion
     assert choice.stable_low <= choice.stable_high
 
 
-def test_a_cut_found_on_noise_is_seen_to_be_unstable() -> None:
-    """When scores say nothing, the range of chosen cuts is wide and cross-fitted F1 falls below the fitted one."""
+def test_a_threshold_found_on_noise_is_unstable() -> None:
+    """For uninformative scores the stability range is wide, and cross-fitted F1 is below the fitted one."""
     generator = np.random.default_rng(7)
     scores, good = generator.random(80), generator.random(80) < 0.4
     noise = best_f1(scores, good, resamples=300)
@@ -262,7 +262,7 @@ def test_a_cut_found_on_noise_is_seen_to_be_unstable() -> None:
 
 
 def test_a_search_without_good_clips_or_spread_is_refused() -> None:
-    """No good clip, or one score for all, leaves nothing to search and is said."""
+    """Without a good clip, or with equal scores, the search raises an error that says so."""
     with pytest.raises(ValueError, match="no rated clip is good"):
         best_f1([1, 2], [False, False])
     with pytest.raises(ValueError, match="no rated clip is bad"):

@@ -1,4 +1,4 @@
-"""Draws: known chances, the same draw from the same data, and plain words where a wish could not be met."""
+"""Tests of stratified and borderline draws from lists: probabilities, reproducibility, notes."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ def drawn(draw: Draw, ids: list[str]) -> list[tuple[str, str, float]]:
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10**6), shuffle=st.integers(0, 10**6))
 def test_the_order_of_rows_does_not_change_a_draw(seed: int, shuffle: int) -> None:
-    """The same clips in another order give the same clips, strata and probabilities, in the same order."""
+    """Shuffled rows give the same clips, strata and probabilities in the same order."""
     order = np.random.default_rng(shuffle).permutation(len(IDS))
     ids, scores = [IDS[k] for k in order], [SCORES[k] for k in order]
     one = stratified(IDS, SCORES, edges=[10, 40], n=31, seed=seed)
@@ -47,8 +47,8 @@ def test_clips_are_drawn_as_often_as_their_stored_probability_says() -> None:
     assert len(np.unique(chance)) > 2, "the strata differ in their chances"
 
 
-def test_weighted_totals_hit_the_pool_on_average() -> None:
-    """The weights of a draw add up to the pool exactly, and weighted score totals are unbiased (4 SE)."""
+def test_weighted_totals_are_unbiased() -> None:
+    """The weights of a draw sum to the pool exactly, and weighted score totals are unbiased (4 SE)."""
     known = [0.0 if score is None else score for score in SCORES]
     totals = []
     for seed in range(1000):
@@ -60,7 +60,7 @@ def test_weighted_totals_hit_the_pool_on_average() -> None:
 
 
 def test_allocation_is_equal_or_proportional() -> None:
-    """Equal allocation splits n evenly; proportional follows the pool, and both keep a floor of two."""
+    """Equal allocation splits n evenly, proportional allocation follows the pool; both give at least two clips."""
     scores = [float(number) for number in range(120)]
     equal = stratified(IDS, scores, edges=[4, 24], n=30, seed=0)
     assert [stratum.drawn for stratum in equal.strata] == [4, 13, 13], "the small stratum is taken whole"
@@ -71,14 +71,14 @@ def test_allocation_is_equal_or_proportional() -> None:
 
 
 def test_a_larger_draw_contains_the_smaller() -> None:
-    """Raising n with the same seed adds clips and replaces none, so a study can be topped up."""
+    """With the same seed a larger n adds clips and replaces none, so that a study can be topped up."""
     small = stratified(IDS, SCORES, edges=[20], n=20, seed=9)
     large = stratified(IDS, SCORES, edges=[20], n=50, seed=9)
     assert set(small.indices.tolist()) < set(large.indices.tolist())
 
 
-def test_clips_without_score_are_a_stratum_or_are_named() -> None:
-    """Clips without a score are drawn from a stratum of their own, or their absence is noted."""
+def test_clips_without_score_are_a_stratum_or_are_noted() -> None:
+    """Clips without a score form a stratum of their own, or a note says that they are left out."""
     kept = stratified(IDS, SCORES, edges=[20], n=30, seed=0)
     assert (kept.strata[-1].label, kept.strata[-1].population, kept.strata[-1].drawn) == (NO_SCORE, 10, 10)
     left = stratified(IDS, SCORES, edges=[20], n=30, seed=0, include_missing=False)
@@ -86,8 +86,8 @@ def test_clips_without_score_are_a_stratum_or_are_named() -> None:
     assert "10 clips without a score were left out" in left.notes[0]
 
 
-def test_a_pool_smaller_than_the_wish_is_taken_whole() -> None:
-    """Asking for more clips than there are gives all of them with probability 1, and says so."""
+def test_a_pool_smaller_than_n_is_taken_whole() -> None:
+    """If the pool has fewer clips than asked for, all have probability 1 and a note says so."""
     draw = stratified(["b", "a", "c"], [1, 2, 3], edges=[2], n=10, seed=0)
     assert sorted(draw.indices.tolist()) == [0, 1, 2]
     assert draw.inclusion_probability.tolist() == [1.0, 1.0, 1.0]
@@ -104,7 +104,7 @@ def test_a_pool_smaller_than_the_wish_is_taken_whole() -> None:
     ],
 )
 def test_malformed_pools_are_refused(ids: list[str], scores: list[float], n: int, message: str) -> None:
-    """Repeated ids, infinite scores, too small an n and unequal lengths are refused by name."""
+    """Repeated ids, infinite scores, too small an n, and unequal lengths raise an error that names them."""
     with pytest.raises(ValueError, match=message):
         stratified(ids, scores, edges=[2], n=n, seed=0)
 
@@ -113,13 +113,13 @@ def test_malformed_pools_are_refused(ids: list[str], scores: list[float], n: int
 @given(
     scores=st.lists(st.integers(0, 50).map(float), min_size=2, max_size=80),
     k=st.integers(2, 6),
-    cut=st.integers(-5, 55).map(float),
+    threshold=st.integers(-5, 55).map(float),
 )
-def test_bands_never_straddle_the_cut(scores: list[float], k: int, cut: float) -> None:
-    """Every band lies wholly on one side of the cut, for both directions, ties included."""
-    upward = np.searchsorted(bands(scores, k, cut), scores, side="right")
-    downward = np.searchsorted(bands(scores, k, cut, direction="le"), scores, side="right")
-    for band, accepted in ((upward, np.array(scores) >= cut), (downward, np.array(scores) <= cut)):
+def test_bands_never_straddle_the_threshold(scores: list[float], k: int, threshold: float) -> None:
+    """Every band lies on one side of the threshold, for both directions and with ties."""
+    upward = np.searchsorted(bands(scores, k, threshold), scores, side="right")
+    downward = np.searchsorted(bands(scores, k, threshold, direction="le"), scores, side="right")
+    for band, accepted in ((upward, np.array(scores) >= threshold), (downward, np.array(scores) <= threshold)):
         assert all(len(np.unique(accepted[band == number])) == 1 for number in np.unique(band))
 
 
@@ -128,8 +128,8 @@ def labels(edges: Sequence[float], scores: list[float]) -> list[str]:
     return [stratum.label for stratum in stratified(ids, scores, edges=edges, n=len(scores), seed=0).strata]
 
 
-def test_bands_are_named_in_short_numbers_and_true_words() -> None:
-    """Edges have four digits, more only to stay apart, and a maximum belongs to the band that it ends."""
+def test_bands_have_short_and_correct_names() -> None:
+    """Edges have four digits, or more to be distinct, and a maximum belongs to the band that it ends."""
     scores = [1.0, 4.4, 5.0, 5.0, 5.0, 7.0, 9.0]
     upto = float(np.nextafter(5, np.inf))
     assert labels([4.333333, upto], scores) == ["below 4.333", "4.333 to 5", "above 5"]
@@ -144,14 +144,14 @@ def test_bands_are_named_in_short_numbers_and_true_words() -> None:
 @settings(max_examples=60, deadline=None)
 @given(scores=st.lists(st.floats(-1e6, 1e6), min_size=8, max_size=30), k=st.integers(2, 6), data=st.data())
 def test_names_of_bands_are_unique(scores: list[float], k: int, data: st.DataObject) -> None:
-    """However close the edges lie, no two strata of a draw share a name."""
+    """No two strata of a draw share a name, even if their edges are close."""
     edges = bands(scores, k, data.draw(st.sampled_from(scores)), direction="le")
     found = labels(edges, scores)
     assert len(set(found)) == len(found) == len(edges) + 1
 
 
 def test_borderline_takes_the_nearest_on_each_side() -> None:
-    """With a band of accepted scores, the nearest to either end are taken; a clip on the cut passes."""
+    """Of a filter with two ends, the clips nearest to either end are taken; a clip on the threshold passes."""
     scores: list[float | None] = [0.84, 0.85, 0.86, 0.93, 0.999, 1.0, 0.5, None]
     ids = list("abcdefgh")
     draw = borderline(ids, scores, low=0.85, high=0.999, n_each=2, seed=0)
@@ -166,8 +166,8 @@ def test_borderline_takes_the_nearest_on_each_side() -> None:
     assert "borderline only" in draw.notes[0]
 
 
-def test_ties_at_the_edge_of_nearness_are_drawn_with_their_probability() -> None:
-    """Four clips tied for two places are taken half the time each, and the stored probability says a half."""
+def test_ties_at_the_last_distance_are_drawn_with_their_probability() -> None:
+    """Four clips tied for two places are each drawn half the time, and their probability is one half."""
     ids, scores = list("abcdefg"), [5.0, 6.0, 6.0, 6.0, 6.0, 9.0, 1.0]
     times = dict.fromkeys(ids, 0)
     for seed in range(800):
@@ -180,8 +180,8 @@ def test_ties_at_the_edge_of_nearness_are_drawn_with_their_probability() -> None
     assert "Only 1 clips fail where 3 were asked for." in draw.notes
 
 
-def test_a_borderline_draw_needs_a_cut() -> None:
-    """Without any cut, or with one that nothing can pass, there is no boundary to draw from."""
+def test_a_borderline_draw_needs_a_threshold() -> None:
+    """Without a threshold, or with thresholds that no score can pass, an error is raised."""
     with pytest.raises(ValueError, match="needs a threshold"):
         borderline(["a"], [1], n_each=1, seed=0)
     with pytest.raises(ValueError, match="low 2 is above high 1"):

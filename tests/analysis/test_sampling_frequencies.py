@@ -1,7 +1,7 @@
-"""Every design draws every clip as often as its stored probability says: 20,000 draws from a pool of 40.
+"""Tests that every design draws every clip with its stored probability: 20,000 draws from a pool of 40 clips.
 
-Lots hang on a clip's id and the seed. 500 copies of the pool, each with ids and strata of its own, lie in one large
-pool that 40 seeds draw from: 20,000 independent draws in a fraction of the time.
+Random numbers depend on a clip's id and the seed. 500 copies of the pool, each with its own ids and strata, form one
+large pool that is drawn from with 40 seeds, which gives 20,000 independent draws in a fraction of the time.
 """
 
 from collections.abc import Callable
@@ -38,7 +38,7 @@ MANY = digests(pl.Series([f"clip-{copy}-{number}" for copy in range(COPIES) for 
 
 
 def copied(plan: DrawPlan, most: int | None = None, *, within_strata: bool = False) -> DrawPlan:
-    """The plan for all copies of the pool at once, with a limit per source and copy where there is one."""
+    """The plan for all copies of the pool at once, with the limit per source and copy if there is one."""
     parts = len(plan.shares)
     copy = np.repeat(np.arange(COPIES, dtype=np.int32), CLIPS)
     tiled = np.tile(plan.division.of, COPIES)
@@ -50,7 +50,7 @@ def copied(plan: DrawPlan, most: int | None = None, *, within_strata: bool = Fal
 
 
 def membership(many: DrawPlan) -> Bools:
-    """Who comes in by each of the draws, shape (DRAWS, CLIPS)."""
+    """Which clips each of the draws takes, shape (DRAWS, CLIPS)."""
     found = np.zeros((SEEDS, COPIES * CLIPS), dtype=np.bool_)
     for seed in range(SEEDS):
         found[seed, drawn_clips(many, seed)] = True
@@ -58,13 +58,13 @@ def membership(many: DrawPlan) -> Bools:
 
 
 def frequencies(plan: DrawPlan) -> Floats:
-    """How often each clip comes in over all draws."""
+    """The share of all draws that take each clip."""
     return np.asarray(membership(copied(plan)).mean(axis=0))
 
 
 @cache
 def under_a_limit(within_strata: bool, more: int = 0) -> tuple[DrawPlan, Bools]:
-    """The plan with a limit per source and `more` clips a stratum, and whom each draw takes."""
+    """The plan with a limit per source and `more` clips per stratum, and the clips that each draw takes."""
     most = 1 if within_strata else 2
     plan = limited(most, within_strata=within_strata)
     plan = DrawPlan(DIGEST, BANDS, plan.shares + more, plan.limit)
@@ -72,7 +72,7 @@ def under_a_limit(within_strata: bool, more: int = 0) -> tuple[DrawPlan, Bools]:
 
 
 def outliers(frequency: Floats, chance: Floats) -> int:
-    """Clips whose frequency lies more than 4 standard errors from the probability."""
+    """The number of clips whose frequency lies more than 4 standard errors from the probability."""
     error = np.sqrt(chance * (1 - chance) / DRAWS)
     return int((np.abs(frequency - chance) > 4 * error + 1e-9).sum())
 
@@ -93,13 +93,13 @@ def shared(division: Division, n: int, rule: AllocationRule) -> DrawPlan:
 
 
 def limited(most: int, *, within_strata: bool) -> DrawPlan:
-    """Two clips a stratum and at most `most` of a source, in the sample or in each stratum."""
+    """Two clips per stratum and at most `most` of a source, in the sample or in each stratum."""
     limit = SourceLimit.build(BANDS.of, 5, SOURCE, most, within_strata=within_strata)
     return DrawPlan(DIGEST, BANDS, np.array([2, 3, 2, 3, 2]), limit)
 
 
 def with_rejects() -> DrawPlan:
-    """Ten clips in two strata, and as many rejects added as make six sure."""
+    """Ten clips in two strata, and enough added rejects for six of them."""
     halves = by_edges(SCORES, [50])
     sliced = rejects.with_enough_rejects(halves, np.array([5, 5]), REJECTED, 6)
     assert len(sliced.shares) == 3, "only one of the strata mixes accepted and rejected clips"
@@ -107,7 +107,7 @@ def with_rejects() -> DrawPlan:
 
 
 def passed_and_slice() -> DrawPlan:
-    """Eight of the clips that pass and a slice of four rejects; one clip is excluded, one a stratum of its own."""
+    """Eight clips that pass and four rejects of a stratum of their own; one clip is excluded, one a stratum."""
     of = np.where(REJECTED, OUTSIDE, 0).astype(np.int32)
     of[[0, 1]] = OUTSIDE, 1
     division = Division(of, ("passed", "must include"), ((None, None),) * 2)
@@ -131,7 +131,7 @@ PLANS: dict[str, Callable[[], DrawPlan]] = {
 
 @pytest.mark.parametrize("name", PLANS)
 def test_a_plan_draws_each_clip_with_its_stored_probability(name: str) -> None:
-    """Within 4 standard errors for every clip; the probabilities add up to the sample's size."""
+    """Frequencies lie within 4 standard errors, and the probabilities sum to the sample's size."""
     plan = PLANS[name]()
     chance = chances(plan)
     assert outliers(frequencies(plan), chance) == 0
@@ -140,7 +140,7 @@ def test_a_plan_draws_each_clip_with_its_stored_probability(name: str) -> None:
 
 @pytest.mark.parametrize("within_strata", [True, False])
 def test_a_plan_with_a_limit_per_source_draws_each_clip_with_its_stored_probability(within_strata: bool) -> None:
-    """Exact within strata; estimated over the whole sample, where a draw may also find too few candidates."""
+    """Probabilities are exact within strata, and estimated over the whole sample."""
     plan, found = under_a_limit(within_strata)
     assert outliers(found.mean(axis=0), chances(plan)) == 0
     assert chances(plan).sum() == pytest.approx(found.mean(axis=0).sum(), rel=2e-3)
@@ -148,13 +148,13 @@ def test_a_plan_with_a_limit_per_source_draws_each_clip_with_its_stored_probabil
 
 @pytest.mark.parametrize("within_strata", [True, False])
 def test_a_probability_that_ignores_the_limit_per_source_is_found_wrong(within_strata: bool) -> None:
-    """The same draws against share by size alone: many clips lie outside the 4 standard errors."""
+    """Against share / size of the stratum, many frequencies of the same draws lie outside 4 standard errors."""
     plan, found = under_a_limit(within_strata)
     assert outliers(found.mean(axis=0), (plan.shares / plan.sizes)[BANDS.of]) > 8
 
 
 def test_probabilities_without_a_closed_form_are_marked() -> None:
-    """A limit over the whole sample is estimated, one within strata is exact, and so is a stratum of whole sources."""
+    """A limit over the whole sample is estimated; one within strata, or of whole sources, is exact."""
     everyone = np.arange(CLIPS)
     assert limited(2, within_strata=False).estimated(everyone).all()
     assert not limited(2, within_strata=True).estimated(everyone).any()
@@ -167,7 +167,7 @@ def test_probabilities_without_a_closed_form_are_marked() -> None:
 
 @pytest.mark.parametrize("within_strata", [True, False])
 def test_no_source_gives_more_clips_than_the_limit(within_strata: bool) -> None:
-    """In each of 500 draws, counted in the stratum or in the whole sample."""
+    """The limit holds in each of 500 draws, per stratum or over the whole sample."""
     plan = limited(1, within_strata=within_strata)
     for seed in range(500):
         found = drawn_clips(plan, seed)
@@ -176,7 +176,7 @@ def test_no_source_gives_more_clips_than_the_limit(within_strata: bool) -> None:
 
 
 def grows(earlier: DrawPlan, later: DrawPlan) -> None:
-    """In each of 200 draws a top-up gives the clips of the later plan, those of the earlier one as phase 1."""
+    """Check in 200 draws that a top-up gives the clips of the later plan, those of the earlier one as phase 1."""
     for seed in range(200):
         both = top_up_draw(earlier, later, seed)
         assert both.indices.tolist() == drawn_clips(later, seed).tolist()
@@ -184,7 +184,7 @@ def grows(earlier: DrawPlan, later: DrawPlan) -> None:
 
 
 def test_the_clips_of_a_top_up_have_their_joint_probability() -> None:
-    """Both phases together are drawn as often as total drawn by population says; phase 2 alone is not."""
+    """Both phases together are drawn with the probability drawn / population; phase 2 alone is not."""
     earlier, later = shared(BANDS, 12, "equal"), DrawPlan(DIGEST, BANDS, np.array([4, 3, 7, 3, 5]))
     assert outliers(frequencies(later), chances(later)) == 0
     assert outliers(frequencies(earlier), chances(later)) > 8
@@ -193,15 +193,15 @@ def test_the_clips_of_a_top_up_have_their_joint_probability() -> None:
 
 @pytest.mark.parametrize("within_strata", [True, False])
 def test_a_top_up_under_a_limit_keeps_the_earlier_clips(within_strata: bool) -> None:
-    """Thinning is by a lot of its own, so a larger share only adds; the joint probability is right there too."""
+    """Thinning has its own random numbers, so a larger share only adds clips with the right joint probability."""
     (earlier, before), (later, found) = under_a_limit(within_strata), under_a_limit(within_strata, more=1)
     grows(earlier, later)
     assert not (before & ~found).any()
     assert outliers(found.mean(axis=0), chances(later)) == 0
 
 
-def test_both_phases_together_have_their_joint_probability_given_the_allotment() -> None:
-    """Two-phase: pilot of three a band, then an allotment around a crossing; frequencies match drawn by population."""
+def test_both_phases_together_have_their_joint_probability_given_the_allocation() -> None:
+    """A pilot of three per band, then an allocation around the crossing: frequencies equal drawn / population."""
     pilot = np.minimum(BANDS.sizes, 3)
     found = two_phase.quality_curve(SCORES, (SCORES > 45).astype(np.float64), target=0.9)
     focus = two_phase.crossing_bands(found, [20, 40, 60, 80])
@@ -213,7 +213,7 @@ def test_both_phases_together_have_their_joint_probability_given_the_allotment()
 
 
 def test_a_borderline_draw_has_its_stored_probabilities() -> None:
-    """Ties at the last distance, within sources and between them, two filters that draw the same clips: all exact."""
+    """Ties at the last distance, within and between sources, and clips drawn by two filters are all exact."""
     tied, other = (SCORES / 20).round() * 20, (SCORES[::-1] / 25).round() * 25
     sides = [
         *near_threshold(tied, low=50, high=None, n=6),
@@ -232,7 +232,7 @@ def test_a_borderline_draw_has_its_stored_probabilities() -> None:
 
 
 def test_weighted_totals_are_unbiased_in_every_design() -> None:
-    """Over 20,000 draws the weighted number of clips and the weighted score total hit the pool's (4 SE)."""
+    """Over 20,000 draws the weighted number of clips and score total equal the pool's on average (4 SE)."""
     plans = [make() for make in PLANS.values()]
     found = [under_a_limit(within_strata) for within_strata in (True, False)]
     for plan, taken in [*found, *((plan, membership(copied(plan))) for plan in plans)]:

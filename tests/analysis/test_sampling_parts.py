@@ -1,4 +1,4 @@
-"""Parts of a draw: random numbers, shares, slices of rejects, nearness, the two phases."""
+"""Tests of the parts of a draw: random numbers, allocation, rejects, borderline sides, two phases."""
 
 import numpy as np
 import polars as pl
@@ -19,7 +19,7 @@ IDS = pl.Series([f"clip-{number}" for number in range(20_000)])
 
 
 def test_the_numbers_of_clips_are_the_same_on_every_machine() -> None:
-    """Digests and numbers of known ids, as they were first computed: no library's own hash enters them."""
+    """Digests and numbers of known ids equal those computed first; no library's hash is used."""
     known = digests(pl.Series(["", "a", "clip-1", "exactly8", "longer than eight", "Ünïcode/ß.mp4"]))
     assert known.tolist() == [
         16294208416658607535,
@@ -33,7 +33,7 @@ def test_the_numbers_of_clips_are_the_same_on_every_machine() -> None:
 
 
 def test_a_digest_depends_on_the_id_alone() -> None:
-    """Not on its neighbours' lengths, its place, or how many ids are hashed at once."""
+    """A digest does not depend on other ids, its position, or how many ids are hashed at once."""
     many = pl.Series([f"{'x' * (number % 40)}{number}" for number in range(300_000)])
     whole = digests(many)
     for place in (0, 7, 262_143, 262_144, 299_999):
@@ -44,7 +44,7 @@ def test_a_digest_depends_on_the_id_alone() -> None:
 
 @pytest.mark.parametrize("seed", [0, 1, 2**31 - 1])
 def test_the_numbers_are_uniform_and_seeds_and_lots_independent(seed: int) -> None:
-    """Ids that differ in one digit: Kolmogorov-Smirnov, chi-squared on the lowest bits, correlations."""
+    """For ids that differ in one digit: Kolmogorov-Smirnov, chi-squared on the lowest bits, correlations."""
     digest = digests(IDS)
     number = numbers(digest, seed)
     shares = number / 2.0**64
@@ -56,8 +56,8 @@ def test_the_numbers_are_uniform_and_seeds_and_lots_independent(seed: int) -> No
     assert number.tolist() == numbers(digest, seed, SELECT).tolist()
 
 
-def test_an_id_that_is_there_twice_is_found() -> None:
-    """The first such id by name; none where all differ; an absent id is refused."""
+def test_a_repeated_id_is_found() -> None:
+    """The first repeated id by name, None if all differ; a missing id raises an error."""
     ids = pl.Series(["b", "a", "c", "b", "a"])
     assert (repeated_id(digests(ids), ids), repeated_id(digests(IDS), IDS)) == ("a", None)
     with pytest.raises(ValueError, match="no id"):
@@ -81,7 +81,7 @@ def test_neyman_shares_are_those_of_the_worked_example() -> None:
 
 
 def test_power_lies_between_equal_and_proportional() -> None:
-    """Power 0 is equal, 1 proportional, a half the square root."""
+    """Power 0 is equal, 1 is proportional, and a half is the square root."""
     sizes = np.array([100, 10_000])
     assert claims(sizes, "power", power=0).tolist() == claims(sizes, "equal").tolist()
     assert claims(sizes, "power", power=1).tolist() == claims(sizes, "proportional").tolist()
@@ -97,10 +97,10 @@ def test_power_lies_between_equal_and_proportional() -> None:
         ("power", None, -1.0, "between 0 .equal. and 1"),
     ],
 )
-def test_an_allocation_that_makes_no_sense_is_refused(
+def test_impossible_allocations_are_refused(
     rule: AllocationRule, p: list[float] | None, power: float, words: str
 ) -> None:
-    """Neyman without shares, too few, impossible ones; a negative power."""
+    """Neyman without shares, with too few or impossible ones, and a negative power raise an error."""
     with pytest.raises(ValueError, match=words):
         claims([10, 20], rule, p=p, power=power)
 
@@ -108,7 +108,7 @@ def test_an_allocation_that_makes_no_sense_is_refused(
 @settings(max_examples=200, deadline=None)
 @given(sizes=st.lists(st.integers(0, 500), min_size=1, max_size=12), n=st.integers(1, 900), power=st.floats(0, 1))
 def test_shares_never_exceed_supply_and_add_up(sizes: list[int], n: int, power: float) -> None:
-    """All n are handed out, or all clips; every stratum with clips gets one; what falls short is said."""
+    """All n or all clips are allocated, every stratum with clips gets one, and a note names what is missing."""
     supply = np.array(sizes)
     present = int((supply > 0).sum())
     labels = [f"s{number}" for number in range(len(sizes))]
@@ -123,22 +123,22 @@ def test_shares_never_exceed_supply_and_add_up(sizes: list[int], n: int, power: 
     assert (supply.sum() < n) == any("all are taken" in note and "The pool has" in note for note in notes)
 
 
-def test_a_stratum_without_claim_gives_only_its_floor() -> None:
-    """A guess of 0 is certainty, but two clips check it; they give more only when nothing else is left."""
+def test_a_stratum_without_claim_gives_only_the_minimum() -> None:
+    """A guess of 0 still gets two clips, and more only if nothing else is left."""
     shares, _ = allocate(np.array([50, 50]), 20, claims([50, 50], "neyman", p=[0, 0.5]), ["a", "b"])
     assert shares.tolist() == [2, 18]
     assert allocate(np.array([50, 5]), 20, np.array([0.0, 1.0]), ["a", "b"])[0].tolist() == [15, 5]
 
 
-def test_a_pilot_without_a_bad_clip_is_no_certainty() -> None:
-    """Smoothing: (x + 1/2) / (n + 1), so no stratum falls out of the allocation."""
+def test_a_pilot_without_a_bad_clip_is_smoothed() -> None:
+    """Smoothing by (x + 1/2) / (n + 1) keeps every stratum in the allocation."""
     assert smoothed([9, 0, 4], [9, 9, 9]).tolist() == [0.95, 0.05, 0.45]
 
 
 @settings(max_examples=100, deadline=None)
 @given(seed=st.integers(0, 1000), wanted=st.integers(1, 15), n=st.integers(4, 30), share=st.floats(0.02, 0.9))
-def test_rejects_are_guaranteed_and_strata_stay_disjoint(seed: int, wanted: int, n: int, share: float) -> None:
-    """At least as many rejects as wanted (or all) are expected, populations still add up, nothing drawn gets less."""
+def test_enough_rejects_are_drawn_and_strata_stay_disjoint(seed: int, wanted: int, n: int, share: float) -> None:
+    """At least as many rejects as wanted (or all) are expected, populations add up, and no share shrinks."""
     chance = np.random.default_rng(seed)
     division, rejected = by_edges(chance.random(60), [0.4, 0.7]), chance.random(60) < share
     sizes = division.sizes
@@ -152,8 +152,8 @@ def test_rejects_are_guaranteed_and_strata_stay_disjoint(seed: int, wanted: int,
     assert (np.bincount(sliced.parent, sliced.division.sizes, len(sizes)) == sizes).all()
 
 
-def test_a_slice_leaves_out_rejects_that_have_a_chance_elsewhere() -> None:
-    """No clip can come in by two ways; with none left there is no slice, and that is said."""
+def test_the_stratum_of_rejects_leaves_out_rejects_of_other_strata() -> None:
+    """No clip can be drawn in two ways; if no reject is left there is no such stratum and a note says so."""
     division = Division(np.array([0, OUTSIDE, OUTSIDE, OUTSIDE], dtype=np.int32), ("near",), ((None, None),))
     sliced = rejects.with_reject_stratum(division, np.array([1]), np.array([True, True, True, False]), 5)
     assert sliced.division.of.tolist() == [0, 1, 1, OUTSIDE]
@@ -164,8 +164,8 @@ def test_a_slice_leaves_out_rejects_that_have_a_chance_elsewhere() -> None:
     assert "no slice" in none.notes[0]
 
 
-def test_nearness_is_stated_and_only_eligible_clips_are_near() -> None:
-    """The farthest drawn clip in units of the score; clips that other filters refuse are passed over."""
+def test_the_farthest_clip_is_stated_and_only_eligible_clips_are_drawn() -> None:
+    """The distance is in units of the score, and clips that other filters reject are left out."""
     scores = np.array([1.0, 2.0, 3.0, 4.0, 5.0, np.nan])
     passing, failing = near_threshold(
         scores, low=2.5, high=None, n=2, eligible=np.array([True, True, False, True, True, True])
@@ -174,8 +174,8 @@ def test_nearness_is_stated_and_only_eligible_clips_are_near() -> None:
     assert (failing.clips.tolist(), failing.farthest) == ([0, 1], 1.5)
 
 
-def test_a_limit_per_source_passes_over_the_rest_of_a_near_source() -> None:
-    """At most one clip of a film a side: the next film comes in; where films run out that is said."""
+def test_a_borderline_limit_per_source_moves_on_to_the_next_source() -> None:
+    """With at most one clip of a film per side the next film is used; a note says if films run out."""
     scores, source = np.array([5.1, 5.2, 5.3, 9.0, 4.0]), np.array([0, 0, 0, 1, 0], dtype=np.int32)
     sides = near_threshold(scores, low=5, high=None, n=3, source=source, most=1)
     assert sides[0].clips.tolist() == [0, 3]
@@ -184,8 +184,8 @@ def test_a_limit_per_source_passes_over_the_rest_of_a_near_source() -> None:
     )
 
 
-def test_a_limited_side_looks_beyond_one_huge_near_source() -> None:
-    """5,000 clips of one film nearest the cut, then others: the search goes on until there are enough."""
+def test_a_limited_side_looks_beyond_one_large_source() -> None:
+    """With 5,000 clips of one film nearest the threshold, the search continues until there are enough clips."""
     scores = np.concatenate([np.linspace(5, 6, 5000), np.linspace(7, 8, 50)])
     source = np.concatenate([np.zeros(5000), np.arange(1, 51)]).astype(np.int32)
     passing, _ = near_threshold(scores, low=5, high=None, n=10, source=source, most=2)
@@ -193,8 +193,8 @@ def test_a_limited_side_looks_beyond_one_huge_near_source() -> None:
     assert (passing.chance == 1).all()
 
 
-def test_the_curve_crosses_where_good_begins() -> None:
-    """Isotonic, rising or falling; a curve on one side of the target crosses at its end."""
+def test_the_quality_curve_crosses_where_clips_become_good() -> None:
+    """Rising or falling; a curve on one side of the target crosses at its end."""
     scores = np.arange(10.0)
     rising = two_phase.quality_curve(scores, (scores > 5).astype(float), target=0.8)
     assert (rising.low, rising.high) == (5, 6)
@@ -211,7 +211,7 @@ def test_the_curve_crosses_where_good_begins() -> None:
 
 
 def test_most_of_the_second_phase_lies_around_the_crossing() -> None:
-    """70 % in the crossing's band and its neighbours, the floor everywhere, exactly n new clips."""
+    """70 % in the band of the crossing and its neighbours, the minimum everywhere, exactly n new clips."""
     division = by_edges(np.arange(8000.0), [1000, 2000, 3000, 4000, 5000, 6000, 7000])
     pilot = np.full(8, 30)
     found = two_phase.quality_curve(
@@ -230,7 +230,7 @@ def test_most_of_the_second_phase_lies_around_the_crossing() -> None:
 
 
 def test_a_top_up_is_refused_where_strata_or_shares_do_not_fit() -> None:
-    """Other strata, a smaller share, a limit gone: each by name."""
+    """Other strata, a smaller share, or a missing limit raise an error that names it."""
     digest, division = digests(IDS.head(10)), everything(10)
     plan = DrawPlan(digest, division, np.array([4]))
     with pytest.raises(ValueError, match="4 clips were drawn, a top-up cannot leave 3"):
@@ -243,7 +243,7 @@ def test_a_top_up_is_refused_where_strata_or_shares_do_not_fit() -> None:
 
 
 def test_a_draw_short_of_candidates_says_so() -> None:
-    """Two sources, one clip each, five wanted: two are drawn and the note counts them."""
+    """With two sources, one clip each and five wanted, two are drawn and a note counts them."""
     division, source = everything(10), np.repeat([0, 1], 5).astype(np.int32)
     limit = SourceLimit.build(division.of, 1, source, 1, within_strata=True)
     found = draw(DrawPlan(digests(IDS.head(10)), division, np.array([5]), limit), seed=2)
@@ -255,7 +255,7 @@ def test_a_draw_short_of_candidates_says_so() -> None:
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 10**6), shuffle=st.integers(0, 10**6), within=st.booleans())
 def test_the_order_of_rows_does_not_change_a_limited_draw(seed: int, shuffle: int, within: bool) -> None:
-    """The same clips, strata and probabilities whatever the order, sources numbered anew each time."""
+    """Clips, strata and probabilities are the same in every order, with sources numbered anew each time."""
     ids, scores = IDS.head(60), np.arange(60.0) % 7
     films = pl.Series([f"film-{number % 11}" for number in range(60)])
 
@@ -271,7 +271,7 @@ def test_the_order_of_rows_does_not_change_a_limited_draw(seed: int, shuffle: in
 
 
 def test_crossing_keeps_only_combinations_with_clips_and_joins_rare_values() -> None:
-    """Names in the order of the divisions; with many combinations the result is the same as with few."""
+    """Names follow the order of the divisions; many combinations give the same result as few."""
     language = by_values(np.array([0, 0, 1, 2, 3], dtype=np.int32), ["en", "fr", "de", "it"], most=1)
     both = crossed([language, by_edges(np.array([1.0, 9, 9, 9, 1]), [5])])
     assert both.labels == ("en × below 5", "en × 5 and above", "other × below 5", "other × 5 and above")
@@ -282,8 +282,8 @@ def test_crossing_keeps_only_combinations_with_clips_and_joins_rare_values() -> 
     assert large.sizes.tolist() == [1] * 5
 
 
-def test_bands_around_two_cuts_straddle_neither() -> None:
-    """A filter that accepts 3 to 7: three bands at least, both cuts among the edges, equal numbers between."""
+def test_bands_around_two_thresholds_straddle_neither() -> None:
+    """A filter that accepts 3 to 7 has at least three bands with both thresholds as edges and equal numbers between."""
     scores = np.arange(11.0)
     edges = bands(scores, 5, 3, upper=7)
     assert {3.0, float(np.nextafter(7, np.inf))} <= set(edges)
@@ -291,7 +291,7 @@ def test_bands_around_two_cuts_straddle_neither() -> None:
 
 
 def test_a_plan_draws_from_a_stratum_whose_numbers_fail_the_shortcut() -> None:
-    """A stratum far smaller than its neighbours is drawn whole; every share is met exactly."""
+    """A stratum much smaller than its neighbours is drawn whole, and every share is met exactly."""
     of = np.zeros(20_000, dtype=np.int32)
     of[:3] = 1
     division = Division(of, ("large", "small"), ((None, None),) * 2)

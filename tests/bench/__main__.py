@@ -14,7 +14,7 @@ from tests.bench import (
     statistics,
     statistics_agreement,
     statistics_coverage,
-    statistics_promises,
+    statistics_guarantees,
     statistics_raters,
     statistics_thresholds,
 )
@@ -29,7 +29,7 @@ BENCHES = {
     "statistics": statistics.run,
     "agreement": statistics_agreement.run,
     "coverage": statistics_coverage.run,
-    "promises": statistics_promises.run,
+    "guarantees": statistics_guarantees.run,
     "raters": statistics_raters.run,
     "thresholds": statistics_thresholds.run,
     "sampling": sampling.run,

@@ -1,4 +1,4 @@
-"""What several analysis tests read: the published cases beside this file, and real ratings where they exist."""
+"""Data for the tests of analysis: published cases from tests/fixtures, and real ratings where they exist."""
 
 import csv
 import json
@@ -19,7 +19,7 @@ def case(statistic: str, name: str) -> dict[str, Any]:
 
 
 def real(folder: str, file: str) -> list[dict[str, str]]:
-    """Rows of a real data file that is not part of the repository; skips the test where it is absent."""
+    """Rows of a real data file that is not part of the repository; skips the test if it is absent."""
     path = RATINGS / folder / file
     if not path.is_file():
         pytest.skip(f"real ratings {folder}/{file} are not beside this checkout")

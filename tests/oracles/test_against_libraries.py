@@ -1,6 +1,6 @@
-"""Our statistics beside other people's libraries; where they part, the test says by how much and who is right.
+"""Tests of our statistics against other libraries; where they differ, the test says by how much and why.
 
-`make oracles` installs the libraries and runs these tests; `make test` leaves them out where they are missing.
+`make oracles` installs the libraries and runs these tests; `make test` skips them if the libraries are missing.
 """
 
 import warnings
@@ -24,7 +24,7 @@ from analysis.thresholds import precision_guarantee
 
 
 def library(name: str) -> Any:
-    """A library to compare with; without it the tests of this file are left out."""
+    """A library to compare with; without it the tests of this file are skipped."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # theirs
         return pytest.importorskip(name, reason="the libraries to compare with are not installed: make oracles")
@@ -40,7 +40,7 @@ SEEDS = range(5)
 
 
 def panel(chance: Generator, *, clips: int = 60, raters: int = 4, levels: int = 5, gaps: float = 0.0) -> Ints:
-    """Raters who see the same clips with some noise: levels from 1, shape (clips, raters), 0 where there is no vote."""
+    """Raters of the same clips with noise: levels from 1, shape (clips, raters), 0 where there is no vote."""
     truth = chance.integers(1, levels + 1, clips)
     seen = np.clip(truth[:, None] + chance.integers(-1, 2, (clips, raters)), 1, levels)
     seen[chance.random(seen.shape) < gaps] = 0
@@ -48,7 +48,7 @@ def panel(chance: Generator, *, clips: int = 60, raters: int = 4, levels: int = 
 
 
 def ratings_of(table: Ints, scale: Scale = ACR5) -> Ratings:
-    """The panel as the library reads it."""
+    """The panel as `Ratings`."""
     clips, raters = np.nonzero(table)
     values = [str(value) for value in table[clips, raters]]
     return Ratings.from_votes([str(clip) for clip in clips], [f"r{rater}" for rater in raters], values, scale)
@@ -56,8 +56,8 @@ def ratings_of(table: Ints, scale: Scale = ACR5) -> Ratings:
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("metric", ["nominal", "ordinal", "interval", "ratio"])
-def test_alpha_is_krippendorffs(seed: int, metric: Any) -> None:
-    """With gaps, on every metric, to 1e-12."""
+def test_alpha_equals_krippendorffs(seed: int, metric: Any) -> None:
+    """With gaps and on every metric, to 1e-12."""
     table = panel(default_rng(seed), gaps=0.25)
     scale = Scale("s", ("1", "2", "3", "4", "5"), metric)
     theirs = krippendorff.alpha(
@@ -68,7 +68,7 @@ def test_alpha_is_krippendorffs(seed: int, metric: Any) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_kappas_are_statsmodels_and_scikit_learns(seed: int) -> None:
+def test_kappas_equal_those_of_statsmodels_and_scikit_learn(seed: int) -> None:
     """Value and standard error of Cohen's kappa, plain and weighted; Fleiss' kappa of complete panels."""
     table = panel(default_rng(seed), raters=2)
     cells = np.zeros((5, 5))
@@ -94,8 +94,8 @@ def test_kappas_are_statsmodels_and_scikit_learns(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_intraclass_correlations_are_pingouins(seed: int) -> None:
-    """All six forms of Shrout & Fleiss, and their F intervals (theirs are printed with two digits)."""
+def test_intraclass_correlations_equal_pingouins(seed: int) -> None:
+    """All six forms of Shrout & Fleiss and their F intervals (pingouin prints two digits)."""
     table = panel(default_rng(seed))
     long = pd.DataFrame(
         {
@@ -114,7 +114,7 @@ def test_intraclass_correlations_are_pingouins(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_rates_are_scikit_learns(seed: int) -> None:
+def test_rates_equal_scikit_learns(seed: int) -> None:
     """Weighted precision, F1, Matthews' correlation and area under the curve."""
     chance = default_rng(seed)
     scores = chance.normal(size=200)
@@ -129,8 +129,8 @@ def test_rates_are_scikit_learns(seed: int) -> None:
 
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 20), (7, 20), (81, 263), (20, 20)])
-def test_intervals_of_proportions_are_statsmodels(successes: int, n: int) -> None:
-    """Wilson's interval, and Newcombe's of a difference."""
+def test_intervals_of_proportions_equal_those_of_statsmodels(successes: int, n: int) -> None:
+    """Wilson's interval of a proportion, and Newcombe's of a difference."""
     assert wilson(successes, n) == pytest.approx(
         proportion.proportion_confint(successes, n, method="wilson"), abs=1e-12
     )
@@ -139,16 +139,16 @@ def test_intervals_of_proportions_are_statsmodels(successes: int, n: int) -> Non
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_adjusted_p_values_are_statsmodels(seed: int) -> None:
-    """Holm's, and Benjamini and Hochberg's."""
+def test_adjusted_p_values_equal_those_of_statsmodels(seed: int) -> None:
+    """Holm's method, and Benjamini and Hochberg's."""
     given = (default_rng(seed).random(25) ** 3).tolist()
     assert fairness.holm(given) == pytest.approx(multitest.multipletests(given, method="holm")[1])
     assert fairness.benjamini_hochberg(given) == pytest.approx(multitest.multipletests(given, method="fdr_bh")[1])
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [("confusion", "DawidSkene"), ("one-coin", "OneCoinDawidSkene")])
-def test_truths_are_crowd_kits(ours: Any, theirs: str) -> None:
-    """Their EM has no prior: the truths are the same on 995 of 1000 clips, posteriors within 0.02 on average."""
+def test_consensus_labels_equal_crowd_kits(ours: Any, theirs: str) -> None:
+    """Their EM has no prior: labels are equal on 995 of 1000 clips, posteriors within 0.02 on average."""
     for seed in SEEDS:
         chance = default_rng(seed)
         truth = chance.integers(0, 3, 300)
@@ -164,11 +164,11 @@ def test_truths_are_crowd_kits(ours: Any, theirs: str) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_pool_shares_are_ppi_pythons(seed: int) -> None:
-    """With our weight of the predictions, on a pool so large that its own mean is known: the same value and interval.
+def test_pool_shares_equal_ppi_pythons(seed: int) -> None:
+    """With our weight of the predictions, on a pool so large that its mean is known: equal value and interval.
 
-    Left alone they cut the weight off at 1, which is not the least variance where predictions spread less than labels
-    do: their interval is then wider than ours. Theirs is normal where ours is Student's t.
+    By default ppi-python limits the weight to 1, which does not minimise the variance if predictions vary less than
+    labels do, so its interval is wider than ours. Its interval is normal, ours is Student's t.
     """
     chance = default_rng(seed)
     truth = chance.random(400_000)
@@ -182,12 +182,12 @@ def test_pool_shares_are_ppi_pythons(seed: int) -> None:
     assert ours.low is not None
     assert ours.high is not None
     assert ours.high - ours.low == pytest.approx(high - low, rel=0.01)
-    left_alone = np.squeeze(np.subtract(*reversed(ppi_py.ppi_mean_ci(*given, alpha=0.05))))
+    by_default = np.squeeze(np.subtract(*reversed(ppi_py.ppi_mean_ci(*given, alpha=0.05))))
     assert weight > 1
-    assert ours.high - ours.low < left_alone
+    assert ours.high - ours.low < by_default
 
 
-def test_p_values_are_mapies() -> None:
+def test_p_values_equal_mapies() -> None:
     """The Hoeffding-Bentkus p-value of "the risk exceeds what is allowed"."""
     risk, n = np.array([0.0, 0.01, 0.03, 0.05, 0.09]), 200
     theirs = risk_methods.compute_hoeffding_bentkus_p_value(risk, n, 0.1)
@@ -195,12 +195,12 @@ def test_p_values_are_mapies() -> None:
     assert ours == pytest.approx(np.minimum(1, np.ravel(theirs)), rel=1e-6)
 
 
-def test_mapie_promises_less_for_the_same_clips() -> None:
+def test_mapie_accepts_fewer_clips_for_the_same_guarantee() -> None:
     """Both search a threshold with "precision at least 0.9, with 95 % confidence" on the same clips.
 
-    Theirs tests a hundred fixed thresholds with a Bonferroni correction and Hoeffding-Bentkus p-values, ours goes
-    through the scores in a fixed order with exact ones: ours accepts at least as many clips in nearly every study, and
-    both keep the promise in the population.
+    MAPIE tests a hundred fixed thresholds with a Bonferroni correction and Hoeffding-Bentkus p-values; we test the
+    scores in a fixed order with exact p-values. Ours accepts at least as many clips in nearly every study, and both
+    guarantees hold in the population.
     """
     wins, broken, studies = 0, 0, 40
     for seed in range(studies):
