@@ -1,7 +1,7 @@
 """What the filters do to the whole pool: kept clips and hours, who is left, and how many good clips there are."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -20,7 +20,7 @@ from app.filters.threshold_text import threshold_text
 from app.models import Study
 from app.pool_evidence import top_ups
 from app.results.consensus import Judged
-from app.results.filter_results import FilterResult, is_weighted
+from app.results.filter_results import FilterResult, is_weighted, share_of_good
 from app.results.study_results import Results
 from app.sampling.joint import JointDraw
 from scoring.filters import Amount, Cascade, Filter
@@ -263,7 +263,7 @@ def good_share(found: Strata, result: FilterResult, judged: Judged, seed: int) -
         share = pool_share(good, predicted, of_pool, sample.strata, pool["stratum"].to_list())
     except ValueError as error:
         return GoodShare(rule.name, rule.title, None, pool.height, str(error))
-    return GoodShare(rule.name, rule.title, share, pool.height)
+    return GoodShare(rule.name, rule.title, replace(share, judged_alone=share_of_good(result, sample)), pool.height)
 
 
 def good_plot(found: Sequence[GoodShare]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from analysis.consensus.majority import majority
 from analysis.design import Design
-from analysis.estimate import Bools, Floats
+from analysis.estimate import Bools, Estimate, Floats
 from analysis.filters import rates, roc
 from analysis.number_format import number_text
 from analysis.proportions import wilson
@@ -303,6 +303,14 @@ def _calibrated(result: FilterResult, study: Study, clips: Mapping[int, ClipFact
     if current.max_weight_share > HEAVY and len(used) > 1 / HEAVY:
         notes.append(f"One clip carries {current.max_weight_share:.0%} of the weight: it decides much alone.")
     return replace(result, sample=sample, current=current, best=best, curve=curve, missing=missing, notes=tuple(notes))
+
+
+def share_of_good(result: FilterResult, sample: Sample) -> Estimate:
+    """The share of good clips that a filter's judged clips show; `sample` may hold the researcher's own verdicts."""
+    if result.current is not None and sample is result.sample:
+        return result.current.prevalence
+    everything = np.ones(len(sample.good), dtype=np.bool_)
+    return rates.tabulate(everything, sample.good, sample.design, CONFIDENCE).prevalence
 
 
 def curve_of(sample: Sample, direction: roc.Direction, seed: int, *, without: Bools | None = None) -> roc.RocCurve:
