@@ -1,4 +1,4 @@
-"""What a chain of filters leaves of a pool: a Sankey diagram, kept clips along the top, dropped ones falling."""
+"""Retention cascade: a Sankey diagram of what a chain of filters keeps of a pool and what each stage drops."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,24 +9,24 @@ import altair as alt
 
 from analysis.figures.rendering import Chart, Table
 
-_COLUMN = 104.0  # pixels from one stage to the next, at least
+_COLUMN = 104.0  # smallest distance in pixels from one stage to the next
 _LETTER = 7.6  # pixels of a letter of a stage's name
-_LONGEST = 168.0  # pixels; a longer name is cut off, the tooltip has all of it
-_FLOW = 200.0  # pixels: the height of the whole pool
-_FALL = 26.0  # pixels that a dropped band sinks below the band it leaves
-_HEAD = 62.0  # pixels for the words above
-_LINE = 17.0  # pixels from one line of words to the next
-_STEPS = 32  # points along a band's edge
+_LONGEST = 168.0  # pixels; a longer name is truncated, and the tooltip has all of it
+_FLOW = 200.0  # height of the whole pool in pixels
+_FALL = 26.0  # pixels by which a dropped band falls
+_HEAD = 62.0  # pixels for the text above the bars
+_LINE = 17.0  # pixels from one line of text to the next
+_STEPS = 32  # points along the edge of a band
 _Row = dict[str, Any]  # one point, bar or word of the drawing
 _TIPS = ["stage:N", "kept:N", "dropped:N", "of these unknown:N"]
 
 
 @dataclass(frozen=True)
 class Level:
-    """What is there at one point of the cascade; `hours` is None where durations are not known.
+    """What one stage of the cascade keeps; `hours` is None if durations are not known.
 
-    The first level is the pool before any filter. `unknown` counts, of the clips that the stage drops, those that
-    it drops for want of a score.
+    The first level is the pool before any filter. `unknown` counts the clips that the stage drops because they have no
+    score.
     """
 
     name: str
@@ -36,11 +36,11 @@ class Level:
 
 
 def retention_cascade(levels: Sequence[Level], *, width: int = 720) -> Chart:
-    """The pool and what each stage keeps of it, as bands as high as their hours (clips where hours are not known).
+    """The pool and what each stage keeps of it, as bands whose height is in hours (in clips if hours are not known).
 
-    `levels` begins with the whole pool; each further level is what its stage keeps. `width` is the plot's in
-    pixels, and is widened where the words need it. Raises ValueError for fewer than two levels, an empty pool, or
-    a level above the one before it.
+    `levels` begins with the whole pool; each further level is what its stage keeps. `width` is that of the plot in
+    pixels; it becomes wider if the text needs more. Raises ValueError for fewer than two levels, an empty pool, and a
+    level above the one before it.
     """
     plot = _Plot.of(levels, width)
     x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[0, plot.width]))
@@ -67,8 +67,8 @@ def retention_cascade(levels: Sequence[Level], *, width: int = 720) -> Chart:
         .encode(**bands),
         marks(plot.kept_bars()).mark_rect(style="curve", strokeWidth=0).encode(**bars),
         marks(plot.dropped_bars()).mark_rect(style="quiet", strokeWidth=0).encode(**bars),
-        words(plot.heads(), True).mark_text(style="cut-text", align="left", fontWeight=600, limit=plot.column - 8),
-        words(plot.heads(), False).mark_text(style="cut-text", align="left", limit=plot.column - 8),
+        words(plot.heads(), True).mark_text(style="text", align="left", fontWeight=600, limit=plot.column - 8),
+        words(plot.heads(), False).mark_text(style="text", align="left", limit=plot.column - 8),
         words(plot.feet(), False).mark_text(style="quiet-text", align="right", fontSize=12, limit=plot.column - 8),
     ]
     title = alt.Title(_finding(plot), subtitle=_caption(plot))
@@ -77,7 +77,7 @@ def retention_cascade(levels: Sequence[Level], *, width: int = 720) -> Chart:
 
 
 def retention_cascade_table(levels: Sequence[Level]) -> Table:
-    """One row per level: name, clips, hours, what it drops of each, how many of those for want of a score, shares.
+    """One row per level: name, clips, hours, clips and hours dropped, clips dropped without a score, shares kept.
 
     >>> retention_cascade_table([Level("raw", 4, 2.0), Level("quality", 3, 1.5)]).rows[1]
     ('quality', 3, 1.5, 1, 0.5, 0, 0.75, 0.75)
@@ -96,7 +96,7 @@ def retention_cascade_table(levels: Sequence[Level]) -> Table:
 
 @dataclass(frozen=True)
 class _Unit:
-    """What the heights of the bands are: hours, minutes or clips; `per_hour` of them make an hour."""
+    """The unit of the bands' heights: hours, minutes or clips; `per_hour` of them make an hour."""
 
     name: str
     short: str
@@ -104,14 +104,14 @@ class _Unit:
     digits: int
 
     def words(self, amount: float) -> str:
-        """The amount with its unit, as in `5 785.68 h`; what would be rounded to nothing is said to be less."""
+        """The amount with its unit, as in `5 785.68 h`; an amount that would round to 0 is written as `< 0.01 h`."""
         least = 10.0**-self.digits
         said = f"< {least:g}" if 0 < amount < least / 2 else _thin(amount, self.digits)
         return f"{said} {self.short or self.name}"
 
 
 def _thin(amount: float, digits: int = 0) -> str:
-    """The number with thin spaces between thousands."""
+    """The number in digits, with thin spaces between thousands."""
     return f"{amount:,.{digits}f}".replace(",", "\N{THIN SPACE}")
 
 
@@ -120,7 +120,7 @@ _HOURS, _MINUTES, _CLIPS = _Unit("hours", "h", 1, 2), _Unit("minutes", "min", 60
 
 @dataclass(frozen=True)
 class _Word:
-    """A line of text, where it stands, and whether it is a name."""
+    """A line of text, its position, and whether it is bold."""
 
     x: float
     y: float
@@ -130,7 +130,7 @@ class _Word:
 
 @dataclass(frozen=True)
 class _Band:
-    """A band from one height to another: `start` and `end` are its upper and lower edges."""
+    """A band from `left` to `right`; `start` and `end` are the heights of its upper and lower edge there."""
 
     name: str
     left: float
@@ -150,7 +150,7 @@ class _Band:
 
 @dataclass(frozen=True)
 class _Plot:
-    """Where everything lies, in pixels from the top left. `amounts` are the levels' in `unit`."""
+    """The layout in pixels from the top left; `amounts` are those of the levels in `unit`."""
 
     levels: tuple[Level, ...]
     amounts: tuple[float, ...]
@@ -183,7 +183,7 @@ class _Plot:
         return self.column * place
 
     def high(self, place: int) -> float:
-        """The height of what a level holds."""
+        """The height of a level in pixels."""
         return _FLOW * self.amounts[place] / self.amounts[0]
 
     def kept_bands(self) -> Iterator[_Band]:
@@ -195,7 +195,7 @@ class _Plot:
         for place in self.droppers():
             start = (_HEAD + self.high(place), _HEAD + self.high(place - 1))
             end = (start[0] + _FALL, start[1] + _FALL)
-            # It ends before the next bar begins: what falls is never taken for what is kept.
+            # It ends before the next bar, so that a dropped band is not mistaken for a kept one.
             right = self.left(place) - 14
             yield _Band(f"dropped {place}", self.left(place - 1) + 10, right, start, end, self.tip(place))
 
@@ -214,7 +214,7 @@ class _Plot:
             yield {"x": band.right, "x2": band.right + 3, "y": band.end[0], "y2": lower} | band.tip
 
     def heads(self) -> Iterator[_Word]:
-        """Above each bar: the stage, what it keeps, and the share of the pool."""
+        """The text above each bar: the stage, what it keeps, and its share of the pool."""
         for place, level in enumerate(self.levels):
             share = 100 * self.amounts[place] / self.amounts[0]
             lines = (level.name, self.unit.words(self.amounts[place]), f"{share:.1f} %")
@@ -222,7 +222,7 @@ class _Plot:
                 yield _Word(self.left(place), 9 + _LINE * row, text, bold=row == 0)
 
     def feet(self) -> Iterator[_Word]:
-        """Below the end of each dropped band: what is lost, and how many clips had no score."""
+        """The text below each dropped band: what is dropped, and how many clips had no score."""
         for place in self.droppers():
             level, lost = self.levels[place], self.amounts[place - 1] - self.amounts[place]
             lines = [f"−{self.unit.words(lost)}".replace("−<", "<")]
@@ -242,12 +242,12 @@ class _Plot:
         }
 
     def both(self, amount: float, clips: int) -> str:
-        """An amount of time and of clips, or of clips alone."""
+        """The time and the number of clips, or the number of clips if times are not known."""
         return _CLIPS.words(clips) if self.unit is _CLIPS else f"{self.unit.words(amount)}, {_CLIPS.words(clips)}"
 
 
 def _finding(plot: _Plot) -> str:
-    """What is left in the end, and where most is lost."""
+    """What is left at the end, and which stage drops most."""
     share = 100 * plot.amounts[-1] / plot.amounts[0]
     left = f"{share:.1f} % of the {plot.unit.name} pass every filter" if share else "Nothing passes every filter"
     if not plot.droppers():

@@ -1,4 +1,4 @@
-"""How far raters agree on each criterion: one line per criterion and statistic, with its interval."""
+"""Forest plot of agreement: one line per criterion and statistic, with its interval."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,16 +10,16 @@ from analysis.figures.rendering import Chart, Table
 from analysis.number_format import estimate_text
 
 _SHAPES = ("circle", "diamond", "square", "triangle-up", "cross", "triangle-down", "triangle-right", "triangle-left")
-_FIRST, _OTHERS = "#5b78e6", "#8b8f97"  # colours readable on both grounds; shapes tell the greys apart
-_NARROW = 300  # pixels; below them the legend stands in one column
-_ROW = 19  # pixels for a statistic of a criterion
+_FIRST, _OTHERS = "#5b78e6", "#8b8f97"  # colours readable on both backgrounds; shapes distinguish the greys
+_NARROW = 300  # pixels; in a narrower plot the legend has one column
+_ROW = 19  # pixels per statistic of a criterion
 
 
 def agreement_forest(estimates: Mapping[str, Sequence[Estimate]], *, width: int = 440) -> Chart:
-    """Estimates of agreement by criterion, points with interval bars; an undefined one is said in its place.
+    """Estimates of agreement by criterion as points with interval bars; an undefined one has words in its place.
 
-    `estimates` maps the name of a criterion to the estimates shown of it. `width` is the plot's, in
-    pixels. Raises ValueError when there is nothing to draw.
+    `estimates` maps the name of a criterion to its estimates. `width` is that of the plot in pixels. Raises ValueError
+    without an estimate.
     """
     rows = [(criterion, estimate) for criterion, group in estimates.items() for estimate in group]
     if not rows:
@@ -55,7 +55,7 @@ def agreement_forest(estimates: Mapping[str, Sequence[Estimate]], *, width: int 
 
 
 def agreement_forest_table(estimates: Mapping[str, Sequence[Estimate]]) -> Table:
-    """One row per criterion and statistic: value, interval, clips, raters, ratings, method, or why it is absent."""
+    """One row per criterion and statistic: value, interval, clips, raters, ratings, method, reason if undefined."""
     headings = ("criterion", "statistic", "value", "low", "high", "clips", "raters", "ratings", "method", "undefined")
     rows = tuple(
         (
@@ -94,7 +94,7 @@ def _absent(criterion: str, estimate: Estimate) -> dict[str, str | float | None]
 
 
 def _finding(estimates: Mapping[str, Sequence[Estimate]]) -> str:
-    """The best and the worst criterion by the first statistic that each of them has."""
+    """The criteria with most and least agreement, by the first statistic of each."""
     lead = {criterion: group[0] for criterion, group in estimates.items() if group and group[0].value is not None}
     ranked = sorted(lead, key=lambda criterion: lead[criterion].value or 0.0)
     if not ranked:

@@ -1,4 +1,4 @@
-"""Rated clips by score and verdict, the cut between them, and the pool behind."""
+"""Histogram of rated clips by score and verdict, with the thresholds and, behind it, the pool."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from analysis.estimate import Bools, Floats, Ints
 from analysis.figures.rendering import VERDICT_COLOURS, Chart, Table
 
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
-_BINS = 24  # aimed at; between 12 and 30 come out
-_MOST_BINS = 120  # a band of accepted scores far narrower than the range is not worth bins of its own
+_BINS = 24  # wanted; the result has 12 to 30
+_MAX_BINS = 120  # beyond it the accepted range is too narrow to set the width of the bins
 
 
 def score_histogram(
@@ -25,12 +25,12 @@ def score_histogram(
     pool: Sequence[float] | Floats | None = None,
     width: int = 440,
 ) -> Chart:
-    """Rated clips by score, stacked by the raters' verdict (None: undecided), with the filter's cut.
+    """Rated clips by score, stacked by the raters' verdict (None: undecided), with the filter's thresholds.
 
-    The filter accepts low <= score <= high, either end may be None; a cut is always an edge of the bins. `pool`
-    holds the scores of all clips and is drawn behind, grey, on the right-hand axis. `name` is the score's, with
-    its unit. `width` is the plot's in pixels. Colour is not alone: accepts lie lowest, undecided clips on top.
-    Raises ValueError when no rated clip has a score.
+    The filter accepts low <= score <= high; either end may be None. A threshold is always an edge of bins. `pool` holds
+    the scores of all clips, drawn behind in grey on the right-hand axis. `name` is that of the score, with its unit.
+    `width` is that of the plot in pixels. Besides colour, order shows the verdict: accepts are lowest, undecided clips
+    on top. Raises ValueError if no rated clip has a score.
     """
     bins = _Bins.of(scores, verdicts, low, high, pool)
     x = alt.X(
@@ -39,42 +39,33 @@ def score_histogram(
         title=name,
         scale=alt.Scale(domain=[bins.edges[0], bins.edges[-1]], nice=False),
     )
-    sample = (
-        alt.Chart(alt.InlineData(values=bins.bars()))
-        .mark_bar(binSpacing=1 if pool is None else 6)
-        .encode(
-            x=x,
-            x2="to:Q",
-            y=alt.Y("clips:Q", title="rated clips", axis=alt.Axis(tickMinStep=1, format="d")),
-            color=alt.Color(
-                "verdict:N",
-                title=None,
-                scale=alt.Scale(domain=list(VERDICT_COLOURS), range=list(VERDICT_COLOURS.values())),
-            ),
-            order="order:Q",
-            tooltip=["from:Q", "to:Q", "verdict:N", "clips:Q"],
-        )
-    )
-    chart: Chart = _with_cuts(sample, [cut for cut in (low, high) if cut is not None])
+    chart: Chart = _with_thresholds(_rated_bars(bins, x), [end for end in (low, high) if end is not None])
     if bins.pool is not None:
-        grey = (
-            alt.Chart(alt.InlineData(values=bins.pool_bars()))
-            .mark_bar(style="pool", binSpacing=0)
-            .encode(
-                x=x,
-                x2="to:Q",
-                y=alt.Y(
-                    "clips:Q",
-                    title="clips in the pool (grey)",
-                    axis=alt.Axis(orient="right", grid=False, format="~s", tickMinStep=1),
-                ),
-            )
-        )
-        chart = alt.layer(grey, chart).resolve_scale(y="independent")
+        chart = alt.layer(_pool_bars(bins, x), chart).resolve_scale(y="independent")
     undecided = sum(verdict is None for verdict in verdicts)
     subtitle = f"n = {len(scores)} rated clips" + (f", {undecided} undecided" if undecided else "")
     finding = _finding(np.asarray(scores, dtype=np.float64), verdicts, low, high)
     return chart.properties(width=width, height=width // 2, title=alt.Title(finding, subtitle=subtitle))
+
+
+def _rated_bars(bins: "_Bins", x: alt.X) -> alt.Chart:
+    colours = alt.Scale(domain=list(VERDICT_COLOURS), range=list(VERDICT_COLOURS.values()))
+    bars: alt.Chart = alt.Chart(alt.InlineData(values=bins.bars())).mark_bar(binSpacing=1 if bins.pool is None else 6)
+    return bars.encode(
+        x=x,
+        x2="to:Q",
+        y=alt.Y("clips:Q", title="rated clips", axis=alt.Axis(tickMinStep=1, format="d")),
+        color=alt.Color("verdict:N", title=None, scale=colours),
+        order="order:Q",
+        tooltip=["from:Q", "to:Q", "verdict:N", "clips:Q"],
+    )
+
+
+def _pool_bars(bins: "_Bins", x: alt.X) -> alt.Chart:
+    axis = alt.Axis(orient="right", grid=False, format="~s", tickMinStep=1)
+    y = alt.Y("clips:Q", title="clips in the pool (grey)", axis=axis)
+    bars: alt.Chart = alt.Chart(alt.InlineData(values=bins.pool_bars())).mark_bar(style="pool", binSpacing=0)
+    return bars.encode(x=x, x2="to:Q", y=y)
 
 
 def score_histogram_table(
@@ -86,7 +77,7 @@ def score_histogram_table(
     high: float | None = None,
     pool: Sequence[float] | Floats | None = None,
 ) -> Table:
-    """One row per bin: from, to, clips of each verdict, and clips in the pool when its scores are given.
+    """One row per bin: from, to, the clips of each verdict, and the clips of the pool if its scores are given.
 
     >>> score_histogram_table([1, 2, 2.5], ["reject", "accept", None], name="dover", low=2).rows[-1]
     (2.5, 2.6, 0, 0, 1)
@@ -103,7 +94,7 @@ def score_histogram_table(
 
 @dataclass(frozen=True, eq=False)
 class _Bins:
-    """`edges` (bins + 1,), `clips` (verdicts, bins) in the order of VERDICT_COLOURS, `pool` (bins,) or None."""
+    """`edges` (bins + 1,), `clips` (verdicts, bins) in the order of `VERDICT_COLOURS`, `pool` (bins,) or None."""
 
     edges: Floats
     clips: Ints
@@ -128,7 +119,7 @@ class _Bins:
         first, last = float(min(ends)), float(max(ends))
         step = _step(first, last, low, high)
         origin = float(np.floor(first / step) * step) if anchor is None else anchor
-        upper = low is None and high is not None  # bins closed above, so that score == high lies below the cut
+        upper = low is None and high is not None  # bins include their upper edge, so that score == high is accepted
         place = _Places(origin, step, upper, high)
         lowest = min(int(place.of(np.array([first]))[0]), -1 if anchor is not None else 0)
         highest = max(int(place.of(np.array([last]))[0]), 0)
@@ -162,7 +153,7 @@ class _Bins:
 
 @dataclass(frozen=True)
 class _Places:
-    """Which bin, counted from `origin`, a score falls in; the cut separates exactly as the filter does."""
+    """The bin of a score, counted from `origin`; a threshold separates bins exactly as the filter does."""
 
     origin: float
     step: float
@@ -179,21 +170,22 @@ class _Places:
 
 
 def _step(first: float, last: float, low: float | None, high: float | None) -> float:
-    """A round bin width that gives about `_BINS` bins; with two cuts one that divides the gap between them."""
+    """A round bin width that gives about `_BINS` bins; with two thresholds, one that divides the range between them."""
     span = last - first or max(abs(last), 1.0)
     unit = 10 ** np.floor(np.log10(span / _BINS))
     step = float(unit * next(step for step in _STEPS if step * unit * _BINS >= span * (1 - 1e-9)))
-    if low is not None and high is not None and high > low and span / (high - low) < _MOST_BINS:
+    if low is not None and high is not None and high > low and span / (high - low) < _MAX_BINS:
         return (high - low) / max(1, round((high - low) / step))
     return step
 
 
-def _with_cuts(sample: alt.Chart, cuts: list[float]) -> Chart:
-    if not cuts:
+def _with_thresholds(sample: alt.Chart, thresholds: list[float]) -> Chart:
+    if not thresholds:
         return sample
-    rules = alt.Chart(alt.InlineData(values=[{"cut": cut, "words": f"cut {cut:g}"} for cut in cuts])).encode(x="cut:Q")
-    words = rules.mark_text(style="cut-text", baseline="bottom", dy=-4).encode(text="words:N", y=alt.value(0))
-    return alt.layer(sample, rules.mark_rule(style="cut"), words)
+    rows = [{"cut": threshold, "words": f"cut {threshold:g}"} for threshold in thresholds]
+    rules = alt.Chart(alt.InlineData(values=rows)).encode(x="cut:Q")
+    words = rules.mark_text(style="text", baseline="bottom", dy=-4).encode(text="words:N", y=alt.value(0))
+    return alt.layer(sample, rules.mark_rule(style="threshold"), words)
 
 
 def _finding(scores: Floats, verdicts: Sequence[Verdict | None], low: float | None, high: float | None) -> str:

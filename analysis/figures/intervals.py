@@ -1,4 +1,4 @@
-"""Estimates with their intervals, one line each: shares by subgroup, ceilings, effects, means."""
+"""Interval plot: estimates with their intervals, one line each, for subgroups, the human ceiling, effects, means."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,19 +10,19 @@ import altair as alt
 from analysis.estimate import Estimate
 from analysis.figures.rendering import Chart, Table
 
-_COLOURS = ("#5b78e6", "#8b8f97", "#b08a2e")  # readable on both grounds; shapes tell them apart as well
+_COLOURS = ("#5b78e6", "#8b8f97", "#b08a2e")  # readable on both backgrounds; shapes distinguish them as well
 _SHAPES = ("circle", "diamond", "square")
-_LABEL = 220  # pixels: longer names of lines are cut off, the tooltip has all of them
+_LABEL = 220  # pixels; a longer name of a line is truncated, and the tooltip has all of it
 _LETTER = 6.8  # pixels of a letter
-_LEAST = 150  # pixels of the plot
-_NARROW = 300  # pixels; below them names get half the room, and the legend stands in one column
-_ROW = 26  # pixels for an estimate
-_GAP = 10  # pixels between lines of several
+_MIN_WIDTH = 150  # pixels of the plot
+_NARROW = 300  # pixels; in a narrower figure names get half the room and the legend has one column
+_ROW = 26  # pixels per estimate
+_GAP = 10  # pixels between lines with several estimates
 
 
 @dataclass(frozen=True)
 class Line:
-    """An estimate, the line it stands on, which of the line's series it is, and a mark such as "too few"."""
+    """An estimate, the label of its line, the series it belongs to, and a mark such as "too few"."""
 
     label: str
     series: str
@@ -41,12 +41,12 @@ def interval_plot(
     at: float | None = None,
     width: int = 440,
 ) -> Chart:
-    """Points with interval bars by line and series; an undefined one is said in its place.
+    """Points with interval bars by line and series; an undefined estimate has words in its place.
 
-    `axis` names what is measured, with its unit; `share` says that it lies between 0 and 1;
-    `counted` shares are plain counts without an interval and are written in percent; `at` draws a line to
-    compare with, such as 0 for no effect. Lines and series keep their order. `width` is shared by the plot and by
-    names longer than nine letters. Raises ValueError without a line.
+    `axis` names what is measured, with its unit; `share` says that it lies between 0 and 1; `counted` shares are plain
+    counts without an interval and are written in percent; `at` draws a line of reference, such as 0 for no effect.
+    Lines and series keep their order. `width` in pixels includes names longer than nine letters. Raises ValueError
+    without a line.
     """
     if not lines:
         raise ValueError("no estimate to draw")
@@ -56,7 +56,7 @@ def interval_plot(
     ends = [end for row in known for end in (row["value"], row["low"], row["high"])] + ([] if at is None else [at])
     domain = _domain(ends, share=share)
     room = min(_LABEL if width >= _NARROW else _LABEL // 2, max(len(label) for label in labels) * _LETTER)
-    plot = round(max(_LEAST, width - max(0.0, room - _LETTER * 9)))
+    plot = round(max(_MIN_WIDTH, width - max(0.0, room - _LETTER * 9)))
     x = alt.X(
         "value:Q",
         title=wrap(axis, round(plot / _LETTER)),
@@ -68,11 +68,7 @@ def interval_plot(
     place: dict[str, Any] = {"y": y}
     if together:
         place["yOffset"] = alt.YOffset("series:N", sort=series, scale=alt.Scale(domain=series, paddingOuter=0.6))
-    shown = None if len(series) == 1 else alt.Legend(columns=1 if width < _NARROW else 3, labelLimit=280)
-    colours = alt.Scale(domain=series, range=list(_COLOURS[: len(series)]))
-    colour = alt.Color("series:N", title=None, sort=series, scale=colours, legend=shown)
-    shapes = alt.Scale(domain=series, range=list(_SHAPES[: len(series)]))
-    shape = alt.Shape("series:N", title=None, sort=series, scale=shapes, legend=shown)
+    colour, shape = _by_series(series, narrow=width < _NARROW)
     layers: list[alt.Chart] = []
     if at is not None:
         layers.append(alt.Chart(alt.InlineData(values=[{"value": at}])).mark_rule(style="quiet").encode(x=x))
@@ -90,17 +86,28 @@ def interval_plot(
     return alt.layer(*layers).properties(width=plot, height=height, title=title)
 
 
+def _by_series(series: list[str], *, narrow: bool) -> tuple[alt.Color, alt.Shape]:
+    """Colour and shape of every series, with a legend if there are several."""
+    legend = None if len(series) == 1 else alt.Legend(columns=1 if narrow else 3, labelLimit=280)
+    colours = alt.Scale(domain=series, range=list(_COLOURS[: len(series)]))
+    shapes = alt.Scale(domain=series, range=list(_SHAPES[: len(series)]))
+    return (
+        alt.Color("series:N", title=None, sort=series, scale=colours, legend=legend),
+        alt.Shape("series:N", title=None, sort=series, scale=shapes, legend=legend),
+    )
+
+
 def interval_plot_table(
     lines: Sequence[Line],
     *,
-    finding: str,  # noqa: ARG001 - the same arguments as the figure's
+    finding: str,  # noqa: ARG001 - the arguments of `interval_plot`
     caption: str,  # noqa: ARG001
     axis: str,
     share: bool = False,  # noqa: ARG001
     counted: bool = False,  # noqa: ARG001
     at: float | None = None,  # noqa: ARG001
 ) -> Table:
-    """One row per estimate: line, series, value with interval, clips, method, or why it is absent."""
+    """One row per estimate: line, series, value with interval, clips, method, reason if undefined."""
     headings = ("", "of", axis, "low", "high", "clips", "mark", "method", "undefined")
     rows = [
         (

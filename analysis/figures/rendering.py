@@ -1,4 +1,4 @@
-"""From a chart to what a page or a report shows: the colours of both themes, JSON specifications and SVG."""
+"""Rendering of charts for pages and reports: the colours of both themes, Vega-Lite specifications and SVG."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,14 +11,14 @@ Chart = alt.Chart | alt.LayerChart | alt.FacetChart
 Cell = str | int | float | None
 
 VERDICT_COLOURS = {"accept": "#1b7f5c", "reject": "#b3403a", "undecided": "#8a6d1f"}
-"""The same three in every figure, on either ground."""
+"""The colours of the verdicts in every figure, on both backgrounds."""
 
 FONT = "system-ui, sans-serif"
 
 
 @dataclass(frozen=True)
 class Table:
-    """A figure's data for reading: headings, and rows in the same order."""
+    """The numbers of a figure: headings, and rows of cells in the order of the headings."""
 
     headings: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
@@ -40,15 +40,19 @@ _INKS: dict[Theme, _Ink] = {
 
 
 def spec(chart: Chart, theme: Theme) -> dict[str, Any]:
-    """The Vega-Lite specification in a theme's colours, on a transparent ground.
+    """The Vega-Lite specification of a chart in the colours of a theme, on a transparent background.
 
-    Marks whose colour depends on the theme carry one of the styles `cut`, `cut-text`, `cut-point`,
-    `pool`, `curve`, `quiet`, `quiet-text`.
+    Marks whose colour depends on the theme have one of the styles `threshold`, `text`, `mark`, `pool`, `curve`,
+    `quiet`, `quiet-text`.
 
     >>> spec(alt.Chart(alt.InlineData(values=[])).mark_point(), "dark")["background"]
     'transparent'
     """
-    ink = _INKS[theme]
+    return {**chart.to_dict(), "background": "transparent", "padding": 8, "config": _config(_INKS[theme])}
+
+
+def _config(ink: _Ink) -> dict[str, Any]:
+    """The Vega-Lite configuration of a theme."""
     axis = {
         "labelColor": ink.muted,
         "titleColor": ink.text,
@@ -60,7 +64,7 @@ def spec(chart: Chart, theme: Theme) -> dict[str, Any]:
         "titleFontWeight": "normal",
         "titlePadding": 8,
     }
-    config = {
+    return {
         "font": FONT,
         "view": {"stroke": None},
         "axis": axis,
@@ -79,18 +83,17 @@ def spec(chart: Chart, theme: Theme) -> dict[str, Any]:
             "offset": 18,
         },
         "style": {
-            "cut": {"color": ink.text, "strokeWidth": 1.5},
-            "cut-text": {"color": ink.text, "fontSize": 13, "font": FONT},
-            "cut-point": {"color": ink.text},
+            "threshold": {"color": ink.text, "strokeWidth": 1.5},
+            "text": {"color": ink.text, "fontSize": 13, "font": FONT},
+            "mark": {"color": ink.text},
             "quiet-text": {"color": ink.muted, "fontSize": 11, "font": FONT},
             "pool": {"color": ink.pool},
             "curve": {"color": ink.accent, "strokeWidth": 2},
             "quiet": {"color": ink.muted, "strokeWidth": 1, "strokeDash": [4, 4]},
         },
     }
-    return {**chart.to_dict(), "background": "transparent", "padding": 8, "config": config}
 
 
 def svg(chart: Chart, theme: Theme) -> str:
-    """The chart as an SVG document, as the report saves it."""
+    """The chart as an SVG document."""
     return str(vl_convert.vegalite_to_svg(spec(chart, theme)))

@@ -83,15 +83,15 @@ def threshold_curves(
     """
     sign = 1.0 if direction == "ge" else -1.0
     values = sign * scores if out is None else np.where(out, -np.inf, sign * scores)
-    cuts = _thresholds(values[np.isfinite(values)], sign * np.asarray(always, dtype=np.float64))
+    thresholds = _thresholds(values[np.isfinite(values)], sign * np.asarray(always, dtype=np.float64))
     order = np.argsort(-values, kind="stable")
-    taken = np.searchsorted(-values[order], -cuts, side="right")
+    taken = np.searchsorted(-values[order], -thresholds, side="right")
     # Thresholds that accept the same clips have the same rates.
     _, first, place = np.unique(taken, return_index=True, return_inverse=True)
-    rates = rates_at((values >= cut for cut in cuts[first]), good, design, confidence)
+    rates = rates_at((values >= threshold for threshold in thresholds[first]), good, design, confidence)
     return ThresholdCurves(
         direction,
-        sign * cuts,
+        sign * thresholds,
         _tables(np.ones(len(order)), good[order], taken).round().astype(np.int64),
         _tables(design.clip_weight[order], good[order], taken),
         {name: Band(tuple(estimates[number] for number in place)) for name, estimates in rates.items()},

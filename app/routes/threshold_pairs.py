@@ -5,7 +5,7 @@ from fastapi.responses import JSONResponse
 from sqlmodel import Session
 
 from analysis.figures import Theme
-from analysis.figures.cut_pairs import WORDS, Rate
+from analysis.figures.threshold_pairs import WORDS, Rate
 from app.auth import require_researcher
 from app.cache import Cache
 from app.models import Study

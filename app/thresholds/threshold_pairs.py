@@ -7,7 +7,7 @@ from sqlmodel import Session
 
 from analysis.estimate import Floats
 from analysis.figures import Chart, Table
-from analysis.figures.cut_pairs import WORDS, Rate, cut_pair_map, cut_pair_table
+from analysis.figures.threshold_pairs import WORDS, Rate, threshold_pair_map, threshold_pair_table
 from analysis.thresholds.threshold_pairs import ThresholdPair, threshold_pairs, thresholds_between
 from app.errors import NotFound
 from app.models import Filter, Study
@@ -38,12 +38,12 @@ class PairOfCuts:
     @property
     def table(self) -> Table:
         """The numbers behind the map."""
-        return cut_pair_table(self.pairs, first=axis(self.first), second=axis(self.second))
+        return threshold_pair_table(self.pairs, first=axis(self.first), second=axis(self.second))
 
     def chart(self, rate: Rate, width: int) -> Chart:
         """The map of one rate."""
         preset = (_cut(self.first), _cut(self.second))
-        return cut_pair_map(
+        return threshold_pair_map(
             self.pairs, rate, first=axis(self.first), second=axis(self.second), preset=preset, width=width
         )
 

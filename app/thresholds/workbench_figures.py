@@ -3,7 +3,15 @@
 from dataclasses import dataclass
 
 from analysis import figures
-from analysis.figures import Chart, Table, thresholds
+from analysis.figures import Chart, Table
+from analysis.figures.threshold_curves import (
+    histogram_with_mark,
+    kept_curve,
+    precision_recall,
+    rate_curves,
+    roc_with_mark,
+    threshold_table,
+)
 from app.models import Filter, Study
 from app.results.figure_registry import Figure, register, square
 from app.thresholds.workbench import Bench, Kept, pool_scores
@@ -51,7 +59,7 @@ def axis(rule: Filter) -> str:
 
 def table(bench: Bench) -> Table:
     """The numbers behind all figures but the histogram: a row per threshold."""
-    return thresholds.threshold_table(bench.curves, {bench.kept.unit: bench.kept.values} if bench.kept else None)
+    return threshold_table(bench.curves, {bench.kept.unit: bench.kept.values} if bench.kept else None)
 
 
 def _histogram(data: WorkbenchFigures, width: int) -> Chart:
@@ -65,12 +73,12 @@ def _histogram(data: WorkbenchFigures, width: int) -> Chart:
         pool=pool_scores(data.study, result.rule),
         width=width,
     )
-    return thresholds.histogram_with_mark(drawn, data.bench.curves, at=data.at)
+    return histogram_with_mark(drawn, data.bench.curves, at=data.at)
 
 
 def _kept(data: WorkbenchFigures, width: int) -> Chart:
     kept = data.kept
-    return thresholds.kept_curve(
+    return kept_curve(
         data.bench.curves,
         {kept.unit: kept.values},
         clips=kept.clips,
@@ -86,7 +94,7 @@ register(
         section="first",
         key="rates",
         title=lambda _: "Precision, recall and F1 at every threshold",
-        chart=lambda data, width: thresholds.rate_curves(data.bench.curves, name=data.axis, at=data.at, width=width),
+        chart=lambda data, width: rate_curves(data.bench.curves, name=data.axis, at=data.at, width=width),
     ),
     Figure[WorkbenchFigures](
         page="workbench",
@@ -101,7 +109,7 @@ register(
         section="more",
         key="precision-recall",
         title=lambda _: "Precision against recall",
-        chart=lambda data, width: thresholds.precision_recall(data.bench.curves, at=data.at, width=width),
+        chart=lambda data, width: precision_recall(data.bench.curves, at=data.at, width=width),
         fit=square,
     ),
     Figure[WorkbenchFigures](
@@ -109,7 +117,7 @@ register(
         section="more",
         key="roc",
         title=lambda _: "ROC curve",
-        chart=lambda data, width: thresholds.roc_with_mark(data.bench.curves, data.bench.auc, at=data.at, width=width),
+        chart=lambda data, width: roc_with_mark(data.bench.curves, data.bench.auc, at=data.at, width=width),
         fit=square,
     ),
     Figure[WorkbenchFigures](

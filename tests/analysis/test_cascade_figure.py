@@ -1,4 +1,4 @@
-"""The cascade's Sankey: heights follow the hours, words say them, nothing is drawn that is not there."""
+"""Tests of the retention cascade: heights follow the hours, and text states them without overlap."""
 
 import json
 import re
@@ -39,12 +39,12 @@ def rows(content: dict[str, Any], mark: str, style: str) -> list[dict[str, Any]]
 
 
 def words(content: dict[str, Any]) -> list[str]:
-    """Everything written into the figure."""
-    return [row["text"] for style in ("cut-text", "quiet-text") for row in rows(content, "text", style)]
+    """All text in the figure."""
+    return [row["text"] for style in ("text", "quiet-text") for row in rows(content, "text", style)]
 
 
-def test_every_stage_has_its_hours_and_per_cent() -> None:
-    """Above each bar what is kept and its share of raw, below each falling band what is lost."""
+def test_every_stage_has_its_hours_and_percentage() -> None:
+    """Above each bar what is kept and its share of the pool, below each dropped band what is dropped."""
     said = words(drawn(TALKVID))
     assert said.count("100.0 %") == 1
     for level, share in zip(TALKVID, ("100.0", "85.3", "84.0", "53.6", "30.3", "18.3"), strict=True):
@@ -57,7 +57,7 @@ def test_every_stage_has_its_hours_and_per_cent() -> None:
 
 
 def test_bars_are_as_high_as_their_hours() -> None:
-    """Kept bars and dropped bars stand in one proportion to the hours, so that they add up by eye."""
+    """Kept and dropped bars have the same scale, so that their heights add up."""
     content = drawn(TALKVID)
     kept = [bar["y2"] - bar["y"] for bar in rows(content, "rect", "curve")]
     dropped = [bar["y2"] - bar["y"] for bar in rows(content, "rect", "quiet")]
@@ -68,26 +68,26 @@ def test_bars_are_as_high_as_their_hours() -> None:
 
 @pytest.mark.parametrize("width", [300, 440, 720, 1400])
 def test_words_stay_inside_and_apart(width: int) -> None:
-    """Whatever the width asked for: no word or band lies outside the plot, columns are wide enough for their words."""
+    """In every width no text or band lies outside the plot, and columns are wide enough for their text."""
     content = drawn(TALKVID, width)
     assert content["width"] >= width or content["width"] >= 104 * 5
-    for mark, style in (("text", "cut-text"), ("text", "quiet-text"), ("rect", "curve"), ("area", "pool")):
+    for mark, style in (("text", "text"), ("text", "quiet-text"), ("rect", "curve"), ("area", "pool")):
         for row in rows(content, mark, style):
             assert 0 <= row["x"] <= content["width"]
             assert 0 <= row["y"] <= row.get("y2", row["y"]) <= content["height"] - 4
-    columns = sorted({row["x"] for row in rows(content, "text", "cut-text")})
+    columns = sorted({row["x"] for row in rows(content, "text", "text")})
     assert min(b - a for a, b in pairwise(columns)) >= 96
 
 
-def test_a_stage_that_drops_nothing_has_no_falling_band() -> None:
-    """Neither band nor bar nor words for a loss of nothing."""
+def test_a_stage_that_drops_nothing_has_no_dropped_band() -> None:
+    """There is no band, bar or text for a loss of nothing."""
     content = drawn([Level("raw", 10, 2.0), Level("a", 10, 2.0), Level("b", 4, 1.0)])
     assert {row["band"] for row in rows(content, "area", "pool")} == {"dropped 2"}
     assert [row["text"] for row in rows(content, "text", "quiet-text")] == ["−1.00 h"]
 
 
 def test_the_title_says_what_is_left_and_where_most_is_lost() -> None:
-    """In hours, in minutes for a small pool, in clips where durations are not known."""
+    """In hours, in minutes for a small pool, and in clips if durations are not known."""
     title = drawn(TALKVID)["title"]
     assert title["text"] == "18.3 % of the hours pass every filter; quality drops most"
     assert title["subtitle"].startswith(f"n = 6{THIN}783.80 h, 1{THIN}476{THIN}876 clips")
@@ -110,14 +110,14 @@ def test_the_title_says_what_is_left_and_where_most_is_lost() -> None:
         ([Level("raw", 3), Level("a", 4)], "'a' keeps more than 'raw'"),
     ],
 )
-def test_what_is_no_cascade_is_refused(levels: list[Level], reason: str) -> None:
-    """With the reason in words."""
+def test_impossible_cascades_are_refused(levels: list[Level], reason: str) -> None:
+    """Each raises an error with the reason."""
     with pytest.raises(ValueError, match=reason):
         retention_cascade(levels)
 
 
 def test_the_table_adds_up() -> None:
-    """What a stage keeps and drops is what came in; shares are of the whole pool; unknown hours stay absent."""
+    """What a stage keeps and drops sums to the stage before; shares are of the pool; unknown hours stay empty."""
     table = retention_cascade_table(TALKVID)
     cells = [dict(zip(table.headings, row, strict=True)) for row in table.rows]
     for before, after in pairwise(cells):
@@ -130,7 +130,7 @@ def test_the_table_adds_up() -> None:
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_the_figure_is_saved_by_its_ending(ending: str, tmp_path: Path) -> None:
-    """Each file is what its ending says and begins as such files do; a page needs no network."""
+    """Each file has the format of its ending; a page needs no network."""
     path = tmp_path / f"cascade{ending}"
     save(retention_cascade(TALKVID), path, "dark")
     data = path.read_bytes()
@@ -142,8 +142,8 @@ def test_the_figure_is_saved_by_its_ending(ending: str, tmp_path: Path) -> None:
         assert not re.search(rb"<(script|link)[^>]+(src|href)=", data)
 
 
-def test_another_ending_is_refused_with_those_there_are(tmp_path: Path) -> None:
-    """Nothing is written."""
+def test_an_unknown_ending_is_refused(tmp_path: Path) -> None:
+    """The error names the known endings, and no file is written."""
     with pytest.raises(ValueError, match=r"\.gif: choose \.svg, \.pdf"):
         save(retention_cascade(TALKVID), tmp_path / "cascade.gif")
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Figures: bins that respect the cut, tables that match, colours that stay, charts that render without warning."""
+"""Tests of figures: bins that respect thresholds, tables that match, constant colours, charts that render."""
 
 import json
 import xml.etree.ElementTree as ET
@@ -38,7 +38,7 @@ VERDICTS: list[Verdict | None] = ["reject", "reject", "accept", None, "accept", 
 
 
 def compared() -> list[PairAgreement]:
-    """Three raters: two pairs with a kappa, one without."""
+    """Three raters: two pairs with a kappa and one without."""
     kappas = (
         kappa(0.8, 0.5, 1.0),
         kappa(-0.1, -0.4, 0.2),
@@ -71,7 +71,7 @@ def charts() -> dict[str, Chart]:
         ),
         "pair_heat_map": pair_heat_map(compared(), name="Cohen's kappa"),
         "score_histogram": score_histogram(SCORES, VERDICTS, name="ratio", low=0.85, high=0.999, pool=pool),
-        "roc_curve": roc_curve(curve, cuts={"now": 0.4, "best F1": 0.35}),
+        "roc_curve": roc_curve(curve, thresholds={"now": 0.4, "best F1": 0.35}),
         "agreement_forest": agreement_forest(estimates),
         "retention_cascade": retention_cascade([Level("raw", 10, 2.0), Level("quality", 6, 1.5, unknown=1)]),
     }
@@ -91,8 +91,8 @@ def words(node: Any) -> list[str]:
     return own + [title for part in node.values() for title in words(part)]
 
 
-def test_pairs_are_cells_and_the_finding_names_the_ends() -> None:
-    """Each pair once, below the diagonal; a pair without a value is a cross and counted; the table has everything."""
+def test_pairs_are_cells_and_the_title_names_least_and_most() -> None:
+    """Each pair is one cell; an undefined pair is a cross and is counted; the table has every pair."""
     drawn = json.dumps(spec(pair_heat_map(compared(), name="kappa"), "light"), ensure_ascii=False)
     assert "R1 and R3 agree least: −0.10" in drawn
     assert "R1 and R2 most: 0.80" in drawn
@@ -103,8 +103,8 @@ def test_pairs_are_cells_and_the_finding_names_the_ends() -> None:
         pair_heat_map([], name="kappa")
 
 
-def test_lines_without_interval_or_value_are_told() -> None:
-    """No interval: the point alone; no value: words in its place; shares stay within their axis."""
+def test_lines_without_interval_or_value_say_so() -> None:
+    """Without an interval there is a point alone, without a value words; shares stay within their axis."""
     lines = [
         Line("a", "this group", kappa(0.5, 0.2, 1.0), "too few"),
         Line("a", "the others", Estimate("x", 0.25, None, None, 0.95, 3, None, None, "counted", "")),
@@ -122,7 +122,7 @@ def test_lines_without_interval_or_value_are_told() -> None:
 
 @pytest.mark.parametrize("name", FORMS)
 def test_every_figure_renders_in_both_themes(name: str) -> None:
-    """Each form of figure has a finding, a count and axis titles, and becomes a valid SVG on a clear ground."""
+    """Every figure has a finding, a count and axis titles, and becomes a valid SVG on a transparent background."""
     chart = charts()[name]
     for theme, ink in (("light", "#1b1c1e"), ("dark", "#ececea")):
         content = spec(chart, theme)  # type: ignore[arg-type]  # a loop over both themes
@@ -137,14 +137,14 @@ def test_every_figure_renders_in_both_themes(name: str) -> None:
 
 
 def test_verdicts_have_the_same_colours_in_both_themes() -> None:
-    """Accept, reject and undecided keep their three colours in light and in dark."""
+    """Accept, reject and undecided have the same three colours in light and in dark."""
     chart = charts()["score_histogram"]
     for drawn in (svg(chart, "light"), svg(chart, "dark")):
         assert all(colour in drawn for colour in ("#1b7f5c", "#b3403a", "#8a6d1f"))
 
 
 def totals(low: float | None, high: float | None) -> list[int]:
-    """Clips in the bins that lie inside the cuts, outside them, and across one."""
+    """Clips in the bins inside the thresholds, outside them, and across one."""
     table = score_histogram_table(SCORES, VERDICTS, name="ratio", low=low, high=high)
     floor, ceiling = -np.inf if low is None else low, np.inf if high is None else high
     counts = [0, 0, 0]
@@ -159,22 +159,22 @@ def totals(low: float | None, high: float | None) -> list[int]:
     ("low", "high", "passing"), [(0.85, None, 6), (None, 0.95, 6), (0.85, 0.999, 5), (0.85, 0.95, 4)]
 )
 def test_bins_divide_clips_as_the_filter_does(low: float | None, high: float | None, passing: int) -> None:
-    """The cut is a bin edge: clips on it lie on the accepted side, and no bin reaches across."""
+    """A threshold is a bin edge: clips on it are on the accepted side, and no bin spans it."""
     assert totals(low, high) == [passing, len(SCORES) - passing, 0]
 
 
 @settings(max_examples=60, deadline=None)
 @given(
     scores=st.lists(st.floats(-1e3, 1e3).map(lambda score: round(score, 3)), min_size=1, max_size=40),
-    cut=st.floats(-900, 900).map(lambda score: round(score, 2)),
+    threshold=st.floats(-900, 900).map(lambda score: round(score, 2)),
     upper=st.booleans(),
 )
-def test_no_clip_is_lost_or_misplaced_by_the_bins(scores: list[float], cut: float, upper: bool) -> None:
-    """Whatever the scores and the cut, each clip is in one bin, and accepted clips are on the accepted side."""
+def test_no_clip_is_lost_or_misplaced_by_the_bins(scores: list[float], threshold: float, upper: bool) -> None:
+    """For all scores and thresholds every clip is in one bin, and accepted clips are on the accepted side."""
     verdicts: list[Verdict | None] = [
-        "accept" if (score <= cut if upper else score >= cut) else None for score in scores
+        "accept" if (score <= threshold if upper else score >= threshold) else None for score in scores
     ]
-    low, high = (None, cut) if upper else (cut, None)
+    low, high = (None, threshold) if upper else (threshold, None)
     table = score_histogram_table(scores, verdicts, name="s", low=low, high=high, pool=np.array(scores))
     column = {heading: [row[k] for row in table.rows] for k, heading in enumerate(table.headings)}
     assert sum(int(n or 0) for n in column["accept"]) == sum(verdict == "accept" for verdict in verdicts)
@@ -191,31 +191,31 @@ def test_the_histograms_title_counts_both_sides() -> None:
     assert title["subtitle"] == "n = 8 rated clips, 2 undecided"
 
 
-def test_the_curves_table_lists_thresholds_and_cuts() -> None:
-    """The table behind the curve has every threshold once, and names the cuts where they lie."""
+def test_the_curve_s_table_lists_and_names_thresholds() -> None:
+    """The table of the curve has every threshold once, with the names of those that are marked."""
     curve = roc([0.1, 0.4, 0.35, 0.8], [False, False, True, True])
-    table = roc_curve_table(curve, cuts={"now": 0.38})
+    table = roc_curve_table(curve, thresholds={"now": 0.38})
     assert [row[0] for row in table.rows] == [None, 0.8, 0.4, 0.35, 0.1]
     assert [row[3] for row in table.rows] == [None, None, "now", None, None]
 
 
-def test_two_cuts_at_one_point_are_both_named() -> None:
-    """When the cut in use and the best one accept the same clips, the table names both."""
+def test_two_thresholds_at_one_point_are_both_named() -> None:
+    """If the threshold in use and the best one accept the same clips, the table names both."""
     curve = roc([0.1, 0.4, 0.35, 0.8], [False, False, True, True])
-    table = roc_curve_table(curve, cuts={"now": 0.38, "best F1": 0.4})
+    table = roc_curve_table(curve, thresholds={"now": 0.38, "best F1": 0.4})
     assert [row[3] for row in table.rows] == [None, None, "now, best F1", None, None]
 
 
-def test_cuts_are_labelled_with_numbers_that_accept_the_same_clips() -> None:
-    """A label is short unless rounding would move the cut past a clip."""
+def test_thresholds_are_labelled_with_numbers_that_accept_the_same_clips() -> None:
+    """A label is short unless rounding would move the threshold past a clip."""
     curve = roc([0.1, 0.919962, 0.91997, 0.95], [False, False, True, True])
-    labels = json.dumps(spec(roc_curve(curve, cuts={"now": 0.5, "best F1": 0.91997}), "light"))
+    labels = json.dumps(spec(roc_curve(curve, thresholds={"now": 0.5, "best F1": 0.91997}), "light"))
     assert "now: 0.5" in labels
     assert "best F1: 0.91997" in labels
 
 
-def test_the_curves_words_claim_only_what_there_is() -> None:
-    """Equal scores are called equal, an absent interval absent, and a one-sided bound one-sided."""
+def test_the_curve_s_words_name_special_cases() -> None:
+    """Equal scores, a missing interval and a one-sided bound are each named as such."""
     good = [False, False, True, True]
     equal = spec(roc_curve(roc([3, 3, 3, 3], good)), "light")["title"]
     assert equal["text"].startswith("All scores are equal")
@@ -227,14 +227,14 @@ def test_the_curves_words_claim_only_what_there_is() -> None:
     assert "95 % interval" in mixed["subtitle"][0]
 
 
-def test_a_curve_that_does_not_exist_is_not_drawn() -> None:
-    """Without bad clips there is no curve, and the refusal repeats the reason."""
+def test_an_undefined_curve_is_not_drawn() -> None:
+    """Without bad clips there is no curve, and the error gives the reason."""
     with pytest.raises(ValueError, match="no rated clip is bad"):
         roc_curve(roc([1, 2], [True, True]))
 
 
 def test_undefined_agreement_is_shown_as_such() -> None:
-    """An estimate without value stays in the figure and in the table, with its reason."""
+    """An estimate without a value stays in the figure and in the table, with its reason."""
     single = Ratings.from_votes(["a"], ["x"], ["accept"], VERDICT)
     estimates = {"sharpness": [STATISTICS["krippendorff_alpha"](single, resamples=10)]}
     assert "not defined" in svg(agreement_forest(estimates), "light")

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from analysis.design import Design
-from analysis.figures.cut_pairs import cut_pair_map, cut_pair_table
+from analysis.figures.threshold_pairs import threshold_pair_map, threshold_pair_table
 from analysis.filters.rates import confusion
 from analysis.thresholds.threshold_pairs import threshold_pairs, thresholds_between
 from app import auth
@@ -120,9 +120,9 @@ def test_the_map_has_every_cell_once_and_outlines_the_preset() -> None:
     """Undefined cells are dashes, never nought."""
     scores = np.array([1.0, 2, 3, 4])
     made = threshold_pairs(scores, scores, scores > 2, Design.build(4, None, None), firsts=[1.0, 5.0], seconds=[1.0])
-    drawn = cut_pair_map(made, "precision", first="avg_a", second="min_a", preset=(1.0, 1.0)).to_dict()
+    drawn = threshold_pair_map(made, "precision", first="avg_a", second="min_a", preset=(1.0, 1.0)).to_dict()
     [cells] = drawn["datasets"].values()
     assert [(cell["short"], cell["preset"]) for cell in cells] == [("0.50", True), ("–", False)]
-    table = cut_pair_table(made, first="avg_a", second="min_a")
+    table = threshold_pair_table(made, first="avg_a", second="min_a")
     assert [row[6] for row in table.rows] == [0.5, None]
     assert len(table.headings) == len(table.rows[0])

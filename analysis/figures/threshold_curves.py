@@ -1,7 +1,7 @@
-"""What every threshold of a filter would do: rates, precision against recall, what is kept. A slider moves the mark.
+"""Figures of the workbench: rates at every threshold, ROC, precision against recall, and the part of the pool kept.
 
-Each chart holds the parameter `at`, the position of a threshold in the curves: setting it moves the mark, and nothing
-else is drawn anew.
+Each chart has the parameter `at`, the position of a threshold in the curves. The workbench's slider sets it, which
+moves the mark without drawing the rest again.
 """
 
 from collections.abc import Mapping
@@ -15,16 +15,20 @@ from analysis.number_format import estimate_text
 from analysis.thresholds.threshold_curves import ThresholdCurves
 
 WORDS = {"precision": "precision", "recall": "recall", "f1": "F1"}
-_COLOURS = ["#3b5bdb", "#c2410c", "#0f766e"]  # blue, rust, teal: apart for colour-blind eyes too, and dashes differ
+_COLOURS = [
+    "#3b5bdb",
+    "#c2410c",
+    "#0f766e",
+]  # blue, rust, teal: distinct for colour-blind readers too
 _DASHES = [[1, 0], [6, 3], [2, 2]]
 
 
 def rate_curves(curves: ThresholdCurves, *, name: str, at: int, width: int = 440) -> Chart:
-    """Precision, recall and F1 against the threshold with their bands; `name` is the score's, with its unit."""
+    """Precision, recall and F1 against the threshold with their bands; `name` is that of the score, with its unit."""
     rows = [
-        {"threshold": float(cut), "rate": word, "value": value, "low": low, "high": high}
+        {"threshold": float(threshold), "rate": word, "value": value, "low": low, "high": high}
         for key, word in WORDS.items()
-        for cut, value, low, high in _points(curves, key)
+        for threshold, value, low, high in _points(curves, key)
     ]
     x = alt.X("threshold:Q", title=name, scale=alt.Scale(zero=False, nice=False))
     y = alt.Y("value:Q", title="rate", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="~g", tickCount=5))
@@ -45,7 +49,7 @@ def rate_curves(curves: ThresholdCurves, *, name: str, at: int, width: int = 440
 
 
 def roc_with_mark(curves: ThresholdCurves, auc: Estimate, *, at: int, width: int = 300) -> Chart:
-    """Good clips kept against bad clips kept; the mark stands at the threshold."""
+    """The ROC curve: good clips kept against bad clips kept, with a mark at the threshold."""
     rows: list[dict[str, float | None]] = [{"k": -1, "fpr": 0.0, "tpr": 0.0, "threshold": None}]
     for k, (hits, wrong, lost, spared) in enumerate(curves.weighted.tolist()):
         if hits + lost and wrong + spared:
@@ -60,7 +64,7 @@ def roc_with_mark(curves: ThresholdCurves, auc: Estimate, *, at: int, width: int
     layers = [
         chance.mark_line(style="quiet").encode(x=x, y=y),
         base.mark_line(style="curve").encode(order="k:Q"),
-        base.mark_point(style="cut-point", size=120, filled=True, opacity=1)
+        base.mark_point(style="mark", size=120, filled=True, opacity=1)
         .encode(tooltip=["threshold:Q", "tpr:Q", "fpr:Q"])
         .transform_filter("datum.k == at"),
     ]
@@ -69,16 +73,16 @@ def roc_with_mark(curves: ThresholdCurves, auc: Estimate, *, at: int, width: int
 
 
 def histogram_with_mark(histogram: Chart, curves: ThresholdCurves, *, at: int) -> Chart:
-    """`score_histogram` with the line that the slider moves."""
+    """`score_histogram` with a line at the threshold, which the slider moves."""
     return histogram + _rule(curves, at)
 
 
 def precision_recall(curves: ThresholdCurves, *, at: int, width: int = 300) -> Chart:
-    """Precision against recall; the mark stands at the threshold."""
+    """Precision against recall, with a mark at the threshold."""
     precision, recall = curves.rates["precision"].value, curves.rates["recall"].value
     rows = [
-        {"k": k, "recall": float(recall[k]), "precision": float(precision[k]), "threshold": float(cut)}
-        for k, cut in enumerate(curves.thresholds)
+        {"k": k, "recall": float(recall[k]), "precision": float(precision[k]), "threshold": float(threshold)}
+        for k, threshold in enumerate(curves.thresholds)
         if np.isfinite(precision[k]) and np.isfinite(recall[k])
     ]
     share = alt.Scale(domain=[0, 1])
@@ -88,7 +92,7 @@ def precision_recall(curves: ThresholdCurves, *, at: int, width: int = 300) -> C
     base = alt.Chart(alt.InlineData(values=rows)).encode(x=x, y=y)
     line = base.mark_line(style="curve").encode(order="k:Q")
     mark = (
-        base.mark_point(style="cut-point", size=120, filled=True, opacity=1)
+        base.mark_point(style="mark", size=120, filled=True, opacity=1)
         .encode(tooltip=["threshold:Q", "precision:Q", "recall:Q"])
         .transform_filter("datum.k == at")
     )
@@ -100,13 +104,16 @@ def precision_recall(curves: ThresholdCurves, *, at: int, width: int = 300) -> C
 def kept_curve(
     curves: ThresholdCurves, amounts: Mapping[str, list[float]], *, clips: int, name: str, at: int, width: int = 440
 ) -> Chart:
-    """Hours (or minutes, or clips) of the pool that every threshold would keep, by this filter alone.
+    """The hours (or minutes, or clips) of the pool that this filter alone keeps at every threshold.
 
-    `amounts` holds one list, named by its unit ("hours", "clips"), with a value per threshold; `clips` is the size
-    of the pool.
+    `amounts` holds one list, named by its unit ("hours", "minutes" or "clips"), with a value per threshold; `clips` is
+    the size of the pool.
     """
     ((unit, kept),) = amounts.items()
-    rows = [{"threshold": float(cut), "kept": float(value)} for cut, value in zip(curves.thresholds, kept, strict=True)]
+    rows = [
+        {"threshold": float(threshold), "kept": float(value)}
+        for threshold, value in zip(curves.thresholds, kept, strict=True)
+    ]
     x = alt.X("threshold:Q", title=name, scale=alt.Scale(zero=False, nice=False))
     y = alt.Y("kept:Q", title=f"{unit} of the pool kept", axis=alt.Axis(format=",.4~r", tickCount=5))
     line = alt.Chart(alt.InlineData(values=rows)).mark_line(style="curve").encode(x=x, y=y)
@@ -116,22 +123,22 @@ def kept_curve(
 
 
 def threshold_table(curves: ThresholdCurves, amounts: Mapping[str, list[float]] | None = None) -> Table:
-    """A row per threshold: rated clips on both sides, the rates with the ends of their bands, what is kept."""
+    """One row per threshold: counts of rated clips, rates with the ends of their bands, amounts of the pool kept."""
     extra = tuple(amounts or {})
     words = {**WORDS, "specificity": "specificity"}
     ends = tuple(end for word in words.values() for end in (word, f"{word} from", f"{word} to"))
     headings = ("threshold", "good kept", "bad kept", "good rejected", "bad rejected", *ends)
     rows = []
-    for k, cut in enumerate(curves.thresholds):
+    for k, threshold in enumerate(curves.thresholds):
         bands = [curves.rates[key] for key in words]
         figures = [_known(part[k]) for band in bands for part in (band.value, band.low, band.high)]
         kept = [amounts[unit][k] for unit in extra] if amounts else []
-        rows.append((float(cut), *(int(count) for count in curves.counts[k]), *figures, *kept))
+        rows.append((float(threshold), *(int(count) for count in curves.counts[k]), *figures, *kept))
     return Table((*headings, *(f"{unit} of the pool kept" for unit in extra)), tuple(rows))
 
 
 def counted(curves: ThresholdCurves) -> str:
-    """How many rated clips the curves rest on."""
+    """The number of rated clips behind the curves, in words."""
     good_kept, bad_kept, good_lost, bad_lost = (int(count) for count in curves.counts[0])
     good, bad = good_kept + good_lost, bad_kept + bad_lost
     return f"n = {good + bad} rated clips ({good} good, {bad} bad)"
@@ -140,8 +147,8 @@ def counted(curves: ThresholdCurves) -> str:
 def _points(curves: ThresholdCurves, key: str) -> list[tuple[float, float | None, float | None, float | None]]:
     band = curves.rates[key]
     return [
-        (cut, _known(value), _known(low), _known(high))
-        for cut, value, low, high in zip(curves.thresholds, band.value, band.low, band.high, strict=True)
+        (threshold, _known(value), _known(low), _known(high))
+        for threshold, value, low, high in zip(curves.thresholds, band.value, band.low, band.high, strict=True)
     ]
 
 
@@ -154,10 +161,10 @@ def _at(at: int) -> alt.Parameter:
 
 
 def _rule(curves: ThresholdCurves, at: int) -> Chart:
-    rows = [{"k": k, "threshold": float(cut)} for k, cut in enumerate(curves.thresholds)]
+    rows = [{"k": k, "threshold": float(threshold)} for k, threshold in enumerate(curves.thresholds)]
     rule = (
         alt.Chart(alt.InlineData(values=rows))
-        .mark_rule(style="cut")
+        .mark_rule(style="threshold")
         .encode(x="threshold:Q")
         .transform_filter("datum.k == at")
     )

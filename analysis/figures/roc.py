@@ -1,4 +1,4 @@
-"""How a score ranks good clips above bad ones: the ROC curve with the cuts that matter on it."""
+"""Figure of a ROC curve, with the thresholds that matter marked on it."""
 
 from collections.abc import Mapping
 
@@ -9,18 +9,18 @@ from analysis.filters.roc import RocCurve, shortest_threshold
 from analysis.number_format import estimate_text
 
 _SHAPES = ("circle", "diamond", "square", "triangle-up")
-_MOST_POINTS = 400  # a drawn curve needs no more; the table keeps them all
+_MAX_POINTS = 400  # enough for a drawn curve; the table has all points
 
 
-def roc_curve(roc: RocCurve, *, cuts: Mapping[str, float] | None = None, width: int = 440) -> Chart:
-    """The curve, the diagonal of a score that knows nothing, and named cuts such as {"now": 0.85, "best F1": 0.91}.
+def roc_curve(roc: RocCurve, *, thresholds: Mapping[str, float] | None = None, width: int = 440) -> Chart:
+    """The curve, the diagonal of an uninformative score, and named thresholds such as {"now": 0.85, "best F1": 0.91}.
 
-    A cut is labelled with the shortest number that accepts the same clips. The plot is square, `width` pixels
-    wide. Raises ValueError when the curve does not exist (`roc.auc` says why).
+    A threshold is labelled with the shortest number that accepts the same clips. The plot is a square of `width`
+    pixels. Raises ValueError if the curve is undefined (`roc.auc` gives the reason).
     """
     if roc.auc.value is None:
         raise ValueError(f"no curve to draw: {roc.auc.undefined}")
-    stride = max(1, len(roc.fpr) // _MOST_POINTS)
+    stride = max(1, len(roc.fpr) // _MAX_POINTS)
     kept = [*range(0, len(roc.fpr) - 1, stride), len(roc.fpr) - 1]
     curve = [{"fpr": float(roc.fpr[k]), "tpr": float(roc.tpr[k]), "order": k} for k in kept]
     share = alt.Scale(domain=[0, 1])
@@ -32,21 +32,21 @@ def roc_curve(roc: RocCurve, *, cuts: Mapping[str, float] | None = None, width: 
         chance.mark_line(style="quiet").encode(x=x, y=y),
         alt.Chart(alt.InlineData(values=curve)).mark_line(style="curve").encode(x=x, y=y, order="order:Q"),
     ]
-    if cuts:
-        places = [(f"{name}: {_shown(roc, cut)}", *roc.at(cut)) for name, cut in cuts.items()]
+    if thresholds:
+        places = [(f"{name}: {_shown(roc, threshold)}", *roc.at(threshold)) for name, threshold in thresholds.items()]
         marks = [{"cut": words, "fpr": fpr, "tpr": tpr} for words, fpr, tpr in places]
-        points = alt.Chart(alt.InlineData(values=marks)).mark_point(style="cut-point", size=110, filled=True, opacity=1)
+        points = alt.Chart(alt.InlineData(values=marks)).mark_point(style="mark", size=110, filled=True, opacity=1)
         shape = alt.Shape("cut:N", title=None, sort=None, scale=alt.Scale(range=list(_SHAPES)))
         layers.append(points.encode(x=x, y=y, shape=shape, tooltip=["cut:N", "fpr:Q", "tpr:Q"]))
     title = alt.Title(_finding(roc), subtitle=_caption(roc))
     return alt.layer(*layers).properties(width=width, height=width, title=title)
 
 
-def roc_curve_table(roc: RocCurve, *, cuts: Mapping[str, float] | None = None) -> Table:
-    """One row per threshold (None: nothing accepted) with the shares accepted, and the cuts that lie there."""
+def roc_curve_table(roc: RocCurve, *, thresholds: Mapping[str, float] | None = None) -> Table:
+    """One row per threshold (None: nothing accepted) with the shares accepted and the names of `thresholds` there."""
     at: dict[tuple[float, float], str] = {}
-    for name, cut in (cuts or {}).items():
-        point = roc.at(cut)
+    for name, named in (thresholds or {}).items():
+        point = roc.at(named)
         at[point] = f"{at[point]}, {name}" if point in at else name
     headings = ("threshold", "good clips accepted", "bad clips accepted", "cut")
     points = zip(roc.thresholds.tolist(), roc.tpr.tolist(), roc.fpr.tolist(), strict=True)
@@ -57,8 +57,8 @@ def roc_curve_table(roc: RocCurve, *, cuts: Mapping[str, float] | None = None) -
     return Table(headings, rows)
 
 
-def _shown(roc: RocCurve, cut: float) -> str:
-    return shortest_threshold(cut, lambda threshold: roc.at(threshold) == roc.at(cut))
+def _shown(roc: RocCurve, threshold: float) -> str:
+    return shortest_threshold(threshold, lambda number: roc.at(number) == roc.at(threshold))
 
 
 def _finding(roc: RocCurve) -> str:

@@ -1,4 +1,4 @@
-"""Two cuts at once as a map: a rate for every pair, the preset pair outlined."""
+"""Figure of two thresholds at once: a map of a rate for every pair, with the preset pair outlined."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -13,7 +13,7 @@ Rate = Literal["precision", "recall", "f1"]
 WORDS: dict[Rate, str] = {"precision": "precision", "recall": "recall", "f1": "F1"}
 
 
-def cut_pair_map(
+def threshold_pair_map(
     pairs: Sequence[ThresholdPair],
     rate: Rate,
     *,
@@ -22,9 +22,9 @@ def cut_pair_map(
     preset: tuple[float, float],
     width: int = 440,
 ) -> Chart:
-    """The rate of every pair in colour and figures, with its interval under the pointer.
+    """The rate of every pair as colour and number, with its interval in the tooltip.
 
-    `first` and `second` are the scores' names with their units, `preset` the pair that stands now.
+    `first` and `second` are the names of the scores with their units; `preset` is the pair in use, which is outlined.
     """
     firsts = _labels([pair.first for pair in pairs])
     seconds = _labels([pair.second for pair in pairs])
@@ -49,7 +49,7 @@ def cut_pair_map(
         .mark_text(style="quiet-text")
         .encode(text="short:N", tooltip=tips)
     )
-    now = base.mark_rect(style="cut", filled=False, strokeWidth=3).transform_filter("datum.preset")
+    now = base.mark_rect(style="threshold", filled=False, strokeWidth=3).transform_filter("datum.preset")
     clips = table.tp + table.fp + table.fn + table.tn
     good = table.tp + table.fn
     subtitle = f"n = {clips} rated clips with both scores ({good} good); outlined: the preset pair"
@@ -57,8 +57,8 @@ def cut_pair_map(
     return alt.layer(cells, words, none, now).properties(width=width, height=max(160, 30 * len(seconds)), title=title)
 
 
-def cut_pair_table(pairs: Sequence[ThresholdPair], *, first: str, second: str) -> Table:
-    """A row per pair: rated clips on both sides, each rate with its interval."""
+def threshold_pair_table(pairs: Sequence[ThresholdPair], *, first: str, second: str) -> Table:
+    """One row per pair: the counts of rated clips and every rate with its interval."""
     headings = [f"{first} ≥", f"{second} ≥", "good kept", "bad kept", "good rejected", "bad rejected"]
     for word in WORDS.values():
         headings += [word, f"{word} from", f"{word} to"]
@@ -71,14 +71,14 @@ def cut_pair_table(pairs: Sequence[ThresholdPair], *, first: str, second: str) -
     return Table(tuple(headings), tuple(rows))
 
 
-def _labels(cuts: Sequence[float]) -> dict[float, str]:
-    """Every cut from low to high by the fewest digits that tell them all apart, four at least."""
-    apart = sorted(set(cuts))
+def _labels(thresholds: Sequence[float]) -> dict[float, str]:
+    """The label of every threshold, from low to high, with the fewest digits (at least four) that distinguish all."""
+    distinct = sorted(set(thresholds))
     for digits in range(4, 17):
-        words = [f"{cut:.{digits}g}" for cut in apart]
-        if len(set(words)) == len(apart):
-            return dict(zip(apart, words, strict=True))
-    return {cut: repr(cut) for cut in apart}
+        words = [f"{threshold:.{digits}g}" for threshold in distinct]
+        if len(set(words)) == len(distinct):
+            return dict(zip(distinct, words, strict=True))
+    return {threshold: repr(threshold) for threshold in distinct}
 
 
 def _cell(pair: ThresholdPair, rate: Rate, preset: tuple[float, float]) -> dict[str, object]:

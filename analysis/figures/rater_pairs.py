@@ -1,4 +1,4 @@
-"""How far each two raters agree, as a heat map."""
+"""Heat map of the agreement between each two raters."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from analysis.estimate import Estimate
 from analysis.figures.rendering import Chart, Table
 from analysis.number_format import estimate_text
 
-_RANGE = ("#dfe4f7", "#8fa3ec", "#2f49b0")  # light to dark of the accent; numbers stand inside
-_MOST_WORDS = 16  # raters; with more the cells are too small for numbers
-_LEAST_CELL = 11  # pixels
+_RANGE = ("#dfe4f7", "#8fa3ec", "#2f49b0")  # from light to dark, so that numbers inside are readable
+_MAX_NUMBERS = 16  # raters; with more the cells are too small for numbers
+_MIN_CELL = 11  # pixels
 
 
 @dataclass(frozen=True)
 class PairAgreement:
-    """Two raters, how far they agree beyond chance, and the share (0 to 1) of clips with the same answer."""
+    """Two raters, their kappa, and the share (0 to 1) of clips to which both gave the same answer."""
 
     first: str
     second: str
@@ -25,16 +25,17 @@ class PairAgreement:
 
 
 def pair_heat_map(pairs: Sequence[PairAgreement], *, name: str, width: int = 440) -> Chart:
-    """Each two raters as a cell with their kappa; a cross where it is not defined. `name` is the coefficient's.
+    """Each two raters as a cell with their kappa, or a cross where it is undefined.
 
-    Raters stand in the order in which they first appear. Raises ValueError without a pair.
+    `name` is that of the coefficient. Raters are in the order in which they first appear. Raises ValueError without a
+    pair.
     """
     if not pairs:
         raise ValueError("no two raters to compare")
     raters = list(dict.fromkeys(rater for pair in pairs for rater in (pair.first, pair.second)))
     known = [_cell(pair) for pair in pairs if pair.kappa.value is not None]
     absent = [_cell(pair) for pair in pairs if pair.kappa.value is None]
-    size = max(_LEAST_CELL, min(56, width // max(1, len(raters) - 1)))
+    size = max(_MIN_CELL, min(56, width // max(1, len(raters) - 1)))
     x = alt.X("first:N", sort=raters, title="rater", scale=alt.Scale(domain=raters[:-1]), axis=alt.Axis(labelAngle=0))
     y = alt.Y("second:N", sort=raters, title="rater", scale=alt.Scale(domain=raters[1:]))
     colour = alt.Color(
@@ -49,7 +50,7 @@ def pair_heat_map(pairs: Sequence[PairAgreement], *, name: str, width: int = 440
     if absent:
         crosses = alt.Chart(alt.InlineData(values=absent)).mark_text(style="quiet-text", text="×")
         layers.append(crosses.encode(x=x, y=y, tooltip=["first:N", "second:N", "clips:Q", "reason:N"]))
-    if len(raters) <= _MOST_WORDS:
+    if len(raters) <= _MAX_NUMBERS:
         words = alt.Chart(alt.InlineData(values=known)).mark_text(fontSize=12)
         ink = alt.condition(alt.datum.kappa > 0.6, alt.value("#ffffff"), alt.value("#1b1c1e"))
         layers.append(words.encode(x=x, y=y, text=alt.Text("kappa:Q", format=".2f"), color=ink))
@@ -59,7 +60,7 @@ def pair_heat_map(pairs: Sequence[PairAgreement], *, name: str, width: int = 440
 
 
 def pair_heat_map_table(pairs: Sequence[PairAgreement], *, name: str) -> Table:
-    """One row per pair: raters, kappa with interval, clips, share of equal answers, or why there is no kappa."""
+    """One row per pair: raters, kappa with interval, clips, share of equal answers, reason if undefined."""
     headings = ("rater", "other rater", name, "low", "high", "clips of both", "same answer", "undefined")
     rows = [
         (
