@@ -27,10 +27,10 @@ _IS_ANSWERED = col(Assignment.status).in_(ANSWERED)
 
 
 @dataclass(frozen=True)
-class Stage:
+class ClipCounts:
     """How many of a group's clips have come how far, and why the others have not. Every clip once per question pass.
 
-    `drawn` = `waiting` + `shown`; `shown` = `on_screen` + `skipped` + `left` + `rated`; `rated` >= `usable`.
+    `drawn` = `waiting` + `shown`; `shown` = `on_screen` + `skipped` + `abandoned` + `rated`; `rated` >= `usable`.
     """
 
     drawn: int
@@ -43,7 +43,7 @@ class Stage:
     """With as many answers as the study asked for."""
     on_screen: int
     skipped: int
-    left: int
+    abandoned: int
     """Only given out to raters who went silent."""
 
     @property
@@ -58,7 +58,7 @@ class StratumFlow:
 
     label: str
     criterion: str
-    stage: Stage
+    counts: ClipCounts
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class RaterFlow:
     held: int
     skipped: int
     lapsed: int
-    left: int
+    clips_left: int
     """Clips that are still open and unknown to them."""
     first_seen: datetime
     last_answer: datetime | None
@@ -84,7 +84,7 @@ class RaterFlow:
     @property
     def minutes_left(self) -> float | None:
         """Until nothing is left for this rater, if nobody else rated meanwhile; None without a pace."""
-        return None if self.seconds_per_clip is None else self.left * self.seconds_per_clip / 60
+        return None if self.seconds_per_clip is None else self.clips_left * self.seconds_per_clip / 60
 
     def state(self, now: datetime) -> str:
         """In a word or two: withdrawn, done, at work, away, not started."""
@@ -96,13 +96,13 @@ class RaterFlow:
             )
         if self.last_answer is not None and now - self.last_answer <= AT_WORK:
             return "at work"
-        if not self.left and not self.held and self.answered:
+        if not self.clips_left and not self.held and self.answered:
             return "done"
         return "away" if self.has_started else "not started"
 
 
 @dataclass(frozen=True)
-class Stuck:
+class StuckRater:
     """A clip held past its time, or a rater without an answer for long."""
 
     rater: str
@@ -112,7 +112,7 @@ class Stuck:
 
 
 @dataclass(frozen=True)
-class Left:
+class RemainingWork:
     """The work that is left: places free or held, minutes of one person at the usual pace, and of those at work."""
 
     places: int
@@ -125,10 +125,10 @@ class Left:
         return None if self.minutes is None or not self.at_work else self.minutes / self.at_work
 
 
-def total(strata: Iterable[StratumFlow]) -> Stage:
+def total(strata: Iterable[StratumFlow]) -> ClipCounts:
     """All strata together."""
-    parts = [one.stage for one in strata]
-    return Stage(**{name: sum(getattr(part, name) for part in parts) for name in Stage.__dataclass_fields__})
+    parts = [one.counts for one in strata]
+    return ClipCounts(**{name: sum(getattr(part, name) for part in parts) for name in ClipCounts.__dataclass_fields__})
 
 
 def by_stratum(db: Session, study: Study, *, kind: Kind) -> list[StratumFlow]:
@@ -174,7 +174,7 @@ def by_stratum(db: Session, study: Study, *, kind: Kind) -> list[StratumFlow]:
     )
     designed = [(row["label"], row.get("criterion", "")) for row in study.design.get("strata", [])]
     order = {key: number for number, key in enumerate(designed)}
-    found = [StratumFlow(row[0], row[1], Stage(*(int(number) for number in row[2:]))) for row in db.execute(query)]
+    found = [StratumFlow(row[0], row[1], ClipCounts(*(int(number) for number in row[2:]))) for row in db.execute(query)]
     return sorted(found, key=lambda one: (order.get((one.label, one.criterion), len(order)), one.label, one.criterion))
 
 
@@ -207,7 +207,7 @@ def by_rater(db: Session, study: Study, *, kind: Kind) -> list[RaterFlow]:
                 held=int(held),
                 skipped=int(skipped),
                 lapsed=int(lapsed),
-                left=free if not quota else min(free, max(0, quota - answered - held)),
+                clips_left=free if not quota else min(free, max(0, quota - answered - held)),
                 first_seen=rater.created_at,
                 last_answer=latest,
                 seconds_per_clip=pace.get(rater.id),
@@ -266,7 +266,7 @@ def _pace(db: Session, study: Study) -> dict[int, float]:
     return {rater: median(found) for rater, found in gaps.items() if found}
 
 
-def left(db: Session, study: Study, raters: list[RaterFlow], *, now: datetime) -> Left:
+def remaining(db: Session, study: Study, raters: list[RaterFlow], *, now: datetime) -> RemainingWork:
     """What is left of the study, at the usual pace of its raters."""
     query = select(func.count()).where(
         col(Assignment.study_id) == study.id, _IS_SAMPLE, col(Assignment.status).in_(("open", "held"))
@@ -274,10 +274,10 @@ def left(db: Session, study: Study, raters: list[RaterFlow], *, now: datetime) -
     places = int(db.execute(query).scalar_one())
     paces = [one.seconds_per_clip for one in raters if one.seconds_per_clip is not None]
     minutes = places * median(paces) / 60 if paces else None
-    return Left(places, minutes, sum(one.state(now) == "at work" for one in raters))
+    return RemainingWork(places, minutes, sum(one.state(now) == "at work" for one in raters))
 
 
-def overdue(db: Session, study: Study, *, kind: Kind, now: datetime) -> list[Stuck]:
+def overdue(db: Session, study: Study, *, kind: Kind, now: datetime) -> list[StuckRater]:
     """Clips held past their time, the longest first: they are given to others when somebody asks for a clip."""
     query = (
         select(col(Rater.name), col(StudyClip.clip), col(Assignment.lease_until))
@@ -288,13 +288,13 @@ def overdue(db: Session, study: Study, *, kind: Kind, now: datetime) -> list[Stu
         .order_by(col(Assignment.lease_until))
         .limit(MOST_STUCK)
     )
-    return [Stuck(*row) for row in db.execute(query)]
+    return [StuckRater(*row) for row in db.execute(query)]
 
 
-def silent(raters: list[RaterFlow], *, now: datetime) -> list[Stuck]:
+def silent(raters: list[RaterFlow], *, now: datetime) -> list[StuckRater]:
     """Raters who began, still have clips left, and have given no answer for long; the longest silent first."""
     found = [
-        Stuck(one.name, "", one.last_answer or one.first_seen)
+        StuckRater(one.name, "", one.last_answer or one.first_seen)
         for one in raters
         if one.has_started and one.state(now) == "away" and now - (one.last_answer or one.first_seen) > LONG
     ]

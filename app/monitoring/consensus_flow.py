@@ -15,7 +15,7 @@ from app.results.counted_answers import BLIND_ARMS, Kind, counting
 
 
 @dataclass(frozen=True)
-class TruthFlow:
+class ConsensusFlow:
     """The clips asked about in one accept/reject question, each in exactly one of the counts but `asked`."""
 
     key: str
@@ -42,10 +42,10 @@ class TruthFlow:
 
 
 @dataclass(frozen=True)
-class Truths:
+class StudyConsensus:
     """Every accept/reject question, and for each stratum the clips that are in the truth of at least one."""
 
-    questions: tuple[TruthFlow, ...]
+    questions: tuple[ConsensusFlow, ...]
     strata: dict[tuple[str, str], int]
 
     @property
@@ -66,7 +66,7 @@ class _Counts:
         return self.accepted + self.rejected + self.tied + self.unsure
 
 
-def truths(db: Session, study: Study, *, kind: Kind) -> Truths:
+def of_study(db: Session, study: Study, *, kind: Kind) -> StudyConsensus:
     """The flow from answers to verdicts, by the rule of the results: the strict majority of each clip's answers.
 
     Of an answer the last revision counts. Where a question has answers given without the scores in view, those alone
@@ -83,7 +83,7 @@ def truths(db: Session, study: Study, *, kind: Kind) -> Truths:
         all_of, of = given.get(item.id, _Counts()), unseen.get(item.id, _Counts())
         used = of if of.answered else all_of
         found.append(
-            TruthFlow(
+            ConsensusFlow(
                 key=item.key,
                 label=item.label,
                 asked=asked[item.key],
@@ -97,7 +97,7 @@ def truths(db: Session, study: Study, *, kind: Kind) -> Truths:
         )
     blind = [item.id for item, one in zip(criteria, found, strict=True) if one.blind]
     seen = [item.id for item, one in zip(criteria, found, strict=True) if not one.blind]
-    return Truths(tuple(found), _in_strata(db, study, kind, out, blind, seen))
+    return StudyConsensus(tuple(found), _in_strata(db, study, kind, out, blind, seen))
 
 
 def _deciding(db: Session, study: Study) -> Sequence[Criterion]:

@@ -19,7 +19,7 @@ from app.filters.retention import Retention, retention
 from app.filters.threshold_text import threshold_text
 from app.models import Study
 from app.pool_evidence import top_ups
-from app.results.consensus import Judged
+from app.results.consensus import Consensus
 from app.results.filter_results import FilterResult, is_weighted, share_of_good
 from app.results.study_results import Results
 from app.sampling.joint import JointDraw
@@ -243,9 +243,9 @@ def strata(db: Session, study: Study) -> Strata:
     return Strata(own.select("clip", *wanted).with_columns(stratum=pl.Series(of, dtype=pl.String)))
 
 
-def good_share(found: Strata, result: FilterResult, judged: Judged, seed: int) -> GoodShare:
+def good_share(found: Strata, result: FilterResult, consensus: Consensus, seed: int) -> GoodShare:
     """The share of good clips in the pool, prediction-powered by one filter's score, and from the judged alone."""
-    rule, sample = result.rule, judged.sample
+    rule, sample = result.rule, consensus.sample
     if rule.minimum is not None and rule.maximum is not None:
         return GoodShare(rule.name, rule.title, None, 0, "the filter has two ends: more of its score is not better")
     if rule.score not in found.table.columns:

@@ -16,7 +16,7 @@ from app.pool_evidence.consequences import Consequences, GoodShare
 from app.pool_evidence.study_pool import Columns
 from app.pool_evidence.subgroups import Errors, Means
 from app.results import adjudications, answers, consensus, votes
-from app.results.consensus import Judged, Truth
+from app.results.consensus import Consensus, VerdictSource
 from app.results.filter_results import FilterResult
 from app.results.study_results import Results, cached, kind_of
 from app.thresholds import adopted as adopted_thresholds
@@ -35,7 +35,7 @@ class Evidence:
     db: Session
     study: Study
     cache: Cache
-    truth: Truth = "raters"
+    verdict_source: VerdictSource = "raters"
     cuts: Mapping[str, float] = field(default_factory=dict)
     older: bool = False
 
@@ -52,7 +52,7 @@ class Evidence:
     def kept(self, name: tuple[object, ...], make: Callable[[], Made]) -> Made:
         """What was made before from the same judgments, rulings and pool; made now if need be."""
         mark = (self._answered, study_pool.state(self.study))
-        key = (self.study.id, kind_of(self.study), self.truth, *name)
+        key = (self.study.id, kind_of(self.study), self.verdict_source, *name)
         return self.cache.get(key, mark, make, allow_stale=self.older, allow_recent=True)
 
     @cached_property
@@ -75,9 +75,9 @@ class Evidence:
         found = self.results
         return found.filter_named(name) if name else found.filters[0]
 
-    def judged(self, result: FilterResult) -> Judged:
+    def consensus_of(self, result: FilterResult) -> Consensus:
         """The clips that a filter is judged on, by the truth that is asked for."""
-        return consensus.judged(self.db, self.study, result, self.truth)
+        return consensus.of_filter(self.db, self.study, result, self.verdict_source)
 
     def consequences(self, by: str) -> Consequences:
         """The pool at the cuts now and at the proposed ones."""
@@ -103,7 +103,7 @@ class Evidence:
             except AppError as error:
                 return (), str(error)
             each = (
-                consequences.good_share(strata, result, self.judged(result), self.study.seed)
+                consequences.good_share(strata, result, self.consensus_of(result), self.study.seed)
                 for result in self.results.filters
             )
             return tuple(each), ""
@@ -116,7 +116,7 @@ class Evidence:
         def make() -> Errors:
             result, names = self.filter(filter_name), consensus.names_of(self.db, self.study)
             group_of = subgroups.groups_of(study_pool.rows(self.study), list(names.values()), by)
-            return subgroups.errors(result, self.judged(result), group_of, names, " × ".join(by))
+            return subgroups.errors(result, self.consensus_of(result), group_of, names, " × ".join(by))
 
         return self.kept(("errors", filter_name, tuple(by)), make)
 

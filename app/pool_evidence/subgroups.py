@@ -15,7 +15,7 @@ from analysis.number_format import estimate_text
 from app.errors import AppError
 from app.filters.retention import OTHERS, label_of
 from app.filters.threshold_text import passes
-from app.results.consensus import Judged
+from app.results.consensus import Consensus
 from app.results.filter_results import FilterResult, Sample
 from scoring.filters import Filter, chain
 
@@ -34,7 +34,7 @@ class Errors:
     """One filter's errors by subgroup."""
 
     by: str
-    judged: Judged
+    consensus: Consensus
     clips: int
     rows: dict[ErrorKind, tuple[GroupError, ...]]
     folded: int
@@ -64,13 +64,13 @@ def groups_of(rows: pl.LazyFrame, names: Sequence[str], columns: Sequence[str]) 
 
 
 def errors(
-    result: FilterResult, judged: Judged, group_of: Mapping[str, str], names: Mapping[int, str], by: str
+    result: FilterResult, consensus: Consensus, group_of: Mapping[str, str], names: Mapping[int, str], by: str
 ) -> Errors:
     """False rejections and acceptances of each group against all the others, weighted to the pool where clips are.
 
     Raises AppError where no clip is judged, and where a judged clip is not in the pool.
     """
-    sample = judged.sample
+    sample = consensus.sample
     if sample is None:
         raise AppError(f"{result.rule.title}: {result.missing.get('current', 'no clip is judged')}.", "Invite raters.")
     lost = [names[one.clip] for one in sample.clips if names[one.clip] not in group_of]
@@ -82,7 +82,7 @@ def errors(
     accepted = _accepted(result, sample)
     good = sample.good.tolist()
     found = {kind: tuple(group_errors(groups, accepted, good, sample.weights, kind=kind)) for kind in KINDS}
-    return Errors(by, judged, len(groups), found, folded)
+    return Errors(by, consensus, len(groups), found, folded)
 
 
 def _accepted(result: FilterResult, sample: Sample) -> list[bool]:
@@ -104,7 +104,9 @@ def plot(result: FilterResult, found: Errors, kind: ErrorKind) -> dict[str, Any]
     for one in rows:
         mark = "too few" if one.too_few else ""
         lines += [Line(one.group, "this group", one.rate, mark), Line(one.group, "all the others", one.rest, mark)]
-    weighted = " of the pool" if found.judged.sample is not None and found.judged.sample.weights is not None else ""
+    weighted = (
+        " of the pool" if found.consensus.sample is not None and found.consensus.sample.weights is not None else ""
+    )
     wrong = "rejected" if kind == "false_rejection" else "accepted"
     kinds = "good" if kind == "false_rejection" else "bad"
     return {

@@ -126,13 +126,13 @@ def _known(facts: Facts) -> Iterator[tuple[str, str, str]]:
     )
     yield "Truth", "Rule", "strict majority of accept and reject; unsure is no vote; ties have no truth"
     for one in results.filters:
-        truth = one.truth
+        counts = one.verdicts
         yield (
             "Truth",
             f"Counts for {one.rule.title}",
             (
-                f"accepted {truth.accepted}, rejected {truth.rejected}, tied {truth.tied}, "
-                f"without votes {truth.without_votes}, without score {truth.without_score}"
+                f"accepted {counts.accepted}, rejected {counts.rejected}, tied {counts.tied}, "
+                f"without votes {counts.without_votes}, without score {counts.without_score}"
             ),
         )
     statistics = ", ".join(one.label for one in shown_on("results"))

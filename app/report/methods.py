@@ -80,7 +80,7 @@ def _truth(facts: Facts) -> list[str]:
     filters = ", ".join(
         f"{one.title} ({one.score} {threshold_text(one.minimum, one.maximum)})" for one in facts.whole.filters
     )
-    tied = sum(one.truth.tied for one in facts.results.filters)
+    tied = sum(one.verdicts.tied for one in facts.results.filters)
     return [
         f"Filters and their thresholds were fixed before rating: {filters}.",
         "A clip counts as good or bad by the strict majority of accept and reject; “unsure” is no vote.",

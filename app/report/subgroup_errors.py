@@ -37,9 +37,9 @@ def of_study(db: Session, study: Study, results: Results) -> SubgroupErrors:
     for by in attributes:
         group_of = subgroups.groups_of(pool, list(names.values()), (by,))
         for result in results.filters:
-            judged = consensus.judged(db, study, result, "raters")
-            if judged.sample is None:
+            decided = consensus.of_filter(db, study, result, "raters")
+            if decided.sample is None:
                 continue
-            errors = subgroups.errors(result, judged, group_of, names, by)
+            errors = subgroups.errors(result, decided, group_of, names, by)
             found += [(result.rule.title, by, kind, one) for kind, rows in errors.rows.items() for one in rows]
     return SubgroupErrors(attributes, tuple(found), "" if found else "no clip is judged")

@@ -130,7 +130,7 @@ def _thresholds(facts: Facts) -> ReportTable:
 
 def _threshold(one: "FilterResult") -> tuple[str, ...]:
     cut = threshold_text(one.rule.minimum, one.rule.maximum)
-    clips = str(one.truth.accepted + one.truth.rejected)
+    clips = str(one.verdicts.accepted + one.verdicts.rejected)
     if one.current is None:
         return (one.rule.title, cut, clips, one.missing.get("current", DASH), *[DASH] * 6)
     rates = (estimate_text(getattr(one.current, name)) for name in ("precision", "recall", "specificity", "f1"))

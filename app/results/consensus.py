@@ -10,32 +10,34 @@ from app.models import Study, StudyClip
 from app.results import adjudications
 from app.results.filter_results import FilterResult, Sample, Scored, sample_of
 
-Truth = Literal["raters", "ruled"]
+VerdictSource = Literal["raters", "ruled"]
 """Whose verdict counts: the raters' majority, or the researcher's where there is one and the raters' elsewhere."""
 
 
 @dataclass(frozen=True)
-class Judged:
+class Consensus:
     """A filter's judged clips by one kind of truth; `sample` is None where no clip is decided."""
 
     sample: Sample | None
-    truth: Truth
+    verdict_source: VerdictSource
     rulings: int
     """Verdicts of the researcher on this criterion that could be used."""
     changed: int
     """Clips whose verdict they change, ties decided among them."""
 
 
-def judged(db: Session, study: Study, result: FilterResult, truth: Truth) -> Judged:
+def of_filter(db: Session, study: Study, result: FilterResult, verdict_source: VerdictSource) -> Consensus:
     """The clips with a verdict and a score. The raters' own truth is what the results pages use."""
     rulings = adjudications.standing(adjudications.trails(db, study))
     key = result.rule.criterion
     there = sum((one.clip, key) in rulings for one in result.clips)
-    if truth == "raters" or not there:
-        return Judged(result.sample, "raters" if truth == "raters" else truth, there, 0)
+    if verdict_source == "raters" or not there:
+        return Consensus(result.sample, verdict_source, there, 0)
     ruled = adjudications.applied(result.clips, key, rulings)
     changed = sum(one.verdict != before.verdict for one, before in zip(ruled, result.clips, strict=True))
-    return Judged(_sample(db, study, tuple(one for one in ruled if one.verdict is not None)), truth, there, changed)
+    return Consensus(
+        _sample(db, study, tuple(one for one in ruled if one.verdict is not None)), verdict_source, there, changed
+    )
 
 
 def _sample(db: Session, study: Study, used: tuple[Scored, ...]) -> Sample | None:

@@ -54,7 +54,7 @@ class ClipFacts(Protocol):
 
 
 @dataclass(frozen=True)
-class Truth:
+class VerdictCounts:
     """The clips by what their raters decided, for one filter; every drawn clip is in exactly one of the counts."""
 
     drawn: int
@@ -102,7 +102,7 @@ class FilterResult:
     """What the judgments say about one filter."""
 
     rule: Filter
-    truth: Truth
+    verdicts: VerdictCounts
     clips: tuple[Scored, ...]
     sample: Sample | None = None
     current: rates.Confusion | None = None
@@ -135,7 +135,7 @@ class FilterResult:
             "maximum": self.rule.maximum,
             "approximate": self.rule.approximate,
             "criterion": self.rule.criterion,
-            "truth": vars(self.truth),
+            "truth": vars(self.verdicts),
             "auc": self.curve.auc.to_dict() if self.curve else None,
             "current": confusion_dict(self.current),
             "best_f1": None
@@ -202,7 +202,7 @@ def judge(
     ratings = votes.ratings_of(item, used)
     decided = _decided(ratings)
     scored = _scored(rule, decided, clips)
-    truth = Truth(
+    counts = VerdictCounts(
         drawn=len(concerned),
         accepted=sum(one.verdict == "accept" for one in scored),
         rejected=sum(one.verdict == "reject" for one in scored),
@@ -213,7 +213,7 @@ def judge(
         votes=int(ratings.votes.sum()),
         blind=bool(unseen),
     )
-    result = _calibrated(FilterResult(rule, truth, scored), whole.study, clips)
+    result = _calibrated(FilterResult(rule, counts, scored), whole.study, clips)
     if own:
         return result
     sliced = {number: clip for number, clip in clips.items() if clip.stratum == SLICE}
@@ -262,13 +262,13 @@ def _slice_note(rule: Filter, drawn: int, lost: tuple[Scored, ...]) -> list[str]
     ]
 
 
-def _nothing(truth: Truth) -> str:
+def _nothing(counts: VerdictCounts) -> str:
     """Why there is nothing to compare."""
-    if not truth.drawn:
+    if not counts.drawn:
         return "no clip was drawn for this filter's threshold"
-    if not truth.votes:
+    if not counts.votes:
         return "no clip has an accept or reject yet"
-    return "every judged clip is tied" if truth.tied else "no judged clip has this score"
+    return "every judged clip is tied" if counts.tied else "no judged clip has this score"
 
 
 def _calibrated(result: FilterResult, study: Study, clips: Mapping[int, ClipFacts]) -> FilterResult:
@@ -282,7 +282,7 @@ def _calibrated(result: FilterResult, study: Study, clips: Mapping[int, ClipFact
     """
     used = [one for one in result.clips if one.verdict is not None]
     if not used:
-        return replace(result, missing=dict.fromkeys(("current", "best", "curve"), _nothing(result.truth)))
+        return replace(result, missing=dict.fromkeys(("current", "best", "curve"), _nothing(result.verdicts)))
     sample, notes = sample_of(tuple(used), study, clips)
     scores, good, design = sample.scores, sample.good.astype(np.float64), sample.design
     times = resamples_for(len(used), RESAMPLES)

@@ -75,7 +75,7 @@ class Results:
     @property
     def blind(self) -> bool | None:
         """Whether the filters are judged by answers given without the scores in view; None before any answer."""
-        judged = [one.truth.blind for one in self.filters if one.truth.votes]
+        judged = [one.verdicts.blind for one in self.filters if one.verdicts.votes]
         return all(judged) if judged else None
 
     def filter_named(self, name: str) -> FilterResult:

@@ -19,7 +19,7 @@ from app.pool_evidence.evidence import Evidence
 from app.pool_evidence.figures import EvidenceFigures
 from app.pool_evidence.next_batch import MOST, USUAL
 from app.pool_evidence.subgroups import Means
-from app.results.consensus import Truth
+from app.results.consensus import VerdictSource
 from app.results.figure_registry import FILE_WIDTH, Page, PageFigure, draw, find, on_page
 from app.routes.agreement import agreement_of
 from app.settings import Settings
@@ -35,12 +35,17 @@ CUT = "cut_"
 """The name of a proposed cut in an address begins with it."""
 
 
-def evidence_of(request: Request, slug: str, db: Reader, truth: Truth = "raters") -> Evidence:
+def evidence_of(
+    request: Request,
+    slug: str,
+    db: Reader,
+    verdict_source: Annotated[VerdictSource, Query(alias="truth")] = "raters",
+) -> Evidence:
     """The study of the address and what is asked of it; figures may show what the page around them has shown."""
     state = request.app.state
     older = "/figures/" in request.url.path
     cuts = {name.removeprefix(CUT): value for name, value in request.query_params.items() if name.startswith(CUT)}
-    return Evidence(db, lifecycle.by_slug(db, slug), state.cache, truth, _numbers(cuts), older)
+    return Evidence(db, lifecycle.by_slug(db, slug), state.cache, verdict_source, _numbers(cuts), older)
 
 
 Found = Annotated[Evidence, Depends(evidence_of)]
@@ -219,8 +224,8 @@ def _figures(found: Evidence, page: Page, asked: EvidenceFigures, query: str) ->
 def _query(found: Evidence, **more: str) -> str:
     """What figures and links of the page ask for, as the page was asked."""
     own = {f"{CUT}{name}": repr(value) for name, value in found.cuts.items()}
-    if found.truth != "raters":
-        own["truth"] = found.truth
+    if found.verdict_source != "raters":
+        own["truth"] = found.verdict_source
     return urlencode(own | {name: value for name, value in more.items() if value})
 
 
@@ -231,6 +236,6 @@ def _page(request: Request, found: Evidence, name: str, context: dict[str, Any])
         "study": study,
         "simulated": found.simulated,
         "results": found.results,
-        "truth": found.truth,
+        "verdict_source": found.verdict_source,
     }
     return page(request, name, usual | context)

@@ -13,8 +13,8 @@ from app.auth import require_researcher
 from app.cache import Cache
 from app.models import Study, now
 from app.monitoring import clip_flow, consensus_flow, progress, rater_quality
-from app.monitoring.clip_flow import Left, RaterFlow, Stage, StratumFlow, Stuck
-from app.monitoring.consensus_flow import Truths
+from app.monitoring.clip_flow import ClipCounts, RaterFlow, RemainingWork, StratumFlow, StuckRater
+from app.monitoring.consensus_flow import StudyConsensus
 from app.monitoring.rater_quality import RaterQuality
 from app.raters import invite_list
 from app.raters.invite_list import LinkState
@@ -30,22 +30,22 @@ EVERY = 5
 SMALL = 5_000
 """Answers below which everything is counted anew at each look: it takes a few milliseconds."""
 KEPT_SECONDS = 10
-TRUTH_KEPT_SECONDS = 30
+CONSENSUS_KEPT_SECONDS = 30
 QUALITY_KEPT_SECONDS = 300
 """The signs about raters read every answer of a large study."""
 
 
 @dataclass(frozen=True)
-class Seen:
+class ProgressView:
     """What the page shows, as of one moment."""
 
     at: datetime
     strata: list[StratumFlow]
-    stage: Stage
+    counts: ClipCounts
     raters: list[RaterFlow]
-    left: Left
-    overdue: list[Stuck]
-    silent: list[Stuck]
+    remaining: RemainingWork
+    overdue: list[StuckRater]
+    silent: list[StuckRater]
     skips: dict[str, int]
     unplayable: list[progress.Unplayable]
     links: dict[LinkState, int]
@@ -62,13 +62,13 @@ def shown(
     fingerprint = votes.fingerprint(db, study)
     tick = None if fingerprint[0] < SMALL else monotonic()
     mark: object = object() if tick is None else tick // KEPT_SECONDS
-    truth_mark: object = fingerprint if tick is None else tick // TRUTH_KEPT_SECONDS
+    consensus_mark: object = fingerprint if tick is None else tick // CONSENSUS_KEPT_SECONDS
     settings = request.app.state.settings
-    seen: Seen = cache.get(("progress", study.id, kind), mark, lambda: look(db, settings, study, kind))
-    truth: Truths = cache.get(
-        ("progress truth", study.id, kind), truth_mark, lambda: consensus_flow.truths(db, study, kind=kind)
+    seen: ProgressView = cache.get(("progress", study.id, kind), mark, lambda: look(db, settings, study, kind))
+    consensus: StudyConsensus = cache.get(
+        ("progress consensus", study.id, kind), consensus_mark, lambda: consensus_flow.of_study(db, study, kind=kind)
     )
-    quality_mark: object = truth_mark if tick is None else tick // QUALITY_KEPT_SECONDS
+    quality_mark: object = consensus_mark if tick is None else tick // QUALITY_KEPT_SECONDS
     quality: list[RaterQuality] = cache.get(
         ("progress quality", study.id, kind), quality_mark, lambda: rater_quality.of_study(db, study, kind)
     )
@@ -78,7 +78,7 @@ def shown(
         "simulated": kind == "simulated",
         "seen": seen,
         "quality": quality,
-        "truth": truth,
+        "consensus": consensus,
         "live": live == "on",
         "every": EVERY,
         "now": now(),
@@ -86,19 +86,19 @@ def shown(
     return page(request, "monitoring/progress.html", context, block="live")
 
 
-def look(db: Session, settings: Settings, study: Study, kind: Kind) -> Seen:
+def look(db: Session, settings: Settings, study: Study, kind: Kind) -> ProgressView:
     """Count everything but the verdicts."""
     moment = now()
     strata = clip_flow.by_stratum(db, study, kind=kind)
     raters = clip_flow.by_rater(db, study, kind=kind)
     open_states = Counter(one.state for one in invite_list.open_links(db, settings, study, now=moment))
     links = Counter(invite_list.counts(db, study, now=moment)) + open_states
-    return Seen(
+    return ProgressView(
         at=moment,
         strata=strata,
-        stage=clip_flow.total(strata),
+        counts=clip_flow.total(strata),
         raters=raters,
-        left=clip_flow.left(db, study, raters, now=moment),
+        remaining=clip_flow.remaining(db, study, raters, now=moment),
         overdue=clip_flow.overdue(db, study, kind=kind, now=moment),
         silent=clip_flow.silent(raters, now=moment),
         skips=progress.skips(db, study),

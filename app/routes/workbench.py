@@ -143,7 +143,7 @@ def adopt(
     at = made.nearest(threshold)
     rates = {key: float(band.value[at]) for key, band in made.curves.rates.items() if band.value[at] == band.value[at]}
     rests_on = {
-        "raters": made.result.truth.raters,
+        "raters": made.result.verdicts.raters,
         "clips": int(made.curves.counts[0].sum()),
         "kind": kind_of(study),
         "counts": made.curves.counts[at].tolist(),

@@ -46,10 +46,10 @@ def test_the_notebook_runs_and_finds_what_the_pages_show(
     estimates = space["estimates"]
     assert isinstance(estimates, dict)
     assert {name: group[0].value for name, group in estimates.items()} == pages
-    truth = found.filters[0].truth
+    counts = found.filters[0].verdicts
     judged = space["judged"]
     assert isinstance(judged, pl.DataFrame)
-    assert sorted(judged["verdict"]) == ["accept"] * truth.accepted + ["reject"] * truth.rejected
+    assert sorted(judged["verdict"]) == ["accept"] * counts.accepted + ["reject"] * counts.rejected
     assert (tmp_path / "agreement.svg").read_text(encoding="utf-8").startswith("<svg")
 
 

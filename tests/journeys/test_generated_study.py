@@ -170,7 +170,7 @@ def test_filters_do_what_they_are_made_for(found: Results) -> None:
     assert low < 0.5 < high
     assert few.current is not None
     assert few.current.tn + few.current.fn == 0
-    assert noise.truth.without_score > 0
+    assert noise.verdicts.without_score > 0
     assert unfair.rule.name == "sync"
 
 
@@ -196,7 +196,7 @@ def test_ratings_follow_some_scores_and_not_others(db: Session) -> None:
 
 def test_there_are_ties_disputes_and_agreement(found: Results, usual: tuple[Database, Settings]) -> None:
     """Some clips are tied, alpha lies in the middle, and the page of disputed clips lists some."""
-    assert 5 <= found.filters[0].truth.tied <= 40
+    assert 5 <= found.filters[0].verdicts.tied <= 40
     for item in found.criteria[:3]:
         assert 0.2 < (item.estimates["krippendorff_alpha"].value or 0) < 0.8
     with signed_in(*usual) as browser:

@@ -15,7 +15,7 @@ from app.cli import cli
 from app.db import Database
 from app.models import Assignment, Rater, Study
 from app.monitoring import clip_flow, consensus_flow, progress
-from app.monitoring.clip_flow import Stage
+from app.monitoring.clip_flow import ClipCounts
 from app.raters import invite_list
 from app.rating import assignments
 from app.rating.judgments import Answer, record
@@ -30,7 +30,7 @@ from tests.helpers.rated_studies import A, R, U, computed, in_strata, nine_clips
 from tests.helpers.visitors import on_sqlite
 
 
-def whole(database: Database, study: Study) -> Stage:
+def whole(database: Database, study: Study) -> ClipCounts:
     """The study's flow, people alone."""
     with database.reader() as db:
         return clip_flow.total(clip_flow.by_stratum(db, study, kind="person"))
@@ -49,7 +49,7 @@ def test_every_clip_is_lost_at_exactly_one_step(study_maker: StudyMaker, databas
     with database.writer() as db:
         assignments.top_up(db, study, cleo, [], now=NOON - timedelta(hours=2), lease=LEASE)
         assignments.expire(db, study, now=NOON)
-    stage = whole(database, study)
+    counts = whole(database, study)
     with database.reader() as db:
         rows = db.scalars(select(Assignment)).all()
     seen: dict[int, set[str]] = {one.study_clip_id: set() for one in rows}
@@ -59,11 +59,11 @@ def test_every_clip_is_lost_at_exactly_one_step(study_maker: StudyMaker, databas
     furthest = [
         next((word for word in ("done", "held", "skipped", "expired") if word in of), "") for of in seen.values()
     ]
-    assert stage.drawn == len(seen) == 10
-    assert (stage.rated, stage.usable, stage.complete) == (1, 1, 0)
-    lost = (stage.on_screen, stage.skipped, stage.left, stage.waiting)
+    assert counts.drawn == len(seen) == 10
+    assert (counts.rated, counts.usable, counts.complete) == (1, 1, 0)
+    lost = (counts.on_screen, counts.skipped, counts.abandoned, counts.waiting)
     assert lost == tuple(furthest.count(word) for word in ("held", "skipped", "expired", ""))
-    assert stage.shown == stage.rated + stage.on_screen + stage.skipped + stage.left
+    assert counts.shown == counts.rated + counts.on_screen + counts.skipped + counts.abandoned
 
 
 def test_a_simulated_panel_is_not_counted_among_people(study_maker: StudyMaker, database: Database) -> None:
@@ -73,28 +73,28 @@ def test_a_simulated_panel_is_not_counted_among_people(study_maker: StudyMaker, 
     assert whole(database, study).shown == 0
     with database.reader() as db:
         assert clip_flow.total(clip_flow.by_stratum(db, study, kind="simulated")).rated == 3
-        assert consensus_flow.truths(db, study, kind="person").decided == 0
-        assert consensus_flow.truths(db, study, kind="simulated").decided == 3
+        assert consensus_flow.of_study(db, study, kind="person").decided == 0
+        assert consensus_flow.of_study(db, study, kind="simulated").decided == 3
 
 
-def compared(database: Database, study: Study) -> tuple[consensus_flow.TruthFlow, filter_results.Truth]:
+def compared(database: Database, study: Study) -> tuple[consensus_flow.ConsensusFlow, filter_results.VerdictCounts]:
     """The first question's counts by SQL, and the first filter's as the results have them."""
     with database.reader() as db:
-        (question,) = consensus_flow.truths(db, study, kind="person").questions
-    return question, computed(database, study).filters[0].truth
+        (question,) = consensus_flow.of_study(db, study, kind="person").questions
+    return question, computed(database, study).filters[0].verdicts
 
 
-def test_the_truth_is_the_one_of_the_results(study_maker: StudyMaker, database: Database) -> None:
+def test_the_consensus_equals_that_of_the_results(study_maker: StudyMaker, database: Database) -> None:
     """Accepted, rejected, tied and blind agree with the results pages, but for clips without a score."""
     study = nine_clips(study_maker)
-    question, truth = compared(database, study)
-    assert question.asked == truth.drawn == 9
-    assert question.decided + question.tied == truth.accepted + truth.rejected + truth.tied + truth.without_score
-    assert question.tied == truth.tied
-    assert question.unsure + question.without + question.in_view == truth.without_votes
-    assert question.blind == truth.blind
+    question, counts = compared(database, study)
+    assert question.asked == counts.drawn == 9
+    assert question.decided + question.tied == counts.accepted + counts.rejected + counts.tied + counts.without_score
+    assert question.tied == counts.tied
+    assert question.unsure + question.without + question.in_view == counts.without_votes
+    assert question.blind == counts.blind
     with database.reader() as db:
-        found = consensus_flow.truths(db, study, kind="person")
+        found = consensus_flow.of_study(db, study, kind="person")
     assert found.decided == question.decided == sum(found.strata.values())
     assert {label for label, _criterion in found.strata} == {"high", "low", "none"}
 
@@ -114,12 +114,12 @@ def test_revisions_and_arms_are_read_as_the_results_read_them(
                 held = assignments.owned(db, rater, one.id)
                 answer = Answer(answers(verdict=R), f"again-{one.id}")
                 record(db, held, rater, list(asked.criteria), answer, now=NOON)
-    question, truth = compared(database, study)
+    question, counts = compared(database, study)
     got = (question.accepted, question.rejected, question.tied, question.blind)
-    assert got == (truth.accepted, truth.rejected, truth.tied, truth.blind)
-    assert question.unsure + question.without + question.in_view == truth.without_votes
+    assert got == (counts.accepted, counts.rejected, counts.tied, counts.blind)
+    assert question.unsure + question.without + question.in_view == counts.without_votes
     with database.reader() as db:
-        assert consensus_flow.truths(db, study, kind="person").decided == question.decided
+        assert consensus_flow.of_study(db, study, kind="person").decided == question.decided
 
 
 def test_strata_carry_their_own_flow_in_the_order_of_the_design(study_maker: StudyMaker, database: Database) -> None:
@@ -132,7 +132,9 @@ def test_strata_carry_their_own_flow_in_the_order_of_the_design(study_maker: Stu
         found = clip_flow.by_stratum(db, study, kind="person")
     order = [row["label"] for row in study.design["strata"]]
     assert [one.label for one in found] == order
-    counted = {one.label: (one.stage.drawn, one.stage.rated, one.stage.complete, one.stage.skipped) for one in found}
+    counted = {
+        one.label: (one.counts.drawn, one.counts.rated, one.counts.complete, one.counts.skipped) for one in found
+    }
     assert counted == {"high": (2, 1, 1, 1), "low": (3, 2, 2, 1), "none": (1, 0, 0, 1)}
 
 
@@ -147,16 +149,16 @@ def test_pace_and_time_left_come_from_the_raters_own_answers(study_maker: StudyM
     study_maker.rate(study, ben, answers(), at=at)
     with database.reader() as db:
         found = {one.name: one for one in clip_flow.by_rater(db, study, kind="person")}
-        left = clip_flow.left(db, study, list(found.values()), now=at)
+        remaining = clip_flow.remaining(db, study, list(found.values()), now=at)
     assert found["Ada"].seconds_per_clip == 10
     assert found["Ada"].answered == 6
-    assert found["Ada"].left == 12 - 6 - found["Ada"].held
-    assert found["Ada"].minutes_left == found["Ada"].left * 10 / 60
+    assert found["Ada"].clips_left == 12 - 6 - found["Ada"].held
+    assert found["Ada"].minutes_left == found["Ada"].clips_left * 10 / 60
     assert found["Ben"].seconds_per_clip is None
     assert found["Ben"].minutes_left is None
-    assert left.places == 24 - 7
-    assert left.minutes == 17 * 10 / 60
-    assert left.minutes_together == left.minutes / 2
+    assert remaining.places == 24 - 7
+    assert remaining.minutes == 17 * 10 / 60
+    assert remaining.minutes_together == remaining.minutes / 2
     assert {one.state(at) for one in found.values()} == {"at work"}
 
 
@@ -210,7 +212,7 @@ def test_a_withdrawn_rater_has_nothing_left(study_maker: StudyMaker, database: D
         invite_list.withdraw_rater(db, kept, ada.id, now=NOON)
     with database.reader() as db:
         study = lifecycle.by_slug(db, study.slug)
-        found = {one.name: (one.left, one.state(NOON)) for one in clip_flow.by_rater(db, study, kind="person")}
+        found = {one.name: (one.clips_left, one.state(NOON)) for one in clip_flow.by_rater(db, study, kind="person")}
     assert found == {"Ada": (0, "withdrawn"), "Ben": (4, "away")}
     assert ben.name == "Ben"
 
@@ -354,9 +356,9 @@ def test_the_list_counts_as_the_progress_page_does(study_maker: StudyMaker, data
     vote(study_maker, study, "Ada", verdicts([A, A, R, None]))
     with database.reader() as db:
         line = line_of(db, study)
-        left = clip_flow.left(db, study, [], now=NOON)
+        remaining = clip_flow.remaining(db, study, [], now=NOON)
     assert line.places_done == whole(database, study).rated == 3
-    assert left.places == line.places - line.places_done
+    assert remaining.places == line.places - line.places_done
     assert study_results.kind_of(study) == "person"
 
 

@@ -18,7 +18,7 @@ from app.models import Study, StudyClip
 from app.pool_evidence import study_pool, subgroups
 from app.pool_evidence.evidence import Evidence
 from app.results import adjudications
-from app.results.consensus import Truth
+from app.results.consensus import VerdictSource
 from scoring.filters import Filter
 from tests.helpers import pool_studies
 from tests.helpers.factories import StudyMaker
@@ -47,9 +47,9 @@ def by_hand(study: Study, clips: list[StudyClip], columns: tuple[str, ...]) -> t
     return groups, [clip.scores["movement"] >= 50 for clip in decided], [pool_studies.good(clip) for clip in decided]
 
 
-def evidence(db: object, study: Study, truth: Truth = "raters") -> Evidence:
+def evidence(db: object, study: Study, verdict_source: VerdictSource = "raters") -> Evidence:
     """What a request of the researcher's would compute."""
-    return Evidence(db, study, Cache(), truth)  # type: ignore[arg-type]  # a session
+    return Evidence(db, study, Cache(), verdict_source)  # type: ignore[arg-type]  # a session
 
 
 @pytest.mark.parametrize("columns", [("language",), ("gender", "language")])
@@ -58,8 +58,8 @@ def test_errors_by_subgroup_are_the_library_s(study: Study, database: Database, 
     groups, accepted, good = by_hand(study, clips_of(database, study), columns)
     with database.reader() as db:
         found = evidence(db, study).errors("still", columns)
-    assert found.judged.sample is not None
-    weights = found.judged.sample.weights
+    assert found.consensus.sample is not None
+    weights = found.consensus.sample.weights
     assert weights is not None
     assert weights.sum() == pytest.approx(pool_studies.CLIPS)
     assert found.clips == len(groups) < pool_studies.SAMPLED
@@ -97,8 +97,8 @@ def test_the_researcher_s_verdict_counts_only_where_asked_and_is_said(
         adjudications.record(db, study, tied.id, "verdict", "accept", "a good clip")
     with database.reader() as db:
         plain, ruled = (evidence(db, study, truth).errors("still", ("gender",)) for truth in ("raters", "ruled"))
-    assert (ruled.clips, ruled.judged.rulings, ruled.judged.changed) == (plain.clips + 1, 1, 1)
-    assert (plain.judged.truth, ruled.judged.truth) == ("raters", "ruled")
+    assert (ruled.clips, ruled.consensus.rulings, ruled.consensus.changed) == (plain.clips + 1, 1, 1)
+    assert (plain.consensus.verdict_source, ruled.consensus.verdict_source) == ("raters", "ruled")
     here = f"/studies/{study.slug}/fairness?by=gender"
     assert "Your own verdicts count here." not in researcher.get(here).text
     page = " ".join(researcher.get(f"{here}&truth=ruled").text.split())

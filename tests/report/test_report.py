@@ -288,7 +288,7 @@ def test_subgroups_are_those_of_the_fairness_page(database: Database, settings: 
         still = found.results.filter_named("still")
         names = consensus.names_of(db, study)
         group_of = subgroups.groups_of(study_pool.rows(study), list(names.values()), ["language"])
-        shown = subgroups.errors(still, consensus.judged(db, study, still, "raters"), group_of, names, "language")
+        shown = subgroups.errors(still, consensus.of_filter(db, study, still, "raters"), group_of, names, "language")
     lines = [line for line in made.rows if line[:2] == ("Still", "language")]
     assert [line[4] for line in lines] == [
         f"{one.errors} of {one.clips}" for rows in shown.rows.values() for one in rows

@@ -138,7 +138,7 @@ def test_the_most_disputed_clips_come_first(disputed: Study, database: Database)
 
 def test_a_ruling_keeps_its_reason_and_every_revision(disputed: Study, database: Database) -> None:
     """The last one is in force, an empty one takes it back; all stay in the trail, and no result changes."""
-    before = computed(database, disputed).filter_named("movement").truth
+    before = computed(database, disputed).filter_named("movement").verdicts
     number = wall(database, disputed).clips[0].number
     with database.writer() as db:
         for value, reason in (("accept", "a cut is in it"), ("reject", "looked again"), ("", "not mine to say")):
@@ -153,7 +153,7 @@ def test_a_ruling_keeps_its_reason_and_every_revision(disputed: Study, database:
             ("", "not mine to say"),
         ]
         assert [event.kind for event in db.scalars(select(Event)).all()].count("adjudicated") == 3
-    assert computed(database, disputed).filter_named("movement").truth == before
+    assert computed(database, disputed).filter_named("movement").verdicts == before
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_the_progress_page_counts_as_the_results_do(study: Study, database: Data
     """The flow to a consensus, computed in the database, leaves excluded raters out too."""
     with database.writer() as db:
         exclude(db, study, "Ben")
-        [flow] = consensus_flow.truths(db, study, kind="person").questions
+        [flow] = consensus_flow.of_study(db, study, kind="person").questions
         assert (flow.accepted, flow.rejected, flow.tied) == (3, 0, 0)
 
 

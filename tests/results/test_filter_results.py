@@ -124,7 +124,7 @@ def test_the_random_rejects_of_a_borderline_draw_are_told_of() -> None:
     other = clip(7, "random slice of rejects", 9.0, 90.0)
     votes: dict[int, bool | None] = {1: True, 2: False, 3: True, 4: False, 5: False, 6: None, 7: True}
     found = result([*near, *far, other], votes, {}, "borderline")
-    assert found.truth.drawn == 2
+    assert found.verdicts.drawn == 2
     assert found.current is not None
     assert (found.current.tp, found.current.fn) == (1, 0)
     assert "of the 3 that this filter rejects and raters decided, 1 is good: a share of 0.33 [0.06, 0.79]" in " ".join(

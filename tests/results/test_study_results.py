@@ -34,10 +34,16 @@ def judged(study_maker: StudyMaker) -> Study:
 
 def test_every_drawn_clip_is_counted_in_one_place(judged: Study, database: Database) -> None:
     """Accepted, rejected, tied, without votes (unsure is none), without score: together the clips drawn."""
-    truth = computed(database, judged).filter_named("movement").truth
-    assert (truth.accepted, truth.rejected, truth.tied, truth.without_votes, truth.without_score) == (3, 2, 1, 2, 1)
-    assert truth.drawn == 3 + 2 + 1 + 2 + 1
-    assert (truth.raters, truth.votes) == (2, 14)
+    counts = computed(database, judged).filter_named("movement").verdicts
+    assert (counts.accepted, counts.rejected, counts.tied, counts.without_votes, counts.without_score) == (
+        3,
+        2,
+        1,
+        2,
+        1,
+    )
+    assert counts.drawn == 3 + 2 + 1 + 2 + 1
+    assert (counts.raters, counts.votes) == (2, 14)
 
 
 def test_the_filter_table_is_the_one_counted_by_hand(judged: Study, database: Database) -> None:
@@ -153,7 +159,7 @@ def test_without_votes_every_figure_has_a_reason_and_none_is_zero(study_maker: S
     assert (rule.current, rule.best, rule.curve) == (None, None, None)
     assert set(rule.missing) == {"current", "best", "curve"}
     assert "no clip has an accept or reject yet" in rule.missing["current"]
-    assert (rule.truth.drawn, rule.truth.without_votes, rule.truth.blind) == (3, 3, False)
+    assert (rule.verdicts.drawn, rule.verdicts.without_votes, rule.verdicts.blind) == (3, 3, False)
 
 
 @on_sqlite
@@ -197,9 +203,9 @@ def test_only_blind_answers_judge_a_filter_when_there_are_any(study_maker: Study
         hidden = [row for row in db.scalars(select(Assignment)).all() if row.status == "done" and row.arm == "hidden"]
     assert 0 < len(hidden) < 24
     found = computed(database, study)
-    truth = found.filter_named("movement").truth
-    assert (truth.blind, truth.votes) == (True, len(hidden))
-    assert truth.without_votes == 12 - len({row.study_clip_id for row in hidden})
+    counts = found.filter_named("movement").verdicts
+    assert (counts.blind, counts.votes) == (True, len(hidden))
+    assert counts.without_votes == 12 - len({row.study_clip_id for row in hidden})
     assert all(item.answers == 24 for item in found.criteria)
 
 
@@ -210,8 +216,8 @@ def test_answers_given_with_the_scores_in_view_are_used_and_named_when_there_are
     """`blind` is False, so that page and export can say it."""
     study = study_maker(clips=3, score_visibility="shown", with_media=False)
     vote(study_maker, study, "Ada", verdicts([A, R, A]))
-    truth = computed(database, study).filter_named("movement").truth
-    assert (truth.blind, truth.votes) == (False, 3)
+    counts = computed(database, study).filter_named("movement").verdicts
+    assert (counts.blind, counts.votes) == (False, 3)
 
 
 @on_sqlite
@@ -229,8 +235,8 @@ def test_the_answer_before_the_scores_judges_the_filter_and_the_last_one_agreeme
                 db, mine, rater, list(whole.criteria), Answer(answers(verdict=R), f"changed-{row.id}"), now=NOON
             )
     found = computed(database, study)
-    truth = found.filter_named("movement").truth
-    assert (truth.blind, truth.accepted, truth.rejected) == (True, 2, 0)
+    counts = found.filter_named("movement").verdicts
+    assert (counts.blind, counts.accepted, counts.rejected) == (True, 2, 0)
     verdict = next(item for item in found.criteria if item.key == "verdict")
     assert {value: count for value, _word, count in verdict.values} == {A: 0, R: 2, U: 0}
 
@@ -274,7 +280,9 @@ def test_results_are_kept_until_an_answer_comes(study_maker: StudyMaker, databas
         judgments.record(db, assignments.owned(db, rater, mine.id), rater, list(whole.criteria), changed, now=NOON)
     third = asked()
     assert third is not second
-    assert third.filter_named("movement").truth.rejected == second.filter_named("movement").truth.rejected - 1 == 0
+    assert (
+        third.filter_named("movement").verdicts.rejected == second.filter_named("movement").verdicts.rejected - 1 == 0
+    )
 
 
 @on_sqlite
