@@ -25,7 +25,8 @@ PICTURE = shlex.split("-c:v libx264 -preset veryfast -crf 23 -pix_fmt yuv420p -m
 SOUND = shlex.split("-c:a aac -b:a 128k -ac 2")
 # Encoders write their name and settings into the file and, as SEI units, into the stream; raters do not need them.
 BARE = shlex.split("-map_metadata -1 -map_chapters -1 -fflags +bitexact -flags:v +bitexact -flags:a +bitexact")
-BARE_STREAM = shlex.split("-bsf:v filter_units=remove_types=6 -metadata:s:v:0 encoder=")
+# A blank instead of no name: ffmpeg 5.1 writes its own where there is none.
+BARE_STREAM = [*shlex.split("-bsf:v filter_units=remove_types=6 -metadata:s:v:0"), "encoder= "]
 # The same protection as wherever clips are opened: no remote addresses, no playlists that name other files.
 GUARDED = [word for name, value in DECODER_OPTIONS.items() for word in (f"-{name}", value)]
 PATIENCE = 600

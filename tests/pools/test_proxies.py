@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -19,8 +20,9 @@ from app.commands.proxies import proxies as command
 from app.errors import AppError
 from app.pools.pool_files import KEY, read_pool
 from app.pools.proxies import GUARDED, make_proxies
-from scoring.video.ffmpeg import FfmpegMissing, find
+from scoring.video.ffmpeg import VARIABLE, FfmpegMissing, find
 from scoring.video.playable import fit, inspect, needs
+from tests.conftest import need
 from tests.helpers.real_videos import moving, texture, write_sound, write_video
 
 GRAIN = np.random.default_rng(5)
@@ -140,16 +142,38 @@ def test_the_new_pool_is_the_old_one_with_three_columns(pool: Path, tmp_path: Pa
     assert metadata["lab"] == "B"
 
 
+@pytest.fixture(params=["installed", "package"])
+def ffmpeg(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands use the machine's own ffmpeg, then the one in the package imageio-ffmpeg."""
+    if request.param == "installed":
+        program = shutil.which("ffmpeg")
+        if program is None:
+            need("ffmpeg on the PATH", "apt-get install ffmpeg")
+    else:
+        with monkeypatch.context() as without_path:
+            without_path.setenv("PATH", "")
+            try:
+                program = str(find())
+            except FfmpegMissing as error:
+                need("the package imageio-ffmpeg", str(error))
+    monkeypatch.setenv(VARIABLE, str(program))
+
+
+@pytest.mark.usefixtures("ffmpeg")
 def test_a_proxy_starts_at_once_and_tells_nothing(pool: Path, tmp_path: Path) -> None:
-    """The index comes before the frames; the file has no title, comment, encoder name or settings."""
-    make_proxies(read_pool(pool), tmp_path / "out")
-    data = (tmp_path / "out" / "day_large.mp4").read_bytes()
-    assert 0 < data.index(b"moov") < data.index(b"mdat")
-    for word in (b"secret", b"dover", b"Lavf", b"Lavc", b"x264", b"crf"):
-        assert word not in data
-    for poster in (tmp_path / "out").glob("*.jpg"):
-        assert b"Lavc" not in poster.read_bytes()
-    with av.open(str(tmp_path / "out" / "day_large.mp4")) as container:
+    """The index comes before the frames; no file has a title, comment, encoder name or settings."""
+    out = tmp_path / "out"
+    made = make_proxies(read_pool(pool), out).made
+    proxies = sorted(out.glob("*.mp4"))
+    assert len(proxies) == made == 5
+    for file in [*proxies, *out.glob("*.jpg")]:
+        data = file.read_bytes()
+        for word in (b"secret", b"dover", b"Lavf", b"Lavc", b"x264", b"crf"):
+            assert word not in data, file
+    for file in proxies:
+        data = file.read_bytes()
+        assert 0 < data.index(b"moov") < data.index(b"mdat"), file
+    with av.open(str(out / "day_large.mp4")) as container:
         video, audio = container.streams.video[0], container.streams.audio[0]
         assert (video.codec_context.name, video.codec_context.pix_fmt) == ("h264", "yuv420p")
         assert audio.codec_context.name == "aac"
