@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from analysis.agreement.statistics import shown_on
 from analysis.filters.fairness import FEW_CLIPS
-from analysis.filters.talkvid_table import TalkvidRow, talkvid_row
 from analysis.number_format import DASH, UNDEFINED, decimal, estimate_text
+from analysis.raters.talkvid_table import TalkvidRow, talkvid_row
 from app.filters.threshold_text import passes, threshold_text
 from app.report.facts import Facts
 

@@ -10,7 +10,7 @@ from sqlmodel import Session, col
 
 from analysis.agreement.kappas import pair_estimate, pairs
 from analysis.agreement.pairwise import RaterAgainstOthers, raters_against_others
-from analysis.agreement.statistics import krippendorff_alpha, shown_on
+from analysis.agreement.statistics import krippendorff_alpha
 from analysis.estimate import Estimate
 from analysis.figures import PairAgreement
 from analysis.raters.intra_rater import intra_rater
@@ -19,7 +19,7 @@ from analysis.sampling.alpha_sample_size import alpha_size, guessed_votes, pilot
 from app.models import Criterion, Study, StudyClip
 from app.results.answers import Answers, read
 from app.results.counted_answers import Kind
-from app.results.study_results import RESAMPLES, resampled_units
+from app.results.study_results import agreement_estimates
 from app.studies import scales, whole_study
 
 MOST_RATERS = 40
@@ -115,13 +115,8 @@ def compute(db: Session, study: Study, kind: Kind) -> Agreement:
 
 def _criterion(item: Criterion, answers: Answers, sources: Mapping[int, str], seed: int) -> CriterionAgreement:
     ratings = answers.ratings(item)
-    groups, note = resampled_units(ratings, sources) if ratings.clips else (None, "")
+    estimates, note = agreement_estimates("agreement", ratings, sources, seed)
     ordered = ratings.scale.metric != "nominal"
-    estimates = {
-        statistic.key: statistic(ratings, resamples=RESAMPLES, seed=seed, groups=groups)
-        for statistic in shown_on("agreement")
-        if statistic.applies_to(ratings.scale)
-    }
     kappa = "weighted_kappa_quadratic" if ordered else "cohen_kappa"
     return CriterionAgreement(
         item=item,

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 from sqlmodel import Session, col
 
-from analysis.agreement.statistics import shown_on
+from analysis.agreement.statistics import Page, shown_on
 from analysis.estimate import Estimate
 from analysis.ratings import Ratings
 from app.cache import Cache
@@ -145,21 +145,31 @@ def _criterion(item: Criterion, given: list[Vote], clips: Mapping[int, _Clip], s
             note="No agreement is computed over free text and sets of tags.",
         )
     ratings = votes.ratings_of(item, given)
-    groups, note = resampled_units(ratings, {number: clip.source for number, clip in clips.items()})
-    times = resamples_for(len(ratings.clips), RESAMPLES)
+    estimates, note = agreement_estimates("results", ratings, {of: clip.source for of, clip in clips.items()}, seed)
     return CriterionResult(
         key=item.key,
         label=item.label,
-        estimates={
-            statistic.key: statistic(ratings, resamples=times, seed=seed, groups=groups)
-            for statistic in shown_on("results")
-        },
+        estimates=estimates,
         values=scales.counted(item, values),
         answers=len(values),
         raters=len(ratings.raters),
         clips=len(ratings.clips),
         note=note,
     )
+
+
+def agreement_estimates(
+    page: Page, ratings: Ratings, sources: Mapping[int, str], seed: int
+) -> tuple[dict[str, Estimate], str]:
+    """The statistics of agreement that a page shows, by key, of those defined on the scale; a note on the intervals."""
+    groups, note = resampled_units(ratings, sources)
+    times = resamples_for(len(ratings.clips), RESAMPLES)
+    estimates = {
+        statistic.key: statistic(ratings, resamples=times, seed=seed, groups=groups)
+        for statistic in shown_on(page)
+        if statistic.applies_to(ratings.scale)
+    }
+    return estimates, note
 
 
 def resampled_units(ratings: Ratings, sources: Mapping[int, str]) -> tuple[dict[str, str] | None, str]:

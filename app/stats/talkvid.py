@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from analysis.filters.talkvid_table import COLUMNS
+from analysis.raters.talkvid_table import COLUMNS
 from app.errors import AppError
 from app.stats import tables as table_files
 

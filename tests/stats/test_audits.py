@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from analysis.filters.talkvid_table import contradictions, highest_kappa, talkvid_row
+from analysis.raters.talkvid_table import contradictions, highest_kappa, talkvid_row
 from app.cli import cli, main
 from tests.helpers.places import SHARED
 

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from analysis.filters.talkvid_table import contradictions, talkvid_row
 from analysis.prediction_powered import pool_share
+from analysis.raters.talkvid_table import contradictions, talkvid_row
 from app.cli import cli
 from app.errors import AppError
 

@@ -9,7 +9,7 @@ from analysis.number_format import decimal, estimate_text
 from app.commands.stats import tables
 
 if TYPE_CHECKING:
-    from analysis.filters.talkvid_table import TalkvidRow
+    from analysis.raters.talkvid_table import TalkvidRow
 
 RATES = ("accuracy", "precision", "recall", "f1")
 
@@ -23,12 +23,12 @@ def talkvid(
     ],
     published: Annotated[Path | None, typer.Option(help="Printed figures to check: filter, accuracy, ...")] = None,
     confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Of the intervals.")] = 0.95,
-    resamples: Annotated[int, typer.Option(min=100, max=100_000, help="For the interval of kappa.")] = 2000,
+    resamples: Annotated[int, typer.Option(min=100, max=100_000, help="For the interval of raw agreement.")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Of the resampling.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
     """The published table row by row; its intervals, its split clips under each rule, and figures that cannot be."""
-    from analysis.filters.talkvid_table import contradictions, talkvid_row
+    from analysis.raters.talkvid_table import contradictions, talkvid_row
     from app.stats.talkvid import read_published, read_votes
 
     votes = read_votes(file)

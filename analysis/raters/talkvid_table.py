@@ -10,9 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.estimate import Estimate, absent, signature
+from analysis.agreement.kappas import pair_estimate, pairs
+from analysis.agreement.statistics import percent_agreement
+from analysis.estimate import Estimate, signature
 from analysis.filters.rates import Confusion, confusion
 from analysis.proportions import wilson
+from analysis.ratings import VERDICT, Ratings
 
 COLUMNS = ("agreement", "kappa", "accuracy", "precision", "recall", "f1")
 """The printed columns; kappa as a coefficient, the others in percent."""
@@ -58,7 +61,8 @@ def talkvid_row(
 ) -> TalkvidRow:
     """The row of one filter, from its verdict and those of the two raters on every clip (True accepts).
 
-    Kappa's interval is a bootstrap over clips. Raises ValueError if lengths differ or there is no clip.
+    Raw agreement and kappa have the intervals of `percent_agreement` and `pair_estimate`; only the former resamples.
+    Raises ValueError if lengths differ or there is no clip.
 
     >>> made = talkvid_row("sharp", [1, 1, 0, 0], [1, 1, 0, 1], [1, 0, 0, 1])
     >>> made.cells, made.split, round(made.published["precision"], 2), made.accuracy_split_half
@@ -71,8 +75,8 @@ def talkvid_row(
     n, agreed = len(same), int(same.sum())
     table = confusion(verdict[same], one[same], confidence=confidence)
     right = table.tp + table.tn
-    agreement = _share("percent_agreement", agreed, n, confidence)
-    kappa = _kappa(one, two, confidence, resamples, seed)
+    ratings = _ratings(one, two)
+    kappa = pair_estimate("cohen_kappa", pairs(ratings)[0], ratings, confidence=confidence)
     printed = {
         "agreement": 100 * agreed / n,
         "kappa": kappa.value,
@@ -87,7 +91,7 @@ def talkvid_row(
         split=n - agreed,
         published=printed,
         table=table,
-        agreement=agreement,
+        agreement=percent_agreement(ratings, resamples=resamples, seed=seed, confidence=confidence),
         kappa=kappa,
         kappa_high=highest_kappa(agreed, n),
         accuracy_split_wrong=_share("accuracy_split_wrong", right, n, confidence),
@@ -206,24 +210,7 @@ def _share(name: str, count: int, n: int, confidence: float) -> Estimate:
     return Estimate(name, count / n, low, high, confidence, n, 2, 2 * n, "Wilson", made)
 
 
-def _kappa(one: np.ndarray, two: np.ndarray, confidence: float, resamples: int, seed: int) -> Estimate:
-    counts = np.array([(one & two).sum(), (one & ~two).sum(), (~one & two).sum(), (~one & ~two).sum()])
-    n = int(counts.sum())
-    made = signature("cohen_kappa", (), resamples=resamples, seed=seed, confidence=confidence)
-    value = float(_kappas(counts[None])[0])
-    if np.isnan(value):
-        reason = "both raters gave one answer only: agreement cannot be told from chance"
-        return absent("cohen_kappa", reason, signature=made, confidence=confidence, clips=n, raters=2)
-    drawn = _kappas(np.random.default_rng(seed).multinomial(n, counts / n, size=resamples))
-    exist = drawn[~np.isnan(drawn)]
-    low, high = (float(end) for end in np.quantile(exist, [(1 - confidence) / 2, (1 + confidence) / 2]))
-    method = f"percentile interval of {resamples} resamples of {n} clips"
-    lost = len(drawn) - len(exist)
-    return Estimate("cohen_kappa", value, low, high, confidence, n, 2, 2 * n, method, made, resamples_undefined=lost)
-
-
-def _kappas(counts: np.ndarray) -> np.ndarray:
-    both, first, second, none = (counts[:, column] / counts.sum(axis=1) for column in range(4))
-    chance = (both + first) * (both + second) + (none + second) * (none + first)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(chance < 1, (both + none - chance) / (1 - chance), np.nan)
+def _ratings(first: np.ndarray, second: np.ndarray) -> Ratings:
+    clips = [str(number) for number in range(len(first))]
+    values = [VERDICT.levels[int(vote)] for vote in (*first, *second)]
+    return Ratings.from_votes(clips * 2, ["first"] * len(clips) + ["second"] * len(clips), values, VERDICT)
