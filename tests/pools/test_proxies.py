@@ -148,7 +148,7 @@ def ffmpeg(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
     if request.param == "installed":
         program = shutil.which("ffmpeg")
         if program is None:
-            need("ffmpeg on the PATH", "apt-get install ffmpeg")
+            pytest.skip("this machine has no ffmpeg of its own: apt-get install ffmpeg")
     else:
         with monkeypatch.context() as without_path:
             without_path.setenv("PATH", "")
