@@ -37,7 +37,7 @@ def test_every_script_that_is_imported_exists() -> None:
 
 def test_the_rating_room_preloads_every_script_that_it_imports() -> None:
     """The list in the template is the list of imports, so that no script waits for another."""
-    page = (TEMPLATES / "rate" / "frame.html").read_text(encoding="utf-8")
+    page = (TEMPLATES / "rating" / "frame.html").read_text(encoding="utf-8")
     listed = re.search(r"for module in \(([^)]*)\)", page)
     assert listed is not None
     script = (STATIC / "rating" / "room.js").read_text(encoding="utf-8")
