@@ -1,10 +1,10 @@
 """`clipjury stats cascade`: joint thresholds for filters that must all accept a clip, and the effect of each filter."""
 
 from dataclasses import asdict
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 from analysis.number_format import DASH, decimal, number_text
@@ -55,6 +55,8 @@ def cascade(
 
 
 def _filters(text: str) -> tuple[list[str], Any]:
+    import numpy as np
+
     names, signs = [], []
     for part in text.split(","):
         name, _, direction = part.strip().rpartition(":")
@@ -75,7 +77,7 @@ def _content(found: "Cascade", sample: "ScoredSample", names: list[str], signs: 
     honest = promise.table if promise.table is not None else found.held_out.table if found.held_out else None
     rates = None if honest is None else rates_json(honest, weighted=weighted)
     thresholds = [
-        float(threshold * sign) if np.isfinite(threshold) else None
+        float(threshold * sign) if isfinite(threshold) else None
         for threshold, sign in zip(found.thresholds, signs, strict=True)
     ]
     rows = [asdict(share) for share in found.shares]
