@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import hypothesis
 import psycopg
 import pytest
 from fastapi import FastAPI
@@ -19,6 +20,9 @@ from app.settings import Settings
 from tests.helpers.factories import StudyMaker
 from tests.helpers.visitors import Visitor
 
+# How long an example takes says nothing on a busy machine.
+hypothesis.settings.register_profile("clipjury", deadline=None)
+hypothesis.settings.load_profile("clipjury")
 IN_CI = os.environ.get("CI") == "true"
 
 

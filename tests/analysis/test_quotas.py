@@ -173,9 +173,9 @@ def test_a_hundred_thousand_pairs_take_seconds() -> None:
     columns.append(10 + chance.choice(15, persons, p=rare / rare.sum()))
     group = np.concatenate([np.repeat(column, 3) for column in columns])
     person = np.tile(np.repeat(np.arange(persons), 3), 4)
-    began = time.perf_counter()
+    began = time.process_time()
     chosen = choose(BENCH, person, group)
-    assert time.perf_counter() - began < 20
+    assert time.process_time() - began < 20
     table = balance(BENCH, np.bincount(group[chosen]), np.bincount(np.concatenate(columns)))
     children = int((ages == 0).sum())
     assert [row.filled for row in table] == [children, *[21] * 4, 50, 50, *sorted_thirds(table), *[13] * 15]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from app.db import Database
 from app.models import Study
@@ -25,6 +25,9 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+MILLISECONDS = 60_000
+"""How long a page may take to show what a test waits for; a busy machine takes long."""
+expect.set_options(timeout=MILLISECONDS)
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -61,7 +64,7 @@ class Site:
             color_scheme="dark" if theme == "dark" else "light",
             base_url=self.server.base,
         )
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(MILLISECONDS)
         self._contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: self.complaints.append(str(error)))

@@ -29,9 +29,7 @@ def press(page: Page, keys: tuple[str, ...] = KEYS) -> None:
 def on_clip(page: Page, number: int) -> None:
     """Wait until the header says so."""
     begin = f"Clip {number} of"
-    page.wait_for_function(
-        "begin => document.getElementById('room')?.dataset.place?.startsWith(begin)", arg=begin, timeout=45_000
-    )
+    page.wait_for_function("begin => document.getElementById('room')?.dataset.place?.startsWith(begin)", arg=begin)
 
 
 def stored(site: Site) -> list[Judgment]:
@@ -111,7 +109,7 @@ def test_the_back_button_loses_nothing(make_site: SiteMaker) -> None:
     page.go_back()
     page.go_forward()
     page.wait_for_function("() => document.querySelector('video.clip')")
-    if not page.get_attribute("#room", "data-place", timeout=5_000).startswith("Clip 2"):  # type: ignore[union-attr]
+    if not page.get_attribute("#room", "data-place").startswith("Clip 2"):  # type: ignore[union-attr]
         page.reload()
     on_clip(page, 2)
     assert page.get_attribute("#room", "data-media") == before
@@ -173,7 +171,7 @@ def test_a_slow_line_keeps_the_order(make_site: SiteMaker) -> None:
         on_clip(page, number)
         shown.append(page.get_attribute("#answers", "action"))
         press(page, (str(number), f"Shift+{number}", "a"))
-    expect(page.get_by_role("heading", name="All done, thank you")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("heading", name="All done, thank you")).to_be_visible()
     rows = stored(site)
     each_once(site, 4)
     given = [f"/rate/{row.assignment_id}" for row in rows[::3]]

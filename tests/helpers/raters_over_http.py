@@ -9,6 +9,8 @@ from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlencode, urlsplit
 from uuid import uuid4
 
+from tests.helpers.waiting import PATIENCE
+
 ACTION = re.compile(r'action="(/rate/(\d+))"')
 FIELDS = re.compile(r'name="(answer-\w+)"[^>]*? value="(\w+)"')
 
@@ -28,7 +30,7 @@ class Client:
     """One connection and its cookies. Plain `http.client`: a load generator must not cost what it measures."""
 
     def __init__(self, base: str) -> None:
-        self._connection = HTTPConnection(urlsplit(base).netloc, timeout=30)
+        self._connection = HTTPConnection(urlsplit(base).netloc, timeout=PATIENCE)
         self._cookies: dict[str, str] = {}
 
     def get(self, path: str) -> tuple[int, str]:

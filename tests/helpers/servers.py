@@ -16,6 +16,7 @@ from typing import Protocol
 from app.db import Database
 from app.server import serve
 from app.settings import Settings
+from tests.helpers.waiting import PATIENCE
 
 COMMAND = [sys.executable, "-c", "from app.cli import main; main()"]
 
@@ -44,16 +45,16 @@ class Server:
     def kill(self) -> None:
         """End it as a power cut would: no goodbye, no flush."""
         self.process.send_signal(signal.SIGKILL)
-        self._wait(10)
+        self._wait()
 
     def stop(self) -> int:
         """End it as Ctrl-C does; its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-        return self._wait(20)
+        return self._wait()
 
-    def _wait(self, seconds: float) -> int:
-        code = self.process.wait(timeout=seconds)
+    def _wait(self) -> int:
+        code = self.process.wait(timeout=PATIENCE)
         if isinstance(self.process, subprocess.Popen) and self.process.stdout is not None:
             self.process.stdout.close()
         return code
@@ -147,7 +148,7 @@ def fork(settings: Settings, *, port: int = 0) -> Server:
     process = Forked(settings, port)
     server = _said_to_serve(process, process.lines())
     if server is None:
-        raise RuntimeError(f"the server ended with code {process.wait(10)} before it served")
+        raise RuntimeError(f"the server ended with code {process.wait(PATIENCE)} before it served")
     return server
 
 

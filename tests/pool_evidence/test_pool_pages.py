@@ -1,10 +1,10 @@
 """Consequences for the pool, anchoring and the human ceiling, the next batch: the library's numbers."""
 
-import time
 from pathlib import Path
 
 import polars as pl
 import pytest
+from httpx2 import Response
 from sqlalchemy import select
 from sqlmodel import col
 from starlette.testclient import TestClient
@@ -26,6 +26,7 @@ from scoring.filters import Filter, survivors
 from tests.helpers import pool_studies
 from tests.helpers.factories import StudyMaker
 from tests.helpers.visitors import on_sqlite
+from tests.helpers.waiting import wait_until
 
 
 @pytest.fixture
@@ -229,6 +230,13 @@ def test_a_batch_buys_narrower_intervals_and_names_its_strata(study: Study, data
     assert any(one.what == "alpha" and one.now for one in few.bought)
 
 
+def drawn(researcher: TestClient, here: str) -> Response:
+    """The page of the draw once it has ended, well or not."""
+    ends = ("The clips are drawn", "Nothing was drawn")
+    wait_until(lambda: any(end in researcher.get(f"{here}/drawing").text for end in ends), "the end of the draw")
+    return researcher.get(f"{here}/drawing")
+
+
 def test_one_button_draws_the_batch(
     study: Study, researcher: TestClient, database: Database, settings: Settings
 ) -> None:
@@ -238,11 +246,7 @@ def test_one_button_draws_the_batch(
         told = top_ups.more(top_ups.so_far(db, study), 6)
     page = researcher.post(here, data={"clips": 6})
     assert page.url.path == f"{here}/drawing"
-    for _ in range(200):
-        if "The clips are drawn" in page.text:
-            break
-        time.sleep(0.05)
-        page = researcher.get(f"{here}/drawing")
+    page = drawn(researcher, here)
     assert "6 new clips, 36 in all." in page.text
     clips = clips_of(database, study)
     found = {label: sum(clip.stratum == label for clip in clips) for label in told}
@@ -259,12 +263,9 @@ def test_a_draw_that_cannot_be_is_told(study: Study, researcher: TestClient) -> 
     assert researcher.get(f"{here}/drawing").url.path == here
     Path(study.pool).unlink()
     assert "They cannot be drawn from here" in researcher.get(here).text
-    page = researcher.post(here, data={"clips": 6})
-    for _ in range(200):
-        if "Nothing was drawn" in page.text:
-            break
-        time.sleep(0.05)
-        page = researcher.get(f"{here}/drawing")
+    researcher.post(here, data={"clips": 6})
+    page = drawn(researcher, here)
+    assert "Nothing was drawn" in page.text
     assert "There is no pool at" in page.text
 
 

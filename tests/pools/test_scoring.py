@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from importlib import import_module
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from scoring.settings import Settings
 from tests.helpers import object_stores, quick_scorers
 from tests.helpers.quick_scorers import MadeUp, counting, counting_anew, made_up, names, parts
 from tests.helpers.real_videos import moving, write_video
+from tests.helpers.waiting import PATIENCE, wait_until
 
 SCORE = "import typer; from app.commands.score import score; typer.run(score)"
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="only POSIX systems have kill -9")
@@ -103,11 +103,9 @@ def test_kill_9_in_the_middle_leaves_a_readable_pool_and_costs_nothing_finished(
     command = [sys.executable, "-c", SCORE, str(tmp_path), "-o", str(output), "--jobs", "2", "--pose", "points"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     run = subprocess.Popen(command, env=environment, start_new_session=True, stdout=subprocess.DEVNULL)
-    until = time.monotonic() + 60
-    while len(parts(output)) < 5 and time.monotonic() < until:
-        time.sleep(0.01)
+    wait_until(lambda: len(parts(output)) >= 5, "the fifth clip")
     os.killpg(run.pid, signal.SIGKILL)
-    run.wait(timeout=20)
+    run.wait(timeout=PATIENCE)
     finished = len(parts(output))
     assert finished >= 5
     assert read_pool(output).frame.height == 5

@@ -19,6 +19,7 @@ from app.raters import invite_list, invites, raters
 from app.settings import Settings
 from tests.helpers.factories import NOON, StudyMaker, answers
 from tests.helpers.visitors import Visitor, on_sqlite
+from tests.helpers.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -291,7 +292,7 @@ def test_the_cap_holds_for_simultaneous_forms(
     together = Barrier(len(browsers))
 
     def come(browser: TestClient) -> int:
-        together.wait(timeout=20)
+        together.wait(timeout=PATIENCE)
         return browser.post(link, data={"name": "Bo"}, follow_redirects=False).status_code
 
     with ThreadPoolExecutor(len(browsers)) as pool:

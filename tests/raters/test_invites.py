@@ -18,6 +18,7 @@ from app.raters import invites
 from app.settings import Settings
 from tests.helpers.factories import NOON, StudyMaker
 from tests.helpers.visitors import Visitor
+from tests.helpers.waiting import PATIENCE
 
 
 def secret(link: invites.NewLink) -> str:
@@ -153,7 +154,7 @@ def test_the_cap_holds_for_simultaneous_raters(database: Database, study_maker: 
     together = Barrier(8)
 
     def come(number: int) -> bool:
-        together.wait(timeout=20)
+        together.wait(timeout=PATIENCE)
         try:
             with database.writer() as db:
                 invites.admit(db, invites.entrance(db, secret(link), now=NOON), f"Rater {number}", {})

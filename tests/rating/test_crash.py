@@ -2,7 +2,6 @@
 
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from app.settings import Settings
 from tests.helpers import servers
 from tests.helpers.factories import StudyMaker
 from tests.helpers.raters_over_http import Log, join, work
+from tests.helpers.waiting import PATIENCE, wait_until
 
 RATERS = 12
 ANSWERS_BEFORE_THE_END = 150
@@ -38,13 +38,11 @@ def test_kill_9_under_load_loses_no_acknowledged_answer(tmp_path: Path) -> None:
     ]
     for thread in threads:
         thread.start()
-    until = time.monotonic() + 60
-    while sum(len(log.acknowledged) for log in logs) < ANSWERS_BEFORE_THE_END and time.monotonic() < until:
-        time.sleep(0.01)
+    wait_until(lambda: sum(len(log.acknowledged) for log in logs) >= ANSWERS_BEFORE_THE_END, "the load")
     stop.set()
     server.kill()
     for thread in threads:
-        thread.join(timeout=40)
+        thread.join(PATIENCE)
     for client in clients:
         client.close()
     acknowledged = [pair for log in logs for pair in log.acknowledged]

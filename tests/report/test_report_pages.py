@@ -1,7 +1,6 @@
 """The Report and Plan pages: the pack made in the background, the author's answers, the frozen plan with its hash."""
 
 import hashlib
-import time
 import zipfile
 from io import BytesIO
 
@@ -17,6 +16,7 @@ from app.studies import lifecycle
 from tests.helpers.factories import StudyMaker, answers
 from tests.helpers.rated_studies import nine_clips
 from tests.helpers.visitors import on_sqlite
+from tests.helpers.waiting import wait_until
 
 PLAN = {
     "hypotheses": "Movement agrees with people.",
@@ -29,12 +29,8 @@ PLAN = {
 
 def when_made(browser: TestClient, page: str) -> str:
     """The Report page once nothing is being made any more."""
-    for _ in range(600):
-        text = browser.get(page).text
-        if "Making the report" not in text:
-            return text
-        time.sleep(0.1)
-    raise AssertionError("the report was not made within a minute")
+    wait_until(lambda: "Making the report" not in browser.get(page).text, "the report")
+    return browser.get(page).text
 
 
 @on_sqlite

@@ -28,6 +28,7 @@ from tests.helpers.factories import StudyMaker
 from tests.helpers.factories import answers as said
 from tests.helpers.rated_studies import A, R, U, computed, nine_clips, verdicts, vote
 from tests.helpers.visitors import on_sqlite
+from tests.helpers.waiting import wait_until
 
 PLANS = {
     "Ada": [A, R, A, A, R, A, U, A, None],
@@ -370,8 +371,5 @@ def test_pages_follow_new_answers(study_maker: StudyMaker, researcher: TestClien
         db.merge(study)
     rater = study_maker.rater(study, "Cyd")
     assert study_maker.rate(study, rater, said()) is not None
-    for _ in range(200):  # where it takes long to compute, the page may be some seconds old
-        if 'raters/R3"' in (text := researcher.get(f"{here}?criterion=quality").text):
-            break
-        time.sleep(0.1)
-    assert 'raters/R3"' in text
+    # Where it takes long to compute, the page may be some seconds old.
+    wait_until(lambda: 'raters/R3"' in researcher.get(f"{here}?criterion=quality").text, "the new rater")

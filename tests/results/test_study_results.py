@@ -24,6 +24,7 @@ from app.studies import whole_study
 from tests.helpers.factories import NOON, StudyMaker, answers
 from tests.helpers.rated_studies import A, R, U, computed, nine_clips, verdicts, vote
 from tests.helpers.visitors import Visitor, on_sqlite
+from tests.helpers.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -296,12 +297,12 @@ def test_a_study_that_is_slow_to_compute_does_not_block_other_studies(
 
     def compute() -> None:
         begun.set()
-        released.wait(30)
+        released.wait()
 
     working = threading.Thread(target=cache.get, args=(("results", slow.id, "person"), "now", compute))
     working.start()
     try:
-        assert begun.wait(60)
+        assert begun.wait(PATIENCE)
         browser = visitor()
         browser.get(f"/researcher/{auth.researcher_key(settings)}")
         assert browser.get(f"/studies/{other.slug}/results").status_code == 200

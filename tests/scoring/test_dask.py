@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from scoring.pipeline import ClipScores
 from scoring.runners.dask_cluster import DaskCluster
 from tests.helpers import object_stores, quick_scorers
 from tests.helpers.real_videos import moving, write_video
+from tests.helpers.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is a thing of POSIX systems")
 
@@ -45,7 +45,7 @@ def started(folder: Path, *words: str) -> Iterator[subprocess.Popen[bytes]]:
         for child in psutil.Process(process.pid).children(recursive=True) if process.poll() is None else ():
             child.kill()
         process.kill()
-        process.wait(timeout=20)
+        process.wait(timeout=PATIENCE)
 
 
 @pytest.fixture
@@ -56,9 +56,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     place = ["--host", "127.0.0.1", "--scheduler-file", str(contact), "--no-dashboard"]
     worker = [*place, "--nthreads", "1", "--no-nanny", "--local-directory", str(folder)]
     with started(folder, "distributed.cli.dask_scheduler", *place, "--port", "0"):
-        until = time.monotonic() + 60
-        while not contact.exists() and time.monotonic() < until:
-            time.sleep(0.05)
+        wait_until(contact.exists, "the scheduler")
         with (
             started(folder, "distributed.cli.dask_worker", *worker) as one,
             started(folder, "distributed.cli.dask_worker", *worker) as other,
@@ -88,7 +86,7 @@ def test_a_cluster_gives_the_same_table_though_a_worker_is_killed(cluster: Clust
             cluster.workers[0].kill()
 
     summary = score_to_pool([clips], far, runner=DaskCluster(cluster.address), on_clip=kill)
-    assert cluster.workers[0].wait(timeout=20) != 0
+    assert cluster.workers[0].wait(timeout=PATIENCE) != 0
     assert (summary.clips, summary.scored, [clip for clip, _ in summary.failed]) == (17, 17, ["broken"])
     assert read_pool(far).frame.equals(read_pool(here).frame)
     assert score_to_pool([clips], far, runner=DaskCluster(cluster.address)).scored == 0

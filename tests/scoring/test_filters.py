@@ -2,7 +2,7 @@
 
 from itertools import permutations
 from math import inf, isfinite
-from time import perf_counter
+from time import process_time
 
 import polars as pl
 import pytest
@@ -131,9 +131,9 @@ def test_a_million_clips_are_counted_in_seconds() -> None:
     scores = [(pl.int_range(rows) * (number + 7) % 101).cast(pl.Float64).alias(f"s{number}") for number in range(14)]
     pool = pl.select((pl.int_range(rows) % 30).alias("duration"), *scores)
     rules = [Filter(f"s{number}", f"s{number}", minimum=5, stage=f"{number % 4}") for number in range(14)]
-    began = perf_counter()
+    began = process_time()
     made = cascade(pool.lazy(), rules)
-    assert perf_counter() - began < 10
+    assert process_time() - began < 10
     assert made.kept.clips == survivors(pool, rules).height
     assert len(made.stages) == 4
 

@@ -21,6 +21,7 @@ from scoring.settings import Settings
 from scoring.weights import PLACE, YUNET, WeightsError
 from tests.helpers import quick_scorers
 from tests.helpers.real_videos import moving, texture, write_sound, write_video
+from tests.helpers.waiting import PATIENCE
 
 CRASHED = "The decoder or a scorer crashed on this file."
 
@@ -155,7 +156,7 @@ def test_workers_end_when_the_process_that_started_them_is_killed(tiny: list[Pat
         workers = psutil.Process(run.pid).children(recursive=True)
         assert len(workers) >= 2
         run.send_signal(signal.SIGKILL)
-    _, alive = psutil.wait_procs(workers, timeout=20)
+    _, alive = psutil.wait_procs(workers, timeout=PATIENCE)
     assert alive == []
 
 

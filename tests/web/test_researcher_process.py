@@ -4,8 +4,7 @@ import os
 import signal
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
@@ -21,6 +20,7 @@ from app.settings import Settings
 from tests.helpers import servers
 from tests.helpers.factories import StudyMaker, answers
 from tests.helpers.raters_over_http import Client, join
+from tests.helpers.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="its socket is a thing of POSIX systems")
 
@@ -55,15 +55,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     made.researcher.close()
     child = made.second
     assert server.stop() == 0
-    _wait_until(lambda: not child.is_running())
+    wait_until(lambda: not child.is_running())
     database.dispose()
-
-
-def _wait_until(true: Callable[[], bool], seconds: float = 20) -> None:
-    until = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < until, "it does not come"
-        time.sleep(0.02)
 
 
 def test_pages_forms_and_errors_are_the_same_as_from_one_process(place: Place) -> None:
@@ -88,7 +81,7 @@ def test_a_body_nobody_asked_for_is_passed_over(place: Place, method: str, path:
     """A request with a body, of a known length or in chunks, is answered as one without."""
     answered = []
     for body in (None, b"x=1", iter([b"x=", b"1"])):
-        connection = HTTPConnection(urlsplit(place.server.base).netloc, timeout=30)
+        connection = HTTPConnection(urlsplit(place.server.base).netloc, timeout=PATIENCE)
         connection.request(method, path, body, encode_chunked=True)
         answered.append(connection.getresponse().status)
         connection.close()
@@ -98,7 +91,7 @@ def test_a_body_nobody_asked_for_is_passed_over(place: Place, method: str, path:
 
 def test_each_header_is_sent_once(place: Place) -> None:
     """Two content policies would both apply."""
-    connection = HTTPConnection(urlsplit(place.server.base).netloc, timeout=30)
+    connection = HTTPConnection(urlsplit(place.server.base).netloc, timeout=PATIENCE)
     connection.request("GET", "/studies")
     answer = connection.getresponse()
     answer.read()
@@ -125,7 +118,7 @@ def test_a_killed_process_is_started_again(place: Place) -> None:
     client = join(place.server.base, place.link, "Unhurt")
     gone = place.second
     gone.kill()
-    _wait_until(lambda: gone.status() == psutil.STATUS_ZOMBIE)
+    wait_until(lambda: gone.status() == psutil.STATUS_ZOMBIE)
     assert 'action="/rate/' in client.get("/rate")[1]
     client.close()
     status, text = place.researcher.get("/studies")
@@ -144,6 +137,6 @@ def test_it_ends_when_the_server_is_killed_and_leaves_no_file(tmp_path: Path, mo
     with closing(Client(server.base)) as stranger:
         assert stranger.get("/studies")[0] == 401, "it is up"
     server.kill()
-    _wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
-    _wait_until(lambda: list(folder.iterdir()) == [])
+    wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    wait_until(lambda: list(folder.iterdir()) == [])
     folder.rmdir()

@@ -19,6 +19,7 @@ from app.studies import lifecycle
 from app.webhooks import calls, webhooks
 from tests.helpers.factories import StudyMaker, answers
 from tests.helpers.visitors import on_sqlite
+from tests.helpers.waiting import wait_until
 
 
 class Receiver:
@@ -263,9 +264,5 @@ def test_the_server_delivers_webhooks_in_the_background(
     added(database, inside, study, receiver.url)
     with webhooks.delivering(database, inside, every=0.05):
         moved(database, study, "closed")
-        waited = threading.Event()
-        for _ in range(200):
-            if receiver.heard:
-                break
-            waited.wait(0.05)
+        wait_until(lambda: bool(receiver.heard), "the delivery")
     assert len(receiver.heard) == 1

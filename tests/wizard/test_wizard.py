@@ -1,6 +1,5 @@
 """The study wizard: from a pool to a study, with a preview that equals the draw."""
 
-import time
 from pathlib import Path
 
 import polars as pl
@@ -20,6 +19,7 @@ from app.wizard import drafts, forms, previews
 from app.wizard.claims import claims
 from tests.helpers.factories import tiny_video
 from tests.helpers.visitors import Visitor, on_sqlite
+from tests.helpers.waiting import wait_until
 
 CLIPS = 40
 BASE = """
@@ -115,11 +115,8 @@ def test_a_study_is_created_in_the_browser_without_scripts(
     )
     assert "The study file is right" in page.text
     researcher.post(f"{address}/make")
-    deadline = time.monotonic() + 30
-    while "Open it" not in (page := researcher.get(f"{address}/making")).text:
-        assert "not made" not in page.text, page.text
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: "Open it" in (text := researcher.get(f"{address}/making").text) or "not made" in text)
+    assert "Open it" in researcher.get(f"{address}/making").text
     with database.reader() as db:
         study = db.scalars(select(Study)).one()
         clips = db.scalars(select(StudyClip)).all()
