@@ -1,4 +1,4 @@
-"""The answers that leave the house: each one's last revision, under pseudonyms, of people or of the simulated panel."""
+"""Answers as exported to other programs: last revisions, under pseudonyms, of people or of the simulated panel."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ class Answers:
     kind: str
     rows: list[dict[str, Any]]
     models: list[dict[str, Any]]
-    """Ratings of models: shown beside people's answers, never among them."""
+    """Ratings by models, kept apart from people's answers."""
 
 
 def gather(db: Session, study: Study) -> Answers:

@@ -18,7 +18,7 @@ FORMS: dict[Form, Callable[[Session, Study], dict[str, bytes]]] = {
 
 
 def form_named(name: str) -> Form:
-    """A form by its name. Raises AppError with the names there are."""
+    """The form with this name. Raises AppError, listing the names, if there is none."""
     for form in FORMS:
         if form == name:
             return form
@@ -26,7 +26,7 @@ def form_named(name: str) -> Form:
 
 
 def write(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write the files into a new or empty folder. Raises AppError when other things are in it."""
+    """Write the files into a new or empty folder. Raises AppError if the folder contains anything else."""
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise AppError(f"{folder} is there already.", "Name a new folder: -o PLACE")
     for name, content in files.items():

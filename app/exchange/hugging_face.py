@@ -1,4 +1,4 @@
-"""A folder as Hugging Face's `datasets` reads it: Parquet per configuration, and a data card with YAML in front.
+"""Export for Hugging Face's `datasets`: a Parquet file per configuration, and a data card with YAML front matter.
 
 After huggingface.co/docs/hub/datasets-cards and datasets-manual-configuration: `configs` in the front matter of
 README.md names the files of each configuration and split.

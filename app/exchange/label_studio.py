@@ -1,4 +1,4 @@
-"""Label Studio's JSON: one entry per clip with everybody's answers, and the interface that shows them.
+"""Export for Label Studio: JSON with one entry per clip and all answers, and the interface that shows them.
 
 After its documentation (labelstud.io/guide/task_format): `data` holds what is shown, `annotations` people's answers,
 `predictions` those of models. `completed_by` stays out: on import it must be an account of that server; the rater's

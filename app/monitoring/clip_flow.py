@@ -1,4 +1,4 @@
-"""A study while it runs: how far its clips have come, who is at work, who is stuck, what failed; counted in SQL."""
+"""Count, in SQL, how far a running study's clips have come, who is at work, who is stuck and which clips failed."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -121,7 +121,7 @@ class RemainingWork:
 
     @property
     def minutes_together(self) -> float | None:
-        """Until everything is answered if those at work now go on; None when nobody is."""
+        """Minutes until everything is answered if the raters at work now continue; None if nobody is at work."""
         return None if self.minutes is None or not self.at_work else self.minutes / self.at_work
 
 

@@ -1,4 +1,4 @@
-"""From usable answers to verdicts that stand: which clips are in the truth, and why the others are not; in SQL."""
+"""Count, in SQL, which clips have a consensus, and why the others have none."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class ConsensusFlow:
 
     @property
     def decided(self) -> int:
-        """In the truth: more accept than reject, or the other way round."""
+        """Clips with a consensus: more accept than reject, or more reject than accept."""
         return self.accepted + self.rejected
 
     @property
@@ -43,14 +43,14 @@ class ConsensusFlow:
 
 @dataclass(frozen=True)
 class StudyConsensus:
-    """Every accept/reject question, and for each stratum the clips that are in the truth of at least one."""
+    """Every accept/reject question, and for each stratum the clips with a consensus on at least one of them."""
 
     questions: tuple[ConsensusFlow, ...]
     strata: dict[tuple[str, str], int]
 
     @property
     def decided(self) -> int:
-        """Clips in the truth of at least one question."""
+        """Clips with a consensus on at least one question."""
         return sum(self.strata.values())
 
 

@@ -1,4 +1,4 @@
-"""How far a study has come: per rater and per stratum."""
+"""A study's progress by rater and by stratum."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Can a rater's answers be trusted: gold and attention clips, agreement with oneself, haste, monotony, drift, failures.
+"""Signs of careless rating: gold and attention clips, repeats, haste, monotony, drift, clips that failed to play.
 
 Signs to look at, in words; nobody is left out by them.
 """
@@ -58,7 +58,7 @@ class Share:
 
     @property
     def undefined(self) -> None:
-        """Never: a share of nothing is not made."""
+        """Always None: a share needs at least one clip."""
         return None
 
     def to_dict(self) -> dict[str, Any]:

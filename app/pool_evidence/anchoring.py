@@ -1,4 +1,4 @@
-"""Whether raters who see a score follow it, and how near each filter comes to what people reach among themselves."""
+"""Anchoring (whether raters who see a score follow it), and each filter's agreement compared with that among people."""
 
 from dataclasses import dataclass
 from math import isfinite
@@ -25,7 +25,7 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True)
 class FilterInfluence:
-    """One filter: what showing its score does to raters, and how it stands beside them."""
+    """One filter: the effect of showing its score, and its agreement with the raters."""
 
     rule: Filter
     label: str

@@ -1,4 +1,4 @@
-"""What the filters do to the whole pool: kept clips and hours, who is left, and how many good clips there are."""
+"""The filters' consequences for the whole pool: clips and hours kept, composition by group, share of good clips."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

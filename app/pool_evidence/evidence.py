@@ -1,4 +1,4 @@
-"""What the pages of consequences compute for a study, each part once: kept until judgments, rulings or pool change."""
+"""What the pool, fairness and anchoring pages compute, cached until judgments, rulings or the pool change."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -76,7 +76,7 @@ class Evidence:
         return found.filter_named(name) if name else found.filters[0]
 
     def consensus_of(self, result: FilterResult) -> Consensus:
-        """The clips that a filter is judged on, by the truth that is asked for."""
+        """The clips that a filter is judged on, by the chosen source of verdicts."""
         return consensus.of_filter(self.db, self.study, result, self.verdict_source)
 
     def consequences(self, by: str) -> Consequences:

@@ -1,4 +1,4 @@
-"""What a further batch of clips would buy, and from which strata its clips would come."""
+"""How much precision a further batch of clips would gain, and from which strata its clips would come."""
 
 from dataclasses import dataclass
 
@@ -88,7 +88,7 @@ def _rates(result: FilterResult, clips: int, drawn: int) -> list[Bought]:
 
 
 def _why(error: ValueError) -> str:
-    """What the planning says of a pilot, said of these clips."""
+    """Reword a planning error about a pilot for this study's clips."""
     return str(error).partition(";")[0].replace("a pilot with a rate", "a rate").replace("of the pilot ", "")
 
 

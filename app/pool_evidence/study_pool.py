@@ -1,4 +1,4 @@
-"""The pool that a study was drawn from, as the pages about its consequences read it: lazily, and only if unchanged."""
+"""The pool that a study was drawn from, read lazily, and only if it has not changed since."""
 
 import hashlib
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Whether a filter treats subgroups of the pool alike: wrong rejections and acceptances, and any number by subgroup."""
+"""A filter's false rejections and false acceptances by subgroup, and the mean of any column by subgroup."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""More clips for a running study: by the design it was drawn by, or by a further one; weights of all made anew."""
+"""Top up a running study with clips, by its own or a further design, and recompute the weights of all its clips."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -203,7 +203,7 @@ def _parts(pool: Pool, history: Sequence[Mapping[str, Any]]) -> list[DesignDraw]
 
 
 def _further(design: DesignFile, clips: int, taken: set[int]) -> DesignFile:
-    """A further design for so many clips, by the first seed from its own on that no other draw of the study has."""
+    """A further design for this many clips, with the first unused seed, starting at the design's own."""
     plan = design.plan
     if isinstance(plan, TwoPhase):
         raise AppError("A two-phase design begins a study and tops up no other.", "Top up by a stratified design.")
@@ -233,7 +233,7 @@ def _grown(part: DesignDraw, clips: int, judged: Mapping[str, pl.DataFrame]) -> 
 
 
 def _kept_out(db: Session, study: Study) -> set[str]:
-    """Clips whose answers raters may know: they were never drawn."""
+    """Clips with reference answers, which raters may know. They are never drawn."""
     return set(
         db.scalars(
             select(col(StudyClip.clip)).where(col(StudyClip.study_id) == study.id, col(StudyClip.role) != "sample")

@@ -58,7 +58,7 @@ def record(
     before = current(db, assignment.id) if revision > 1 and None in given.values() else {}
     # An optional answer that was taken back is a revision too: an empty one.
     values = {key: value or "" for key, value in given.items() if value is not None or key in before}
-    # Whoever corrects an answer after its scores were revealed has seen them.
+    # A rater who corrects an answer after its scores were revealed has seen them.
     arm = "shown" if assignment.arm == "after" and revision > 1 else assignment.arm
     assert arm is not None, "an assignment somebody holds has its arm"
     facts = facts_of(answer.facts)

@@ -1,4 +1,4 @@
-"""What only the author can say: a TOML file of answers, each asked for in words; what is missing stays a gap."""
+"""The author's answers to questions that the data cannot answer, from a TOML file. Missing answers stay gaps."""
 
 import tomllib
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
-"""What reviewers ask for, line by line: filled from the study, said by the author, or a visible gap.
+"""The checklist for reviewers: each point is filled from the study, answered by the author, or a visible gap.
 
-Drawn in our own words from GRRAS (Kottner et al. 2011), STARD 2015, HEDS (Shimorina & Belz 2022), ITU-T P.910 and
-P.913, ITU-R BT.500 and Datasheets for Datasets (Gebru et al. 2021).
+The points follow, in our own words, GRRAS (Kottner et al. 2011), STARD 2015, HEDS (Shimorina & Belz 2022), ITU-T P.910
+and P.913, ITU-R BT.500 and Datasheets for Datasets (Gebru et al. 2021).
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A study's data for other programs: judgments as CSV, estimates as JSON."""
+"""Export a study: judgments as CSV or JSON lines, clips, and estimates as JSON."""
 
 import csv
 import hashlib

@@ -1,4 +1,4 @@
-"""What a report knows about a study: counts, flow, raters, screens and times, read from the database once."""
+"""The facts of a report: counts, flow, raters, screens and times, read from the database once."""
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass

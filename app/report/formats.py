@@ -1,4 +1,4 @@
-"""Tables as files: CSV for programs, LaTeX that compiles as it stands, Typst for the PDF."""
+"""Write tables as CSV, as LaTeX that compiles unchanged, and as Typst for the PDF."""
 
 import csv
 from io import StringIO

@@ -1,4 +1,4 @@
-"""The methods paragraph, written from what happened: no sentence that the study's own data do not support."""
+"""The methods paragraph, written from the study's data. It contains no sentence that they do not support."""
 
 from analysis.agreement.statistics import shown_on
 from analysis.number_format import decimal

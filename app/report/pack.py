@@ -1,4 +1,4 @@
-"""The paper pack as a folder: report, tables, figures, texts, votes, and the snapshot of what they were made from."""
+"""Write the paper pack as a folder: report, tables, figures, texts, votes, and a snapshot of its inputs."""
 
 import shutil
 import tempfile
@@ -95,7 +95,7 @@ def _fill(target: Path, db: Session, known: facts.Facts, said: dict[str, str], o
 
 
 def _silent(_done: int, _total: int) -> None:
-    """Nobody watches."""
+    """Report no progress."""
 
 
 def _parent(folder: Path) -> Path:

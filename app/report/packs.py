@@ -1,4 +1,4 @@
-"""The paper pack behind the Report page: made in the background, kept as one zip file per study until the next one."""
+"""The stored paper pack of each study (Report page): one zip file, made in the background, replaced by the next."""
 
 import json
 import tempfile

@@ -1,4 +1,4 @@
-"""report.html: one file that opens without a network, with its figures inside."""
+"""Render report.html: one file that contains its figures and opens without a network."""
 
 from base64 import b64encode
 from dataclasses import dataclass

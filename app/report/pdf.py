@@ -1,4 +1,4 @@
-"""report.pdf: the same report, typeset by Typst."""
+"""Make report.pdf: the same report, typeset with Typst."""
 
 import tempfile
 from pathlib import Path

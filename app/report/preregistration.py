@@ -1,4 +1,4 @@
-"""A study's plan, said before its results are seen: frozen with its SHA-256; every later change is an amendment."""
+"""The preregistration: a study's plan, frozen with its SHA-256 before results are seen, and its amendments."""
 
 import hashlib
 from collections.abc import Mapping
@@ -96,7 +96,7 @@ def freeze(db: Session, study: Study, given: Mapping[str, str]) -> Version:
 
 
 def amend(db: Session, study: Study, given: Mapping[str, str], reason: str) -> Version:
-    """Put an amendment beside the frozen plan, which stays as it was.
+    """Add an amendment. The frozen plan does not change.
 
     Raises AppError before there is a plan, without a reason, and when nothing is changed.
     """

@@ -1,4 +1,4 @@
-"""SNAPSHOT: one hash over everything a report was made from, so that two reports can be told to be of the same data."""
+"""SNAPSHOT: one hash over all inputs of a report, which shows whether two reports were made from the same data."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Subgroups in the paper pack: whose good clips each filter rejects, and whose bad ones it accepts."""
+"""The paper pack's table of each filter's false rejections and false acceptances by subgroup."""
 
 from dataclasses import dataclass
 

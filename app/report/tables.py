@@ -1,4 +1,4 @@
-"""The tables of the paper pack: plain headings and cells, the same for CSV, LaTeX, HTML and the PDF."""
+"""The tables of the paper pack, as headings and cells that CSV, LaTeX, HTML and the PDF share."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

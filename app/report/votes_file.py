@@ -1,4 +1,4 @@
-"""votes.parquet: every answer as it was given, under pseudonyms, with weights, arms and versions."""
+"""Make votes.parquet: every answer with its revision, weight, arm and guideline version, raters under pseudonyms."""
 
 from collections.abc import Mapping
 from io import BytesIO

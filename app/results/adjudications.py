@@ -1,4 +1,4 @@
-"""The researcher's own verdict on a clip, with a reason; every revision stays, and no result reads it unasked."""
+"""Researchers' own verdicts on clips (rulings), with reasons. All revisions are kept; results use them on request."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ MOST_LETTERS = 1000
 
 @dataclass(frozen=True)
 class Ruling:
-    """One revision: what the researcher said of a clip, or that it was taken back (an empty value), and why."""
+    """One revision of a ruling: the verdict (empty if it was withdrawn) and the reason."""
 
     clip: int
     criterion: str
@@ -30,7 +30,7 @@ class Ruling:
 
 
 Trail = tuple[Ruling, ...]
-"""Every revision about one clip and criterion, the newest last."""
+"""All revisions of the ruling on one clip and criterion, the newest last."""
 
 
 def record(db: Session, study: Study, clip: int, key: str, value: str, reason: str) -> Ruling:
@@ -83,13 +83,13 @@ def trails(db: Session, study: Study) -> dict[tuple[int, str], Trail]:
 
 
 def standing(found: Mapping[tuple[int, str], Trail]) -> dict[tuple[int, str], str]:
-    """The values in force."""
+    """The rulings in force, without withdrawn ones."""
     last = {key: trail[-1].value for key, trail in found.items()}
     return {key: value for key, value in last.items() if value != WITHDRAWN}
 
 
 def fingerprint(db: Session, study: Study) -> int:
-    """Changes with every ruling."""
+    """A number that changes with every ruling."""
     query = select(func.coalesce(func.max(col(Event.id)), 0)).where(
         col(Event.study_id) == study.id, col(Event.kind) == KIND
     )

@@ -1,4 +1,4 @@
-"""What the agreement pages show of a study: coefficients, pairs and raters of every criterion, under pseudonyms."""
+"""The agreement page's data: each criterion's coefficients, pairs of raters and raters, under pseudonyms."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -98,7 +98,7 @@ class Agreement:
 
 
 def compute(db: Session, study: Study, kind: Kind) -> Agreement:
-    """All of it, from the database as it is."""
+    """Compute the agreement of a study from the database."""
     whole = whole_study.parts(db, study.id)
     answers = read(db, study, kind)
     sources = dict(

@@ -1,4 +1,4 @@
-"""Everybody's answers to a study's clips as one table, raters under pseudonyms: what the agreement pages read."""
+"""All answers that count as one table, with raters under pseudonyms, for the agreement pages."""
 
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ class Answers:
 
     frame: pl.DataFrame
     raters: tuple[str, ...]
-    """Everybody who has come in, with answers or without."""
+    """All raters who have joined, with or without answers."""
 
     def about(self, key: str) -> pl.DataFrame:
         """One criterion's answers, repeats included."""

@@ -1,4 +1,4 @@
-"""The clips on which the pages of consequences judge a filter: by the raters, or with the researcher's say."""
+"""A filter's rated clips by the raters' consensus, or with the researcher's rulings in place of it."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -16,7 +16,7 @@ VerdictSource = Literal["raters", "ruled"]
 
 @dataclass(frozen=True)
 class Consensus:
-    """A filter's judged clips by one kind of truth; `sample` is None where no clip is decided."""
+    """A filter's clips with a verdict from one source; `sample` is None if no clip has a verdict."""
 
     sample: Sample | None
     verdict_source: VerdictSource
@@ -27,7 +27,7 @@ class Consensus:
 
 
 def of_filter(db: Session, study: Study, result: FilterResult, verdict_source: VerdictSource) -> Consensus:
-    """The clips with a verdict and a score. The raters' own truth is what the results pages use."""
+    """The clips with a verdict and a score. The results pages use the raters' consensus."""
     rulings = adjudications.standing(adjudications.trails(db, study))
     key = result.rule.criterion
     there = sum((one.clip, key) in rulings for one in result.clips)

@@ -1,4 +1,4 @@
-"""What the results pages need beside the estimates: the clips on which filter and raters disagree."""
+"""The clips on which a filter and the raters' majority disagree, and the reasons why estimates are undefined."""
 
 from dataclasses import dataclass
 
@@ -15,26 +15,26 @@ MOST_SHOWN = 12
 
 @dataclass(frozen=True)
 class Disputed:
-    """A clip the filter judges otherwise than its raters."""
+    """A clip on which the filter and the raters' majority disagree."""
 
     clip: str
     media: str
     score: float
     filter_accepts: bool
     distance: float
-    """How far the score lies from the cut, in the score's units."""
+    """The distance of the score from the threshold, in the score's units."""
 
 
 @dataclass(frozen=True)
 class DisputedClips:
-    """All of them counted, the first few to look at: those farthest from the cut, the filter's clearest errors."""
+    """Their number, and the clips furthest from the threshold: the filter's clearest errors."""
 
     total: int
     shown: tuple[Disputed, ...]
 
 
 def disputed(db: Session, result: FilterResult) -> DisputedClips:
-    """The clips where the filter at its current cut and the raters' majority differ."""
+    """The clips on which the filter at its current threshold and the raters' majority differ."""
     rule = result.rule
     wrong = []
     for one in result.clips:

@@ -1,4 +1,4 @@
-"""The most disputed clips as a wall to look at: everybody's answers under pseudonyms, sorted, filtered, in pages."""
+"""The clips on which raters disagree most, sorted, filtered and paged, with all answers under pseudonyms."""
 
 from dataclasses import dataclass
 from math import isfinite
@@ -38,7 +38,7 @@ ORDERS: dict[Order, str] = {
 
 @dataclass(frozen=True)
 class Asked:
-    """What the visitor wants to see."""
+    """The clips that the researcher asked for."""
 
     criterion: str = ""
     show: Show = "disputed"
@@ -59,7 +59,7 @@ class Answered:
 
 @dataclass(frozen=True)
 class WallClip:
-    """A clip on the wall."""
+    """A disputed clip with its answers."""
 
     number: int
     clip: str

@@ -1,7 +1,7 @@
 """The registry of figures: what each is called, which page shows it, how it is drawn and which numbers are behind it.
 
 A page's module declares its figures and registers them here. The page, the address of the picture and the report find
-them by their page and key, so that an entry is all a new figure needs.
+them by page and key. A new figure in an existing section of a page needs its entry only.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ Page = Literal["results", "filter", "agreement", "rater", "pool", "fairness", "a
 FILE_WIDTH = 440
 """Pixels: the width of a plot in a file, without its axis."""
 SQUARE = 300
-"""Pixels: a square plot that were wider would be taller than the figure beside it."""
+"""Maximum width of a square plot in pixels, so that it is not taller than the figure next to it."""
 FULL_WIDTH = 1060
 """Pixels: a figure that needs the page's whole width."""
 
@@ -51,7 +51,7 @@ class Figure(Generic[Data]):
     missing: Callable[[Data], str] = lambda _: ""
     """Why it cannot be drawn yet; empty when it can."""
     worth_showing: Callable[[Data], bool] = lambda _: True
-    """False while it would say nothing: page and report leave it out, its address draws it all the same."""
+    """False if the figure would be uninformative: page and report omit it, its address still draws it."""
     fit: Callable[[int], int] = lambda width: width
     """The width that is drawn, from the one asked for."""
     from_ratings: bool = True
@@ -93,7 +93,7 @@ def figures_of(page: Page) -> list[Figure[Any]]:
 
 
 def find(key: str, *pages: Page) -> Figure[Any]:
-    """The figure of one of these pages. Raises NotFound for one that there is not."""
+    """The figure of one of these pages. Raises NotFound if there is none."""
     for page in pages:
         if (page, key) in FIGURES:
             return FIGURES[page, key]
@@ -101,7 +101,7 @@ def find(key: str, *pages: Page) -> Figure[Any]:
 
 
 def draw(figure: Figure[Data], data: Data, width: int = FILE_WIDTH) -> Chart:
-    """The figure as a chart, marked where its answers are simulated. Raises NotFound while it cannot be drawn."""
+    """The figure as a chart, marked if its answers are simulated. Raises NotFound if it cannot be drawn yet."""
     why = figure.missing(data)
     if why:
         raise NotFound(f"The figure {figure.key!r} cannot be drawn yet.", f"{why[:1].upper()}{why[1:]}.")

@@ -36,7 +36,7 @@ def names(results: Results) -> list[str]:
 
 
 def chart(results: Results, name: str, width: int = FILE_WIDTH) -> Chart:
-    """A figure by the name in its address. Raises NotFound for one that there is not, or not yet."""
+    """A figure by the name in its address. Raises NotFound if there is none, or none yet."""
     key, _, rule = name.partition("-")
     if rule and any(one.key == key for one in figures_of("filter")):
         return draw(find(key, "filter"), FilterFigures(results, results.filter_named(rule)), width)

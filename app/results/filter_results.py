@@ -1,4 +1,4 @@
-"""What the judgments say about one filter: its truth, its table at the current cut, the best cut, the ROC."""
+"""Compute one filter's errors: consensus counts, confusion table at its threshold, best threshold, ROC curve."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -26,16 +26,16 @@ from app.studies.whole_study import StudyParts
 CONFIDENCE = 0.95
 RESAMPLES, CURVE_RESAMPLES = 1000, 2000
 MANY, ENOUGH = 2000, 500
-"""Beyond so many clips so many resamples are enough: an end of a 95 % interval then wavers by an eighth of a standard
-error (sqrt(p (1 - p) / B) / density at p = .025), and that standard error is small."""
+"""Above `MANY` clips, `ENOUGH` resamples suffice: the Monte Carlo error of an end of a 95 % interval is then an
+eighth of a standard error (sqrt(p (1 - p) / B) / density at p = .025)."""
 FEWEST_SOURCES = 10
-"""With fewer source videos than this a bootstrap over them says nothing."""
+"""The smallest number of source videos over which a bootstrap is meaningful."""
 HEAVY = 0.2
-"""A share of the total weight on one clip that must be said."""
+"""A clip with more than this share of the total weight is mentioned in the notes."""
 
 
 class ClipFacts(Protocol):
-    """What is read of a drawn clip: the row itself, or a copy of the columns that are needed."""
+    """The facts about a drawn clip that this module reads: a row, or a copy of the columns needed."""
 
     @property
     def clip(self) -> str: ...

@@ -1,4 +1,4 @@
-"""How often a model's ratings say what the majority of people says."""
+"""How often a model's ratings agree with the majority of people."""
 
 from collections import Counter
 from dataclasses import dataclass

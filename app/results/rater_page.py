@@ -1,4 +1,4 @@
-"""What the page of one rater shows: bias and inconsistency, beside the rest, beside themselves on repeats."""
+"""One rater's page: bias, inconsistency, agreement with the other raters and with oneself on repeats."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""From a study's judgments to its estimates: agreement per criterion, calibration per filter."""
+"""Compute a study's estimates from its judgments: agreement per criterion, errors per filter."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""From stored judgments to the votes that the statistics read."""
+"""Turn the answers that count into votes with names, as the statistics read them."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping

@@ -71,7 +71,7 @@ class RatingIn(BaseModel):
 
 
 class RatingsIn(BaseModel):
-    """Ratings of one model or outside team; they are compared with people's and never enter the truth."""
+    """Ratings of one model or outside team; they are compared with people's and never enter a consensus."""
 
     model_config = ConfigDict(extra="forbid")
     rater: str = Field(min_length=1, max_length=40, examples=["my-vlm-v2"])

@@ -203,7 +203,7 @@ def _both(by: str, also: str) -> tuple[str, ...]:
 
 
 def _numbers(cuts: dict[str, str]) -> dict[str, float]:
-    """The proposed cuts; an empty field proposes nothing. Raises AppError for what is no number."""
+    """The proposed thresholds; an empty field proposes none. Raises AppError if a value is not a number."""
     found = {}
     for name, text in cuts.items():
         if not text.strip():

@@ -1,4 +1,4 @@
-"""Thresholds a researcher adopts: kept as events with what they rest on, written as filter files."""
+"""Adopted thresholds: stored as events with the figures that they are based on, and written as filter files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""All filters of a criterion together: what each rejects alone, which one to drop, and thresholds found jointly."""
+"""All filters of a criterion as a cascade: what each rejects alone, what dropping one changes, and joint thresholds."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal

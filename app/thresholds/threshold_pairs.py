@@ -1,4 +1,4 @@
-"""A filter and its partner on one criterion, an average and its worst moment: both cuts moved together."""
+"""Two thresholds at once: a filter on a clip's average and its partner on the clip's worst second."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""One filter's threshold on the bench: its rates at every cut, the cuts that aims would choose, the clips that flip."""
+"""A filter's workbench: rates at every threshold, the threshold for each aim, the clips whose verdict changes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

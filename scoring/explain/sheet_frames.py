@@ -27,7 +27,7 @@ DARK = (17, 18, 20)
 
 class Tile(NamedTuple):
     """The layout of every frame of a clip: width and height of the tile, size of the picture in it (pixels), and
-    whether the text stands beside the picture.
+    whether the text is next to the picture.
     """
 
     width: int
@@ -37,7 +37,7 @@ class Tile(NamedTuple):
 
 
 def tile(size: tuple[int, int], width: int) -> Tile:
-    """The layout for frames of `size` in tiles of `width` pixels: text stands beside a portrait frame, below others.
+    """The layout for frames of `size` in tiles of `width` pixels: text is next to a portrait frame, below others.
 
     >>> tile((1920, 1080), 372), tile((1080, 1920), 372)[2:]
     (Tile(width=372, height=337, picture=(372, 209), beside=False), ((176, 312), True))
