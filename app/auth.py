@@ -55,14 +55,14 @@ def sign_in(request: Request, response: Response, role: Role, who: int) -> None:
         max_age=SESSION_SECONDS,
         httponly=True,
         samesite="lax",
-        secure=request.url.scheme == "https",
+        secure=_settings(request).https,
     )
 
 
 def sign_out(request: Request, response: Response) -> None:
     """Delete both cookies."""
     for role in ("rater", "researcher"):
-        response.delete_cookie(_cookie(request, role))
+        response.delete_cookie(_cookie(request, role), secure=_settings(request).https, httponly=True, samesite="lax")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +118,8 @@ def sessions_of(request: Request, role: Role) -> list[int]:
     raw = request.cookies.get(_cookie(request, role))
     if raw is None:
         return []
-    settings: Settings = request.app.state.settings
     try:
-        known, until = _verified(settings.key, role, raw)
+        known, until = _verified(_settings(request).key, role, raw)
     except (BadSignature, TypeError, ValueError):
         return []
     return list(known) if datetime.now(UTC) < until else []
@@ -142,20 +141,25 @@ def rater_in(request: Request, db: Session, study_id: int) -> SignedInRater | No
     return next((rater for rater in known if rater is not None and rater.study_id == study_id), None)
 
 
-def _cookie(request: Request, role: Role) -> str:
+def _settings(request: Request) -> Settings:
     settings: Settings = request.app.state.settings
-    return _cookie_name(settings.key, role)
+    return settings
+
+
+def _cookie(request: Request, role: Role) -> str:
+    settings = _settings(request)
+    return _cookie_name(settings.key, role, https=settings.https)
 
 
 @cache
-def _cookie_name(key: bytes, role: Role) -> str:
+def _cookie_name(key: bytes, role: Role, *, https: bool) -> str:
     # Two installations on one machine share cookies (ports do not separate them): the hash of the key keeps them apart.
-    return f"clipjury_{role}_{hashlib.sha256(key).hexdigest()[:8]}"
+    # Browsers accept the prefix __Host- only from the host itself, over TLS: no other host can set a session.
+    return f"{'__Host-' if https else ''}clipjury_{role}_{hashlib.sha256(key).hexdigest()[:8]}"
 
 
 def _serializer(request: Request, role: Role) -> URLSafeTimedSerializer:
-    settings: Settings = request.app.state.settings
-    return _serializer_of(settings.key, role)
+    return _serializer_of(_settings(request).key, role)
 
 
 @cache

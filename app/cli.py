@@ -26,13 +26,13 @@ from app.commands.sample import sample
 from app.commands.score import SOME_FAILED, score
 from app.commands.score import run as run_scoring
 from app.commands.segment import segment
+from app.commands.serve import Port, links, serve, serve_here
 from app.commands.stats import commands as stats_commands
 from app.commands.top_up import top_up
 from app.errors import AppError
 from app.settings import Settings, load
 
 if TYPE_CHECKING:
-    from app.db import Database
     from app.studies.study_file import StudyFile
 
 # Commands import what they need when they run: `clipjury --help` must not load the science libraries.
@@ -44,7 +44,6 @@ cli = typer.Typer(
     help="People's verdicts on video clips, and what they say about the filters that chose those clips.",
 )
 out = Console(highlight=False, soft_wrap=True)
-Port = Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Processes that score side by side.")]
 
 
@@ -69,8 +68,8 @@ def demo(
         demo_study.reset(home)
         typer.echo(f"The demo in {home} is reset; the next start makes a new study.")
         return
-    settings = Settings(home=home)
-    _serve(settings, demo_study.ensure(settings, open_database(settings), typer.echo), port)
+    settings = load(home=home, port=port)
+    serve_here(settings, demo_study.ensure(settings, open_database(settings), typer.echo))
 
 
 @cli.command()
@@ -90,7 +89,7 @@ def init(
     from scoring.runners.local import Processes
     from scoring.settings import Settings as ScoringSettings
 
-    settings, how = load(), ScoringSettings(pose=best_pose())
+    settings, how = load(port=port), ScoringSettings(pose=best_pose())
     text, spec = study_file.read(study) if study else _preset(preset)
     if not folder.is_dir():
         raise AppError(f"There is no folder {folder}.", "Name the folder that holds your videos.")
@@ -107,9 +106,9 @@ def init(
         for note in lifecycle.notes(lifecycle.by_slug(db, slug)):
             typer.echo(f"  note: {note}")
     if serve_it:
-        _serve(settings, database, port)
+        serve_here(settings, database)
         return
-    for line in link_lines(settings, database, port=port):
+    for line in link_lines(settings, database):
         typer.echo(line)
     typer.echo("Serve it with: clipjury serve")
     if failed:
@@ -140,6 +139,8 @@ cli.command()(export)
 cli.command("bench-set")(bench_set)
 cli.command("filter")(filters.filter_pool)
 cli.command("filters")(filters.convert)
+cli.command()(serve)
+cli.command()(links)
 cli.command()(invite)
 cli.command("invites")(invite_many)
 
@@ -165,25 +166,6 @@ def create(
         found = pool_files.read_pool(pool)
         made = creation.create(database, settings, found, spec, text, slug=slug, sample=drawn, on_clip=advance)
     typer.echo(f"Study {made} is ready. Serve it with: clipjury serve")
-
-
-@cli.command()
-def serve(port: Port = 8000) -> None:
-    """Serve the studies of this folder."""
-    settings = load()
-    database = open_database(settings)
-    database.migrate()
-    _serve(settings, database, port)
-
-
-@cli.command()
-def links(port: Port = 8000) -> None:
-    """Print the researcher's link and each study's link for raters."""
-    from app.raters.invite_list import links as link_lines
-
-    settings = load()
-    for line in link_lines(settings, existing_database(settings), port=port):
-        typer.echo(line)
 
 
 @cli.command()
@@ -233,12 +215,6 @@ def _complain(message: str, remedy: str = "") -> None:
     typer.echo(f"clipjury: {message}", err=True)
     if remedy:
         typer.echo(f"  {remedy}", err=True)
-
-
-def _serve(settings: Settings, database: "Database", port: int) -> None:
-    from app import server
-
-    server.serve(settings, database, port=port, say=typer.echo)
 
 
 def _preset(name: str) -> "tuple[str, StudyFile]":

@@ -34,6 +34,7 @@ from app.routes import (
 )
 from app.settings import Settings, data_folder
 from app.web import pages, rating_turns
+from app.web.public_address import PublicAddress
 from app.web.researcher_process import ForwardToResearcherProcess, ResearcherProcess
 from app.webhooks import webhooks
 
@@ -74,7 +75,8 @@ def create_app(
     app.state.jobs = Jobs()
     app.state.cache = Cache()
     app.add_middleware(ForwardToResearcherProcess, researchers=researchers)
-    app.add_middleware(pages.Guard)
+    app.add_middleware(pages.Guard, https=settings.https)
+    app.add_middleware(PublicAddress, settings=settings)
     app.mount("/api/v1", api.create_api(settings, db, app.state.cache), name="api")
     app.mount("/static", pages.StaticForever(directory=data_folder("static")), name="static")
     # Routers are tried in this order, so the busiest come first. (Those before `rating` match words after /rate/.)

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import socket
 import sys
 import threading
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import rmtree
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -17,27 +19,50 @@ from app.db import Database
 from app.errors import AppError
 from app.main import create_app
 from app.raters.invite_list import links
-from app.settings import HOST, Settings
+from app.settings import Settings
+from app.web import public_address, running_server
 from app.web.researcher_process import ResearcherProcess
+
+GRACE_SECONDS = 2
+"""Seconds that requests have to finish when the server is stopped."""
+
+BACKLOG = 1024
+"""Connections that may wait to be accepted."""
 
 NICENESS = 5
 """Niceness of the researchers' process (0 to 19): the raters' process gets the CPU first."""
 
 
-def serve(settings: Settings, database: Database, *, port: int, say: Callable[[str], object]) -> None:
-    """Serve until interrupted: raters from one process (more would not help with SQLite), researchers from another."""
-    with listening(port) as door, _researchers(settings) as researchers:
-        server = _AnnouncingServer(config(create_app(settings, database=database, researchers=researchers)))
-        chosen = door.getsockname()[1]
-        server.lines = [
-            *links(settings, database, port=chosen),
-            f"Serving on http://{HOST}:{chosen} (Ctrl-C stops it; answers are kept)",
-        ]
-        server.say = say
-        _forget_modules()
-        with suppress(KeyboardInterrupt):  # Ctrl-C ends the server
-            server.run(sockets=[door])
-        say("Stopped.")
+def serve(settings: Settings, database: Database, *, say: Callable[[str], object]) -> None:
+    """Serve until interrupted: raters from one process (more would not help with SQLite), researchers from another.
+
+    Raises AppError if the settings would serve people at a wrong or unprotected address (`public_address.check`).
+    """
+    public_address.check(settings)
+    with listening(settings) as door:
+        if not settings.uds:
+            settings = settings.model_copy(update={"port": door.getsockname()[1]})
+        with _researchers(settings) as researchers, running_server.announced(settings):
+            server = _AnnouncingServer(config(create_app(settings, database=database, researchers=researchers)))
+            server.lines = _first_words(settings, database)
+            server.say = say
+            _forget_modules()
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: an orderly end with exit code 0
+            with suppress(KeyboardInterrupt):
+                server.run(sockets=[door])
+    database.dispose()
+    say("Stopped.")
+
+
+def _first_words(settings: Settings, database: Database) -> list[str]:
+    lines = links(settings, database)
+    place = settings.uds or f"http://{settings.host}:{settings.port}"
+    lines.append(f"Serving on {place} (Ctrl-C stops it; answers are kept)")
+    if not settings.public_url and public_address.is_loopback(settings.host):
+        lines.append(public_address.HOW_TO_GO_PUBLIC)
+    elif not settings.https:
+        lines.append("Without TLS everybody on this network can read links and answers.")
+    return lines
 
 
 @contextmanager
@@ -57,7 +82,7 @@ def serve_researchers(door: int) -> None:
     os.nice(NICENESS)
     way = socket.socket(fileno=door)
     folder = Path(way.getsockname()).parent
-    server = uvicorn.Server(config(create_app(Settings(), second=True)))
+    server = _ResearcherServer(config(create_app(Settings(), second=True)))
     threading.Thread(target=_end_with_the_other, args=(server,), daemon=True).start()
     _forget_modules()
     server.run(sockets=[way])
@@ -73,6 +98,13 @@ def _forget_modules() -> None:
 def _end_with_the_other(server: uvicorn.Server) -> None:
     sys.stdin.buffer.read()
     server.should_exit = True
+
+
+class _ResearcherServer(uvicorn.Server):
+    """A server that ends with the first process and at no signal: a service manager signals both at once."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Go on serving the first process, which finishes its own requests."""
 
 
 class _AnnouncingServer(uvicorn.Server):
@@ -97,21 +129,65 @@ def config(app: FastAPI) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=30,
-        timeout_graceful_shutdown=3,
+        timeout_graceful_shutdown=GRACE_SECONDS,
     )
 
 
-def listening(port: int) -> socket.socket:
-    """Listen on the port. Raises AppError if the port cannot be used."""
-    door = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+@contextmanager
+def listening(settings: Settings) -> Iterator[socket.socket]:
+    """Listen at the settings' address or Unix socket. Raises AppError if it cannot be used."""
+    door = _listen_locally(settings.uds) if settings.uds else _listen(settings.host, settings.port)
+    try:
+        yield door
+    finally:
+        door.close()
+        if settings.uds:
+            Path(settings.uds).unlink(missing_ok=True)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    door = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        door.bind((HOST, port))
-        door.listen(1024)
+        door.bind((host, port))
+        door.listen(BACKLOG)
     except (OSError, OverflowError) as error:
         door.close()
         raise AppError(
-            f"Port {port} on {HOST} cannot be used ({error}).",
+            f"Port {port} on {host} cannot be used ({error}).",
             f"Is ClipJury running already? Otherwise choose another: PORT={port + 1} or --port {port + 1}.",
         ) from error
     return door
+
+
+def _listen_locally(path: str) -> socket.socket:
+    """A Unix socket for the user and the group, to which the proxy must belong. A dead server's socket is replaced."""
+    door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if _is_dead_socket(path):
+            Path(path).unlink()
+        before = os.umask(0o117)
+        try:
+            door.bind(path)
+        finally:
+            os.umask(before)
+        door.listen(BACKLOG)
+    except OSError as error:
+        door.close()
+        raise AppError(
+            f"The socket {path} cannot be used ({error}).",
+            "Is ClipJury running already? The folder must exist and be writable.",
+        ) from error
+    return door
+
+
+def _is_dead_socket(path: str) -> bool:
+    """True if the path is a socket on which nobody listens."""
+    if not Path(path).is_socket():
+        return False
+    with socket.socket(socket.AF_UNIX) as door:
+        try:
+            door.connect(path)
+        except ConnectionRefusedError:
+            return True
+        return False

@@ -7,14 +7,15 @@ from contextlib import suppress
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.errors import AppError
 
-HOST = "127.0.0.1"
-"""Address the server listens on: reachable from this machine only."""
+LOOPBACK = "127.0.0.1"
+"""The address that is reachable from this machine only."""
 
 HERE = Path(__file__).resolve().parent
 
@@ -35,6 +36,27 @@ class Settings(BaseSettings):
 
     database_url: str = ""
     """`postgresql+psycopg://...`; empty means SQLite in `home`."""
+
+    host: str = Field(default=LOOPBACK, max_length=255, pattern=r"^[A-Za-z0-9_.:-]+$")
+    """Address the server listens on; 0.0.0.0 means every address of this machine."""
+
+    port: int = Field(default=8000, ge=0, le=65_535)
+    """Port the server listens on; 0 takes a free one."""
+
+    uds: str = Field(default="", max_length=100)
+    """Path of a Unix socket to listen on instead of `host` and `port`, for a reverse proxy on this machine."""
+
+    public_url: str = Field(default="", max_length=300)
+    """The address that people open: `https://jury.example.org`. Empty means `http://HOST:PORT`."""
+
+    trusted_proxy: str = Field(default="", max_length=1000)
+    """Addresses or networks of reverse proxies, separated by commas, whose X-Forwarded-For names the client."""
+
+    insecure_http: bool = False
+    """True to serve other machines without TLS: everybody on the network can then read links and answers."""
+
+    media_accel: str = Field(default="", max_length=100, pattern=r"^(/[A-Za-z0-9_-]+/)?$")
+    """Internal location of nginx from which it sends the clips itself, as `/_media/`; empty sends them from here."""
 
     lease_minutes: float = Field(default=20.0, gt=0, le=100_000, allow_inf_nan=False)
     """Minutes for which a clip stays reserved for a rater who does not answer."""
@@ -57,6 +79,17 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The URL that SQLAlchemy connects to."""
         return self.database_url or f"sqlite:///{self.home.resolve() / 'clipjury.db'}"
+
+    @property
+    def address(self) -> str:
+        """The start of every link, without a slash at its end: the public URL, or where this machine is served."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
+
+    @property
+    def https(self) -> bool:
+        """True if people reach the server through TLS."""
+        return self.public_url.startswith("https://")
 
     @property
     def media(self) -> Path:
@@ -100,10 +133,13 @@ def _make_key(path: Path) -> None:
         Path(name).unlink()
 
 
-def load() -> Settings:
-    """Read the settings from the environment. Raises AppError that names the first invalid setting."""
+def load(**options: Any) -> Settings:
+    """Read the settings from the environment; options of the command line that are not None come first.
+
+    Raises AppError that names the first invalid setting.
+    """
     try:
-        return Settings()
+        return Settings(**{name: value for name, value in options.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
         raise AppError(

@@ -126,7 +126,7 @@ def visitor(app: FastAPI) -> Iterator[Visitor]:
     opened: list[TestClient] = []
 
     def make() -> TestClient:
-        client = TestClient(app, follow_redirects=True, raise_server_exceptions=False)
+        client = TestClient(app, "http://127.0.0.1", follow_redirects=True, raise_server_exceptions=False)
         client.__enter__()
         opened.append(client)
         return client

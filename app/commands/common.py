@@ -1,5 +1,6 @@
 """What several commands use: the database of the settings, and a progress bar."""
 
+import atexit
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -18,7 +19,9 @@ def open_database(settings: Settings) -> "Database":
     """Open the database of the settings, whether or not it has tables."""
     from app.db import Database
 
-    return Database(settings.database, pool_size=settings.pool_size)
+    database = Database(settings.database, pool_size=settings.pool_size)
+    atexit.register(database.dispose)  # the database file alone is complete when the program has ended
+    return database
 
 
 def existing_database(settings: Settings) -> "Database":

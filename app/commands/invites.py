@@ -7,16 +7,16 @@ from typing import Annotated
 import typer
 
 from app.commands.common import existing_database
+from app.commands.serve import LinkPort, served_settings
 from app.errors import AppError
-from app.settings import HOST, load
+from app.settings import load
 
-Port = Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1 that the study is served on.")]
 Expires = Annotated[
     str, typer.Option(help="Last day of the link, as 2026-12-31: it ends with that day, in UTC. A time may follow.")
 ]
 
 
-def invite(study: str, name: str, expires: Expires = "", port: Port = 8000) -> None:
+def invite(study: str, name: str, expires: Expires = "", port: LinkPort = None) -> None:
     """Make a personal link for one rater: the same person on every device that opens it."""
     from app.raters import invites
     from app.studies import lifecycle
@@ -24,7 +24,7 @@ def invite(study: str, name: str, expires: Expires = "", port: Port = 8000) -> N
     end = invites.end_of(expires)
     with existing_database(load()).writer() as db:
         link = invites.personal(db, lifecycle.by_slug(db, study), name, expires_at=end)
-    typer.echo(_base(port) + link.path)
+    typer.echo(served_settings(port).address + link.path)
 
 
 def invite_many(
@@ -34,7 +34,7 @@ def invite_many(
     open_link: Annotated[bool, typer.Option("--open", help="Make one link for everybody who has it.")] = False,
     cap: Annotated[int | None, typer.Option(min=1, help="How many raters the open link lets in.")] = None,
     expires: Expires = "",
-    port: Port = 8000,
+    port: LinkPort = None,
 ) -> None:
     """Make a personal link for each rater of a list, or one open link."""
     from app.raters import invites
@@ -48,20 +48,16 @@ def invite_many(
     if csv is None or output is None:
         with existing_database(load()).writer() as db:
             link = invites.opened(db, lifecycle.by_slug(db, study), cap=cap, expires_at=end)
-        typer.echo(_base(port) + link.path)
+        typer.echo(served_settings(port).address + link.path)
         return
     names = invites.names_in(_text(csv))
     with existing_database(load()).writer() as db:
         found = lifecycle.by_slug(db, study)
         links = [invites.personal(db, found, name, expires_at=own or end) for name, own in names]
         _write_secret(
-            output, invites.links_csv(links, _base(port))
+            output, invites.links_csv(links, served_settings(port).address)
         )  # before the commit, so that no link exists without the file
     typer.echo(f"{len(links)} links: {output}. They are written this once; keep the file to yourself.")
-
-
-def _base(port: int) -> str:
-    return f"http://{HOST}:{port}"
 
 
 def _text(path: Path) -> str:

@@ -18,7 +18,7 @@ from app.errors import AppError
 from app.main import create_app
 from app.raters import raters
 from app.server import config, listening
-from app.settings import HOST, Settings
+from app.settings import LOOPBACK, Settings
 from app.studies import lifecycle
 
 START_SECONDS = 30
@@ -49,13 +49,14 @@ class Browser:
 
 def run(settings: Settings, database: Database, say: Callable[[str], object]) -> None:
     """Serve on a free port, rate two clips, read the results and the export. Raises AppError if a step fails."""
-    with listening(0) as door:
+    settings = settings.model_copy(update={"port": 0})
+    with listening(settings) as door:
         server = uvicorn.Server(config(create_app(settings, database=database)))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [door]}, daemon=True)
         thread.start()
         try:
             _wait(server)
-            base = f"http://{HOST}:{door.getsockname()[1]}"
+            base = f"http://{LOOPBACK}:{door.getsockname()[1]}"
             with database.reader() as db:
                 link = raters.open_link(settings, lifecycle.by_slug(db, SLUG))
             _rate_two(Browser(base), link, say)

@@ -16,7 +16,7 @@ from app.errors import AppError, NotFound
 from app.models import Assignment, Event, Invite, Rater, Study
 from app.raters import invites, raters
 from app.raters.invites import NewLink
-from app.settings import HOST, Settings
+from app.settings import Settings
 from app.studies.rules import rules_of
 
 LinkState = Literal["active", "expired", "withdrawn", "used up"]
@@ -240,9 +240,9 @@ def _person(db: Session, study: Study, rater_id: int) -> Rater:
     return rater
 
 
-def links(settings: Settings, database: Database, *, port: int) -> list[str]:
+def links(settings: Settings, database: Database) -> list[str]:
     """The links that `clipjury serve` and `clipjury links` print: the researcher's, and each study's for raters."""
-    base = f"http://{HOST}:{port}"
+    base = settings.address
     lines = [f"Researcher: {base}/researcher/{auth.researcher_key(settings)}"]
     with database.reader() as db:
         found = [one for one in db.scalars(select(Study).order_by(col(Study.id))) if one.state != "archived"]

@@ -2,10 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import FileResponse
 
 from app.auth import SignedInRater, session_of, signed_in_rater
+from app.settings import Settings
 from app.studies import media
 from app.web.pages import Reader
 
@@ -24,9 +25,14 @@ MediaViewer = Annotated[SignedInRater | None, Depends(may_see_media)]
 
 @router.get("/media/{key}.mp4")
 @router.head("/media/{key}.mp4", include_in_schema=False)
-def clip(request: Request, key: str, viewer: MediaViewer, db: Reader) -> FileResponse:
+def clip(request: Request, key: str, viewer: MediaViewer, db: Reader) -> Response:
     """Send a clip to a viewer who may see it. The browser may cache it; proxies may not."""
-    path = media.file_of(db, request.app.state.settings, key, viewer)
+    settings: Settings = request.app.state.settings
+    path = media.file_of(db, settings, key, viewer)
     # The usual ETag follows from size and time of the file: it would say that two addresses are one clip.
     headers = {"Cache-Control": "private, max-age=86400, immutable", "ETag": f'"{key}"'}
+    if settings.media_accel:  # nginx sends the file itself, with these headers (deploy/nginx.conf)
+        return Response(
+            headers={**headers, "X-Accel-Redirect": settings.media_accel + path.name}, media_type="video/mp4"
+        )
     return FileResponse(path, media_type="video/mp4", headers=headers)

@@ -179,6 +179,8 @@ HEADERS = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
+STRICT_TRANSPORT = (b"strict-transport-security", f"max-age={YEAR}".encode())
+"""Browsers then open this host through TLS only. Sent if the public URL is https, and by no proxy."""
 REFUSED = PlainTextResponse(
     "This form was sent from another site and was refused. Open the page itself and try again.", status_code=403
 )
@@ -187,8 +189,9 @@ REFUSED = PlainTextResponse(
 class Guard:
     """Middleware that rejects forms from other sites and adds the content policy to every response."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, https: bool = False) -> None:
         self.app = app
+        self.headers = (*HEADERS, STRICT_TRANSPORT) if https else HEADERS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle the request, or reject it."""
@@ -204,7 +207,7 @@ class Guard:
                 started = True
                 # A page may set a stricter content policy itself; with two policies both would apply.
                 own = {name for name, _value in message["headers"]}
-                message["headers"] = [*message["headers"], *(pair for pair in HEADERS if pair[0] not in own)]
+                message["headers"] = [*message["headers"], *(pair for pair in self.headers if pair[0] not in own)]
             await send(message)
 
         allowed = scope["method"] in SAFE_METHODS or _same_origin(Headers(scope=scope))

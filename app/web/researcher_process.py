@@ -27,6 +27,9 @@ PREFIXES = ("/studies", "/api")
 OF_ONE_CONNECTION = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"date"})
 """Headers about one connection, and the date header that each server writes itself. They are not forwarded."""
 
+SECONDS_TO_END = 2.5
+"""Seconds that the second process has to finish its requests when the server is stopped."""
+
 MAX_FOLDER_LENGTH = 70
 """Characters of the folder's path: the operating system limits a socket's path to about a hundred."""
 
@@ -81,7 +84,7 @@ class ResearcherProcess:
         assert self._process.stdin is not None
         self._process.stdin.close()
         try:
-            self._process.wait(10)
+            self._process.wait(SECONDS_TO_END)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -95,7 +98,9 @@ def _asked(request: Request) -> httpx2.Request:
     url = httpx2.URL("http://researchers").copy_with(raw_path=path)
     has_body = any(name in request.headers for name in ("content-length", "transfer-encoding"))
     content: AsyncIterator[bytes] | None = request.stream() if has_body else None
-    return httpx2.Request(request.method, url, headers=_of_content(request.headers.raw), content=content)
+    headers = [pair for pair in _of_content(request.headers.raw) if pair[0] != b"x-forwarded-for"]
+    headers.append((b"x-forwarded-for", request.scope["client"][0].encode()))
+    return httpx2.Request(request.method, url, headers=headers, content=content)
 
 
 def _of_content(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

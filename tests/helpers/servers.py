@@ -47,10 +47,10 @@ class Server:
         self.process.send_signal(signal.SIGKILL)
         self._wait()
 
-    def stop(self) -> int:
-        """End it as Ctrl-C does; its exit code."""
+    def stop(self, sent: signal.Signals = signal.SIGINT) -> int:
+        """End it as Ctrl-C or a service manager does; its exit code."""
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
+            self.process.send_signal(sent)
         return self._wait()
 
     def _wait(self) -> int:
@@ -63,11 +63,7 @@ class Server:
 def environment(settings: Settings) -> dict[str, str]:
     """The settings as a process sees them."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CLIPJURY_")}
-    return kept | {
-        "CLIPJURY_HOME": str(settings.home),
-        "CLIPJURY_DATABASE_URL": settings.database_url,
-        "CLIPJURY_RESEARCHER_PROCESS": str(settings.researcher_process),
-    }
+    return kept | {f"CLIPJURY_{name.upper()}": str(value) for name, value in settings if name != "port"}
 
 
 def start(settings: Settings, *, port: int = 0, errors: Path | None = None) -> Server:
@@ -140,7 +136,7 @@ class Forked:
 
 def _serve(settings: Settings, port: int, lines: Connection) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    serve(settings, Database(settings.database), port=port, say=lines.send)
+    serve(settings.model_copy(update={"port": port}), Database(settings.database), say=lines.send)
 
 
 def fork(settings: Settings, *, port: int = 0) -> Server:

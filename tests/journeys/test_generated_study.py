@@ -305,7 +305,8 @@ def test_work_goes_on_in_a_generated_study(study_maker: StudyMaker, settings: Se
 @contextmanager
 def signed_in(database: Database, settings: Settings) -> Iterator[TestClient]:
     """A researcher's browser."""
-    with TestClient(create_app(settings, database=database), raise_server_exceptions=False) as browser:
+    app = create_app(settings, database=database)
+    with TestClient(app, "http://127.0.0.1", raise_server_exceptions=False) as browser:
         browser.get(f"/researcher/{auth.researcher_key(settings)}")
         yield browser
 
@@ -388,7 +389,7 @@ def test_the_command_writes_a_home_that_can_be_served(tmp_path: Path) -> None:
     assert link is not None, said
     settings = Settings(home=tmp_path / "home", database_url="", researcher_process=False)
     database = Database(settings.database)
-    with TestClient(create_app(settings, database=database)) as browser:
+    with TestClient(create_app(settings, database=database), "http://127.0.0.1") as browser:
         assert "Generated study" in browser.get(link[1]).text
         media = re.search(r"/media/[\w-]{16}\.mp4", browser.get(f"{PAGE}/filters/sharpness").text)
         assert media is not None

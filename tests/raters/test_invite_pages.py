@@ -35,7 +35,7 @@ def post(browser: TestClient, study: Study, place: str, **form: str) -> Response
 
 def made(page: Response) -> str:
     """Path of the link on the page."""
-    found = re.search(r'id="made" readonly value="http://testserver(/join/[^"]+)"', page.text)
+    found = re.search(r'id="made" readonly value="http://127.0.0.1(/join/[^"]+)"', page.text)
     assert found, page.text
     return found.group(1)
 
@@ -57,7 +57,7 @@ def test_a_personal_link_is_shown_once_with_its_qr_code(researcher: TestClient, 
     page = post(researcher, study, "personal", name=" Ada  L. ", expires="2099-12-31")
     link = made(page)
     assert page.headers["cache-control"] == "no-store"
-    assert f'src="{invites.qr_code("http://testserver" + link)}"'.replace("&", "&amp;") in page.text.replace(
+    assert f'src="{invites.qr_code("http://127.0.0.1" + link)}"'.replace("&", "&amp;") in page.text.replace(
         "&#39;", "'"
     )
     assert "2100-01-01 00:00" in page.text
@@ -117,7 +117,7 @@ def test_a_list_of_names_becomes_a_list_of_links(
     assert ada.endswith(",2099-01-02T00:00:00+00:00")
     assert bo.endswith(",2099-07-01T00:00:00+00:00")
     for line in (ada, bo):
-        path = line.split(",")[1].removeprefix("http://testserver")
+        path = line.split(",")[1].removeprefix("http://127.0.0.1")
         assert visitor().get(path, follow_redirects=False).headers["location"] == "/rate"
     again = researcher.post(place, files={"names": ("n.csv", text)})
     assert again.status_code == 409
@@ -189,7 +189,7 @@ def test_the_study_s_own_link_can_be_withdrawn(
     post(researcher, study, "open/first/withdraw")
     assert visitor().get(link).status_code == 404
     assert not any(link in researcher.get(path).text for path in pages)
-    assert not any(link in line for line in invite_list.links(settings, database, port=8000))
+    assert not any(link in line for line in invite_list.links(settings, database))
     assert "withdrawn" in row(listed(researcher, study), "The study&#39;s own link")
 
 

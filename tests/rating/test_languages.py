@@ -89,7 +89,7 @@ def test_choosing_a_language_never_redirects_to_another_host(rater_client: TestC
     sent = rater_client.post(
         "/language",
         data={"language": "en"},
-        headers={"referer": "http://testserver//evil.example/"},
+        headers={"referer": "http://127.0.0.1//evil.example/"},
         follow_redirects=False,
     )
     assert sent.headers["location"] == "/rate"

@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 from app import auth
 from app.db import Database
+from app.main import create_app
 from app.models import Assignment, Judgment, Rater, Study, StudyClip
 from app.raters import raters
 from app.rating.assignments import held
@@ -173,22 +174,27 @@ def test_a_withdrawn_invitation_ends_session_and_link(scene: Scene, database: Da
 
 @on_sqlite
 def test_session_cookies_are_protected_from_scripts_and_other_sites(
-    visitor: Visitor, settings: Settings, study_maker: StudyMaker
+    database: Database, settings: Settings, study_maker: StudyMaker
 ) -> None:
-    """HttpOnly and SameSite=Lax always, Secure with https; the name contains a hash of this server's key."""
+    """HttpOnly and SameSite=Lax always; Secure and the prefix __Host- if the public URL is https.
+
+    The name contains a hash of this server's key. A header of the request changes nothing.
+    """
     study = study_maker(clips=1)
-    for base, secure in (("http://testserver", False), ("https://testserver", True)):
-        browser = visitor()
-        browser.follow_redirects = False
-        for made in (
-            browser.get(f"{base}/researcher/{auth.researcher_key(settings)}"),
-            browser.post(f"{base}{raters.open_link(settings, study)}", data={"name": "Ada"}),
-        ):
-            cookie = made.headers["set-cookie"]
-            assert "HttpOnly" in cookie
-            assert "SameSite=lax" in cookie
-            assert ("Secure" in cookie) is secure
-            assert re.match(r"clipjury_(rater|researcher)_[0-9a-f]{8}=", cookie)
+    for public_url, prefix in (("", ""), ("https://jury.example.org", "__Host-")):
+        app = create_app(settings.model_copy(update={"public_url": public_url}), database=database)
+        with TestClient(app, "http://127.0.0.1", follow_redirects=False) as browser:
+            browser.headers["X-Forwarded-Proto"] = "http" if prefix else "https"
+            for made in (
+                browser.get(f"/researcher/{auth.researcher_key(settings)}"),
+                browser.post(raters.open_link(settings, study), data={"name": "Ada"}),
+            ):
+                cookie = made.headers["set-cookie"]
+                assert "HttpOnly" in cookie
+                assert "SameSite=lax" in cookie
+                assert "Domain" not in cookie
+                assert ("Secure" in cookie) is bool(prefix)
+                assert re.match(rf"{prefix}clipjury_(rater|researcher)_[0-9a-f]{{8}}=", cookie)
 
 
 @on_sqlite
@@ -207,17 +213,17 @@ def test_links_redirect_to_addresses_without_their_secret(scene: Scene, settings
 FOREIGN = (
     {"Sec-Fetch-Site": "cross-site"},
     {"Sec-Fetch-Site": "same-site"},
-    {"Sec-Fetch-Site": "cross-site", "Origin": "http://testserver"},
+    {"Sec-Fetch-Site": "cross-site", "Origin": "http://127.0.0.1"},
     {"Origin": "http://elsewhere.example"},
-    {"Origin": "http://testserver.elsewhere.example"},
-    {"Origin": "http://testserver:8001"},
+    {"Origin": "http://127.0.0.1.elsewhere.example"},
+    {"Origin": "http://127.0.0.1:8001"},
     {"Origin": "null"},
     {"Origin": ""},
 )
 OWN: tuple[dict[str, str], ...] = (
-    {"Sec-Fetch-Site": "same-origin", "Origin": "http://testserver"},
+    {"Sec-Fetch-Site": "same-origin", "Origin": "http://127.0.0.1"},
     {"Sec-Fetch-Site": "none"},
-    {"Origin": "http://testserver"},
+    {"Origin": "http://127.0.0.1"},
     {},
 )
 

@@ -31,7 +31,7 @@ def test_the_researcher_reaches_every_page_by_links(study_maker: StudyMaker, res
         visited[address] = page.status_code
         if page.headers["content-type"].startswith("text/html"):
             linked = re.findall(r'(?:href|src)="(/(?:studies|media)[^"#]*)', page.text)
-            addresses += linked + re.findall(r'value="http://testserver(/join/[^"]+)"', page.text)
+            addresses += linked + re.findall(r'value="http://127.0.0.1(/join/[^"]+)"', page.text)
     assert {status for address, status in visited.items()} == {200}, visited
     wanted = ("results", "filters/movement", "judgments.csv", "estimates.json", "study.toml", "figures/agreement.svg")
     assert {f"/studies/{study.slug}/{end}" for end in wanted} <= set(visited)

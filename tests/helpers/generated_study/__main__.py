@@ -23,14 +23,14 @@ def main(
 ) -> None:
     """Write a study with answers that shows something on every page."""
     began = time.perf_counter()
-    settings = Settings(home=home, database_url="")
+    settings = Settings(home=home, database_url="", port=port)
     database = Database(settings.database)
     database.migrate()
     options = Options(clips=clips, raters=raters, filters=filters, seed=seed, at=now())
     generate(database, settings, options, with_videos=True)
     typer.echo(f"{clips:,} clips, {raters} raters, {filters} filters: {time.perf_counter() - began:.1f} s")
     typer.echo(f"Serve it: CLIPJURY_HOME={home} clipjury serve --port {port}")
-    for line in invite_list.links(settings, database, port=port):
+    for line in invite_list.links(settings, database):
         typer.echo(line)
     database.dispose()
 

@@ -1,0 +1,66 @@
+"""Stopping the server: it finishes what it does, ends with exit code 0, and `clipjury links` knows whether it runs."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from app.db import Database
+from app.settings import Settings
+from tests.helpers import servers
+from tests.helpers.factories import StudyMaker
+from tests.helpers.waiting import wait_until
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX systems")
+MOST_SECONDS = 5
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Settings:
+    """A data folder with one study, to be served by two processes."""
+    settings = Settings(home=tmp_path / "home", database_url="")
+    database = Database(settings.database)
+    database.migrate()
+    StudyMaker(database, settings)(clips=1, with_media=False)
+    database.dispose()
+    return settings
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("to_both", [False, True])
+def test_both_processes_end_within_five_seconds(home: Settings, sent: signal.Signals, to_both: bool) -> None:
+    """With exit code 0, although a client holds a connection open; a service manager signals both processes."""
+    server = servers.start(home)
+    [second] = psutil.Process(server.process.pid).children()
+    began = time.monotonic()
+    if to_both:
+        second.send_signal(sent)
+    assert server.stop(sent) == 0
+    wait_until(lambda: not second.is_running())
+    assert time.monotonic() - began < MOST_SECONDS
+    assert not list(home.home.glob("*-wal"))
+    assert not list(home.home.glob("server.json"))
+
+
+def test_links_know_the_address_of_the_running_server(home: Settings) -> None:
+    """At whatever port it listens; after a stop, or when it was killed, the settings' address is used."""
+    server = servers.start(home)
+    assert printed_links(home) == server.links
+    server.kill()
+    assert (home.home / "server.json").exists()
+    assert all(link.startswith("http://127.0.0.1:8000/") for link in printed_links(home).values())
+    server = servers.start(home)
+    assert server.stop() == 0
+    assert all(link.startswith("http://127.0.0.1:8000/") for link in printed_links(home).values())
+
+
+def printed_links(settings: Settings) -> dict[str, str]:
+    """What `clipjury links` prints."""
+    ended = subprocess.run(
+        [*servers.COMMAND, "links"], env=servers.environment(settings), capture_output=True, text=True, check=True
+    )
+    return dict(line.split(": ") for line in ended.stdout.splitlines())
