@@ -297,14 +297,21 @@ def skip(
     )
 
 
-def settle(db: Session, assignment: AssignmentRow, *, now: datetime) -> None:
+def settle(db: Session, assignment: AssignmentRow, *, now: datetime, final: bool = False) -> None:
     """Mark an assignment as answered.
 
     An answer that arrives after its lease has ended takes an open place of the clip if there is one. Otherwise it is
-    stored as surplus: no answer is discarded, and no clip gets more raters than the study asks for.
+    stored as surplus: no answer is discarded, and no clip gets more raters than the study asks for. If the study's
+    answers are `final`, every answer after its lease is surplus, so that published figures stay as they are.
     """
     status = assignment.status
-    if status == "held" or (status in ("expired", "skipped") and assignment.purpose != "sample"):
+    if (
+        final
+        and status != "done"
+        and not (status == "held" and assignment.lease_until and now <= assignment.lease_until)
+    ):
+        status = "surplus"
+    elif status == "held" or (status in ("expired", "skipped") and assignment.purpose != "sample"):
         status = "done"
     elif status in ("expired", "skipped"):
         free = db.execute(

@@ -11,12 +11,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
 
 from app.errors import AppError
-from app.models import Criterion, Judgment, RaterRecord
+from app.models import Criterion, Judgment, RaterRecord, Study
 from app.rating.assignments import HeldAssignment, settle
 from app.studies.scales import checked
 
 MAX_FACTS = 12_000
 MAX_MARKS = 50
+FINAL = "This study has ended for you, so its answers cannot be changed any more."
 SUBMISSION = re.compile(r"[A-Za-z0-9._:+-]{1,64}")
 
 
@@ -36,13 +37,30 @@ class Answer:
     facts: str = ""
 
 
+def are_final(study: Study, ended: str) -> bool:
+    """True if a rater who left the study in this way (`Rater.ended`) cannot change answers any more.
+
+    Closing a study makes its answers final, because its figures may have been published. A rater who returned the
+    study has left it.
+    """
+    return study.state in ("closed", "archived") or ended in ("returned", "declined", "screened_out")
+
+
 def record(
-    db: Session, held: HeldAssignment, rater: RaterRecord, criteria: list[Criterion], answer: Answer, *, now: datetime
+    db: Session,
+    held: HeldAssignment,
+    rater: RaterRecord,
+    criteria: list[Criterion],
+    answer: Answer,
+    *,
+    now: datetime,
+    final: bool = False,
 ) -> bool:
     """Store an answer as new rows and mark its assignment as answered.
 
     Returns False when this submission is stored already (a repeated send): nothing changes then. A later answer to
-    the same assignment is the next revision. Raises AppError naming what is missing or off the scale.
+    the same assignment is the next revision. Raises AppError naming what is missing or off the scale, and (409) for a
+    revision if answers are `final`.
     """
     assignment = held.assignment
     submission = answer.submission.strip()
@@ -53,6 +71,8 @@ def record(
         stored = db.connection().execute(_STORED, {"assignment": assignment.id, "submission": submission}).one()
         if stored.again:
             return False
+        if final:
+            raise AppError(FINAL, "The answer that was saved before stays.", status=409)
         revision += stored.revision
     given = {item.id: checked(item, answer.values.get(item.key)) for item in criteria}
     before = current(db, assignment.id) if revision > 1 and None in given.values() else {}
@@ -83,7 +103,7 @@ def record(
             db.connection().execute(_INSERT, written)
     except IntegrityError as error:
         raise AppError("This answer's number belongs to another clip.", "Reload the page.", status=409) from error
-    settle(db, assignment, now=now)
+    settle(db, assignment, now=now, final=final)
     db.flush()
     return True
 

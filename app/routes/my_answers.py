@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Request, Response
 from app.auth import signed_in_rater
 from app.languages import Language
 from app.raters import raters
-from app.rating import room
+from app.rating import judgments, room
 from app.routes.rating import study_parts
 from app.studies import scales
 from app.web.pages import database, page, see
@@ -23,7 +23,8 @@ def answers(request: Request) -> Response:
         rater = signed_in_rater(request, db)
         whole = study_parts(request, db, rater)
         mine = room.past_answers(db, whole, rater)
-    context = {"study_name": whole.study.name, "answers": mine, "ended": rater.ended}
+    final = judgments.are_final(whole.study, rater.ended)
+    context = {"study_name": whole.study.name, "answers": mine, "ended": rater.ended, "final": final}
     return page(request, "rating/answers.html", context | {"scale_words": scales.fixed_words()}, block="list")
 
 

@@ -69,8 +69,11 @@ def earlier(request: Request, assignment_id: AssignmentId, revealed: bool = Fals
         held = assignments.owned(db, rater, assignment_id)
         if held.assignment.answered_at is None or held.assignment.purpose in PURPOSES_BEFORE_WORK:
             return see("/rate")
+        whole = study_parts(request, db, rater)
+        if judgments.are_final(whole.study, rater.ended):
+            return see("/rate/answers")
         reveal = revealed and held.assignment.arm == "after"
-        shown = rooms.build(db, study_parts(request, db, rater), rater, held, revealed=reveal)
+        shown = rooms.build(db, whole, rater, held, revealed=reveal)
     return room_page(request, shown)
 
 
@@ -89,7 +92,8 @@ def submit(request: Request, assignment_id: AssignmentId, answer: Annotated[Answ
         reveal = held.assignment.answered_at is None and held.assignment.arm == "after"
         try:
             rooms.refuse_unseen(whole, held, answer.facts)
-            judgments.record(db, held, rater, rooms.criteria_of(whole, held), answer, now=now())
+            final = judgments.are_final(whole.study, rater.ended)
+            judgments.record(db, held, rater, rooms.criteria_of(whole, held), answer, now=now(), final=final)
         except AppError as error:
             if error.status != 422:
                 raise

@@ -55,8 +55,9 @@ def show_simulated(db: Session, study: Study, *, on: bool) -> None:
 def change_state(db: Session, study: Study, state: State) -> bool:
     """Put a study into a state. Returns False if it is in that state already.
 
-    Raters of a study that is not open get no more clips; answers to clips that they hold are still stored. Closed and
-    archived studies can be opened again. Raises AppError if a study that is not open is paused.
+    Raters of a study that is not open get no more clips; answers to clips that they hold are still stored. Answers of a
+    closed or archived study cannot be changed (`rating.judgments.are_final`). Such a study can be opened again.
+    Raises AppError if a study that is not open is paused.
     """
     if study.state == state:
         return False

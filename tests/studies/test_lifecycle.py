@@ -9,11 +9,13 @@ from app import auth
 from app.cli import cli
 from app.db import Database
 from app.errors import AppError
-from app.models import Assignment, Judgment, Study
+from app.models import Assignment, Criterion, Judgment, Study
 from app.raters import raters
+from app.rating import assignments, judgments
+from app.rating.judgments import Answer
 from app.settings import Settings
-from app.studies import lifecycle
-from tests.helpers.factories import StudyMaker, form
+from app.studies import lifecycle, whole_study
+from tests.helpers.factories import LEASE, NOON, StudyMaker, answers, form
 from tests.helpers.pool_entries import asked, come, events, give_rules
 from tests.helpers.visitors import Visitor
 
@@ -133,3 +135,58 @@ def test_the_command_line_changes_the_state(
         assert f"is {state} already." in runner.invoke(cli, ["study", command, study.slug]).output
         with database.reader() as db:
             assert db.get_one(Study, study.id).state == state
+
+
+@pytest.mark.parametrize("ending", ["closed", "archived", "returned"])
+def test_answers_are_final_when_the_study_has_ended_for_a_rater(
+    study_maker: StudyMaker, database: Database, settings: Settings, visitor: Visitor, ending: str
+) -> None:
+    """No answer can be changed, and one sent again is still acknowledged. Reopening allows changes again."""
+    study = study_maker(clips=3)
+    browser = visitor()
+    come(browser, settings, study)
+    address = asked(browser.post("/rate/start").text)
+    assert browser.post(address, data=form("first", verdict="accept")).status_code == 200
+    if ending == "returned":
+        assert browser.post("/rate/return").status_code == 200
+    else:
+        move(database, study, "closed")
+        move(database, study, "archived" if ending == "archived" else "closed")
+    refused = browser.post(address, data=form("second", verdict="reject"))
+    assert refused.status_code == 409
+    assert "cannot be changed any more" in refused.text
+    assert browser.post(address, data=form("first", verdict="accept")).status_code == 200
+    assert browser.get(address).url.path == "/rate/answers"
+    listed = browser.get("/rate/answers").text
+    assert "cannot be changed any more" in listed
+    assert address not in listed
+    assert stored_values(database, "verdict") == ["accept"]
+    if ending != "returned":
+        move(database, study, "open")
+        assert browser.post(address, data=form("second", verdict="reject")).status_code == 200
+        assert stored_values(database, "verdict") == ["accept", "reject"]
+
+
+def test_an_answer_after_the_lease_moves_no_figure_of_a_closed_study(
+    study_maker: StudyMaker, database: Database
+) -> None:
+    """Within its lease a first answer counts, because the clip was handed out; later it is stored as surplus."""
+    study = study_maker(clips=2, raters_per_clip=1, with_media=False)
+    rater = study_maker.rater(study)
+    with database.writer() as db:
+        whole = whole_study.parts(db, study.id)
+        first, second = assignments.top_up(db, study, rater, [], now=NOON, lease=LEASE)
+        for number, (held, moment) in enumerate(((first, NOON + LEASE), (second, NOON + 2 * LEASE))):
+            answer = Answer(answers(), f"s{number}")
+            judgments.record(db, held, rater, list(whole.criteria), answer, now=moment, final=True)
+    with database.reader() as db:
+        states = db.scalars(select(col(Assignment.status)).order_by(col(Assignment.id))).all()
+        assert len(db.scalars(select(Judgment)).all()) == 6
+    assert sorted(states) == ["done", "surplus"]
+
+
+def stored_values(database: Database, criterion: str) -> list[str]:
+    """Every revision of the answers to one question, in the order in which they came."""
+    with database.reader() as db:
+        query = select(col(Judgment.value)).join(Criterion).where(col(Criterion.key) == criterion)
+        return list(db.scalars(query.order_by(col(Judgment.id))))
