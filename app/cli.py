@@ -13,8 +13,8 @@ from rich.console import Console
 
 from app import __version__
 from app.commands import filter as filters
+from app.commands import key, running_study, tokens, webhook, weights
 from app.commands import pool as pools_command
-from app.commands import running_study, tokens, webhook, weights
 from app.commands.bench_set import bench_set
 from app.commands.common import existing_database, open_database, progress_bar
 from app.commands.export import export
@@ -121,6 +121,7 @@ cli.add_typer(pools_command.commands, name="pool")
 cli.add_typer(stats_commands, name="stats")
 cli.add_typer(tokens.commands, name="token")
 cli.add_typer(webhook.commands, name="webhook")
+cli.add_typer(key.commands, name="key")
 study_commands = typer.Typer(no_args_is_help=True, help="Change a study that is running.")
 study_commands.command("top-up")(top_up)
 study_commands.command("guidelines")(running_study.guidelines)

@@ -238,6 +238,8 @@ class Rater(SQLModel, table=True):
     expires_at: datetime | None = Field(default=None, sa_type=UtcTime)
     """When the personal link expires; None for never."""
     revoked_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    epoch: int = 0
+    """Increases when the personal link is renewed or withdrawn: sessions of an earlier epoch have ended."""
 
 
 SHUFFLE_PRIME = 1_000_003
@@ -354,6 +356,16 @@ class ApiToken(SQLModel, table=True):
     """read: studies, progress, estimates; judgments: all answers; write: ratings of models."""
     created_at: datetime = Field(default_factory=now, sa_type=UtcTime)
     revoked_at: datetime | None = Field(default=None, sa_type=UtcTime)
+
+
+class ResearcherSession(SQLModel, table=True):
+    """A browser in which the researcher is signed in. Signing out deletes the row."""
+
+    id: int = Field(default=None, primary_key=True)
+    secret_hash: str = Field(unique=True)
+    """Hash of the random secret in the browser's cookie."""
+    created_at: datetime = Field(default_factory=now, sa_type=UtcTime)
+    ends_at: datetime = Field(sa_type=UtcTime)
 
 
 class Exclusion(SQLModel, table=True):

@@ -96,41 +96,63 @@ class Settings(BaseSettings):
         """Folder of the prepared clips, under random names."""
         return self.home / "media"
 
-    @cached_property
+    @property
     def key(self) -> bytes:
-        """The key that signs sessions and invite links. It is created once, readable by its owner only."""
-        path = self.home / "signing.key"
+        """The key that signs sessions and invite links."""
+        return self.keys[0]
+
+    @cached_property
+    def keys(self) -> tuple[bytes, ...]:
+        """The key that signs, then those it has replaced, one per line of `signing.key`.
+
+        The file is created once, readable by its owner only. Raters' sessions, open links and webhooks made with an
+        earlier key stay valid as long as the file keeps it.
+        """
+        path = self.key_file
         try:
             if not path.exists():
-                _make_key(path)
-            key = bytes.fromhex(path.read_text().strip())
+                write_keys(path, (secrets.token_bytes(KEY_BYTES),), replace=False)
+            keys = tuple(bytes.fromhex(line) for line in path.read_text().split())
         except (OSError, ValueError) as error:
             raise AppError(
                 f"The signing key {path} cannot be used ({error}).",
                 "Make the folder writable, or name another with CLIPJURY_HOME.",
             ) from error
-        if len(key) != KEY_BYTES:
+        lengths = [len(key) for key in keys if len(key) != KEY_BYTES]
+        if lengths or not keys:
             raise AppError(
-                f"The signing key {path} is damaged: it holds {len(key)} bytes instead of {KEY_BYTES}.",
+                f"The signing key {path} is damaged: it holds {sum(lengths)} bytes instead of {KEY_BYTES}.",
                 "Put the right file back; or remove it for a new key, which ends all sessions and changes all links.",
             )
-        return key
+        return keys
+
+    @property
+    def key_file(self) -> Path:
+        """The file of the signing keys."""
+        return self.home / "signing.key"
 
 
 KEY_BYTES = 32
 
 
-def _make_key(path: Path) -> None:
-    """Write a new key atomically, readable by its owner only. A key that another process has just written is kept."""
+def write_keys(path: Path, keys: tuple[bytes, ...], *, replace: bool) -> None:
+    """Write the signing keys atomically, readable by their owner only.
+
+    Unless `replace`, keys that another process has just written are kept.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent)  # made with mode 0600
     try:
         with os.fdopen(handle, "w") as file:
-            file.write(secrets.token_hex(KEY_BYTES))
-        with suppress(FileExistsError):
+            file.write("\n".join(key.hex() for key in keys))
+            file.flush()
+            os.fsync(file.fileno())
+        if replace:
+            Path(name).replace(path)
+        with suppress(FileExistsError, FileNotFoundError):
             os.link(name, path)
     finally:
-        Path(name).unlink()
+        Path(name).unlink(missing_ok=True)
 
 
 def load(**options: Any) -> Settings:

@@ -204,7 +204,7 @@ def invite_all(db: Session, study: Study, names: Iterable[tuple[str, datetime | 
 
 
 def renew(db: Session, study: Study, rater_id: int, *, expires_at: datetime | None = None) -> NewLink:
-    """Replace a rater's personal link. The old link stops working; the answers stay.
+    """Replace a rater's personal link. The old link and the sessions that came from it end; the answers stay.
 
     Raises NotFound if the rater does not exist or has no personal link.
     """
@@ -213,6 +213,7 @@ def renew(db: Session, study: Study, rater_id: int, *, expires_at: datetime | No
         raise NotFound(f"{rater.name} came by an open link and has no link of their own.", "Make one for a new name.")
     secret = secrets.token_urlsafe(invites.TOKEN_BYTES)
     rater.token_hash, rater.expires_at, rater.revoked_at = auth.token_hash(secret), expires_at, None
+    rater.epoch += 1
     db.add(rater)
     db.add(Event(study_id=study.id, kind="link_renewed", rater_id=rater.id))
     db.flush()

@@ -15,8 +15,12 @@ MAX_NAME = 40
 
 
 def open_link(settings: Settings, study: Study) -> str:
-    """Path of the study's own open invite link: each person who opens it becomes a rater."""
-    return f"/join/{auth.token(settings, f'join:{study.slug}')}"
+    """Path of the study's own open invite link: each person who opens it becomes a rater.
+
+    It was made with the signing key of its time; without that, or when it was withdrawn, the path opens nothing.
+    """
+    made = [auth.token(settings, f"join:{study.slug}", key=key) for key in settings.keys]
+    return f"/join/{next((one for one in made if auth.token_hash(one) == study.invite_hash), made[0])}"
 
 
 def personal_link(settings: Settings, rater: Rater) -> str:
@@ -72,7 +76,7 @@ def revoke(db: Session, study: Study, name: str, *, now: datetime) -> None:
     rater = db.scalars(select(Rater).where(col(Rater.study_id) == study.id, col(Rater.name) == name)).first()
     if rater is None:
         raise AppError(f"The study {study.slug} has no rater {name!r}.", "The study's page lists its raters.")
-    rater.revoked_at = now
+    rater.revoked_at, rater.epoch = now, rater.epoch + 1
     db.add(rater)
     db.add(Event(study_id=study.id, kind="revoked", rater_id=rater.id))
 

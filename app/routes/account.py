@@ -17,41 +17,41 @@ router = APIRouter()
 
 
 @router.get("/")
-def front(request: Request) -> Response:
+def front(request: Request, db: Reader) -> Response:
     """Redirect researchers to the studies and raters to their clips."""
-    if auth.session_of(request, "researcher") is not None:
+    if auth.is_researcher(request, db):
         return see("/studies")
-    if auth.session_of(request, "rater") is not None:
+    if auth.rater_session(request) is not None:
         return see("/rate")
     return page(request, "account/sign_in.html", {"problem": None})
 
 
 @router.get("/researcher/{key}")
-def researcher_link(request: Request, key: str) -> Response:
+def researcher_link(request: Request, key: str, db: Writer) -> Response:
     """Sign the researcher in by link, and redirect so that the key does not stay in the address bar."""
     if not auth.is_researcher_key(request.app.state.settings, key):
         raise NotAllowed("This researcher link is not valid here.", "clipjury links prints the right one.")
     response = see("/studies")
-    auth.sign_in(request, response, "researcher", 1)
+    auth.sign_in_researcher(request, response, db, now=now())
     return response
 
 
 @router.post("/sign-in")
-def sign_in(request: Request, key: Annotated[str, Form(max_length=400)] = "") -> Response:
+def sign_in(request: Request, db: Writer, key: Annotated[str, Form(max_length=400)] = "") -> Response:
     """Sign the researcher in with the key or the whole link, pasted into the form."""
     if not auth.is_researcher_key(request.app.state.settings, key.strip().rstrip("/").rsplit("/", 1)[-1]):
         problem = "This is not the researcher's key. The command clipjury links prints it."
         return page(request, "account/sign_in.html", {"problem": problem}, status=401)
     response = see("/studies")
-    auth.sign_in(request, response, "researcher", 1)
+    auth.sign_in_researcher(request, response, db, now=now())
     return response
 
 
 @router.post("/sign-out")
-def sign_out(request: Request) -> Response:
+def sign_out(request: Request, db: Writer) -> Response:
     """Sign out of both roles. Answers are kept."""
     response = see("/")
-    auth.sign_out(request, response)
+    auth.sign_out(request, response, db)
     return response
 
 
@@ -72,7 +72,7 @@ def invitation(request: Request, token: str, db: Reader) -> Response:
         }
         return page(request, "raters/join.html", context)
     response = see("/rate")
-    auth.sign_in(request, response, "rater", rater)
+    auth.sign_in_rater(request, response, rater)
     return response
 
 
@@ -83,16 +83,15 @@ def join(
     """Create the rater of an open link. Ids of a recruitment platform are in the query of the form's address."""
     way = invites.entrance(db, token, now=now())
     ids = invites.platform_ids(request.query_params)
-    rater = _known(request, db, way) or invites.admit(db, way, name, ids).id
+    rater = _known(request, db, way) or invites.admit(db, way, name, ids)
     response = see("/rate")
-    auth.sign_in(request, response, "rater", rater)
+    auth.sign_in_rater(request, response, rater)
     return response
 
 
-def _known(request: Request, db: Session, way: invites.Entrance) -> int | None:
+def _known(request: Request, db: Session, way: invites.Entrance) -> auth.RaterWithEpoch | None:
     """The rater who opens the link: by personal link, by the platform's participant id, or by cookie; else None."""
     if way.rater is not None:
-        return way.rater.id
+        return way.rater
     ids = invites.platform_ids(request.query_params)
-    known = invites.sent_before(db, way.study, ids) if ids else auth.rater_in(request, db, way.study.id)
-    return known.id if known else None
+    return invites.sent_before(db, way.study, ids) if ids else auth.rater_in(request, db, way.study.id)

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import FileResponse
 
-from app.auth import SignedInRater, session_of, signed_in_rater
+from app.auth import SignedInRater, is_researcher, signed_in_rater
 from app.settings import Settings
 from app.studies import media
 from app.web.pages import Reader
@@ -15,7 +15,7 @@ router = APIRouter()
 
 def may_see_media(request: Request, db: Reader) -> SignedInRater | None:
     """The rater who asks for a clip; None for the researcher, who may see every clip."""
-    if session_of(request, "researcher") is not None:
+    if is_researcher(request, db):
         return None
     return signed_in_rater(request, db)
 

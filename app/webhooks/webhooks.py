@@ -93,8 +93,11 @@ def of_study(db: Session, study: Study) -> list[Webhook]:
 
 
 def secret(settings: Settings, key: str) -> str:
-    """The secret of a webhook, derived from the signing key. The receiver checks signatures with it."""
-    return "whsec_" + hmac.new(settings.key, f"webhook:{key}".encode(), hashlib.sha256).hexdigest()
+    """The secret of a webhook, with which the receiver checks signatures.
+
+    It is derived from the oldest signing key that is kept, so that a new key does not change it.
+    """
+    return "whsec_" + hmac.new(settings.keys[-1], f"webhook:{key}".encode(), hashlib.sha256).hexdigest()
 
 
 def signature(secret_text: str, body: bytes) -> str:
