@@ -8,14 +8,30 @@ import http.client
 import ipaddress
 import socket
 import ssl
+import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from app.errors import AppError
 
 TIMEOUT_SECONDS = 10.0
+"""Seconds to wait for the next byte."""
+TOTAL_SECONDS = 20.0
+"""Seconds that a whole request may take: a receiver could otherwise hold it by sending a byte now and then."""
 MAX_URL_LENGTH = 500
 PORTS = {"http": 80, "https": 443}
+NOT_PUBLIC = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "192.0.0.0/24",  # IETF protocol assignments (RFC 6890)
+        "64:ff9b:1::/48",  # local NAT64 (RFC 8215)
+        "fec0::/10",  # site-local (RFC 3879)
+        "::/96",  # IPv4-compatible (RFC 4291)
+    )
+)
+"""Networks that Python's `is_global` calls public in some version, although requests to them stay local."""
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 @dataclass(frozen=True)
@@ -66,16 +82,20 @@ def is_public(place: str) -> bool:
     address = ipaddress.ip_address(place.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-        nat64 = address in ipaddress.ip_network("64:ff9b::/96")
-        if nat64:
+        if address in NAT64:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(str(inner))
+    if any(address in network for network in NOT_PUBLIC if network.version == address.version):
+        return False
     return address.is_global and not address.is_multicast
 
 
-def post(url: str, body: bytes, headers: dict[str, str], *, private: bool) -> Outcome:
-    """Send the body. A 2xx status is success; anything else, also a redirect, is not. Network errors do not raise."""
+def post(url: str, body: bytes, headers: dict[str, str], *, private: bool, seconds: float = TOTAL_SECONDS) -> Outcome:
+    """Send the body. A 2xx status is success; anything else, also a redirect, is not. Network errors do not raise.
+
+    The whole request, without the search for the name, ends after `seconds`.
+    """
     try:
         parts, place = check(url, private=private)
     except AppError as error:
@@ -84,6 +104,8 @@ def post(url: str, body: bytes, headers: dict[str, str], *, private: bool) -> Ou
     port = parts.port or PORTS[parts.scheme]
     connection = _CheckedConnection(parts.hostname, port, place, secure=parts.scheme == "https")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    limit = threading.Timer(seconds, connection.abort)
+    limit.start()
     try:
         connection.request(
             "POST",
@@ -92,11 +114,14 @@ def post(url: str, body: bytes, headers: dict[str, str], *, private: bool) -> Ou
             headers={"Content-Type": "application/json", "User-Agent": "ClipJury", "Connection": "close"} | headers,
         )
         status = connection.getresponse().status
+        outcome = Outcome(200 <= status < 300, f"answered {status}")
     except (OSError, http.client.HTTPException) as error:
-        return Outcome(False, f"{type(error).__name__}: {error}"[:200])
+        outcome = Outcome(False, f"{type(error).__name__}: {error}"[:200])
     finally:
+        limit.cancel()
         connection.close()
-    return Outcome(200 <= status < 300, f"answered {status}")
+    # An aborted connection looks like the end of the answer, which then seems complete.
+    return Outcome(False, f"no complete answer within {seconds:g} s") if connection.aborted else outcome
 
 
 class _CheckedConnection(http.client.HTTPConnection):
@@ -105,6 +130,7 @@ class _CheckedConnection(http.client.HTTPConnection):
     def __init__(self, host: str, port: int, place: str, *, secure: bool) -> None:
         super().__init__(host, port, timeout=TIMEOUT_SECONDS)
         self._place, self._secure = place, secure
+        self.aborted = False
         if secure:
             self.default_port = PORTS["https"]
 
@@ -112,4 +138,15 @@ class _CheckedConnection(http.client.HTTPConnection):
         """Connect to the checked address."""
         self.sock = socket.create_connection((self._place, self.port), self.timeout)
         if self._secure:
-            self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
+            # The handshake comes after `sock` is set, so that `abort` can end it.
+            context = ssl.create_default_context()
+            self.sock = context.wrap_socket(self.sock, server_hostname=self.host, do_handshake_on_connect=False)
+            self.sock.do_handshake()
+
+    def abort(self) -> None:
+        """End the connection from another thread: the thread that waits for it gets an error."""
+        self.aborted = True
+        if self.sock is not None:
+            with suppress(OSError):
+                # Not the method of the TLS socket, which would say goodbye to the other side first.
+                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)

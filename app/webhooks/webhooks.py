@@ -13,6 +13,7 @@ import secrets
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,6 +34,8 @@ DELIVERED_EVENTS = ("closed", "archived")
 """Events of a study that are delivered to webhooks."""
 RETRY_DELAYS = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800, 7200, 21_600, 86_400))
 """Time between a failed attempt and the next; after the last of them the delivery is given up."""
+MOST_AT_ONCE = 16
+"""Deliveries that are sent at the same time."""
 CHECK_SECONDS = 5.0
 """Seconds between two checks for what is due. A check without anything due is one query."""
 
@@ -133,22 +136,30 @@ def due(db: Session, at: datetime) -> list[Delivery]:
 
 
 def deliver(database: Database, settings: Settings, *, at: datetime | None = None) -> list[tuple[str, str]]:
-    """Deliver what is due; returns address and outcome of each attempt. No transaction is open during network calls."""
+    """Deliver what is due; returns address and outcome of each attempt. No transaction is open during network calls.
+
+    Deliveries are sent at the same time, so that a slow receiver delays no other.
+    """
     moment = at or now()
     with database.reader() as db:
         waiting = due(db, moment)
-    told = []
-    for one in waiting:
-        headers = {
-            "ClipJury-Delivery": f"{one.webhook.key}-{one.event}",
-            "ClipJury-Signature": signature(secret(settings, one.webhook.key), one.body),
-        }
-        outcome = calls.post(one.webhook.url, one.body, headers, private=settings.webhooks_private)
-        detail = {"key": one.webhook.key, "event": one.event, "ok": outcome.ok, "outcome": outcome.words}
-        with database.writer() as db:
-            db.add(Event(study_id=one.webhook.study_id, kind=TRIED, detail=detail, created_at=moment))
-        told.append((one.webhook.url, outcome.words))
-    return told
+    if not waiting:
+        return []
+    with ThreadPoolExecutor(min(len(waiting), MOST_AT_ONCE), thread_name_prefix="webhook") as pool:
+        return list(pool.map(lambda one: _attempt(database, settings, one, moment), waiting))
+
+
+def _attempt(database: Database, settings: Settings, one: Delivery, moment: datetime) -> tuple[str, str]:
+    """Send one delivery and record the outcome; returns its address and the outcome."""
+    headers = {
+        "ClipJury-Delivery": f"{one.webhook.key}-{one.event}",
+        "ClipJury-Signature": signature(secret(settings, one.webhook.key), one.body),
+    }
+    outcome = calls.post(one.webhook.url, one.body, headers, private=settings.webhooks_private)
+    detail = {"key": one.webhook.key, "event": one.event, "ok": outcome.ok, "outcome": outcome.words}
+    with database.writer() as db:
+        db.add(Event(study_id=one.webhook.study_id, kind=TRIED, detail=detail, created_at=moment))
+    return one.webhook.url, outcome.words
 
 
 def _events(db: Session, study_ids: list[int]) -> list[Event]:
