@@ -1,11 +1,10 @@
 """Choosing the threshold of one filter: the best one for an objective, its stability, its rates on held-out clips."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.design import Design, graded, scored
+from analysis.design import Design
 from analysis.estimate import Bools, Floats, signature
 from analysis.filters.rates import Confusion, tabulate
 from analysis.filters.roc import Direction, canonical_order, shortest_threshold
@@ -52,7 +51,8 @@ class ChosenThreshold:
     def shown(self, digits: int = 4) -> str:
         """The threshold rounded for display: to `digits` significant digits, or more until it accepts the same clips.
 
-        >>> best_f1([0.1, 0.91994, 0.91996, 0.93], [0, 0, 1, 1], resamples=50).shown()
+        >>> scores, good = np.array([0.1, 0.91994, 0.91996, 0.93]), np.array([0.0, 0, 1, 1])
+        >>> best_threshold(scores, good, Design.build(4), resamples=50).shown()
         '0.91996'
         """
         return shortest_threshold(self.threshold, self._in_gap, digits)
@@ -61,33 +61,6 @@ class ChosenThreshold:
         if self.direction == "ge":
             return self.gap_low < threshold <= self.gap_high
         return self.gap_low <= threshold < self.gap_high
-
-
-def best_f1(
-    scores: Sequence[float] | Floats,
-    good: Sequence[bool] | Sequence[float] | Bools | Floats,
-    weights: Sequence[float] | Floats | None = None,
-    strata: Sequence[str] | None = None,
-    stratum_sizes: Mapping[str, int] | None = None,
-    *,
-    direction: Direction = "ge",
-    sources: Sequence[str] | None = None,
-    resamples: int = 1000,
-    seed: int = 0,
-    confidence: float = 0.95,
-) -> ChosenThreshold:
-    """The threshold with the largest weighted F1: `best_threshold` for a sample given by its columns.
-
-    >>> choice = best_f1([0.1, 0.3, 0.6, 0.8, 0.9], [0, 0, 1, 1, 1], resamples=50)
-    >>> choice.threshold, choice.gap_low, choice.confusion.f1.value
-    (0.6, 0.3, 1.0)
-    """
-    is_good = graded(good, "good")
-    design = Design.build(len(is_good), weights, strata, stratum_sizes, sources)
-    given = scored(scores, len(is_good))
-    return best_threshold(
-        given, is_good, design, direction=direction, resamples=resamples, seed=seed, confidence=confidence
-    )
 
 
 def best_threshold(
@@ -175,7 +148,7 @@ def _note(objective: Objective, held_out: HeldOutResult | None) -> str:
 def _signature(
     objective: Objective, design: Design, direction: Direction, resamples: int, seed: int, confidence: float
 ) -> str:
-    return signature(
+    return signature(  # `best_cut` is an older word, kept because exports hold signatures
         "best_f1" if objective == F1 else "best_cut",
         objective=None if objective == F1 else str(objective),
         direction=direction,

@@ -9,8 +9,7 @@ from analysis.design import Design
 from analysis.proportions import wilson
 from analysis.thresholds.cascade import CascadeGrid, filter_contributions, search
 from analysis.thresholds.cascade_guarantee import cascade, split_guarantee
-from analysis.thresholds.histogram_curves import histogram_curve, histogram_threshold
-from analysis.thresholds.objectives import F1, parse
+from analysis.thresholds.objectives import parse
 from tests.bench.statistics_guarantees import missed_cascade_guarantees
 from tests.bench.statistics_thresholds import seven_filters
 
@@ -107,26 +106,6 @@ def test_the_split_guarantee_holds_where_plain_selection_fails(even: bool) -> No
     assert missed.none < 0.5, missed
     assert missed.guaranteed <= missed.allowed, missed
     assert missed.picked > 0.25, missed
-
-
-def test_the_histogram_curve_bounds_the_area_and_finds_the_threshold() -> None:
-    """Area and best threshold by histogram agree with those by sorting, for float32 and float64."""
-    from sklearn.metrics import roc_auc_score
-
-    generator = np.random.default_rng(6)
-    good = generator.random(20_000) < 0.3
-    for scores in (generator.normal(size=20_000) + good, (generator.normal(size=20_000) + good).astype(np.float32)):
-        curve, area = histogram_curve(scores, good), roc_auc_score(good, scores)
-        assert curve.auc_low - 1e-12 <= area <= curve.auc_high + 1e-12
-        assert curve.auc == pytest.approx(area, abs=1e-4)
-        threshold, value = histogram_threshold(scores, good)
-        order = np.argsort(-scores, kind="stable")
-        hits, taken = np.cumsum(good[order]), np.arange(1, 20_001)
-        reached = F1.value(hits.astype(float), taken.astype(float), float(good.sum()), 20_000.0)
-        assert value == pytest.approx(reached.max(), abs=1e-9)
-        assert threshold == pytest.approx(float(scores[order][np.argmax(reached)]), abs=0.05)
-    with pytest.raises(ValueError, match="no rated clip is bad"):
-        histogram_curve(np.array([1.0, 2.0]), np.array([True, True]))
 
 
 @pytest.mark.parametrize("text", ["f2", "fbeta", "fbeta:0", "cost:1", "cost:0,0", "cost:-1,2", "youden:1", "cost:a,b"])

@@ -10,7 +10,7 @@ from analysis.filters.delong import delong_test
 from analysis.filters.rates import NAMES, confusion
 from analysis.filters.roc import roc
 from analysis.proportions import effective_wilson
-from analysis.thresholds.calibration import best_f1, best_threshold
+from analysis.thresholds.calibration import best_threshold
 from analysis.thresholds.cross_fitting import halves
 from analysis.thresholds.objectives import parse
 from tests.helpers.analysis_data import case, real
@@ -107,7 +107,7 @@ def test_labels_may_be_shares() -> None:
     auc = roc(scores, share, weights, resamples=50).auc
     assert auc.value == pytest.approx(roc_auc_score(good, both, sample_weight=mass))
     assert "labels:shares" in auc.signature
-    assert best_f1(scores, share, weights, resamples=20).held_out is not None
+    assert best_threshold(scores, share, Design.build(80, weights), resamples=20).held_out is not None
 
 
 def test_verification_bias_is_corrected_as_by_begg_and_greenes() -> None:

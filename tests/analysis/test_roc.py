@@ -1,5 +1,6 @@
 """Tests of ROC curves and best thresholds with their uncertainty: published numbers, brute force, simulation."""
 
+from collections.abc import Sequence
 from importlib.metadata import version
 
 import numpy as np
@@ -8,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, roc_auc_score
 
+from analysis.design import Design
 from analysis.estimate import Bools, Floats
 from analysis.filters.delong import delong_variance, separation_bound
 from analysis.filters.rates import confusion
 from analysis.filters.roc import Direction, roc
 from analysis.resampling import within_strata
-from analysis.thresholds.calibration import best_f1
+from analysis.thresholds.calibration import ChosenThreshold, best_threshold
 from tests.helpers.analysis_data import real
 
 
@@ -21,6 +23,21 @@ def asah(marker: str, only: str | None = None) -> tuple[Floats, Bools]:
     rows = [row for row in real("asah", "asah.csv") if only in (None, row["gender"])]
     outcome = np.array([row["outcome_poor"] == "1" for row in rows])
     return np.array([float(row[marker]) for row in rows]), outcome
+
+
+def best_f1(
+    scores: Sequence[float] | Floats,
+    good: Sequence[bool] | Bools,
+    weights: Floats | None = None,
+    strata: list[str] | None = None,
+    *,
+    direction: Direction = "ge",
+    resamples: int,
+) -> ChosenThreshold:
+    """The threshold with the best F1 of clips given by columns."""
+    design = Design.build(len(scores), weights, strata)
+    columns = np.asarray(scores, dtype=np.float64), np.asarray(good, dtype=np.float64)
+    return best_threshold(*columns, design, direction=direction, resamples=resamples)
 
 
 def test_delong_of_the_asah_data() -> None:
@@ -264,8 +281,8 @@ def test_a_threshold_found_on_noise_is_unstable() -> None:
 def test_a_search_without_good_clips_or_spread_is_refused() -> None:
     """Without a good clip, or with equal scores, the search raises an error that says so."""
     with pytest.raises(ValueError, match="no rated clip is good"):
-        best_f1([1, 2], [False, False])
+        best_f1([1, 2], [False, False], resamples=5)
     with pytest.raises(ValueError, match="no rated clip is bad"):
-        best_f1([0.1, 0.2], [True, True])
+        best_f1([0.1, 0.2], [True, True], resamples=5)
     with pytest.raises(ValueError, match="one score"):
-        best_f1([1, 1], [True, False])
+        best_f1([1, 1], [True, False], resamples=5)

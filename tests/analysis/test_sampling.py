@@ -1,62 +1,76 @@
-"""Tests of stratified and borderline draws from lists: probabilities, reproducibility, notes."""
+"""Tests of stratified and borderline draws: probabilities, reproducibility, names of bands, notes."""
 
 from collections.abc import Sequence
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.sampling.lists import borderline, stratified
-from analysis.sampling.selection import Draw
-from analysis.sampling.strata import NO_SCORE, bands
+from analysis.sampling.allocation import AllocationRule, allocate, claims
+from analysis.sampling.borderline import near_threshold, remarks
+from analysis.sampling.random_numbers import digests
+from analysis.sampling.selection import Draw, DrawPlan, draw
+from analysis.sampling.strata import NO_SCORE, bands, by_edges
 
 IDS = [f"clip{number:03}" for number in range(120)]
 SCORES: list[float | None] = [None if number % 12 == 0 else float(number % 60) for number in range(120)]
 
 
-def drawn(draw: Draw, ids: list[str]) -> list[tuple[str, str, float]]:
-    rows = zip(draw.indices.tolist(), draw.stratum, draw.inclusion_probability.tolist(), strict=True)
-    return [(ids[index], stratum, chance) for index, stratum, chance in rows]
+def stratified(
+    ids: Sequence[str],
+    scores: Sequence[float | None],
+    *,
+    edges: Sequence[float],
+    n: int,
+    allocation: AllocationRule = "equal",
+    seed: int,
+    include_missing: bool = True,
+) -> Draw:
+    """A simple random sample within bands of the score."""
+    division = by_edges(np.array(scores, dtype=np.float64), edges, include_missing=include_missing)
+    shares, notes = allocate(division.sizes, n, claims(division.sizes, allocation), division.labels)
+    return draw(DrawPlan(digests(pl.Series(list(ids), dtype=pl.String)), division, shares, notes=notes), seed)
+
+
+def borderline(
+    ids: Sequence[str],
+    scores: Sequence[float | None],
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    n: int,
+    seed: int,
+) -> list[tuple[str, str, float]]:
+    """Name, side and inclusion probability of the clips of a borderline draw, nearest to the threshold first."""
+    digest = digests(pl.Series(list(ids), dtype=pl.String))
+    sides = near_threshold(np.array(scores, dtype=np.float64), low=low, high=high, n=n)
+    return [
+        (ids[int(side.clips[place])], side.label, float(side.chance[place]))
+        for lot, side in enumerate(sides)
+        for place in side.drawn(digest, seed, lot)
+    ]
+
+
+def drawn(found: Draw, ids: list[str]) -> set[tuple[str, str, float]]:
+    """Name, stratum and inclusion probability of the drawn clips."""
+    rows = zip(found.indices.tolist(), found.stratum, found.inclusion_probability.tolist(), strict=True)
+    return {(ids[index], stratum, chance) for index, stratum, chance in rows}
 
 
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10**6), shuffle=st.integers(0, 10**6))
 def test_the_order_of_rows_does_not_change_a_draw(seed: int, shuffle: int) -> None:
-    """Shuffled rows give the same clips, strata and probabilities in the same order."""
+    """Shuffled rows give the same clips with the same strata and probabilities."""
     order = np.random.default_rng(shuffle).permutation(len(IDS))
     ids, scores = [IDS[k] for k in order], [SCORES[k] for k in order]
     one = stratified(IDS, SCORES, edges=[10, 40], n=31, seed=seed)
     other = stratified(ids, scores, edges=[10, 40], n=31, seed=seed)
     assert drawn(one, IDS) == drawn(other, ids)
     tied: list[float | None] = [None if score is None else round(score / 10) * 10.0 for score in SCORES]
-    near = borderline(IDS, tied, low=30, n_each=5, seed=seed)
-    far = borderline(ids, [tied[k] for k in order], low=30, n_each=5, seed=seed)
-    assert drawn(near, IDS) == drawn(far, ids)
-
-
-def test_clips_are_drawn_as_often_as_their_stored_probability_says() -> None:
-    """Over 2,000 seeded draws every clip's frequency lies within 4 standard errors of its probability."""
-    times, chance = np.zeros(len(IDS)), np.zeros(len(IDS))
-    for seed in range(2000):
-        draw = stratified(IDS, SCORES, edges=[5, 20], n=40, allocation="equal", seed=seed)
-        times[draw.indices] += 1
-        chance[draw.indices] = draw.inclusion_probability
-    error = np.sqrt(chance * (1 - chance) / 2000)
-    assert (np.abs(times / 2000 - chance) <= 4 * error + 1e-12).all()
-    assert len(np.unique(chance)) > 2, "the strata differ in their chances"
-
-
-def test_weighted_totals_are_unbiased() -> None:
-    """The weights of a draw sum to the pool exactly, and weighted score totals are unbiased (4 SE)."""
-    known = [0.0 if score is None else score for score in SCORES]
-    totals = []
-    for seed in range(1000):
-        draw = stratified(IDS, SCORES, edges=[5, 20], n=30, seed=seed)
-        assert draw.weight.sum() == pytest.approx(len(IDS))
-        totals.append(sum(weight * known[index] for weight, index in zip(draw.weight, draw.indices, strict=True)))
-    error = np.std(totals) / np.sqrt(len(totals))
-    assert abs(np.mean(totals) - sum(known)) < 4 * error
+    near = borderline(IDS, tied, low=30, n=5, seed=seed)
+    assert near == borderline(ids, [tied[k] for k in order], low=30, n=5, seed=seed)
 
 
 def test_allocation_is_equal_or_proportional() -> None:
@@ -88,25 +102,16 @@ def test_clips_without_score_are_a_stratum_or_are_noted() -> None:
 
 def test_a_pool_smaller_than_n_is_taken_whole() -> None:
     """If the pool has fewer clips than asked for, all have probability 1 and a note says so."""
-    draw = stratified(["b", "a", "c"], [1, 2, 3], edges=[2], n=10, seed=0)
-    assert sorted(draw.indices.tolist()) == [0, 1, 2]
-    assert draw.inclusion_probability.tolist() == [1.0, 1.0, 1.0]
-    assert "The pool has 3 clips where 10 were asked for" in draw.notes[-1]
+    found = stratified(["b", "a", "c"], [1, 2, 3], edges=[2], n=10, seed=0)
+    assert sorted(found.indices.tolist()) == [0, 1, 2]
+    assert found.inclusion_probability.tolist() == [1.0, 1.0, 1.0]
+    assert "The pool has 3 clips where 10 were asked for" in found.notes[-1]
 
 
-@pytest.mark.parametrize(
-    ("ids", "scores", "n", "message"),
-    [
-        (["a", "b", "a"], [1, 2, 3], 2, "clip a is in the pool twice"),
-        (["a", "b", "c"], [1, 2, float("inf")], 2, "infinite score"),
-        (["a", "b", "c"], [1, 2, 3], 1, "cannot cover 2 strata"),
-        (["a", "b"], [1, 2, 3], 2, "not parallel"),
-    ],
-)
-def test_malformed_pools_are_refused(ids: list[str], scores: list[float], n: int, message: str) -> None:
-    """Repeated ids, infinite scores, too small an n, and unequal lengths raise an error that names them."""
-    with pytest.raises(ValueError, match=message):
-        stratified(ids, scores, edges=[2], n=n, seed=0)
+def test_infinite_scores_are_refused() -> None:
+    """An infinite score raises an error that names the clip."""
+    with pytest.raises(ValueError, match=r"clip 2 \(from 0\) has an infinite score"):
+        by_edges(np.array([1, 2, np.inf]), [2])
 
 
 @settings(max_examples=60, deadline=None)
@@ -153,36 +158,35 @@ def test_names_of_bands_are_unique(scores: list[float], k: int, data: st.DataObj
 def test_borderline_takes_the_nearest_on_each_side() -> None:
     """Of a filter with two ends, the clips nearest to either end are taken; a clip on the threshold passes."""
     scores: list[float | None] = [0.84, 0.85, 0.86, 0.93, 0.999, 1.0, 0.5, None]
-    ids = list("abcdefgh")
-    draw = borderline(ids, scores, low=0.85, high=0.999, n_each=2, seed=0)
-    assert [(ids[index], stratum) for index, stratum in zip(draw.indices, draw.stratum, strict=True)] == [
-        ("b", "just passes"),
-        ("e", "just passes"),
-        ("a", "just fails"),
-        ("f", "just fails"),
+    found = borderline("abcdefgh", scores, low=0.85, high=0.999, n=2, seed=0)
+    assert sorted(found) == [
+        ("a", "just fails", 1.0),
+        ("b", "just passes", 1.0),
+        ("e", "just passes", 1.0),
+        ("f", "just fails", 1.0),
     ]
-    assert [stratum.population for stratum in draw.strata] == [4, 3]
-    assert draw.inclusion_probability.tolist() == [1.0] * 4
-    assert "borderline only" in draw.notes[0]
+    sides = near_threshold(np.array(scores, dtype=np.float64), low=0.85, high=0.999, n=2)
+    assert [side.population for side in sides] == [4, 3]
+    assert "borderline only" in remarks(sides, 2, 1)[0]
 
 
 def test_ties_at_the_last_distance_are_drawn_with_their_probability() -> None:
     """Four clips tied for two places are each drawn half the time, and their probability is one half."""
-    ids, scores = list("abcdefg"), [5.0, 6.0, 6.0, 6.0, 6.0, 9.0, 1.0]
+    ids, scores = "abcdefg", [5.0, 6.0, 6.0, 6.0, 6.0, 9.0, 1.0]
     times = dict.fromkeys(ids, 0)
     for seed in range(800):
-        draw = borderline(ids, scores, low=5, n_each=3, seed=seed)
-        for index, chance in zip(draw.indices.tolist(), draw.inclusion_probability.tolist(), strict=True):
-            times[ids[index]] += 1
-            assert chance == (0.5 if scores[index] == 6 else 1.0)
+        for clip, _, chance in borderline(ids, scores, low=5, n=3, seed=seed):
+            times[clip] += 1
+            assert chance == (0.5 if scores[ids.index(clip)] == 6 else 1.0)
     assert (times["a"], times["g"], times["f"]) == (800, 800, 0)
     assert all(abs(times[clip] - 400) < 4 * np.sqrt(200) for clip in "bcde")
-    assert "Only 1 clips fail where 3 were asked for." in draw.notes
+    sides = near_threshold(np.array(scores), low=5, high=None, n=3)
+    assert "Only 1 clips fail where 3 were asked for." in remarks(sides, 3, 0)
 
 
 def test_a_borderline_draw_needs_a_threshold() -> None:
     """Without a threshold, or with thresholds that no score can pass, an error is raised."""
     with pytest.raises(ValueError, match="needs a threshold"):
-        borderline(["a"], [1], n_each=1, seed=0)
+        near_threshold(np.array([1.0]), low=None, high=None, n=1)
     with pytest.raises(ValueError, match="low 2 is above high 1"):
-        borderline(["a"], [1], low=2, high=1, n_each=1, seed=0)
+        near_threshold(np.array([1.0]), low=2, high=1, n=1)

@@ -1,14 +1,13 @@
-"""Speed of curve, area and threshold bootstrap against scikit-learn in a loop; the yield of cascades."""
+"""Speed of the threshold bootstrap against scikit-learn in a loop; the yield of cascades."""
 
 import time
 
 import numpy as np
-from sklearn.metrics import roc_auc_score, roc_curve
+from sklearn.metrics import roc_curve
 
 from analysis.design import Design
 from analysis.estimate import Floats
 from analysis.thresholds.cascade import CascadeGrid, search
-from analysis.thresholds.histogram_curves import histogram_curve, histogram_threshold
 from analysis.thresholds.objectives import F1
 from analysis.thresholds.sweeps import Sweep, resampled_thresholds
 
@@ -37,25 +36,8 @@ def _timed(work: "object", times: int = 3) -> float:
 
 def run() -> None:
     """Print what was measured."""
-    _curves()
     _bootstrap()
     _cascade()
-
-
-def _curves() -> None:
-    generator, clips = np.random.default_rng(0), 10_000_000
-    good = generator.random(clips) < 0.3
-    scores = generator.normal(size=clips) + good
-    ours = _timed(lambda: (histogram_curve(scores, good), histogram_threshold(scores, good)))
-    began = time.perf_counter()
-    roc_curve(good, scores)
-    area = float(roc_auc_score(good, scores))
-    loop = time.perf_counter() - began
-    curve = histogram_curve(scores, good)
-    assert curve.auc_low <= area <= curve.auc_high
-    print(f"curve, area and best cut of {clips:,} scores: {ours:.2f} s")
-    print(f"  scikit-learn without the cut: {loop:.1f} s, ratio {loop / ours:.0f}")
-    print(f"  area {curve.auc:.7f}, bracket {curve.auc_high - curve.auc_low:.1e} wide, scikit-learn {area:.7f}")
 
 
 def _bootstrap() -> None:
