@@ -182,8 +182,8 @@ def _step(first: float, last: float, low: float | None, high: float | None) -> f
 def _with_thresholds(sample: alt.Chart, thresholds: list[float]) -> Chart:
     if not thresholds:
         return sample
-    rows = [{"cut": threshold, "words": f"cut {threshold:g}"} for threshold in thresholds]
-    rules = alt.Chart(alt.InlineData(values=rows)).encode(x="cut:Q")
+    rows = [{"threshold": threshold, "words": f"threshold {threshold:g}"} for threshold in thresholds]
+    rules = alt.Chart(alt.InlineData(values=rows)).encode(x="threshold:Q")
     words = rules.mark_text(style="text", baseline="bottom", dy=-4).encode(text="words:N", y=alt.value(0))
     return alt.layer(sample, rules.mark_rule(style="threshold"), words)
 

@@ -34,10 +34,10 @@ def roc_curve(roc: RocCurve, *, thresholds: Mapping[str, float] | None = None, w
     ]
     if thresholds:
         places = [(f"{name}: {_shown(roc, threshold)}", *roc.at(threshold)) for name, threshold in thresholds.items()]
-        marks = [{"cut": words, "fpr": fpr, "tpr": tpr} for words, fpr, tpr in places]
+        marks = [{"threshold": words, "fpr": fpr, "tpr": tpr} for words, fpr, tpr in places]
         points = alt.Chart(alt.InlineData(values=marks)).mark_point(style="mark", size=110, filled=True, opacity=1)
-        shape = alt.Shape("cut:N", title=None, sort=None, scale=alt.Scale(range=list(_SHAPES)))
-        layers.append(points.encode(x=x, y=y, shape=shape, tooltip=["cut:N", "fpr:Q", "tpr:Q"]))
+        shape = alt.Shape("threshold:N", title=None, sort=None, scale=alt.Scale(range=list(_SHAPES)))
+        layers.append(points.encode(x=x, y=y, shape=shape, tooltip=["threshold:N", "fpr:Q", "tpr:Q"]))
     title = alt.Title(_finding(roc), subtitle=_caption(roc))
     return alt.layer(*layers).properties(width=width, height=width, title=title)
 
@@ -48,7 +48,7 @@ def roc_curve_table(roc: RocCurve, *, thresholds: Mapping[str, float] | None = N
     for name, named in (thresholds or {}).items():
         point = roc.at(named)
         at[point] = f"{at[point]}, {name}" if point in at else name
-    headings = ("threshold", "good clips accepted", "bad clips accepted", "cut")
+    headings = ("threshold", "good clips accepted", "bad clips accepted", "named")
     points = zip(roc.thresholds.tolist(), roc.tpr.tolist(), roc.fpr.tolist(), strict=True)
     rows = tuple(
         (None if number == 0 else threshold, tpr, fpr, at.get((fpr, tpr)))

@@ -12,7 +12,7 @@ from analysis.thresholds.cascade import CascadeGrid, FilterContribution, filter_
 from analysis.thresholds.cross_fitting import HeldOutResult, cross_fitted, halves
 from analysis.thresholds.precision_guarantee import TestedThreshold, binomial_p, passed_in_a_row, start_size
 
-AIMS = 10
+PATH_STEPS = 10
 """Steps of the path: threshold vectors found for precisions from near 1 down to the target."""
 _SPLITS, _RESTARTS = 3, 6  # of the searches on halves
 
@@ -35,19 +35,19 @@ class SplitGuarantee:
 
 
 @dataclass(frozen=True)
-class Cascade:
+class JointThresholds:
     """Joint thresholds of all filters (-inf: the filter is left open), with their rates.
 
     `thresholds` are those with the guarantee if there are any, else those found on all clips. `table` holds the rates
-    on the clips that the thresholds were found on and is optimistic; `held_out` is not. `shares` describes what every
-    filter contributes at `thresholds`.
+    on the clips that the thresholds were found on and is optimistic; `held_out` is not. `contributions` describes what
+    every filter contributes at `thresholds`.
     """
 
     thresholds: Floats
     table: Confusion
     held_out: HeldOutResult | None
     guarantee: SplitGuarantee
-    shares: list[FilterContribution]
+    contributions: list[FilterContribution]
 
     @property
     def guaranteed(self) -> bool:
@@ -55,7 +55,7 @@ class Cascade:
         return self.guarantee.thresholds is not None
 
 
-def cascade(
+def joint_thresholds(
     names: Sequence[str],
     values: Floats,
     good: Floats,
@@ -64,7 +64,7 @@ def cascade(
     target: float,
     confidence: float = 0.95,
     seed: int = 0,
-) -> Cascade:
+) -> JointThresholds:
     """Joint thresholds of all filters that keep the most good clips at precision >= `target`.
 
     `values` (clips, filters) rise with quality; `good` (0 to 1) has shape (clips,). Raises ValueError for a target or
@@ -73,7 +73,7 @@ def cascade(
     >>> generator = np.random.default_rng(0)
     >>> scores = generator.random((800, 2))
     >>> good = (scores.min(axis=1) > 0.3).astype(float)
-    >>> found = cascade(["a", "b"], scores, good, Design.build(800), target=0.9)
+    >>> found = joint_thresholds(["a", "b"], scores, good, Design.build(800), target=0.9)
     >>> found.guaranteed, bool((found.thresholds < 0.31).all())
     (True, True)
     """
@@ -97,12 +97,12 @@ def cascade(
     held_out = cross_fitted(good, design, choose, _recall, seed=seed, confidence=confidence, splits=_SPLITS)
     guarantee = split_guarantee(values, good, design, target=target, confidence=confidence, seed=seed)
     thresholds = grid.thresholds(levels) if guarantee.thresholds is None else guarantee.thresholds
-    return Cascade(
+    return JointThresholds(
         thresholds=thresholds,
         table=tabulate(np.asarray((values >= thresholds).all(axis=1)), good, design, confidence),
         held_out=held_out,
         guarantee=guarantee,
-        shares=filter_contributions(names, values, thresholds, good, design, confidence),
+        contributions=filter_contributions(names, values, thresholds, good, design, confidence),
     )
 
 
@@ -157,8 +157,8 @@ def _path(values: Floats, good: Floats, weight: Floats, target: float, seed: int
     if not good.any() or (good == 1).all():
         return []
     grid, path = CascadeGrid.of(values, good, weight), []
-    for step in range(1, AIMS + 1):
-        aim = 1 - (1 - target) * step / AIMS
+    for step in range(1, PATH_STEPS + 1):
+        aim = 1 - (1 - target) * step / PATH_STEPS
         levels = search(grid, aim, restarts=_RESTARTS, seed=seed)
         if levels is not None:
             path.append((aim, grid.thresholds(levels)))

@@ -67,13 +67,14 @@ def threshold_curves(
     *,
     direction: Direction,
     always: Sequence[float] = (),
-    out: Bools | None = None,
+    rejected: Bools | None = None,
     confidence: float = 0.95,
 ) -> ThresholdCurves:
     """Rates at every score of the sample and at the thresholds in `always`, with the intervals of `rates.tabulate`.
 
-    `scores` and `good` (0 or 1) have shape (clips,). Clips in `out` are rejected at every threshold, because another
-    filter rejects them. An interval covers one threshold at a time, not all thresholds together.
+    `scores` and `good` (0 or 1) have shape (clips,). Clips in `rejected`, shape (clips,), are rejected at every
+    threshold, because another condition rejects them. An interval covers one threshold at a time, not all of them
+    together.
 
     >>> curves = threshold_curves(
     ...     np.array([1.0, 2.0, 3.0]), np.array([0.0, 1.0, 1.0]), Design.build(3), direction="ge"
@@ -82,18 +83,18 @@ def threshold_curves(
     ([3.0, 2.0, 1.0], [1.0, 1.0, 0.667])
     """
     sign = 1.0 if direction == "ge" else -1.0
-    values = sign * scores if out is None else np.where(out, -np.inf, sign * scores)
+    values = sign * scores if rejected is None else np.where(rejected, -np.inf, sign * scores)
     thresholds = _thresholds(values[np.isfinite(values)], sign * np.asarray(always, dtype=np.float64))
     order = np.argsort(-values, kind="stable")
-    taken = np.searchsorted(-values[order], -thresholds, side="right")
+    accepted = np.searchsorted(-values[order], -thresholds, side="right")
     # Thresholds that accept the same clips have the same rates.
-    _, first, place = np.unique(taken, return_index=True, return_inverse=True)
+    _, first, place = np.unique(accepted, return_index=True, return_inverse=True)
     rates = rates_at((values >= threshold for threshold in thresholds[first]), good, design, confidence)
     return ThresholdCurves(
         direction,
         sign * thresholds,
-        _tables(np.ones(len(order)), good[order], taken).round().astype(np.int64),
-        _tables(design.clip_weight[order], good[order], taken),
+        _tables(np.ones(len(order)), good[order], accepted).round().astype(np.int64),
+        _tables(design.clip_weight[order], good[order], accepted),
         {name: Band(tuple(estimates[number] for number in place)) for name, estimates in rates.items()},
         confidence,
     )
@@ -107,13 +108,13 @@ def _thresholds(values: Floats, always: Floats) -> Floats:
     return np.union1d(found, always)[::-1]
 
 
-def _tables(weight: Floats, good: Floats, taken: Ints) -> Floats:
-    """True and false accepts, false and true rejects when the first `taken` clips pass, shape (thresholds, 4)."""
+def _tables(weight: Floats, good: Floats, accepted: Ints) -> Floats:
+    """True and false accepts, false and true rejects if the first `accepted` clips pass, shape (thresholds, 4)."""
     hits = np.concatenate([[0.0], np.cumsum(weight * good)])
     passed = np.concatenate([[0.0], np.cumsum(weight)])
-    wrong = passed[taken] - hits[taken]
+    wrong = passed[accepted] - hits[accepted]
     bad = passed[-1] - hits[-1]
-    tables: Floats = np.stack([hits[taken], wrong, hits[-1] - hits[taken], bad - wrong], axis=-1)
+    tables: Floats = np.stack([hits[accepted], wrong, hits[-1] - hits[accepted], bad - wrong], axis=-1)
     return tables
 
 

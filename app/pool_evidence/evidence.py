@@ -82,7 +82,7 @@ class Evidence:
     def consequences(self, by: str) -> Consequences:
         """The pool at the cuts now and at the proposed ones."""
 
-        adopted = adopted_thresholds.cuts(self.db, self.study)
+        adopted = adopted_thresholds.ranges(self.db, self.study)
 
         def make() -> Consequences:
             cuts = consequences.proposals(self.results, self.cuts, adopted)

@@ -1,4 +1,4 @@
-"""Both cuts of a score together, the average's and the worst moment's: a map and its table."""
+"""Pairs of thresholds, one on a clip's average and one on its worst moment: a map and its table."""
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
@@ -14,7 +14,7 @@ from app.results.figure_registry import FILE_WIDTH, draw, find, on_page
 from app.results.study_results import cached, kind_of
 from app.studies import lifecycle
 from app.thresholds import threshold_pairs
-from app.thresholds.threshold_pairs import PairOfCuts
+from app.thresholds.threshold_pairs import FilterPair
 from app.web.figure_responses import FigureWidth, picture, specification
 from app.web.pages import Reader, page
 
@@ -22,21 +22,21 @@ router = APIRouter(prefix="/studies/{slug}/filters/{name}/pair", dependencies=[D
 
 
 @router.get("")
-def pair(request: Request, slug: str, name: str, db: Reader, rate: Rate = "f1") -> Response:
-    """The map of one rate and the numbers of all."""
+def pair_page(request: Request, slug: str, name: str, db: Reader, rate: Rate = "f1") -> Response:
+    """The map of one rate, and the table of all rates."""
     study = lifecycle.by_slug(db, slug)
-    made = _pair_of(request, db, study, name)
+    pair = _pair_of(request, db, study, name)
     context = {
         "study_name": study.name,
         "study": study,
         "simulated": study.show_simulated,
-        "made": made,
+        "pair": pair,
         "figure": next(
             one
-            for one in on_page("pair", made, f"/studies/{study.slug}/filters/{made.first.name}/pair")
+            for one in on_page("pair", pair, f"/studies/{study.slug}/filters/{pair.first.name}/pair")
             if one.key == rate
         ),
-        "table": made.table,
+        "table": pair.table,
         "rate": rate,
         "words": WORDS,
     }
@@ -53,7 +53,7 @@ def figure_spec(
     theme: Theme = "light",
     width: FigureWidth = FILE_WIDTH,
 ) -> JSONResponse:
-    """The map for the page to draw."""
+    """The specification of a map, which the browser draws."""
     study = lifecycle.by_slug(db, slug)
     drawn = draw(find(rate, "pair"), _pair_of(request, db, study, name), width)
     return specification(drawn, theme)
@@ -61,15 +61,15 @@ def figure_spec(
 
 @router.get("/{rate}.svg")
 def figure_file(request: Request, slug: str, name: str, rate: str, db: Reader, theme: Theme = "light") -> Response:
-    """The same map as a file."""
+    """A map as an SVG file."""
     study = lifecycle.by_slug(db, slug)
     drawn = draw(find(rate, "pair"), _pair_of(request, db, study, name))
     return picture(drawn, theme, f"{study.slug}-{name}-pair-{rate}")
 
 
-def _pair_of(request: Request, db: Session, study: Study, name: str) -> PairOfCuts:
+def _pair_of(request: Request, db: Session, study: Study, name: str) -> FilterPair:
     cache: Cache = request.app.state.cache
     kind = kind_of(study)
-    found = cached(cache, db, study, kind)
-    mark = votes.fingerprint(db, study)
-    return cache.get(("pair", study.id, kind, name), mark, lambda: threshold_pairs.make(db, study, found, name))
+    results = cached(cache, db, study, kind)
+    version = votes.fingerprint(db, study)
+    return cache.get(("pair", study.id, kind, name), version, lambda: threshold_pairs.build(db, study, results, name))

@@ -15,77 +15,85 @@ from app.results.figure_registry import Figure, register
 from app.results.filter_results import CONFIDENCE, FilterResult, Sample
 from app.results.study_results import Results
 from app.thresholds import cascades
-from app.thresholds.workbench_figures import axis
+from app.thresholds.filter_ends import threshold_at
+from app.thresholds.workbench_figures import score_with_unit
 from scoring.registry import worst_by_overall
 
-CUTS = 8
-"""Cuts of each score besides the preset."""
+THRESHOLDS = 8
+"""The number of thresholds to try on each score, besides the preset."""
 
 
 @dataclass(frozen=True, eq=False)
-class PairOfCuts:
-    """Both filters, the pairs of their cuts, and what to know about the clips."""
+class FilterPair:
+    """Two filters, the rates at the pairs of their thresholds, and notes on the clips."""
 
     first: Filter
     second: Filter
     pairs: list[ThresholdPair]
     notes: tuple[str, ...]
-    without: int
-    """Judged clips left out, because one of the scores is missing."""
+    left_out: int
+    """The number of judged clips that lack one of the scores."""
     simulated: bool
     """Whether the answers are the simulated panel's."""
 
     @property
     def table(self) -> Table:
-        """The numbers behind the map."""
-        return threshold_pair_table(self.pairs, first=axis(self.first), second=axis(self.second))
+        """The rates of every pair, one row per pair."""
+        return threshold_pair_table(self.pairs, first=score_with_unit(self.first), second=score_with_unit(self.second))
 
     def chart(self, rate: Rate, width: int) -> Chart:
-        """The map of one rate."""
-        preset = (_cut(self.first), _cut(self.second))
+        """The map of one rate, with the pair of presets marked; `width` in pixels."""
         return threshold_pair_map(
-            self.pairs, rate, first=axis(self.first), second=axis(self.second), preset=preset, width=width
+            self.pairs,
+            rate,
+            first=score_with_unit(self.first),
+            second=score_with_unit(self.second),
+            preset=(threshold_at(self.first, "min"), threshold_at(self.second, "min")),
+            width=width,
         )
 
 
-def partner(found: Results, rule: Filter) -> FilterResult | None:
-    """The filter on the same series' other summary: `min_movement` for `avg_movement`, and the other way round.
+def partner(results: Results, rule: Filter) -> FilterResult | None:
+    """The filter on the other summary of the same series: `min_movement` for `avg_movement`, and the reverse.
 
-    None unless both are minimums that raters judge by the same question.
+    None unless both filters are minimums and the raters judge both by the same question.
     """
     worst = worst_by_overall()
-    wanted = worst.get(rule.score) or next((whole for whole, low in worst.items() if low == rule.score), None)
-    if wanted is None or rule.minimum is None or rule.maximum is not None:
+    other = worst.get(rule.score) or next((whole for whole, low in worst.items() if low == rule.score), None)
+    if other is None or rule.minimum is None or rule.maximum is not None:
         return None
-    for result in found.filters:
-        same = result.rule.criterion == rule.criterion and result.rule.score == wanted
+    for result in results.filters:
+        same = result.rule.criterion == rule.criterion and result.rule.score == other
         if same and result.rule.minimum is not None and result.rule.maximum is None:
             return result
     return None
 
 
-def make(db: Session, study: Study, found: Results, name: str) -> PairOfCuts:
-    """The pair that a filter belongs to, the average first. Raises NotFound without one, AppError without clips."""
-    result = found.filter_named(name)
-    other = partner(found, result.rule)
+def build(db: Session, study: Study, results: Results, name: str) -> FilterPair:
+    """The pair that a filter belongs to, with the filter on the average first.
+
+    Raises NotFound if the filter has no partner, and AppError if no judged clip has both scores.
+    """
+    result = results.filter_named(name)
+    other = partner(results, result.rule)
     if other is None:
         raise NotFound(
             f"{result.rule.title} has no partner among the filters.",
             "A pair is a minimum on the whole clip and one on its worst second, judged by the same question.",
         )
     both = sorted((result, other), key=lambda one: one.rule.score not in worst_by_overall())
-    sample, notes, without = cascades.joint_sample(db, study, both)
+    sample, notes, left_out = cascades.joint_sample(db, study, both)
     first, second = (_scores(one, sample) for one in both)
     pairs = threshold_pairs(
         first,
         second,
         sample.good,
         sample.design,
-        firsts=thresholds_between(first, _cut(both[0].rule), CUTS),
-        seconds=thresholds_between(second, _cut(both[1].rule), CUTS),
+        firsts=thresholds_between(first, threshold_at(both[0].rule, "min"), THRESHOLDS),
+        seconds=thresholds_between(second, threshold_at(both[1].rule, "min"), THRESHOLDS),
         confidence=CONFIDENCE,
     )
-    return PairOfCuts(both[0].rule, both[1].rule, pairs, notes, without, simulated=found.simulated)
+    return FilterPair(both[0].rule, both[1].rule, pairs, notes, left_out, simulated=results.simulated)
 
 
 def _scores(result: FilterResult, sample: Sample) -> Floats:
@@ -93,14 +101,9 @@ def _scores(result: FilterResult, sample: Sample) -> Floats:
     return np.array([scores[one.clip] for one in sample.clips], dtype=np.float64)
 
 
-def _cut(rule: Filter) -> float:
-    assert rule.minimum is not None, "only minimums have partners"
-    return rule.minimum
-
-
-def _figure(rate: Rate) -> Figure[PairOfCuts]:
+def _figure(rate: Rate) -> Figure[FilterPair]:
     words = WORDS[rate]
-    return Figure[PairOfCuts](
+    return Figure[FilterPair](
         page="pair",
         key=rate,
         title=lambda _: f"{words.capitalize()} for every pair of cuts",

@@ -1,4 +1,4 @@
-"""The figures of a filter's workbench: each holds the line or point that the slider moves."""
+"""Figures of the workbench; each has the line or point that the slider moves."""
 
 from dataclasses import dataclass
 
@@ -14,52 +14,44 @@ from analysis.figures.threshold_curves import (
 )
 from app.models import Filter, Study
 from app.results.figure_registry import Figure, register, square
-from app.thresholds.workbench import Bench, Kept, pool_scores
-
-SQUARE = 300
-"""A square plot is at most this wide."""
-TITLES = {
-    "rates": "Precision, recall and F1 at every threshold",
-    "histogram": "Judged clips by score and verdict, before the pool",
-    "precision-recall": "Precision against recall",
-    "roc": "ROC curve",
-    "kept": "What every threshold keeps of the pool",
-}
+from app.thresholds.pool_retention import RetentionCurve, pool_scores
+from app.thresholds.workbench import Workbench
 
 
 @dataclass(frozen=True, eq=False)
 class WorkbenchFigures:
-    """What the figures are drawn from: the bench, with the mark at threshold number `at`."""
+    """The data of the figures: the workbench, and the position `at` of the threshold to mark."""
 
     study: Study
-    bench: Bench
+    bench: Workbench
     at: int
 
     @property
     def simulated(self) -> bool:
-        """Whether the answers are the simulated panel's."""
+        """Whether the answers are those of the simulated panel."""
         return self.study.show_simulated
 
     @property
     def axis(self) -> str:
-        """The score's name with its unit."""
-        return axis(self.bench.result.rule)
+        """The name of the score with its unit."""
+        return score_with_unit(self.bench.result.rule)
 
     @property
-    def kept(self) -> Kept:
-        """What is kept of the pool, for figures that are not missing."""
-        assert self.bench.kept is not None, "such a figure is missing"
-        return self.bench.kept
+    def retention(self) -> RetentionCurve:
+        """What each threshold keeps of the pool, for the figure that needs it."""
+        assert self.bench.retention is not None, "without it the figure is missing and not drawn"
+        return self.bench.retention
 
 
-def axis(rule: Filter) -> str:
-    """The score's name with its unit."""
+def score_with_unit(rule: Filter) -> str:
+    """The name of a filter's score with its unit."""
     return f"{rule.score} ({rule.units})" if rule.units else rule.score
 
 
-def table(bench: Bench) -> Table:
-    """The numbers behind all figures but the histogram: a row per threshold."""
-    return threshold_table(bench.curves, {bench.kept.unit: bench.kept.values} if bench.kept else None)
+def table(bench: Workbench) -> Table:
+    """The numbers of all figures except the histogram, one row per threshold."""
+    kept = bench.retention
+    return threshold_table(bench.curves, {kept.unit: kept.values} if kept else None)
 
 
 def _histogram(data: WorkbenchFigures, width: int) -> Chart:
@@ -77,7 +69,7 @@ def _histogram(data: WorkbenchFigures, width: int) -> Chart:
 
 
 def _kept(data: WorkbenchFigures, width: int) -> Chart:
-    kept = data.kept
+    kept = data.retention
     return kept_curve(
         data.bench.curves,
         {kept.unit: kept.values},
@@ -126,6 +118,6 @@ register(
         key="kept",
         title=lambda _: "What every threshold keeps of the pool",
         chart=_kept,
-        missing=lambda data: "" if data.bench.kept else data.bench.no_pool or "the pool is not known",
+        missing=lambda data: "" if data.bench.retention else data.bench.no_pool or "the pool is not known",
     ),
 )

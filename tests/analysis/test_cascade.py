@@ -8,7 +8,7 @@ import pytest
 from analysis.design import Design
 from analysis.proportions import wilson
 from analysis.thresholds.cascade import CascadeGrid, filter_contributions, search
-from analysis.thresholds.cascade_guarantee import cascade, split_guarantee
+from analysis.thresholds.cascade_guarantee import joint_thresholds, split_guarantee
 from analysis.thresholds.objectives import parse
 from tests.bench.statistics_guarantees import missed_cascade_guarantees
 from tests.bench.statistics_thresholds import seven_filters
@@ -52,7 +52,7 @@ def test_an_impossible_precision_has_no_thresholds() -> None:
     values[:, 0] = values[:, 1] = np.round(values[:, 0], 0)
     assert search(CascadeGrid.of(values, good, np.ones(200)), 0.99) is None
     with pytest.raises(ValueError, match="no thresholds of these filters reach"):
-        cascade(["a", "b"], values, good, Design.build(200), target=0.99)
+        joint_thresholds(["a", "b"], values, good, Design.build(200), target=0.99)
 
 
 def test_what_each_filter_rejects_alone() -> None:

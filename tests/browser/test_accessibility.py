@@ -201,7 +201,7 @@ def test_researchers_pages_of_a_study(make_site: SiteMaker) -> None:
     assert checker.found == [], "\n".join(checker.found)
 
 
-def test_the_map_of_both_cuts(make_site: SiteMaker) -> None:
+def test_the_map_of_threshold_pairs(make_site: SiteMaker) -> None:
     """The page of a filter that has a partner."""
     site, checker = rated(make_site), Checker()
     with site.database.writer() as db:

@@ -1,4 +1,4 @@
-"""The threshold workbench in a browser: the slider moves every figure, by mouse and keyboard; a cut is adopted."""
+"""The threshold workbench in a browser: its slider works by mouse and keyboard, and a threshold can be adopted."""
 
 import random
 
@@ -17,7 +17,7 @@ HERE = "/studies/study-1/filters/movement/workbench"
 
 
 def opened(make_site: SiteMaker, *, width: int = 1440, theme: str = "light") -> tuple[Site, Page]:
-    """The bench of a study with 24 judged clips, scores 97.25 down to 74.25, drawn figures and all."""
+    """Open the workbench of a study with 24 judged clips, scores 97.25 down to 74.25, and wait for its figures."""
     site = make_site(clips=CLIPS, raters_per_clip=1)
     chance = random.Random(2)
     maker = StudyMaker(site.database, site.settings, made=1)
@@ -32,20 +32,20 @@ def opened(make_site: SiteMaker, *, width: int = 1440, theme: str = "light") -> 
 
 
 def sample_of(site: Site) -> Sample:
-    """The judged clips as the library reads them."""
+    """The judged clips, for functions of the library."""
     sample = computed(site.database, site.study).filter_named("movement").sample
     assert sample is not None
     return sample
 
 
 def shown(page: Page) -> dict[str, float]:
-    """The figures that the page shows now, whole."""
+    """The rates that the page shows, without rounding."""
     found = page.eval_on_selector_all("[data-rate]", "all => all.map(one => [one.dataset.rate, one.dataset.value])")
     return {name: float(value or "nan") for name, value in found}
 
 
-def test_the_sliders_figures_are_the_librarys(make_site: SiteMaker) -> None:
-    """At every step of the slider, to 1e-9, while the clips that flip are those between the cuts."""
+def test_the_slider_shows_the_rates_of_every_threshold(make_site: SiteMaker) -> None:
+    """At every step the rates equal the library's to 1e-9, and the clips between both thresholds change sides."""
     site, page = opened(make_site)
     sample = sample_of(site)
     page.focus("#slide")
@@ -55,11 +55,12 @@ def test_the_sliders_figures_are_the_librarys(make_site: SiteMaker) -> None:
     for _ in range(steps - 1):
         page.keyboard.press("ArrowRight")
         page.evaluate("new Promise(requestAnimationFrame)")
-        cut = float(page.input_value("#adopt-threshold"))
-        table = confusion(sample.scores >= cut, sample.good, sample.weights, sample.strata, sources=sample.sources)
+        threshold = float(page.input_value("#adopt-threshold"))
+        accepted = sample.scores >= threshold
+        table = confusion(accepted, sample.good, sample.weights, sample.strata, sources=sample.sources)
         expected = {name: getattr(table, name).value for name in ("precision", "recall", "f1")}
         assert {name: shown(page)[name] for name in expected} == pytest.approx(expected, abs=1e-9)
-        low, high = sorted((cut, 80.0))
+        low, high = sorted((threshold, 80.0))
         flipping = int(((sample.scores >= low) & (sample.scores < high)).sum())
         expect(page.locator("#flip-count")).to_contain_text(str(flipping) if flipping else "No judged clip")
         assert page.locator("#flips li").count() == min(flipping, 12)
@@ -71,8 +72,8 @@ def test_the_sliders_figures_are_the_librarys(make_site: SiteMaker) -> None:
     assert len(marks) == 4  # the pool of this study is gone: no curve of hours
 
 
-def test_a_cut_is_found_and_adopted_by_keyboard(make_site: SiteMaker) -> None:
-    """An aim moves the slider; a reason and Enter adopt it; the trail says what was adopted and why."""
+def test_a_threshold_is_found_and_adopted_by_keyboard(make_site: SiteMaker) -> None:
+    """An aim moves the slider, Enter adopts the threshold, and the page then lists it with its reason."""
     site, page = opened(make_site)
     page.get_by_role("button", name="Best F1").focus()
     page.keyboard.press("Enter")
@@ -90,7 +91,7 @@ def test_a_cut_is_found_and_adopted_by_keyboard(make_site: SiteMaker) -> None:
 
 
 def test_the_slider_follows_the_mouse(make_site: SiteMaker) -> None:
-    """A drag to the right end takes the strictest cut; the address then leads back to it."""
+    """Dragging to the right end selects the strictest threshold, and reloading the page keeps it."""
     site, page = opened(make_site)
     box = page.locator("#slide").bounding_box()
     assert box is not None
@@ -106,7 +107,7 @@ def test_the_slider_follows_the_mouse(make_site: SiteMaker) -> None:
 
 @pytest.mark.parametrize(("width", "theme"), [(1440, "dark"), (390, "light")])
 def test_the_bench_fits_the_window(make_site: SiteMaker, width: int, theme: str) -> None:
-    """It never scrolls sideways."""
+    """The page never scrolls sideways."""
     site, page = opened(make_site, width=width, theme=theme)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert site.complaints == []

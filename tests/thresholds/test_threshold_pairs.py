@@ -1,4 +1,4 @@
-"""An average and its worst moment: every pair of cuts has the library's figures, and filters find their partners."""
+"""Pairs of thresholds on an average and its worst moment: the library's rates, the partner of a filter, the map."""
 
 import random
 
@@ -17,7 +17,7 @@ from app.errors import NotFound
 from app.models import Filter, Study, StudyClip
 from app.settings import Settings
 from app.studies import lifecycle
-from app.thresholds import threshold_pairs as pairs_of_cuts
+from app.thresholds import threshold_pairs as filter_pairs
 from tests.helpers.factories import StudyMaker
 from tests.helpers.rated_studies import A, R, computed, verdicts, vote
 from tests.helpers.visitors import Visitor, on_sqlite
@@ -27,7 +27,7 @@ CLIPS = 30
 
 @pytest.fixture
 def judged(study_maker: StudyMaker, database: Database) -> Study:
-    """Thirty clips with both scores of movement, and a rater who likes those whose worst moment is good."""
+    """A study of 30 clips with both scores of movement; its rater accepts clips whose worst moment is good."""
     chance = random.Random(11)
     scores: list[float | None] = [round(chance.uniform(70, 100), 2) for _ in range(CLIPS)]
     study = study_maker(clips=CLIPS, raters_per_clip=1, scores=scores, with_media=False)
@@ -48,16 +48,16 @@ def judged(study_maker: StudyMaker, database: Database) -> Study:
     return study
 
 
-def test_every_pair_is_a_table_of_its_own() -> None:
-    """Counts and rates of each cell are those of the clips that reach both cuts; weights are the design's."""
+def test_every_pair_has_the_rates_of_the_clips_that_reach_both_thresholds() -> None:
+    """Counts and rates of each pair are those of the clips that reach both thresholds, with the design's weights."""
     chance = np.random.default_rng(3)
     first, second, good = chance.normal(size=60), chance.normal(size=60), chance.random(60) < 0.6
     weights = chance.uniform(1, 4, 60)
     design = Design.build(60, weights, None)
     firsts, seconds = thresholds_between(first, 0.0, 5), thresholds_between(second, -0.5, 4)
-    made = threshold_pairs(first, second, good, design, firsts=firsts, seconds=seconds)
-    assert [(pair.first, pair.second) for pair in made] == [(a, b) for a in firsts for b in seconds]
-    for pair in made:
+    pairs = threshold_pairs(first, second, good, design, firsts=firsts, seconds=seconds)
+    assert [(pair.first, pair.second) for pair in pairs] == [(a, b) for a in firsts for b in seconds]
+    for pair in pairs:
         kept = (first >= pair.first) & (second >= pair.second)
         expected = confusion(kept, good, weights)
         assert (pair.table.tp, pair.table.fp) == (int((kept & good).sum()), int((kept & ~good).sum()))
@@ -65,45 +65,45 @@ def test_every_pair_is_a_table_of_its_own() -> None:
             assert getattr(pair.table, rate).value == getattr(expected, rate).value
 
 
-def test_the_cuts_hold_the_preset_and_the_ends() -> None:
-    """Also where the scores repeat, or the preset lies outside them."""
+def test_the_thresholds_include_the_preset_and_the_extreme_scores() -> None:
+    """The thresholds to try include the preset, and the lowest and highest score, even if scores repeat."""
     assert thresholds_between(np.array([1.0, 1, 1, 2]), 9.0, 4) == [1.0, 2.0, 9.0]
     assert len(thresholds_between(np.arange(1000.0), 500.5, 8)) == 9
 
 
 @on_sqlite
-def test_an_average_and_its_worst_moment_are_partners(judged: Study, database: Database) -> None:
-    """Either way round the pair is the same, the average first; its figures are those of the clips that reach both."""
+def test_filters_on_an_average_and_its_worst_moment_make_a_pair(judged: Study, database: Database) -> None:
+    """Both filters lead to the same pair, with the average first, and its counts are those of the clips themselves."""
     found = computed(database, judged)
     with database.reader() as db:
         study = lifecycle.by_slug(db, judged.slug)
-        made = pairs_of_cuts.make(db, study, found, "worst")
-        assert pairs_of_cuts.make(db, study, found, "movement").table == made.table
-    assert (made.first.score, made.second.score) == ("avg_movement", "min_movement")
-    [now] = [pair for pair in made.pairs if (pair.first, pair.second) == (80.0, 60.0)]
-    assert now.table.tp + now.table.fp + now.table.fn + now.table.tn == CLIPS
+        pair = filter_pairs.build(db, study, found, "worst")
+        assert filter_pairs.build(db, study, found, "movement").table == pair.table
+    assert (pair.first.score, pair.second.score) == ("avg_movement", "min_movement")
+    [preset] = [one for one in pair.pairs if (one.first, one.second) == (80.0, 60.0)]
+    assert sum(preset.table.counts) == CLIPS
     sample = found.filter_named("movement").sample
     worst = found.filter_named("worst").sample
     assert sample is not None and worst is not None  # noqa: PT018 - both are needed for the types
     both = (sample.scores >= 80) & (worst.scores >= 60)
-    assert now.table.tp + now.table.fp == int(both.sum())
+    assert preset.table.tp + preset.table.fp == int(both.sum())
 
 
 @on_sqlite
-def test_a_filter_without_a_partner_says_what_a_pair_is(judged: Study, database: Database) -> None:
-    """Another question, a band, or no other part of the score."""
+def test_a_filter_without_a_partner_is_refused_with_an_explanation(judged: Study, database: Database) -> None:
+    """If the other filter is a band, the error explains which filters make a pair."""
     with database.writer() as db:
         rule = db.scalars(select(Filter).where(col(Filter.name) == "worst")).one()
         rule.maximum = 99
         db.add(rule)
     found = computed(database, judged)
     with database.reader() as db, pytest.raises(NotFound, match=r"no partner.*whole clip.*worst second"):
-        pairs_of_cuts.make(db, lifecycle.by_slug(db, judged.slug), found, "movement")
+        filter_pairs.build(db, lifecycle.by_slug(db, judged.slug), found, "movement")
 
 
 @on_sqlite
-def test_the_page_has_the_map_and_its_numbers(judged: Study, visitor: Visitor, settings: Settings) -> None:
-    """And the workbench leads there."""
+def test_the_page_shows_the_map_and_its_table(judged: Study, visitor: Visitor, settings: Settings) -> None:
+    """The workbench links to the pair's page, which has the map, its file, and the table of all pairs."""
     browser = visitor()
     browser.get(f"/researcher/{auth.researcher_key(settings)}")
     here = f"/studies/{judged.slug}/filters/movement"
@@ -116,13 +116,13 @@ def test_the_page_has_the_map_and_its_numbers(judged: Study, visitor: Visitor, s
     assert browser.get(f"{here}/pair/none.svg").status_code == 404
 
 
-def test_the_map_has_every_cell_once_and_outlines_the_preset() -> None:
-    """Undefined cells are dashes, never nought."""
+def test_the_map_outlines_the_preset_and_marks_undefined_rates() -> None:
+    """Every pair is drawn once, the preset pair is marked, and an undefined rate is a dash and never 0."""
     scores = np.array([1.0, 2, 3, 4])
-    made = threshold_pairs(scores, scores, scores > 2, Design.build(4, None, None), firsts=[1.0, 5.0], seconds=[1.0])
-    drawn = threshold_pair_map(made, "precision", first="avg_a", second="min_a", preset=(1.0, 1.0)).to_dict()
+    pairs = threshold_pairs(scores, scores, scores > 2, Design.build(4, None, None), firsts=[1.0, 5.0], seconds=[1.0])
+    drawn = threshold_pair_map(pairs, "precision", first="avg_a", second="min_a", preset=(1.0, 1.0)).to_dict()
     [cells] = drawn["datasets"].values()
     assert [(cell["short"], cell["preset"]) for cell in cells] == [("0.50", True), ("–", False)]
-    table = threshold_pair_table(made, first="avg_a", second="min_a")
+    table = threshold_pair_table(pairs, first="avg_a", second="min_a")
     assert [row[6] for row in table.rows] == [0.5, None]
     assert len(table.headings) == len(table.rows[0])

@@ -1,4 +1,4 @@
-"""The threshold workbench: every figure is the library's, clips flip as the filter would, adopting leaves a trail."""
+"""The threshold workbench: rates, suggestions, clips that change sides, adopted thresholds, cascades of filters."""
 
 import random
 
@@ -18,7 +18,9 @@ from app.models import Event, Filter, Study
 from app.settings import Settings
 from app.studies import lifecycle, whole_study
 from app.thresholds import adopted, cascades, workbench
-from app.thresholds.workbench import Aims, Bench, End
+from app.thresholds.filter_ends import End
+from app.thresholds.suggestions import ThresholdAims
+from app.thresholds.workbench import Workbench
 from tests.helpers.factories import StudyMaker
 from tests.helpers.rated_studies import A, R, computed, verdicts, vote
 from tests.helpers.visitors import on_sqlite
@@ -28,7 +30,7 @@ CLIPS = 40
 
 @pytest.fixture
 def judged(study_maker: StudyMaker, database: Database, settings: Settings) -> Study:
-    """Forty clips, one rater who likes high scores with some noise; a second filter is a band; the pool has hours."""
+    """A study of 40 clips with two filters, one a band; its rater accepts most high scores; the pool has durations."""
     chance = random.Random(5)
     scores: list[float | None] = [round(chance.uniform(60, 100), 2) for _ in range(CLIPS)]
     study = study_maker(clips=CLIPS, raters_per_clip=1, scores=scores, with_media=False)
@@ -43,9 +45,9 @@ def judged(study_maker: StudyMaker, database: Database, settings: Settings) -> S
         }
     ).write_parquet(pool)
     with database.writer() as db:
-        kept = db.get_one(Study, study.id)
-        kept.pool = str(pool)
-        db.add(kept)
+        stored = db.get_one(Study, study.id)
+        stored.pool = str(pool)
+        db.add(stored)
         band = Filter(
             study_id=study.id, position=1, name="band", title="Band", score="avg_movement", criterion="verdict"
         )
@@ -56,24 +58,26 @@ def judged(study_maker: StudyMaker, database: Database, settings: Settings) -> S
     return study
 
 
-def bench_of(database: Database, study: Study, name: str = "movement", aims: Aims | None = None) -> Bench:
-    """The bench of one filter."""
+def workbench_of(
+    database: Database, study: Study, name: str = "movement", aims: ThresholdAims | None = None
+) -> Workbench:
+    """The workbench of one filter."""
     result = computed(database, study).filter_named(name)
     with database.reader() as db:
-        return workbench.make(db, lifecycle.by_slug(db, study.slug), result, aims or Aims())
+        return workbench.build(db, lifecycle.by_slug(db, study.slug), result, aims or ThresholdAims())
 
 
 @on_sqlite
 @pytest.mark.parametrize(("name", "end"), [("movement", "min"), ("band", "min"), ("band", "max")])
-def test_every_threshold_has_the_librarys_figures(judged: Study, database: Database, name: str, end: End) -> None:
-    """Counts and rates, with their intervals, are equal to the last digit, whichever end moves."""
-    bench = bench_of(database, judged, name, Aims(end=end))
+def test_every_threshold_has_the_rates_of_the_library(judged: Study, database: Database, name: str, end: End) -> None:
+    """Counts and rates with their intervals equal those of `confusion` exactly, whichever end moves."""
+    bench = workbench_of(database, judged, name, ThresholdAims(end=end))
     sample, rule = bench.result.sample, bench.result.rule
     assert sample is not None
     assert len(bench.curves.thresholds) > 20
-    for at, cut in enumerate(bench.curves.thresholds):
-        low = cut if end == "min" else rule.minimum
-        high = cut if end == "max" else rule.maximum
+    for at, threshold in enumerate(bench.curves.thresholds):
+        low = threshold if end == "min" else rule.minimum
+        high = threshold if end == "max" else rule.maximum
         accepted = sample.scores >= (-np.inf if low is None else low)
         accepted &= sample.scores <= (np.inf if high is None else high)
         table = confusion(accepted, sample.good, sample.weights, sample.strata, sources=sample.sources)
@@ -83,9 +87,9 @@ def test_every_threshold_has_the_librarys_figures(judged: Study, database: Datab
 
 
 @on_sqlite
-def test_bands_hold_the_value(judged: Study, database: Database) -> None:
-    """Each rate lies inside its band wherever there is one, and most thresholds have one."""
-    for band in bench_of(database, judged).curves.rates.values():
+def test_intervals_contain_their_rates(judged: Study, database: Database) -> None:
+    """Each rate lies inside its interval, and most thresholds have an interval."""
+    for band in workbench_of(database, judged).curves.rates.values():
         there = np.isfinite(band.low)
         assert there.mean() > 0.8
         assert (band.low[there] <= band.value[there] + 1e-9).all()
@@ -93,8 +97,8 @@ def test_bands_hold_the_value(judged: Study, database: Database) -> None:
 
 
 @pytest.mark.parametrize("sources", [False, True])
-def test_the_curves_equal_the_table_to_the_last_digit_for_unequal_weights(sources: bool) -> None:
-    """With strata, weights that differ and clips of one source, sorted once for all thresholds or for each anew."""
+def test_curves_equal_the_table_exactly_for_unequal_weights(sources: bool) -> None:
+    """With strata, unequal weights and sources, the curves have the rates of `tabulate` at every threshold."""
     chance = np.random.default_rng(3)
     clips = 120
     scores, good = chance.normal(size=clips).round(1), (chance.random(clips) < 0.6).astype(float)
@@ -103,8 +107,8 @@ def test_the_curves_equal_the_table_to_the_last_digit_for_unequal_weights(source
     design = Design.build(clips, chance.uniform(1, 9, clips), strata, sources=videos)
     curves = threshold_curves(scores, good, design, direction="le")
     assert len(curves.thresholds) > 30
-    for at, cut in enumerate(curves.thresholds):
-        table = tabulate(scores <= cut, good, design, 0.95)
+    for at, threshold in enumerate(curves.thresholds):
+        table = tabulate(scores <= threshold, good, design, 0.95)
         assert curves.weighted[at] == pytest.approx(table.weighted)
         for rate in ("precision", "recall", "f1", "specificity"):
             assert curves.rates[rate].estimates[at] == getattr(table, rate)
@@ -112,22 +116,22 @@ def test_the_curves_equal_the_table_to_the_last_digit_for_unequal_weights(source
 
 @on_sqlite
 def test_the_preset_has_the_estimates_of_the_results_page(judged: Study, database: Database) -> None:
-    """At the threshold that stands now, the workbench shows the very estimates of the results page, the AUC too."""
-    bench = bench_of(database, judged)
+    """At the preset threshold, the workbench shows the same estimates as the results page, and the same AUC."""
+    bench = workbench_of(database, judged)
     current, curve = bench.result.current, bench.result.curve
     assert current is not None
     assert curve is not None
     for rate in ("precision", "recall", "f1", "specificity"):
-        assert bench.curves.rates[rate].estimates[bench.now] == getattr(current, rate)
+        assert bench.curves.rates[rate].estimates[bench.preset_at] == getattr(current, rate)
     assert bench.auc == curve.auc
 
 
 @on_sqlite
-def test_the_clips_that_flip_are_those_between_the_cuts(judged: Study, database: Database) -> None:
-    """Nothing flips at the preset; elsewhere just the judged clips on which both cuts differ, nearest first."""
-    bench = bench_of(database, judged)
+def test_clips_between_both_thresholds_change_sides(judged: Study, database: Database) -> None:
+    """No clip changes sides at the preset; elsewhere, those between both thresholds do, nearest first."""
+    bench = workbench_of(database, judged)
     assert bench.preset == 80
-    assert bench.flips(bench.now) == []
+    assert bench.flips(bench.preset_at) == []
     at = bench.curves.at(90.0)
     flipping = bench.flips(at)
     assert {clip.name for clip in flipping} == {
@@ -137,47 +141,49 @@ def test_the_clips_that_flip_are_those_between_the_cuts(judged: Study, database:
 
 
 @on_sqlite
-def test_the_pools_hours_are_those_of_the_clips_that_pass(judged: Study, database: Database) -> None:
-    """A hundred clips of 36 s, scores 0 to 99: a cut at t keeps 100 - t of them, each a hundredth of an hour."""
-    bench = bench_of(database, judged)
-    assert bench.kept is not None
-    assert bench.kept.unit == "hours"
-    assert bench.kept.whole == pytest.approx(1.0)
-    for cut, hours in zip(bench.curves.thresholds, bench.kept.values, strict=True):
-        assert hours == pytest.approx(sum(score >= cut for score in range(100)) / 100)
+def test_hours_of_the_pool_are_those_of_the_clips_that_pass(judged: Study, database: Database) -> None:
+    """Of 100 clips of 36 s with scores 0 to 99, a threshold t keeps 100 - t clips, each a hundredth of an hour."""
+    bench = workbench_of(database, judged)
+    assert bench.retention is not None
+    assert bench.retention.unit == "hours"
+    assert bench.retention.whole == pytest.approx(1.0)
+    for threshold, hours in zip(bench.curves.thresholds, bench.retention.values, strict=True):
+        assert hours == pytest.approx(sum(score >= threshold for score in range(100)) / 100)
 
 
 @on_sqlite
-def test_a_pool_that_is_gone_is_said(judged: Study, database: Database, researcher: TestClient) -> None:
-    """The page opens without hours and names the pool that it misses."""
+def test_the_page_works_without_the_pool(judged: Study, database: Database, researcher: TestClient) -> None:
+    """If the pool is missing, the page opens without hours and names the file."""
     with database.writer() as db:
-        kept = db.get_one(Study, judged.id)
-        kept.pool = "/nowhere/pool.parquet"
-        db.add(kept)
+        study = db.get_one(Study, judged.id)
+        study.pool = "/nowhere/pool.parquet"
+        db.add(study)
     page = researcher.get(f"/studies/{judged.slug}/filters/movement/workbench").text
     assert "Hours are not shown: There is no pool at /nowhere/pool.parquet" in page
     assert "Share of the sample kept" in page
 
 
 @on_sqlite
-def test_aims_choose_what_the_library_chooses(judged: Study, database: Database) -> None:
-    """A promise that cannot be given says why; a modest recall has its cut; other aims give other cuts."""
-    found = {one.key: one for one in bench_of(database, judged).suggestions}
+def test_suggestions_follow_the_aims(judged: Study, database: Database) -> None:
+    """A guarantee that is not possible has its reason, a modest recall has a threshold, and a high cost is stricter."""
+    found = {one.key: one for one in workbench_of(database, judged).suggestions}
     assert found["precision"].at is None
     assert "not enough for the guarantee" in found["precision"].words
-    easy = bench_of(database, judged, aims=Aims(recall=0.5, confidence=0.8, cost=20))
-    modest = {one.key: one for one in easy.suggestions}
-    assert modest["recall"].tag == "promised"
-    assert modest["recall"].at is not None
-    assert easy.curves.rates["recall"].value[modest["recall"].at] >= 0.5
-    assert modest["cost"].threshold is not None
+    easy = workbench_of(database, judged, aims=ThresholdAims(recall=0.5, confidence=0.8, cost=20))
+    others = {one.key: one for one in easy.suggestions}
+    assert others["recall"].tag == "promised"
+    assert others["recall"].at is not None
+    assert easy.curves.rates["recall"].value[others["recall"].at] >= 0.5
+    assert others["cost"].threshold is not None
     assert found["cost"].threshold is not None
-    assert modest["cost"].threshold > found["cost"].threshold  # bad clips are dear now
+    assert others["cost"].threshold > found["cost"].threshold  # a kept bad clip costs more
 
 
 @on_sqlite
-def test_adopting_leaves_a_trail_and_the_preset(judged: Study, database: Database, researcher: TestClient) -> None:
-    """The cut is in the filter file and in head_threshold.yml, the event holds its figures, results stay preset."""
+def test_adopting_writes_files_and_an_event_and_keeps_the_preset(
+    judged: Study, database: Database, researcher: TestClient
+) -> None:
+    """The threshold is in both files and in an event with its figures; the filter of the study keeps its preset."""
     here = f"/studies/{judged.slug}"
     sent = {"end": "min", "threshold": "85.5", "aim": "Best F1", "reason": "Looked at the clips."}
     answer = researcher.post(f"{here}/filters/movement/workbench/adopt", data=sent)
@@ -213,7 +219,7 @@ def test_adopting_leaves_a_trail_and_the_preset(judged: Study, database: Databas
 def test_a_threshold_that_cannot_be_adopted_is_refused(
     judged: Study, database: Database, researcher: TestClient, sent: dict[str, str], words: str
 ) -> None:
-    """In words, and nothing is kept."""
+    """The error says why, and nothing is stored."""
     answer = researcher.post(f"/studies/{judged.slug}/filters/band/workbench/adopt", data=sent)
     assert answer.status_code in (400, 422)
     assert words in answer.text
@@ -222,10 +228,10 @@ def test_a_threshold_that_cannot_be_adopted_is_refused(
 
 
 @on_sqlite
-def test_a_cut_can_be_looked_at_without_script(judged: Study, database: Database, researcher: TestClient) -> None:
-    """The address names the cut: the page shows its rates, its clips, and offers to adopt it."""
+def test_the_page_shows_the_threshold_of_the_address(judged: Study, database: Database, researcher: TestClient) -> None:
+    """Without a script, `?cut=90` shows the rates of 90, its clips that change sides, and where it comes from."""
     page = researcher.get(f"/studies/{judged.slug}/filters/movement/workbench?cut=90").text
-    bench = bench_of(database, judged)
+    bench = workbench_of(database, judged)
     at = bench.nearest(90.0)
     assert f'data-value="{bench.curves.rates["precision"].value[at]}"' in page
     assert f"{len(bench.flips(at))} judged clips change sides" in page
@@ -233,8 +239,8 @@ def test_a_cut_can_be_looked_at_without_script(judged: Study, database: Database
 
 
 @on_sqlite
-def test_a_filter_without_judged_clips_says_so(study_maker: StudyMaker, researcher: TestClient) -> None:
-    """No empty figures: a sentence that says what is missing."""
+def test_a_filter_without_judged_clips_has_no_workbench(study_maker: StudyMaker, researcher: TestClient) -> None:
+    """An error says what is missing, instead of empty figures."""
     study = study_maker(clips=3, with_media=False)
     answer = researcher.get(f"/studies/{study.slug}/filters/movement/workbench")
     assert answer.status_code == 400
@@ -243,8 +249,8 @@ def test_a_filter_without_judged_clips_says_so(study_maker: StudyMaker, research
 
 @on_sqlite
 @pytest.mark.parametrize("figure", ["rates", "histogram", "precision-recall", "roc", "kept"])
-def test_figures_carry_their_mark(judged: Study, researcher: TestClient, figure: str) -> None:
-    """Each is drawn, as a picture and as a specification with the parameter that the slider sets."""
+def test_figures_mark_the_threshold(judged: Study, researcher: TestClient, figure: str) -> None:
+    """Each figure has an SVG file, and a specification with the parameter that the slider sets."""
     here = f"/studies/{judged.slug}/filters/movement/workbench/figures/{figure}"
     drawn = researcher.get(f"{here}.json?at=3").json()
     assert {"name": "at", "value": 3} in drawn["params"]
@@ -253,8 +259,8 @@ def test_figures_carry_their_mark(judged: Study, researcher: TestClient, figure:
 
 
 @on_sqlite
-def test_filters_together_count_what_each_rejects_alone(judged: Study, researcher: TestClient) -> None:
-    """The table's counts are those of the scores; a joint search says whose figures it shows."""
+def test_the_cascade_page_shows_contributions_and_joint_thresholds(judged: Study, researcher: TestClient) -> None:
+    """The page has the table of filters; with a target also joint thresholds and the clips they are tested on."""
     page = researcher.get(f"/studies/{judged.slug}/cascade")
     assert page.status_code == 200
     assert "What each filter is worth among the others" in page.text
@@ -266,17 +272,18 @@ def test_filters_together_count_what_each_rejects_alone(judged: Study, researche
 
 
 @on_sqlite
-def test_what_a_filter_rejects_alone_is_counted_by_hand(judged: Study, database: Database) -> None:
-    """Only the upper end of the band rejects clips above 95, only `movement` those from 70 up to 80."""
+def test_clips_that_only_one_filter_rejects_are_counted(judged: Study, database: Database) -> None:
+    """Only the upper end of the band rejects clips above 95; only `movement` rejects those from 70 up to 80."""
     with database.reader() as db:
         study = lifecycle.by_slug(db, judged.slug)
         found = computed(database, judged)
         whole = whole_study.parts(db, study.id)
         items = cascades.criteria_of(found, whole.criteria)
-        made = cascades.together(db, study, found, cascades.chosen(items, ""), None)
-    scores = made.sample.scores
+        cascade = cascades.criterion_cascade(db, study, found, cascades.find_criterion(items, ""), None)
+    scores = cascade.sample.scores
     alone = {
-        (ending.rule.name, ending.end): share.unique for ending, share in zip(made.endings, made.shares, strict=True)
+        (one.rule.name, one.end): contribution.unique
+        for one, contribution in zip(cascade.ends, cascade.contributions, strict=True)
     }
     assert alone == {
         ("movement", "min"): int(((scores >= 70) & (scores < 80)).sum()),

@@ -12,7 +12,7 @@ from app.commands.stats import tables
 from app.errors import AppError
 
 if TYPE_CHECKING:
-    from analysis.thresholds.cascade_guarantee import Cascade
+    from analysis.thresholds.cascade_guarantee import JointThresholds
     from app.stats.scores import ScoredSample
 
 
@@ -36,7 +36,7 @@ def cascade(
     names, signs = _filters(filters)
     sample = score_files.read(file, names, label, score_files.DesignColumns(weight, stratum, population, source))
     try:
-        found = cascade_guarantee.cascade(
+        found = cascade_guarantee.joint_thresholds(
             names,
             sample.scores * signs,
             sample.good,
@@ -69,7 +69,9 @@ def _filters(text: str) -> tuple[list[str], Any]:
     return names, np.array(signs)
 
 
-def _content(found: "Cascade", sample: "ScoredSample", names: list[str], signs: Any, target: float) -> dict[str, Any]:
+def _content(
+    found: "JointThresholds", sample: "ScoredSample", names: list[str], signs: Any, target: float
+) -> dict[str, Any]:
     from app.commands.stats.rate_json import held_out_json, rates_json
 
     weighted = not sample.design.equal_weights
@@ -80,7 +82,7 @@ def _content(found: "Cascade", sample: "ScoredSample", names: list[str], signs: 
         float(threshold * sign) if isfinite(threshold) else None
         for threshold, sign in zip(found.thresholds, signs, strict=True)
     ]
-    rows = [asdict(share) for share in found.shares]
+    rows = [asdict(one) for one in found.contributions]
     for row, threshold in zip(rows, thresholds, strict=True):
         row["threshold"] = threshold
     passed = [step for step in promise.steps if step.passed][-1:]
