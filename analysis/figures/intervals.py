@@ -97,16 +97,7 @@ def _by_series(series: list[str], *, narrow: bool) -> tuple[alt.Color, alt.Shape
     )
 
 
-def interval_plot_table(
-    lines: Sequence[Line],
-    *,
-    finding: str,  # noqa: ARG001 - the arguments of `interval_plot`
-    caption: str,  # noqa: ARG001
-    axis: str,
-    share: bool = False,  # noqa: ARG001
-    counted: bool = False,  # noqa: ARG001
-    at: float | None = None,  # noqa: ARG001
-) -> Table:
+def interval_plot_table(lines: Sequence[Line], *, axis: str) -> Table:
     """One row per estimate: line, series, value with interval, clips, method, reason if undefined."""
     headings = ("", "of", axis, "low", "high", "clips", "mark", "method", "undefined")
     rows = [

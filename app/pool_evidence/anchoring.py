@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any
 
 import polars as pl
 from sqlalchemy import select
@@ -18,6 +17,7 @@ from app.filters.threshold_text import passes
 from app.models import Criterion, Filter, Study, StudyClip
 from app.results.answers import Answers
 from app.results.counted_answers import BLIND_ARMS
+from app.results.interval_figures import IntervalPlot
 from app.studies import whole_study
 
 RESAMPLES = 1000
@@ -29,35 +29,35 @@ class FilterInfluence:
 
     rule: Filter
     label: str
-    """The question that is its truth."""
+    """The question whose consensus the filter should match."""
     anchoring: Anchoring
     answers: tuple[int, int]
-    """Verdicts with the score shown, and hidden, that enter the effect."""
+    """The numbers of verdicts with the score shown and with the score hidden."""
     to_panel: Estimate
-    """How often the filter says what the majority of raters says."""
+    """The share of clips on which the filter agrees with the majority of raters."""
 
 
 @dataclass(frozen=True)
 class Ceiling:
-    """What people reach on one question: each beside the rest, and each with themselves."""
+    """Agreement among people on one question: each rater with the majority of the others, and with themselves."""
 
     label: str
-    to_rest: Estimate
+    to_others: Estimate
     to_self: Estimate
     blind: bool
-    """Only answers given without the scores in view."""
+    """Whether only answers given with scores hidden are used."""
 
 
 @dataclass(frozen=True)
 class Influence:
-    """All filters, and the ceilings of the questions that decide them."""
+    """The influence of every filter, and the human ceilings of the questions that the filters are judged by."""
 
     filters: tuple[FilterInfluence, ...]
     ceilings: tuple[Ceiling, ...]
 
 
 def influence(db: Session, study: Study, answers: Answers) -> Influence:
-    """All of it, from the answers and the clips' scores."""
+    """Compute the effect of showing each filter's score, and how often filters and people agree with the majority."""
     whole = whole_study.parts(db, study.id)
     scores = dict(
         db.execute(
@@ -66,50 +66,53 @@ def influence(db: Session, study: Study, answers: Answers) -> Influence:
             )
         ).all()
     )
-    of = {item.key: item for item in whole.criteria}
-    used = {key: _ratings(answers, of[key]) for key in dict.fromkeys(rule.criterion for rule in whole.filters)}
+    criteria = {item.key: item for item in whole.criteria}
+    used = {key: _ratings(answers, criteria[key]) for key in dict.fromkeys(rule.criterion for rule in whole.filters)}
     filters, ceilings = [], {}
     for rule in whole.filters:
-        item, (ratings, blind) = of[rule.criterion], used[rule.criterion]
+        item, (ratings, blind) = criteria[rule.criterion], used[rule.criterion]
         accepted = {
             number: passes(float(value), rule.minimum, rule.maximum)
-            for number, has in scores.items()
-            if (value := has.get(rule.score)) is not None and isfinite(value)
+            for number, by_name in scores.items()
+            if (value := by_name.get(rule.score)) is not None and isfinite(value)
         }
         verdicts = {str(number): "accept" if passed else "reject" for number, passed in accepted.items()}
         known = {clip: verdicts[clip] for clip in ratings.clips if clip in verdicts}
-        repeated = answers.repeats(item)
-        panel, rest, own = human_ceiling(ratings, known, repeated, resamples=RESAMPLES, seed=study.seed)
-        ceilings[item.key] = Ceiling(item.label, rest, own, blind)
+        repeats = answers.repeats(item)
+        panel, others, same = human_ceiling(ratings, known, repeats, resamples=RESAMPLES, seed=study.seed)
+        ceilings[item.key] = Ceiling(item.label, others, same, blind)
         effect, counts = _anchoring(answers, item, accepted)
         filters.append(FilterInfluence(rule, item.label, effect, counts, panel))
     return Influence(tuple(filters), tuple(ceilings.values()))
 
 
 def _ratings(answers: Answers, item: Criterion) -> tuple[Ratings, bool]:
-    """The answers that filters are judged by: those given without the scores in view, where there are any."""
+    """The answers that filters are judged by: those with scores hidden if there are any (True), else all (False)."""
     blind = answers.ratings(item, blind=True)
     return (blind, True) if len(blind.clip_of) else (answers.ratings(item), False)
 
 
 def _anchoring(answers: Answers, item: Criterion, accepted: dict[int, bool]) -> tuple[Anchoring, tuple[int, int]]:
-    """The effect on this question's verdicts: every answer in the arm that was drawn for it."""
+    """The effect of showing the score on the verdicts, and the numbers of verdicts with the score shown and hidden.
+
+    Every answer belongs to the arm that was drawn for it.
+    """
     given = pl.when(pl.col("arm").is_in(BLIND_ARMS)).then("blind").otherwise("value").alias("value")
-    found = answers.first(item.key).select("clip", "rater", "arm", given)
-    found = found.filter(pl.col("value").is_in(("accept", "reject")), pl.col("clip").is_in(list(accepted)))
-    shown = (found["arm"] == "shown").to_list()
-    made = anchoring(
-        [float(value == "accept") for value in found["value"]],
-        [float(accepted[clip]) for clip in found["clip"]],
+    verdicts = answers.first(item.key).select("clip", "rater", "arm", given)
+    verdicts = verdicts.filter(pl.col("value").is_in(("accept", "reject")), pl.col("clip").is_in(list(accepted)))
+    shown = (verdicts["arm"] == "shown").to_list()
+    effect = anchoring(
+        [float(value == "accept") for value in verdicts["value"]],
+        [float(accepted[clip]) for clip in verdicts["clip"]],
         shown,
-        found["rater"].to_list(),
-        [str(clip) for clip in found["clip"]],
+        verdicts["rater"].to_list(),
+        [str(clip) for clip in verdicts["clip"]],
     )
-    return made, (sum(shown), len(shown) - sum(shown))
+    return effect, (sum(shown), len(shown) - sum(shown))
 
 
-def effect_plot(found: Influence) -> dict[str, Any]:
-    """What the figure of the effects is drawn from."""
+def effect_plot(found: Influence) -> IntervalPlot:
+    """The effect of showing the score, one line per filter."""
     lines = [Line(one.rule.title, "shown less hidden", one.anchoring.effect) for one in found.filters]
     clear = [
         (abs(one.anchoring.effect.value), one)
@@ -127,25 +130,25 @@ def effect_plot(found: Influence) -> dict[str, Any]:
         finding = "The effect of showing the scores is not known yet"
     shown = max((one.answers[0] for one in found.filters), default=0)
     hidden = max((one.answers[1] for one in found.filters), default=0)
-    return {
-        "lines": lines,
-        "finding": finding,
-        "caption": f"n = up to {shown} verdicts with the score shown, {hidden} hidden; bars are 95 % intervals",
-        "axis": "effect of showing the score on following it, difference of shares",
-        "at": 0.0,
-    }
+    return IntervalPlot(
+        lines,
+        finding=finding,
+        caption=f"n = up to {shown} verdicts with the score shown, {hidden} hidden; bars are 95 % intervals",
+        axis="effect of showing the score on following it, difference of shares",
+        at=0.0,
+    )
 
 
-def ceiling_plot(found: Influence) -> dict[str, Any]:
-    """What the figure of the ceilings is drawn from."""
+def ceiling_plot(found: Influence) -> IntervalPlot:
+    """The agreement of raters with themselves, with the others, and of filters with the majority."""
     lines = []
     for one in found.ceilings:
-        begin = f"{one.label}: " if len(found.ceilings) > 1 else ""
-        lines.append(Line(f"{begin}themselves", "people", one.to_self))
-        lines.append(Line(f"{begin}the others", "people", one.to_rest))
+        prefix = f"{one.label}: " if len(found.ceilings) > 1 else ""
+        lines.append(Line(f"{prefix}themselves", "people", one.to_self))
+        lines.append(Line(f"{prefix}the others", "people", one.to_others))
     lines += [Line(one.rule.title, "filters", one.to_panel) for one in found.filters]
     reached = [(one.to_panel.value, one.rule.title, one) for one in found.filters if one.to_panel.value is not None]
-    people = found.ceilings[0].to_rest if found.ceilings else None
+    people = found.ceilings[0].to_others if found.ceilings else None
     finding = "Raters share too few clips to know what people reach"
     if people is not None and people.value is not None:
         finding = f"A rater gives the others' verdict: {estimate_text(people)}"
@@ -154,10 +157,10 @@ def ceiling_plot(found: Influence) -> dict[str, Any]:
             finding += f"; {title}, the best filter: {estimate_text(best.to_panel)}"
     counts = sorted({line.estimate.clips for line in lines if line.estimate.clips})
     span = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}" if counts else "0"
-    return {
-        "lines": lines,
-        "finding": finding,
-        "caption": f"n = {span} clips; bars are 95 % intervals",
-        "axis": "same verdict, share of answers",
-        "share": True,
-    }
+    return IntervalPlot(
+        lines,
+        finding=finding,
+        caption=f"n = {span} clips; bars are 95 % intervals",
+        axis="same verdict, share of answers",
+        share=True,
+    )

@@ -1,44 +1,45 @@
-"""The figures of the pages pool, fairness and anchoring."""
+"""The figures of the pool, fairness and anchoring pages."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from analysis import figures
 from analysis.figures import Level
 from analysis.filters.fairness import ErrorKind
-from app.pool_evidence import anchoring, consequences, subgroups
+from app.pool_evidence import anchoring, consequences, good_share, subgroups
 from app.pool_evidence.consequences import Consequences
 from app.pool_evidence.evidence import Evidence
 from app.results.figure_registry import Figure, full_width, register
+from app.results.interval_figures import IntervalPlot, interval_chart, interval_table
 
 
 @dataclass(frozen=True, eq=False)
 class EvidenceFigures:
-    """What the figures are drawn from: the study and what is asked of it."""
+    """The data of the figures: the evidence of a study, and the choices of the page."""
 
     evidence: Evidence
     by: tuple[str, ...] = ()
-    """The attributes that the pool is divided by."""
+    """The columns that divide the pool into subgroups."""
     filter: str = ""
     number: str = ""
-    """The pool's number that is averaged."""
+    """The numeric column whose mean is shown."""
 
     @property
     def simulated(self) -> bool:
-        """Whether the answers are the simulated panel's."""
+        """Whether the answers are those of the simulated panel."""
         return self.evidence.simulated
 
     @property
-    def pool(self) -> Consequences:
-        """The pool at the thresholds now and at the proposed ones."""
+    def consequences(self) -> Consequences:
+        """What the filters keep of the pool at the current and at the proposed thresholds."""
         return self.evidence.consequences(self.by[0] if self.by else "")
 
 
 def _cascade(data: EvidenceFigures, *, proposed: bool, every: bool) -> list[Level]:
-    """What is left after each filter; without `every` only the levels that there is room to draw."""
-    pool = data.pool
+    """What is left after each filter; without `every`, only the levels that the figure has room for."""
+    found = data.consequences
     levels = consequences.levels if every else consequences.drawn_levels
-    return levels(pool.then if proposed else pool.now, {cut.name: cut.title for cut in pool.cuts})
+    titles = {one.name: one.title for one in found.proposals}
+    return levels(found.proposed if proposed else found.current, titles)
 
 
 def _no_groups(data: EvidenceFigures) -> str:
@@ -49,30 +50,28 @@ def _no_number(data: EvidenceFigures) -> str:
     return _no_groups(data) or ("" if data.number else "no number of the pool is chosen")
 
 
-def _errors(data: EvidenceFigures, kind: ErrorKind) -> dict[str, Any]:
-    found = data.evidence
-    return subgroups.plot(found.filter(data.filter), found.errors(data.filter, data.by), kind)
+def _composition(data: EvidenceFigures) -> IntervalPlot:
+    return consequences.composition_plot(data.consequences)
 
 
-def _errors_figure(kind: ErrorKind) -> Figure[EvidenceFigures]:
-    words = subgroups.KINDS[kind]
-    return Figure[EvidenceFigures](
-        page="fairness",
-        section=kind,
-        key=kind,
-        title=lambda data: f"{words.capitalize()} by {' × '.join(data.by)}",
-        caption=lambda _: (
-            "Each group beside all the others together, never beside a total that contains it. Wilson's intervals, on "
-            "the effective number of clips where weights differ."
-        ),
-        chart=lambda data, width: figures.interval_plot(**_errors(data, kind), width=width),
-        table=lambda data: figures.interval_plot_table(**_errors(data, kind)),
-        missing=_no_groups,
-    )
+def _good_shares(data: EvidenceFigures) -> IntervalPlot:
+    return good_share.good_share_plot(data.evidence.good_shares()[0])
 
 
-def _means(data: EvidenceFigures, *, kept: bool) -> dict[str, Any]:
-    return subgroups.means_plot(data.evidence.means(data.number, data.by, kept=kept))
+def _means(data: EvidenceFigures) -> IntervalPlot:
+    return subgroups.means_plot(data.evidence.means(data.number, data.by, kept=False))
+
+
+def _means_of_kept(data: EvidenceFigures) -> IntervalPlot:
+    return subgroups.means_plot(data.evidence.means(data.number, data.by, kept=True))
+
+
+def _effects(data: EvidenceFigures) -> IntervalPlot:
+    return anchoring.effect_plot(data.evidence.influence())
+
+
+def _ceilings(data: EvidenceFigures) -> IntervalPlot:
+    return anchoring.ceiling_plot(data.evidence.influence())
 
 
 def _ceiling_caption(data: EvidenceFigures) -> str:
@@ -82,6 +81,28 @@ def _ceiling_caption(data: EvidenceFigures) -> str:
         "to agree with people more than people agree with themselves."
     )
     return f"{said} Only answers given without the scores in view." if blind else f"{said} The scores were in view."
+
+
+def _errors_figure(kind: ErrorKind) -> Figure[EvidenceFigures]:
+    words = subgroups.KINDS[kind]
+
+    def plot(data: EvidenceFigures) -> IntervalPlot:
+        evidence = data.evidence
+        return subgroups.errors_plot(evidence.filter(data.filter), evidence.errors(data.filter, data.by), kind)
+
+    return Figure[EvidenceFigures](
+        page="fairness",
+        section=kind,
+        key=kind,
+        title=lambda data: f"{words.capitalize()} by {' × '.join(data.by)}",
+        caption=lambda _: (
+            "Each group beside all the others together, never beside a total that contains it. Wilson's intervals, on "
+            "the effective number of clips where weights differ."
+        ),
+        chart=interval_chart(plot),
+        table=interval_table(plot),
+        missing=_no_groups,
+    )
 
 
 register(
@@ -118,8 +139,8 @@ register(
         caption=lambda _: (
             "Shares of the hours (clips, where durations are not known) of the whole pool and of what the filters keep."
         ),
-        chart=lambda data, width: figures.interval_plot(**consequences.composition_plot(data.pool), width=width),
-        table=lambda data: figures.interval_plot_table(**consequences.composition_plot(data.pool)),
+        chart=interval_chart(_composition),
+        table=interval_table(_composition),
         missing=_no_groups,
     ),
     Figure[EvidenceFigures](
@@ -132,12 +153,10 @@ register(
             "nobody judged (prediction-powered inference, stratified; predictions are learnt on other folds). Each "
             "line speaks of the clips that have its score."
         ),
-        chart=lambda data, width: figures.interval_plot(
-            **consequences.good_plot(data.evidence.shares()[0]), width=width
-        ),
-        table=lambda data: figures.interval_plot_table(**consequences.good_plot(data.evidence.shares()[0])),
+        chart=interval_chart(_good_shares),
+        table=interval_table(_good_shares),
         missing=lambda data: (
-            "" if any(one.share for one in data.evidence.shares()[0]) else "no filter has a share of good clips"
+            "" if any(one.share for one in data.evidence.good_shares()[0]) else "no filter has a share of good clips"
         ),
     ),
     _errors_figure("false_rejection"),
@@ -151,8 +170,8 @@ register(
             "Means over every clip of the pool that has the number. The interval takes the pool as a draw from the "
             "clips to come."
         ),
-        chart=lambda data, width: figures.interval_plot(**_means(data, kept=False), width=width),
-        table=lambda data: figures.interval_plot_table(**_means(data, kept=False)),
+        chart=interval_chart(_means),
+        table=interval_table(_means),
         missing=_no_number,
         from_ratings=False,
     ),
@@ -162,8 +181,8 @@ register(
         key="mean_kept",
         title=lambda data: f"{data.number} by subgroup, kept clips",
         caption=lambda _: "Means over the clips that every filter keeps at its cut now.",
-        chart=lambda data, width: figures.interval_plot(**_means(data, kept=True), width=width),
-        table=lambda data: figures.interval_plot_table(**_means(data, kept=True)),
+        chart=interval_chart(_means_of_kept),
+        table=interval_table(_means_of_kept),
         missing=_no_number,
         from_ratings=False,
     ),
@@ -178,10 +197,8 @@ register(
             "towards the filter. Intervals allow for answers of one rater, or on one clip, being alike: with few "
             "raters they are wide."
         ),
-        chart=lambda data, width: figures.interval_plot(
-            **anchoring.effect_plot(data.evidence.influence()), width=width
-        ),
-        table=lambda data: figures.interval_plot_table(**anchoring.effect_plot(data.evidence.influence())),
+        chart=interval_chart(_effects),
+        table=interval_table(_effects),
         missing=lambda data: "" if data.evidence.influence().filters else "the study has no filter",
     ),
     Figure[EvidenceFigures](
@@ -190,10 +207,8 @@ register(
         key="ceiling",
         title=lambda _: "The human ceiling",
         caption=_ceiling_caption,
-        chart=lambda data, width: figures.interval_plot(
-            **anchoring.ceiling_plot(data.evidence.influence()), width=width
-        ),
-        table=lambda data: figures.interval_plot_table(**anchoring.ceiling_plot(data.evidence.influence())),
+        chart=interval_chart(_ceilings),
+        table=interval_table(_ceilings),
         missing=lambda data: "" if data.evidence.influence().ceilings else "no question asks for a verdict",
     ),
 )

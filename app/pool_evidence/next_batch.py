@@ -10,106 +10,105 @@ from analysis.sampling.sample_size import half_width, rate_from
 from app.errors import AppError
 from app.filters.threshold_text import passes, threshold_text
 from app.models import Study
-from app.pool_evidence import top_ups
+from app.pool_evidence.study_draws import study_draws
+from app.pool_evidence.top_ups import StratumTopUp, preview
 from app.results.agreement import MOST_LEVELS, Agreement, CriterionAgreement
 from app.results.filter_results import FilterResult, Sample
 from app.results.study_results import Results
 
 USUAL = 50
 MOST = 5000
-PLANNED = 2000
+RESAMPLES = 2000
 """Simulated samples behind a half-width of alpha."""
 
 
 @dataclass(frozen=True)
-class Bought:
-    """A figure's half-width now and with the batch; `missing` says why it cannot be planned."""
+class HalfWidthForecast:
+    """Half the width of the 95 % interval of a statistic now and with the batch; `missing` is the reason if unknown.
 
-    what: str
-    of: str
+    `statistic` is precision or recall of a filter, or alpha of a criterion; `subject` names that filter or criterion.
+    """
+
+    statistic: str
+    subject: str
     value: float | None
-    now: float | None
-    then: float | None
+    current: float | None
+    with_batch: float | None
     clips: int
+    """The number of clips behind the statistic now."""
     missing: str = ""
 
 
 @dataclass(frozen=True)
-class Taken:
-    """A stratum: clips there are, clips that the batch takes."""
-
-    label: str
-    have: int
-    more: int
-
-
-@dataclass(frozen=True)
 class NextBatch:
-    """What `clips` more would buy; `strata` is empty where `why_not` says why they cannot be drawn from here."""
+    """What `clips` more clips would gain; `strata` is empty if they cannot be drawn, for the reason `why_not`."""
 
     clips: int
-    bought: tuple[Bought, ...]
-    strata: tuple[Taken, ...]
+    forecasts: tuple[HalfWidthForecast, ...]
+    strata: tuple[StratumTopUp, ...]
     why_not: str
 
 
 def next_batch(db: Session, study: Study, results: Results, agreement: Agreement, clips: int) -> NextBatch:
-    """What so many more clips buy, if they are like those judged so far and as many of them get a verdict."""
+    """Forecast the gain of a batch, assuming that new clips resemble those rated so far and as many get a verdict."""
     drawn = max(1, sum(int(row.get("drawn", 0)) for row in study.design.get("strata", [])))
-    bought = [one for result in results.filters for one in _rates(result, clips, drawn)]
-    bought += [_alpha(one, study.raters_per_clip, clips) for one in agreement.criteria]
+    forecasts = [one for result in results.filters for one in _rate_forecasts(result, clips, drawn)]
+    forecasts += [_alpha_forecast(one, study.raters_per_clip, clips) for one in agreement.criteria]
     try:
-        taken = top_ups.more(top_ups.so_far(db, study), clips)
+        strata = preview(study_draws(db, study), clips)
     except AppError as error:
-        return NextBatch(clips, tuple(bought), (), str(error))
-    return NextBatch(clips, tuple(bought), tuple(Taken(label, *both) for label, both in taken.items()), "")
+        return NextBatch(clips, tuple(forecasts), (), str(error))
+    return NextBatch(clips, tuple(forecasts), strata, "")
 
 
-def _rates(result: FilterResult, clips: int, drawn: int) -> list[Bought]:
+def _rate_forecasts(result: FilterResult, clips: int, drawn: int) -> list[HalfWidthForecast]:
     title = f"{result.rule.title} {threshold_text(result.rule.minimum, result.rule.maximum)}"
     sample = result.sample
     if sample is None:
-        return [Bought("precision", title, None, None, None, 0, result.missing.get("current", "no clip is judged"))]
+        missing = result.missing.get("current", "no clip is judged")
+        return [HalfWidthForecast("precision", title, None, None, None, 0, missing)]
     accepted = _accepted(result, sample)
     good = sample.good.astype(float)
     judged = len(good)
-    # Clips that nobody decided yield no more of the batch than of the sample so far.
+    # As many clips of the batch as of the sample so far will get a verdict.
     more = max(1, round(clips * min(1.0, judged / drawn)))
     found = []
-    for what, hits, of in (("precision", good * accepted, accepted), ("recall", good * accepted, good)):
+    for statistic, hits, of in (("precision", good * accepted, accepted), ("recall", good * accepted, good)):
         try:
             rate, effect = rate_from(hits, of, sample.design)
-            widths = [half_width(rate, count, design_effect=effect) for count in (judged, judged + more)]
+            current, with_batch = (half_width(rate, count, design_effect=effect) for count in (judged, judged + more))
         except ValueError as error:
-            found.append(Bought(what, title, None, None, None, judged, _why(error)))
+            found.append(HalfWidthForecast(statistic, title, None, None, None, judged, _reason(error)))
             continue
-        found.append(Bought(what, title, rate, widths[0], widths[1], judged))
+        found.append(HalfWidthForecast(statistic, title, rate, current, with_batch, judged))
     return found
 
 
-def _why(error: ValueError) -> str:
-    """Reword a planning error about a pilot for this study's clips."""
+def _reason(error: ValueError) -> str:
+    """Reword an error about the pilot of a planned study for the clips of this study."""
     return str(error).partition(";")[0].replace("a pilot with a rate", "a rate").replace("of the pilot ", "")
 
 
 def _accepted(result: FilterResult, sample: Sample) -> Floats:
+    """1 for each clip that the filter accepts and 0 for the others, shape (clips,)."""
     rule = result.rule
-    passed: Floats = sample.scores * 0.0
-    passed[[passes(score, rule.minimum, rule.maximum) for score in sample.scores.tolist()]] = 1.0
-    return passed
+    accepted: Floats = sample.scores * 0.0
+    accepted[[passes(score, rule.minimum, rule.maximum) for score in sample.scores.tolist()]] = 1.0
+    return accepted
 
 
-def _alpha(one: CriterionAgreement, raters: int, clips: int) -> Bought:
+def _alpha_forecast(one: CriterionAgreement, raters: int, clips: int) -> HalfWidthForecast:
     label = one.item.label
     ratings, alpha = one.ratings, one.alpha.value
     have = int((ratings.votes >= 2).sum())
     if not have:
-        return Bought("alpha", label, alpha, None, None, have, "no clip has two answers yet")
+        return HalfWidthForecast("alpha", label, alpha, None, None, have, "no clip has two answers yet")
     if len(ratings.scale.levels) > MOST_LEVELS:
-        return Bought("alpha", label, alpha, None, None, have, "a scale of so many levels is not planned")
+        missing = "a scale of so many levels is not planned"
+        return HalfWidthForecast("alpha", label, alpha, None, None, have, missing)
     try:
         votes = pilot_votes(ratings, max(2, min(raters, int(ratings.votes.max(initial=0)))))
-        now, then = (alpha_half_width(votes, count, resamples=PLANNED) for count in (have, have + clips))
+        current, with_batch = (alpha_half_width(votes, count, resamples=RESAMPLES) for count in (have, have + clips))
     except ValueError as error:
-        return Bought("alpha", label, alpha, None, None, have, str(error))
-    return Bought("alpha", label, alpha, now, then, have)
+        return HalfWidthForecast("alpha", label, alpha, None, None, have, str(error))
+    return HalfWidthForecast("alpha", label, alpha, current, with_batch, have)

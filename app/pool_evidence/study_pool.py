@@ -16,15 +16,15 @@ NUMBERS = (pl.Float32, pl.Float64, pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UIn
 
 
 @dataclass(frozen=True)
-class Columns:
-    """What the pool can be divided by, and what can be averaged in the parts."""
+class PoolColumns:
+    """The columns that divide the pool into subgroups, and the numeric columns whose mean can be taken."""
 
     groups: tuple[str, ...]
     numbers: tuple[str, ...]
 
 
-def mark(study: Study) -> tuple[object, ...]:
-    """Changes when the pool's file does. Raises AppError where there is none."""
+def version(study: Study) -> tuple[object, ...]:
+    """A value that differs after every change of the pool's file. Raises AppError if there is no file."""
     path = Path(study.pool)
     if not path.is_file():
         raise AppError(f"The pool {study.pool} is not there any more.", "Bring the file back to where it was.")
@@ -32,15 +32,15 @@ def mark(study: Study) -> tuple[object, ...]:
     return (study.pool_fingerprint, stat.st_mtime_ns, stat.st_size)
 
 
-def state(study: Study) -> tuple[object, ...] | None:
-    """The mark, or None where there is no pool any more."""
-    return mark(study) if Path(study.pool).is_file() else None
+def version_or_none(study: Study) -> tuple[object, ...] | None:
+    """The version of the pool's file, or None if there is no file."""
+    return version(study) if Path(study.pool).is_file() else None
 
 
-def unchanged(study: Study) -> None:
-    """Refuse a pool that is not the one the study was made from: nothing could be said of the whole.
+def refuse_changed(study: Study) -> None:
+    """Raise AppError if the pool differs from the one that the study was drawn from: weights would then be wrong.
 
-    Reads the file once; callers keep that it is the same. Raises AppError.
+    Reads the whole file, so callers cache the result.
     """
     path = Path(study.pool)
     with path.open("rb") as opened:
@@ -49,7 +49,7 @@ def unchanged(study: Study) -> None:
 
 
 def rows(study: Study) -> pl.LazyFrame:
-    """The clips of the pool whose files could be read, as a lazy table. Raises AppError where there is no pool."""
+    """The clips of the pool whose files could be read, as a lazy table. Raises AppError if there is no pool."""
     table = scanning.scan_pool(study.pool)
     schema = table.collect_schema()
     if "duration" in schema and "reason" in schema:
@@ -57,9 +57,9 @@ def rows(study: Study) -> pl.LazyFrame:
     return table
 
 
-def columns(study: Study) -> Columns:
-    """Columns of a few different words that make subgroups, and columns of numbers."""
+def columns(study: Study) -> PoolColumns:
+    """The columns with few different values, which make subgroups, and the numeric columns."""
     table = rows(study)
     schema = table.collect_schema()
     numbers = tuple(name for name, kind in schema.items() if kind in NUMBERS)
-    return Columns(tuple(pool_summary.few_valued(table, schema, ())), numbers)
+    return PoolColumns(tuple(pool_summary.few_valued(table, schema, ())), numbers)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,6 +16,7 @@ from app.filters.retention import OTHERS, label_of
 from app.filters.threshold_text import passes
 from app.results.consensus import Consensus
 from app.results.filter_results import FilterResult, Sample
+from app.results.interval_figures import IntervalPlot
 from scoring.filters import Filter, chain
 
 KINDS: dict[ErrorKind, str] = {
@@ -24,38 +24,39 @@ KINDS: dict[ErrorKind, str] = {
     "false_acceptance": "bad clips that the filter accepts",
 }
 MOST_GROUPS = 24
-"""Groups of a table; the smallest of more stand together as `others`."""
+"""The largest number of groups in a table; the smallest groups beyond it are merged into `others`."""
 CONFIDENCE = 0.95
 SIGNIFICANT = 0.05
+"""Adjusted p-values below it support a finding."""
 
 
 @dataclass(frozen=True)
-class Errors:
-    """One filter's errors by subgroup."""
+class FilterErrors:
+    """One filter's errors by subgroup; `clips` is the number of judged clips."""
 
     by: str
     consensus: Consensus
     clips: int
     rows: dict[ErrorKind, tuple[GroupError, ...]]
-    folded: int
-    """Small groups that stand together as `others`."""
+    merged: int
+    """The number of small groups that are merged into `others`."""
 
 
 @dataclass(frozen=True)
-class Means:
-    """A number of the pool by subgroup, of all clips or of those that the filters keep."""
+class SubgroupMeans:
+    """The mean of a column by subgroup, of all clips of the pool or of those that the filters keep (`kept`)."""
 
     by: str
     column: str
     kept: bool
     groups: tuple[tuple[str, Estimate, float], ...]
-    """Each group with its mean and the standard deviation of its clips."""
+    """Name, mean, and standard deviation over the clips, per group."""
     without: int
-    """Clips of the pool that lack the number."""
+    """The number of clips without a value in the column."""
 
 
 def groups_of(rows: pl.LazyFrame, names: Sequence[str], columns: Sequence[str]) -> dict[str, str]:
-    """The subgroup of each named clip: a column's value, or the values of two as `a × b`."""
+    """The subgroup of each named clip: the value of a column, or the values of two columns as `a × b`."""
     schema = rows.collect_schema()
     labels = [label_of(schema, column) for column in columns]
     of = pl.concat_str(labels, separator=" × ").alias("of")
@@ -65,10 +66,11 @@ def groups_of(rows: pl.LazyFrame, names: Sequence[str], columns: Sequence[str]) 
 
 def errors(
     result: FilterResult, consensus: Consensus, group_of: Mapping[str, str], names: Mapping[int, str], by: str
-) -> Errors:
-    """False rejections and acceptances of each group against all the others, weighted to the pool where clips are.
+) -> FilterErrors:
+    """False rejections and acceptances of each group and of all other groups, weighted if the sample is weighted.
 
-    Raises AppError where no clip is judged, and where a judged clip is not in the pool.
+    `names` are the clips' names by their numbers, and `group_of` the groups by those names. Raises AppError if no clip
+    is judged, or if a judged clip is not in the pool.
     """
     sample = consensus.sample
     if sample is None:
@@ -78,11 +80,11 @@ def errors(
         raise AppError(
             f"The pool has no clip {lost[0]!r} ({len(lost)} such clips).", "Bring back the pool of the study."
         )
-    groups, folded = _folded([group_of[names[one.clip]] for one in sample.clips])
+    groups, merged = _merge_small_groups([group_of[names[one.clip]] for one in sample.clips])
     accepted = _accepted(result, sample)
     good = sample.good.tolist()
     found = {kind: tuple(group_errors(groups, accepted, good, sample.weights, kind=kind)) for kind in KINDS}
-    return Errors(by, consensus, len(groups), found, folded)
+    return FilterErrors(by, consensus, len(groups), found, merged)
 
 
 def _accepted(result: FilterResult, sample: Sample) -> list[bool]:
@@ -90,15 +92,16 @@ def _accepted(result: FilterResult, sample: Sample) -> list[bool]:
     return [passes(one.score, rule.minimum, rule.maximum) for one in sample.clips]
 
 
-def _folded(groups: list[str]) -> tuple[list[str], int]:
+def _merge_small_groups(groups: list[str]) -> tuple[list[str], int]:
+    """The group of each clip with small groups merged into `others`, and the number of groups merged."""
     sizes = {group: groups.count(group) for group in set(groups)}
     ranked = sorted(sizes, key=lambda group: (-sizes[group], group))
     small = set(ranked[MOST_GROUPS:])
     return [OTHERS if group in small else group for group in groups], len(small)
 
 
-def plot(result: FilterResult, found: Errors, kind: ErrorKind) -> dict[str, Any]:
-    """What the figure of one kind of error is drawn from."""
+def errors_plot(result: FilterResult, found: FilterErrors, kind: ErrorKind) -> IntervalPlot:
+    """One kind of error by subgroup, each group next to all the others."""
     rows = found.rows[kind]
     lines = []
     for one in rows:
@@ -109,16 +112,17 @@ def plot(result: FilterResult, found: Errors, kind: ErrorKind) -> dict[str, Any]
     )
     wrong = "rejected" if kind == "false_rejection" else "accepted"
     kinds = "good" if kind == "false_rejection" else "bad"
-    return {
-        "lines": lines,
-        "finding": _finding(result, rows, kind),
-        "caption": f"n = {sum(one.clips for one in rows)} judged {kinds} clips; bars are 95 % intervals",
-        "axis": f"{kinds} clips wrongly {wrong}, share{weighted}",
-        "share": True,
-    }
+    return IntervalPlot(
+        lines,
+        finding=_finding(result, rows, kind),
+        caption=f"n = {sum(one.clips for one in rows)} judged {kinds} clips; bars are 95 % intervals",
+        axis=f"{kinds} clips wrongly {wrong}, share{weighted}",
+        share=True,
+    )
 
 
 def _finding(result: FilterResult, rows: Sequence[GroupError], kind: ErrorKind) -> str:
+    """A sentence on the group with the largest significant difference, if there is one."""
     verb = "rejects good" if kind == "false_rejection" else "accepts bad"
     enough = [one for one in rows if not one.too_few]
     if not enough:
@@ -133,11 +137,13 @@ def _finding(result: FilterResult, rows: Sequence[GroupError], kind: ErrorKind) 
     return f"{result.rule.title} {verb} clips of {worst.group} {often}"
 
 
-def means(rows: pl.LazyFrame, by: Sequence[str], column: str, filters: Sequence[Filter], *, kept: bool) -> Means:
-    """A number of the pool by subgroup: mean with Student's interval, its spread, its clips.
+def means(
+    rows: pl.LazyFrame, by: Sequence[str], column: str, filters: Sequence[Filter], *, kept: bool
+) -> SubgroupMeans:
+    """The mean of a column by subgroup, with Student's interval and the standard deviation.
 
-    The interval takes the pool as a draw from the clips to come. With `kept` only the clips that every filter lets
-    through count. Raises AppError for a column that is not there or holds no numbers.
+    The interval treats the pool as a sample of future clips. With `kept`, only clips that every filter accepts are
+    included. Raises AppError if the column is missing, is not numeric or has no value, and if no clip is left.
     """
     schema = rows.collect_schema()
     if column not in schema or not schema[column].is_numeric():
@@ -148,7 +154,7 @@ def means(rows: pl.LazyFrame, by: Sequence[str], column: str, filters: Sequence[
     number = pl.col(column).cast(pl.Float64)
     table = rows.select(label.alias("of"), pl.when(number.is_finite()).then(number).alias("number")).collect()
     whole = table.drop_nulls("number")
-    groups, _ = _folded_series(whole["of"])
+    groups = _merge_small_groups_of_pool(whole["of"])
     names, of = np.unique(groups.to_numpy().astype(np.str_), return_inverse=True)
     if not len(names):
         raise AppError(f"No clip of the pool has {column}.", "Choose another column.")
@@ -163,18 +169,20 @@ def means(rows: pl.LazyFrame, by: Sequence[str], column: str, filters: Sequence[
         clips = int(made.ratings[place])
         one = Estimate("mean", value, ends[0], ends[1], CONFIDENCE, clips, None, None, method, written)
         found.append((name, one, float(made.spread[place])))
-    return Means(" × ".join(by), column, kept, tuple(found), table.height - whole.height)
+    return SubgroupMeans(" × ".join(by), column, kept, tuple(found), table.height - whole.height)
 
 
-def _folded_series(values: pl.Series) -> tuple[pl.Series, int]:
+def _merge_small_groups_of_pool(values: pl.Series) -> pl.Series:
+    """The same as `_merge_small_groups`, for the millions of clips of a pool."""
     counts = values.value_counts(sort=True)
-    keep = counts[values.name].head(MOST_GROUPS).to_list()
-    folded = max(0, counts.height - MOST_GROUPS)
-    return (values if not folded else values.replace_strict({one: one for one in keep}, default=OTHERS)), folded
+    if counts.height <= MOST_GROUPS:
+        return values
+    largest = counts[values.name].head(MOST_GROUPS).to_list()
+    return values.replace_strict({one: one for one in largest}, default=OTHERS)
 
 
-def means_plot(found: Means) -> dict[str, Any]:
-    """What the figure of a number by subgroup is drawn from."""
+def means_plot(found: SubgroupMeans) -> IntervalPlot:
+    """The mean of a column by subgroup."""
     ranked = sorted(found.groups, key=lambda one: one[1].value or 0.0)
     low, high = ranked[0], ranked[-1]
     finding = f"{found.column} is the same for every group"
@@ -182,9 +190,9 @@ def means_plot(found: Means) -> dict[str, Any]:
         finding = f"{found.column}: {high[1].value:.3g} for {high[0]}, {low[1].value:.3g} for {low[0]}"
     clips = sum(one.clips for _, one, _ in found.groups)
     which = "clips that pass every filter" if found.kept else "clips of the pool"
-    return {
-        "lines": [Line(name, "mean", one, "too few" if one.clips < FEW_CLIPS else "") for name, one, _ in found.groups],
-        "finding": finding,
-        "caption": f"n = {clips} {which}; bars are 95 % intervals of the mean",
-        "axis": f"{found.column}, mean",
-    }
+    return IntervalPlot(
+        [Line(name, "mean", one, "too few" if one.clips < FEW_CLIPS else "") for name, one, _ in found.groups],
+        finding=finding,
+        caption=f"n = {clips} {which}; bars are 95 % intervals of the mean",
+        axis=f"{found.column}, mean",
+    )

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,27 +13,36 @@ from app.db import Database
 from app.errors import AppError
 from app.models import Event, Study, StudyClip, now
 from app.models import Filter as StudyFilter
-from app.pools.pool_files import Pool, read_pool, require_same_pool
+from app.pool_evidence.study_draws import StudyDraws, sampled_clips, study_draws
+from app.pools.pool_files import Pool
 from app.results import study_results
 from app.sampling import probability
 from app.sampling.design_files import PLANS, DesignFile
 from app.sampling.designs import Stratified, TwoPhase
 from app.sampling.joint import NEW_STUDY, DesignDraw, JointDraw
 from app.settings import Settings
-from app.studies import clip_files, creation, lifecycle, reference_clips
+from app.studies import clip_files, creation, lifecycle
 from app.studies.drawing import DrawnClip
-from scoring.filters import Filter
 
 
 @dataclass(frozen=True)
-class ToppedUp:
-    """What a top-up did: clips that are new, clips it drew that the study had already, all now, the notes."""
+class TopUpOutcome:
+    """What a top-up did to a study: `new` clips, `known` clips that the study had already, and all `clips` now."""
 
     study: str
     new: int
     known: int
     clips: int
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class StratumTopUp:
+    """A stratum of a planned top-up: the clips drawn so far, and the clips to be added."""
+
+    label: str
+    drawn: int
+    added: int
 
 
 def top_up(
@@ -45,116 +53,59 @@ def top_up(
     *,
     design: DesignFile | None = None,
     on_clip: Callable[[int, int], None] | None = None,
-) -> ToppedUp:
-    """Draw `clips` more for a study and give them places; probabilities and weights of all its clips are made anew.
+) -> TopUpOutcome:
+    """Draw `clips` more clips for a study, add them, and recompute the probabilities and weights of all its clips.
 
-    Without a design the study's own is gone on with (the last, if it had several): the clips of each stratum are
-    then what one larger draw had given. A two-phase study gets its second phase, with the accepted and rejected
-    clips of the first as its pilot. Another `design` draws from the whole pool by a seed of its own; clips that the
-    study has already count among its `clips`. What raters hold or have answered stays as it is. Raises AppError,
-    with nothing written, when the pool has changed since the study was made or the design cannot be gone on with.
+    Without a `design` the study's own design continues (the latest, if it had several): each stratum then has the clips
+    that one larger draw would have given. A two-phase study gets its second phase, with the rated clips of the first
+    phase as its pilot. Another `design` draws from the whole pool with its own seed; clips that the study has already
+    count among `clips`. Assignments and answers are not changed. Raises AppError, and writes nothing, if the study is
+    archived, the pool has changed since the study was made, or the design cannot continue.
     """
     with database.reader() as db:
         study = lifecycle.by_slug(db, slug)
-        there = _sampled(db, study)
-        kept_out = _kept_out(db, study)
-        filters = db.scalars(
-            select(StudyFilter).where(col(StudyFilter.study_id) == study.id).order_by(col(StudyFilter.position))
-        ).all()
-        judged = _judged(db, study)
-    if study.state == "archived":
-        raise AppError(f"The study {slug} is archived.", "Open it again first.")
-    pool, history, parts = _drawn(study, filters, kept_out, len(there))
-    before = JointDraw(tuple(parts))
-    if set(pool.readable["clip"].gather(before.drawn)) != there:
+        if study.state == "archived":
+            raise AppError(f"The study {slug} is archived.", "Open it again first.")
+        before = study_draws(db, study)
+        sampled = sampled_clips(db, study)
+        rated = _rated(db, study)
+    names = before.pool.readable["clip"]
+    if set(names.gather(JointDraw(before.draws).drawn)) != sampled:
         raise AppError("The study's clips are not those that its design and seed draw.", NEW_STUDY)
-    if design is not None:
-        parts.append(DesignDraw.of(pool, _further(design, clips, {part.seed for part in parts})))
-        kind = "another design"
-    else:
-        parts[-1], kind = _grown(parts[-1], clips, judged)
-    after = parts[-1]
-    joint = JointDraw(tuple(parts))
-    names = pool.readable["clip"].to_list()
-    chance, (strata, stratum) = joint.chance, joint.strata()
+    draws, kind, drawn = _extended(before, design, clips, rated)
+    joint = JointDraw(draws)
+    strata, stratum = joint.strata()
+    places = dict(zip(names.to_list(), zip(stratum, joint.chance.tolist(), strict=True), strict=True))
     new = [
-        DrawnClip(names[place], "", stratum[place], float(chance[place]), float(1 / chance[place]))
-        for place in joint.drawn.tolist()
-        if names[place] not in there
+        DrawnClip(clip, "", places[clip][0], places[clip][1], 1 / places[clip][1])
+        for clip in names.gather(joint.drawn).to_list()
+        if clip not in sampled
     ]
     if not new:
         raise AppError("The top-up draws no clip that the study has not.", "Ask for more clips.")
-    own = len(after.drawn) - (0 if design is not None else len(before.draws[-1].drawn))
-    entry = {
-        "at": now().isoformat(timespec="seconds"),
-        "kind": kind,
-        "part": len(parts) - 1,
-        "clips": len(new),
-        "known": own - len(new),
-        "seed": after.seed,
-        "shares": after.shares(),
-        **after.record,
-    }
-    notes = tuple(dict.fromkeys([*study.design.get("notes", []), *after.plan.notes]))
-    changed = study.design | {"strata": strata, "notes": list(notes), "draws": [*history, entry]}
-    places = dict(zip(names, zip(stratum, chance.tolist(), strict=True), strict=True))
-    _store(database, settings, pool, study, changed, places, new, on_clip)
-    return ToppedUp(slug, len(new), own - len(new), len(there) + len(new), after.plan.notes)
+    entry = _history_entry(draws, kind, len(new), drawn)
+    notes = list(dict.fromkeys([*study.design.get("notes", []), *draws[-1].plan.notes]))
+    changed = study.design | {"strata": strata, "notes": notes, "draws": [*before.history, entry]}
+    _store(database, settings, before.pool, study, changed, places, new, on_clip)
+    return TopUpOutcome(slug, len(new), drawn - len(new), len(sampled) + len(new), draws[-1].plan.notes)
 
 
-@dataclass(frozen=True, eq=False)
-class SoFar:
-    """How a study's sample came out of its pool: the pool without clips never to be drawn, and its draws as parts."""
+def preview(found: StudyDraws, clips: int) -> tuple[StratumTopUp, ...]:
+    """The strata of a top-up of so many clips by the study's own design.
 
-    pool: Pool
-    parts: tuple[DesignDraw, ...]
-
-
-def so_far(db: Session, study: Study) -> SoFar:
-    """The study's draws again, from its pool as it lies there. Raises AppError when that cannot be."""
-    query = select(StudyFilter).where(col(StudyFilter.study_id) == study.id).order_by(col(StudyFilter.position))
-    pool, _, parts = _drawn(study, db.scalars(query).all(), _kept_out(db, study), len(_sampled(db, study)))
-    return SoFar(pool, tuple(parts))
-
-
-def more(found: SoFar, clips: int) -> dict[str, tuple[int, int]]:
-    """What a top-up by the study's own design would take: clips of each stratum, there and more.
-
-    A two-phase study's second phase is shared out by its judgments, when it is drawn: here it raises AppError, as it
-    does where there are not so many clips.
+    Raises AppError if the pool has not so many clips, and for the second phase of a two-phase study, which depends on
+    the judgments at the time of the draw.
     """
-    part = found.parts[-1]
-    plan = PLANS.validate_python(part.record["plan"])
-    if isinstance(plan, TwoPhase) and np.array_equal(part.plan.shares, part.prepared.plan.shares):
+    draw = found.draws[-1]
+    if _second_phase(draw) is not None:
         raise AppError("The second phase is shared out by the judgments of the first, when it is drawn.")
-    after = probability.grown(part.prepared, part.plan.shares, clips)
-    rows = zip(part.plan.division.labels, part.plan.shares.tolist(), after.shares.tolist(), strict=True)
-    return {label: (have, then - have) for label, have, then in rows}
+    after = probability.grown(draw.prepared, draw.plan.shares, clips)
+    rows = zip(draw.plan.division.labels, draw.plan.shares.tolist(), after.shares.tolist(), strict=True)
+    return tuple(StratumTopUp(label, drawn, then - drawn) for label, drawn, then in rows)
 
 
-def _drawn(
-    study: Study, filters: Sequence[StudyFilter], kept_out: set[str], clips: int
-) -> tuple[Pool, list[dict[str, Any]], list[DesignDraw]]:
-    if study.design["kind"] == "borderline":
-        raise AppError("A borderline draw is not topped up.", NEW_STUDY)
-    pool = read_pool(Path(study.pool))
-    require_same_pool(pool.path.name, pool.fingerprint, study.pool_fingerprint, "the study was made")
-    pool = reference_clips.without(pool, kept_out)  # as when the study was drawn
-    history = _history(study, filters, clips)
-    return pool, history, _parts(pool, history)
-
-
-def _sampled(db: Session, study: Study) -> set[str]:
-    """The clips of the study's sample."""
-    return set(
-        db.scalars(
-            select(col(StudyClip.clip)).where(col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample")
-        )
-    )
-
-
-def _judged(db: Session, study: Study) -> dict[str, pl.DataFrame]:
-    """For each filter the clips that people have decided on (clip, good)."""
+def _rated(db: Session, study: Study) -> dict[str, pl.DataFrame]:
+    """For each filter, the clips with a verdict, as a table with the columns `clip` and `good` (0 or 1)."""
     names = {clip.id: clip.clip for clip in db.scalars(select(StudyClip).where(col(StudyClip.study_id) == study.id))}
     found = {}
     for result in study_results.compute(db, study, "person").filters:
@@ -163,47 +114,26 @@ def _judged(db: Session, study: Study) -> dict[str, pl.DataFrame]:
     return found
 
 
-def _history(study: Study, filters: Sequence[StudyFilter], clips: int) -> list[dict[str, Any]]:
-    """The study's draws so far, the first made up from its design where it has not been topped up."""
-    design = study.design
-    if "draws" in design:
-        return list(design["draws"])
-    if "plan" not in design:
-        raise AppError("The study does not know the design that it was drawn by.", NEW_STUDY)
-    rules = [[rule.name, rule.score, rule.minimum, rule.maximum] for rule in filters]
-    return [
-        {
-            "at": study.created_at.isoformat(timespec="seconds"),
-            "kind": "first",
-            "part": 0,
-            "clips": clips,
-            "known": 0,
-            "seed": design["seed"],
-            "shares": {row["label"]: row["drawn"] for row in design["strata"]},
-            "plan": design["plan"],
-            "filters": design.get("filters", rules),
-        }
-    ]
+def _extended(
+    before: StudyDraws, design: DesignFile | None, clips: int, rated: Mapping[str, pl.DataFrame]
+) -> tuple[tuple[DesignDraw, ...], str, int]:
+    """The draws with a top-up of so many clips, the kind of top-up, and the number of clips that it drew."""
+    if design is not None:
+        used_seeds = {draw.seed for draw in before.draws}
+        added = DesignDraw.of(before.pool, _prepared(design, clips, used_seeds))
+        return (*before.draws, added), "another design", len(added.drawn)
+    latest = before.draws[-1]
+    plan = _second_phase(latest)
+    if plan is None:
+        grown = replace(latest, plan=probability.grown(latest.prepared, latest.plan.shares, clips))
+    else:
+        grown = _with_second_phase(latest, plan.model_copy(update={"clips": clips}), rated)
+    kind = "top-up" if plan is None else "second phase"
+    return (*before.draws[:-1], grown), kind, len(grown.drawn) - len(latest.drawn)
 
 
-def _parts(pool: Pool, history: Sequence[Mapping[str, Any]]) -> list[DesignDraw]:
-    """The parts as the last draw of each left them."""
-    found = []
-    for _, entry in sorted({entry["part"]: entry for entry in history}.items()):
-        filters = tuple(Filter(*rule) for rule in entry["filters"])
-        plan = PLANS.validate_python(entry["plan"])
-        part = DesignDraw.of(pool, DesignFile("the study's design", "", plan, entry["seed"], filters), entry["shares"])
-        if entry["kind"] == "first":
-            # Its counts, not its shares, were kept: a limit per source can have left fewer clips than the share.
-            part = replace(
-                part, plan=replace(part.plan, shares=np.maximum(part.plan.shares, part.prepared.plan.shares))
-            )
-        found.append(part)
-    return found
-
-
-def _further(design: DesignFile, clips: int, taken: set[int]) -> DesignFile:
-    """A further design for this many clips, with the first unused seed, starting at the design's own."""
+def _prepared(design: DesignFile, clips: int, used_seeds: set[int]) -> DesignFile:
+    """Another design for this many clips, with the first unused seed from the design's own seed on."""
     plan = design.plan
     if isinstance(plan, TwoPhase):
         raise AppError("A two-phase design begins a study and tops up no other.", "Top up by a stratified design.")
@@ -212,33 +142,42 @@ def _further(design: DesignFile, clips: int, taken: set[int]) -> DesignFile:
             raise AppError(f"The design's shares are {sum(plan.shares)} clips, not {clips}.", "Say the same in both.")
     else:
         plan = plan.model_copy(update={"clips": clips})
-    seed = next(seed for seed in range(design.seed, design.seed + len(taken) + 1) if seed not in taken)
+    seed = next(seed for seed in range(design.seed, design.seed + len(used_seeds) + 1) if seed not in used_seeds)
     return replace(design, plan=plan, seed=seed)
 
 
-def _grown(part: DesignDraw, clips: int, judged: Mapping[str, pl.DataFrame]) -> tuple[DesignDraw, str]:
-    """The part with `clips` more, and what kind of draw that is."""
-    plan = PLANS.validate_python(part.record["plan"])
-    if isinstance(plan, TwoPhase) and np.array_equal(part.plan.shares, part.prepared.plan.shares):
-        known = part.frame.table["clip"].gather(part.drawn)
-        pilot = judged.get(plan.by, pl.DataFrame(schema={"clip": pl.String, "good": pl.Float64}))
-        pilot = pilot.filter(pl.col("clip").is_in(known.implode()))
-        both = probability.second_phase(
-            part.frame, plan.model_copy(update={"clips": clips}), part.prepared, pilot, part.seed
-        )
-        counts = {one.label: one.drawn for one in both.strata}
-        shares = np.array([counts[label] for label in part.plan.division.labels], dtype=np.int64)
-        return replace(part, plan=replace(part.plan, shares=shares, notes=both.notes)), "second phase"
-    return replace(part, plan=probability.grown(part.prepared, part.plan.shares, clips)), "top-up"
+def _second_phase(draw: DesignDraw) -> TwoPhase | None:
+    """The plan of a two-phase design whose second phase has not been drawn; None for every other draw."""
+    plan = PLANS.validate_python(draw.record["plan"])
+    if isinstance(plan, TwoPhase) and np.array_equal(draw.plan.shares, draw.prepared.plan.shares):
+        return plan
+    return None
 
 
-def _kept_out(db: Session, study: Study) -> set[str]:
-    """Clips with reference answers, which raters may know. They are never drawn."""
-    return set(
-        db.scalars(
-            select(col(StudyClip.clip)).where(col(StudyClip.study_id) == study.id, col(StudyClip.role) != "sample")
-        )
-    )
+def _with_second_phase(draw: DesignDraw, plan: TwoPhase, rated: Mapping[str, pl.DataFrame]) -> DesignDraw:
+    """The draw of both phases, with the rated clips of the first phase as its pilot."""
+    first = draw.frame.table["clip"].gather(draw.drawn)
+    pilot = rated.get(plan.by, pl.DataFrame(schema={"clip": pl.String, "good": pl.Float64}))
+    pilot = pilot.filter(pl.col("clip").is_in(first.implode()))
+    both = probability.second_phase(draw.frame, plan, draw.prepared, pilot, draw.seed)
+    counts = {one.label: one.drawn for one in both.strata}
+    shares = np.array([counts[label] for label in draw.plan.division.labels], dtype=np.int64)
+    return replace(draw, plan=replace(draw.plan, shares=shares, notes=both.notes))
+
+
+def _history_entry(draws: Sequence[DesignDraw], kind: str, new: int, drawn: int) -> dict[str, Any]:
+    """The entry of the history (JSON) for a top-up that drew `drawn` clips, of which `new` were not in the study."""
+    latest = draws[-1]
+    return {
+        "at": now().isoformat(timespec="seconds"),
+        "kind": kind,
+        "part": len(draws) - 1,
+        "clips": new,
+        "known": drawn - new,
+        "seed": latest.seed,
+        "shares": latest.shares(),
+        **latest.record,
+    }
 
 
 def _store(
@@ -251,7 +190,11 @@ def _store(
     new: list[DrawnClip],
     on_clip: Callable[[int, int], None] | None,
 ) -> None:
-    """Write the clips and the weights in one transaction; `places` has the stratum and probability of every clip."""
+    """Write the clips and the weights in one transaction.
+
+    `places` has the stratum and the inclusion probability of every clip of the pool, by its name. Raises AppError if
+    another top-up was stored in the meantime.
+    """
     keys = clip_files.make_ready(pool, settings, [one.clip for one in new], on_clip)
     try:
         with database.writer() as db:

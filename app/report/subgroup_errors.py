@@ -26,8 +26,8 @@ class SubgroupErrors:
 def of_study(db: Session, study: Study, results: Results) -> SubgroupErrors:
     """Read the attributes from the study's pool, if it is there and unchanged, and compare all judged filters."""
     try:
-        study_pool.mark(study)
-        study_pool.unchanged(study)
+        study_pool.version(study)
+        study_pool.refuse_changed(study)
         attributes = study_pool.columns(study).groups
     except AppError as error:
         return SubgroupErrors((), (), str(error))

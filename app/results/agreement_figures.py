@@ -1,7 +1,6 @@
 """The figures of the agreement page and of each rater's page."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from analysis import figures
 from analysis.agreement.statistics import shown_on
@@ -9,6 +8,7 @@ from analysis.figures import Line
 from analysis.number_format import estimate_text
 from app.results.agreement import MOST_RATERS, Agreement, CriterionAgreement
 from app.results.figure_registry import Figure, register
+from app.results.interval_figures import IntervalPlot, interval_chart, interval_table
 from app.results.rater_page import RaterPage
 
 
@@ -52,20 +52,20 @@ def _pairs_caption(data: AgreementFigures) -> str:
     return f"{said} The {MOST_RATERS} busiest raters are shown." if many else said
 
 
-def _rest(chosen: CriterionAgreement) -> dict[str, Any]:
-    beside = [(one.rater, one.estimates[0]) for one in chosen.raters]
+def _against_majority(data: AgreementFigures) -> IntervalPlot:
+    beside = [(one.rater, one.estimates[0]) for one in data.criterion.raters]
     known = [(estimate.value, rater) for rater, estimate in beside if estimate.value is not None]
     finding = "No rater can be compared with a majority of the others yet"
     if known:
         _, who = min(known)
         finding = f"{who} equals the others' majority least often: {estimate_text(dict(beside)[who])}"
-    return {
-        "lines": [Line(rater, "same answer as the others' majority", estimate) for rater, estimate in beside],
-        "finding": finding,
-        "caption": f"n = {_span([estimate.clips for _, estimate in beside])} clips a rater; bars are 95 % intervals",
-        "axis": "same answer as the others' majority, share of clips",
-        "share": True,
-    }
+    return IntervalPlot(
+        [Line(rater, "same answer as the others' majority", estimate) for rater, estimate in beside],
+        finding=finding,
+        caption=f"n = {_span([estimate.clips for _, estimate in beside])} clips a rater; bars are 95 % intervals",
+        axis="same answer as the others' majority, share of clips",
+        share=True,
+    )
 
 
 def _bias_lines(page: RaterPage) -> list[Line]:
@@ -77,21 +77,21 @@ def _bias_lines(page: RaterPage) -> list[Line]:
     ]
 
 
-def _bias(page: RaterPage) -> dict[str, Any]:
-    lines = _bias_lines(page)
+def _bias(data: AgreementFigures) -> IntervalPlot:
+    page, lines = data.page, _bias_lines(data.page)
     known = [(abs(line.estimate.value), line.label, line.estimate) for line in lines if line.estimate.value]
     finding = f"{page.name} shows no difference to the others"
     if known:
         _, label, estimate = max(known, key=lambda one: one[:2])
         way = "above" if (estimate.value or 0.0) > 0 else "below"
         finding = f"{page.name} rates {label} {way} the others: {estimate_text(estimate)} points"
-    return {
-        "lines": lines,
-        "finding": finding,
-        "caption": f"n = {_span([line.estimate.clips for line in lines])} clips; bars are 95 % intervals (Student's t)",
-        "axis": "difference to the mean of the others, points of the scale",
-        "at": 0.0,
-    }
+    return IntervalPlot(
+        lines,
+        finding=finding,
+        caption=f"n = {_span([line.estimate.clips for line in lines])} clips; bars are 95 % intervals (Student's t)",
+        axis="difference to the mean of the others, points of the scale",
+        at=0.0,
+    )
 
 
 def _span(counts: list[int]) -> str:
@@ -129,8 +129,8 @@ register(
             "On clips where the other raters have a strict majority. A rater's own answer never enters what it is "
             "compared with."
         ),
-        chart=lambda data, width: figures.interval_plot(**_rest(data.criterion), width=width),
-        table=lambda data: figures.interval_plot_table(**_rest(data.criterion)),
+        chart=interval_chart(_against_majority),
+        table=interval_table(_against_majority),
         missing=lambda data: "" if data.chosen and data.chosen.raters else "no rater has answered the question",
     ),
     Figure[AgreementFigures](
@@ -138,8 +138,8 @@ register(
         key="bias",
         title=lambda _: "Bias by question with intervals",
         caption=lambda _: "Above 0: this rater gives more points than the others do on the same clips.",
-        chart=lambda data, width: figures.interval_plot(**_bias(data.page), width=width),
-        table=lambda data: figures.interval_plot_table(**_bias(data.page)),
+        chart=interval_chart(_bias),
+        table=interval_table(_bias),
         missing=lambda data: "" if data.rater and _bias_lines(data.rater) else "no question has points to compare",
     ),
 )

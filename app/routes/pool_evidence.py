@@ -1,4 +1,4 @@
-"""What the judgments mean for the pool: consequences, fairness, anchoring and the human ceiling, the next batch."""
+"""Pages on what the judgments mean for the pool: consequences, fairness, anchoring, and the next batch."""
 
 from math import isfinite
 from typing import Annotated, Any
@@ -18,7 +18,7 @@ from app.pool_evidence import next_batch as next_batches
 from app.pool_evidence.evidence import Evidence
 from app.pool_evidence.figures import EvidenceFigures
 from app.pool_evidence.next_batch import MOST, USUAL
-from app.pool_evidence.subgroups import Means
+from app.pool_evidence.subgroups import SubgroupMeans
 from app.results.consensus import VerdictSource
 from app.results.figure_registry import FILE_WIDTH, Page, PageFigure, draw, find, on_page
 from app.routes.agreement import agreement_of
@@ -31,8 +31,8 @@ router = APIRouter(prefix="/studies/{slug}", dependencies=[Depends(require_resea
 Name = Annotated[str, Query(max_length=200)]
 FilterName = Annotated[str, Query(alias="filter", max_length=200)]
 PAGES: tuple[Page, ...] = ("pool", "fairness", "anchoring")
-CUT = "cut_"
-"""The name of a proposed cut in an address begins with it."""
+THRESHOLD_PREFIX = "cut_"
+"""The address gives a filter's threshold as `cut_NAME`: an older word, kept so that saved links work."""
 
 
 def evidence_of(
@@ -41,85 +41,106 @@ def evidence_of(
     db: Reader,
     verdict_source: Annotated[VerdictSource, Query(alias="truth")] = "raters",
 ) -> Evidence:
-    """The study of the address and what is asked of it; figures may show what the page around them has shown."""
+    """The evidence of the study in the address, for the thresholds and the source of verdicts in its query.
+
+    The query says `truth`, an older word for the source of verdicts, so that saved links keep working.
+    """
     state = request.app.state
-    older = "/figures/" in request.url.path
-    cuts = {name.removeprefix(CUT): value for name, value in request.query_params.items() if name.startswith(CUT)}
-    return Evidence(db, lifecycle.by_slug(db, slug), state.cache, verdict_source, _numbers(cuts), older)
+    texts = {
+        name.removeprefix(THRESHOLD_PREFIX): text
+        for name, text in request.query_params.items()
+        if name.startswith(THRESHOLD_PREFIX)
+    }
+    is_figure = "/figures/" in request.url.path
+    return Evidence(db, lifecycle.by_slug(db, slug), state.cache, verdict_source, _thresholds(texts), is_figure)
 
 
-Found = Annotated[Evidence, Depends(evidence_of)]
+EvidenceDep = Annotated[Evidence, Depends(evidence_of)]
+
+
+def figure_data(
+    evidence: EvidenceDep, by: Name = "", also: Name = "", chosen: FilterName = "", number: Name = ""
+) -> EvidenceFigures:
+    """The data of a figure for the choices in its address."""
+    return EvidenceFigures(evidence, _attributes(by, also), chosen, number)
+
+
+FigureData = Annotated[EvidenceFigures, Depends(figure_data)]
 
 
 @router.get("/pool")
-def pool(request: Request, found: Found, by: Name = "") -> Response:
-    """The whole pool at the cuts now and at proposed ones: what is kept, who is left, how much of it is good."""
+def pool(request: Request, evidence: EvidenceDep, by: Name = "") -> Response:
+    """What the filters keep of the pool at the current and at the proposed thresholds, and how much of it is good."""
     context: dict[str, Any] = {"problem": None, "columns": None, "by": by, "query": ""}
     try:
-        found.refuse_another_pool()
-        columns = found.columns()
+        evidence.refuse_changed_pool()
+        columns = evidence.columns()
         by = by or (columns.groups[0] if columns.groups else "")
-        both = found.consequences(by)
-        shares, why_none = found.shares()
+        found = evidence.consequences(by)
+        good_shares, why_none = evidence.good_shares()
+        query = _query(evidence, by=by)
         context |= {
             "columns": columns,
             "by": by,
-            "both": both,
-            "parts": consequences.composition(both),
-            "shares": shares,
+            "consequences": found,
+            "groups": consequences.composition(found),
+            "good_shares": good_shares,
             "why_none": why_none,
-            "figures": _figures(found, "pool", EvidenceFigures(found, _both(by, "")), _query(found, by=by)),
-            "query": _query(found, by=by),
+            "figures": _figures("pool", EvidenceFigures(evidence, _attributes(by, "")), query),
+            "query": query,
         }
     except AppError as error:
         context["problem"] = error
-    return _page(request, found, "pool_evidence/pool.html", context)
+    return _page(request, evidence, "pool_evidence/pool.html", context)
 
 
 @router.get("/fairness")
 def fairness(
-    request: Request, found: Found, by: Name = "", also: Name = "", name: FilterName = "", number: Name = ""
+    request: Request, evidence: EvidenceDep, by: Name = "", also: Name = "", name: FilterName = "", number: Name = ""
 ) -> Response:
-    """One filter's errors by subgroup, and a number of the pool by subgroup."""
+    """One filter's errors by subgroup, and the mean of a column of the pool by subgroup."""
     context: dict[str, Any] = {"problem": None, "columns": None, "errors": None, "means": {}, "why_not": ""}
-    context |= {"by": by, "also": also, "number": number, "chosen": found.filter(name), "query": ""}
+    context |= {"by": by, "also": also, "number": number, "chosen": evidence.filter(name), "query": ""}
     try:
-        found.refuse_another_pool()
-        columns = found.columns()
+        evidence.refuse_changed_pool()
+        columns = evidence.columns()
         by = by or (columns.groups[0] if columns.groups else "")
-        context |= {"columns": columns, "by": by, "query": _query(found, by=by, also=also, filter=name, number=number)}
+        query = _query(evidence, by=by, also=also, filter=name, number=number)
+        context |= {"columns": columns, "by": by, "query": query}
         if by:
-            groups = _both(by, also)
-            context |= _fairness(found, groups, name, number)
-            asked = EvidenceFigures(found, groups, name, number)
-            context["figures"] = _figures(found, "fairness", asked, context["query"])
+            attributes = _attributes(by, also)
+            context |= _subgroup_tables(evidence, attributes, name, number)
+            context["figures"] = _figures("fairness", EvidenceFigures(evidence, attributes, name, number), query)
     except AppError as error:
         context["problem"] = error
-    return _page(request, found, "pool_evidence/fairness.html", context | {"kinds": subgroups.KINDS})
+    return _page(request, evidence, "pool_evidence/fairness.html", context | {"kinds": subgroups.KINDS})
 
 
 @router.get("/anchoring")
-def anchoring(request: Request, found: Found) -> Response:
-    """What showing scores does to raters, and how near filters come to what people reach among themselves."""
-    seen = found.influence()
-    drawn = _figures(found, "anchoring", EvidenceFigures(found), "")
-    return _page(request, found, "pool_evidence/anchoring.html", {"seen": seen, "figures": drawn, "query": ""})
+def anchoring(request: Request, evidence: EvidenceDep) -> Response:
+    """The effect of showing scores on raters, and how close filters come to the agreement among people."""
+    influence = evidence.influence()
+    drawn = _figures("anchoring", EvidenceFigures(evidence), "")
+    context = {"influence": influence, "figures": drawn, "query": ""}
+    return _page(request, evidence, "pool_evidence/anchoring.html", context)
 
 
 @router.get("/next")
-def next_batch(request: Request, found: Found, clips: Annotated[int, Query(ge=1, le=MOST)] = USUAL) -> Response:
-    """What more clips would buy, and where they would come from."""
-    agreement = agreement_of(request, found.db, found.study)
-    batch = found.kept(
+def next_batch(
+    request: Request, evidence: EvidenceDep, clips: Annotated[int, Query(ge=1, le=MOST)] = USUAL
+) -> Response:
+    """How much precision more clips would gain, and which strata they would come from."""
+    agreement = agreement_of(request, evidence.db, evidence.study)
+    batch = evidence.from_cache(
         ("next", clips),
-        lambda: next_batches.next_batch(found.db, found.study, found.results, agreement, clips),
+        lambda: next_batches.next_batch(evidence.db, evidence.study, evidence.results, agreement, clips),
     )
-    return _page(request, found, "pool_evidence/next.html", {"batch": batch, "most": MOST, "query": ""})
+    return _page(request, evidence, "pool_evidence/next.html", {"batch": batch, "most": MOST, "query": ""})
 
 
 @router.post("/next")
 def draw_more(request: Request, slug: str, db: Reader, clips: Annotated[int, Form(ge=1, le=MOST)]) -> Response:
-    """Draw that many more clips by the study's own design, in the background."""
+    """Draw so many more clips by the study's own design, in the background."""
     study = lifecycle.by_slug(db, slug)
     jobs: Jobs = request.app.state.jobs
     opened, settings = database(request), request.app.state.settings
@@ -129,7 +150,7 @@ def draw_more(request: Request, slug: str, db: Reader, clips: Annotated[int, For
 
 @router.get("/next/drawing")
 def drawing(request: Request, slug: str, db: Reader) -> Response:
-    """How far the draw is; it looks again by itself."""
+    """The progress of the draw; the page refreshes itself."""
     study = lifecycle.by_slug(db, slug)
     jobs: Jobs = request.app.state.jobs
     job = jobs.of(_job(study))
@@ -141,71 +162,52 @@ def drawing(request: Request, slug: str, db: Reader) -> Response:
 
 
 @router.get("/consequences/figures/{name}.json")
-def figure_spec(
-    found: Found,
-    name: str,
-    by: Name = "",
-    also: Name = "",
-    chosen: FilterName = "",
-    number: Name = "",
-    theme: Theme = "light",
-    width: FigureWidth = FILE_WIDTH,
-) -> JSONResponse:
-    """A figure of these pages for the browser to draw."""
-    asked = EvidenceFigures(found, _both(by, also), chosen, number)
-    return specification(draw(find(name, *PAGES), asked, width), theme)
+def figure_spec(data: FigureData, name: str, theme: Theme = "light", width: FigureWidth = FILE_WIDTH) -> JSONResponse:
+    """The specification of a figure, which the browser draws."""
+    return specification(draw(find(name, *PAGES), data, width), theme)
 
 
 @router.get("/consequences/figures/{name}.svg")
-def figure_file(
-    found: Found,
-    name: str,
-    by: Name = "",
-    also: Name = "",
-    chosen: FilterName = "",
-    number: Name = "",
-    theme: Theme = "light",
-) -> Response:
-    """The same figure as a file."""
-    asked = EvidenceFigures(found, _both(by, also), chosen, number)
-    return picture(draw(find(name, *PAGES), asked), theme, f"{found.study.slug}-{name}")
+def figure_file(data: FigureData, name: str, theme: Theme = "light") -> Response:
+    """A figure as an SVG file."""
+    return picture(draw(find(name, *PAGES), data), theme, f"{data.evidence.study.slug}-{name}")
 
 
-def _fairness(found: Evidence, by: tuple[str, ...], name: str, number: str) -> dict[str, Any]:
-    """The errors of the filter, or why there are none yet; the number in the whole pool and in what is kept."""
-    means: dict[str, Means] = {}
+def _subgroup_tables(evidence: Evidence, by: tuple[str, ...], name: str, number: str) -> dict[str, Any]:
+    """The filter's errors and the means of the column `number`, or the reason why they cannot be computed yet."""
+    means: dict[str, SubgroupMeans] = {}
     why_not, errors = "", None
     if number:
-        means["mean"] = found.means(number, by, kept=False)
+        means["mean"] = evidence.means(number, by, kept=False)
         try:
-            means["mean_kept"] = found.means(number, by, kept=True)
+            means["mean_kept"] = evidence.means(number, by, kept=True)
         except AppError as error:
             why_not = str(error)
     try:
-        errors = found.errors(name, by)
+        errors = evidence.errors(name, by)
     except AppError as error:
         why_not = str(error)
     return {"errors": errors, "means": means, "why_not": why_not}
 
 
 def _draw(opened: Database, settings: Settings, slug: str, clips: int, step: ReportProgress) -> str:
-    made = top_ups.top_up(opened, settings, slug, clips, on_clip=step)
-    return f"{made.new} new clips, {made.clips} in all."
+    outcome = top_ups.top_up(opened, settings, slug, clips, on_clip=step)
+    return f"{outcome.new} new clips, {outcome.clips} in all."
 
 
 def _job(study: Study) -> str:
     return f"top-up-{study.slug}"
 
 
-def _both(by: str, also: str) -> tuple[str, ...]:
-    """One attribute, or the intersection of two."""
+def _attributes(by: str, also: str) -> tuple[str, ...]:
+    """The chosen columns of subgroups, each once: none, one, or two to be crossed."""
     return tuple(dict.fromkeys(name for name in (by, also) if name))
 
 
-def _numbers(cuts: dict[str, str]) -> dict[str, float]:
-    """The proposed thresholds; an empty field proposes none. Raises AppError if a value is not a number."""
+def _thresholds(texts: dict[str, str]) -> dict[str, float]:
+    """Read the requested thresholds, leaving out empty fields. Raises AppError if one is not a finite number."""
     found = {}
-    for name, text in cuts.items():
+    for name, text in texts.items():
         if not text.strip():
             continue
         try:
@@ -217,25 +219,25 @@ def _numbers(cuts: dict[str, str]) -> dict[str, float]:
     return found
 
 
-def _figures(found: Evidence, page: Page, asked: EvidenceFigures, query: str) -> list[PageFigure]:
-    return on_page(page, asked, f"/studies/{found.study.slug}/consequences/figures", query=query)
+def _figures(page: Page, data: EvidenceFigures, query: str) -> list[PageFigure]:
+    return on_page(page, data, f"/studies/{data.evidence.study.slug}/consequences/figures", query=query)
 
 
-def _query(found: Evidence, **more: str) -> str:
-    """What figures and links of the page ask for, as the page was asked."""
-    own = {f"{CUT}{name}": repr(value) for name, value in found.cuts.items()}
-    if found.verdict_source != "raters":
-        own["truth"] = found.verdict_source
-    return urlencode(own | {name: value for name, value in more.items() if value})
+def _query(evidence: Evidence, **choices: str) -> str:
+    """The query of the page's figures and links: the requested thresholds, the source of verdicts, and the choices."""
+    found = {f"{THRESHOLD_PREFIX}{name}": repr(value) for name, value in evidence.requested_thresholds.items()}
+    if evidence.verdict_source != "raters":
+        found["truth"] = evidence.verdict_source
+    return urlencode(found | {name: value for name, value in choices.items() if value})
 
 
-def _page(request: Request, found: Evidence, name: str, context: dict[str, Any]) -> Response:
-    study = found.study
-    usual = {
+def _page(request: Request, evidence: Evidence, name: str, context: dict[str, Any]) -> Response:
+    study = evidence.study
+    common = {
         "study_name": study.name,
         "study": study,
-        "simulated": found.simulated,
-        "results": found.results,
-        "verdict_source": found.verdict_source,
+        "simulated": evidence.simulated,
+        "results": evidence.results,
+        "verdict_source": evidence.verdict_source,
     }
-    return page(request, name, usual | context)
+    return page(request, name, common | context)

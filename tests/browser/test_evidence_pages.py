@@ -4,11 +4,8 @@ import re
 
 import pytest
 from playwright.sync_api import expect
-from sqlalchemy import select
-from sqlmodel import col
 
 from app.db import Database
-from app.models import StudyClip
 from app.settings import Settings
 from tests.browser.conftest import Site, SiteMaker
 from tests.helpers import pool_studies
@@ -33,9 +30,7 @@ def judged(maker: SiteMaker) -> Site:
     database = Database(settings.database)
     database.migrate()
     study = pool_studies.make(database, settings, maker.folder, scores="randomised")
-    with database.reader() as db:
-        clips = list(db.scalars(select(StudyClip).where(col(StudyClip.study_id) == study.id)).all())
-    pool_studies.judge(StudyMaker(database, settings), study, clips)
+    pool_studies.judge(StudyMaker(database, settings), study, pool_studies.clips_of(database, study))
     site = Site(maker.browser, settings, database, study)
     maker.sites.append(site)
     return site

@@ -1,9 +1,11 @@
-"""A study drawn from a real pool with subgroups, judged by two people: what the pages of consequences are tested on."""
+"""A study drawn from a real pool with subgroups and judged by two people, for tests of pool evidence."""
 
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+from sqlalchemy import select
+from sqlmodel import col
 
 from app.db import Database
 from app.models import Study, StudyClip
@@ -45,7 +47,7 @@ BORDERLINE = 'design = "borderline"\neach = 6\nrejects = 6\n'
 
 
 def frame() -> pl.DataFrame:
-    """Sixty clips with two scores, two attributes and a number that a tenth of the clips lack."""
+    """A pool of 60 clips with two scores, two attributes, and a number that a tenth of the clips lack."""
     chance = np.random.default_rng(2)
     return pl.DataFrame(
         {
@@ -75,7 +77,7 @@ def make(
     without: tuple[str, ...] = (),
     scores: str = "hidden",
 ) -> Study:
-    """The study, not judged yet; `without` columns of the pool; `scores` says who sees them."""
+    """Create the study without judgments; `without` names columns that the pool lacks, `scores` who sees scores."""
     (folder / "tiny.mp4").write_bytes(tiny_video(0.2))
     frame().drop(without).write_parquet(folder / "pool.parquet")
     pool = read_pool(folder / "pool.parquet")
@@ -85,14 +87,20 @@ def make(
         return lifecycle.by_slug(db, slug)
 
 
+def clips_of(database: Database, study: Study) -> list[StudyClip]:
+    """The drawn clips of a study."""
+    with database.reader() as db:
+        return list(db.scalars(select(StudyClip).where(col(StudyClip.study_id) == study.id)).all())
+
+
 def good(clip: StudyClip) -> bool:
-    """What people think: moving clips are good, but for some French ones; a few still ones are good too."""
+    """Whether the raters accept a clip: they accept moving clips, except every ninth clip, which is the reverse."""
     number = int(clip.clip[1:])
     return bool(clip.scores["movement"] >= 40) != (number % 9 == 0)
 
 
 def judge(maker: StudyMaker, study: Study, clips: list[StudyClip], *, apart: int = 7) -> None:
-    """Two people answer every clip; they differ on every clip whose place can be divided by `apart`."""
+    """Two people answer every clip; they differ if the clip's position is divisible by `apart`."""
     for name, turned in (("Ada", False), ("Ben", True)):
         plan = {}
         for clip in clips:

@@ -1,12 +1,10 @@
-"""The fairness page: errors by subgroup as the library has them, whose verdict counts, numbers by subgroup."""
+"""The fairness page: errors by subgroup, the source of verdicts, and means by subgroup."""
 
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
-from sqlalchemy import select
-from sqlmodel import col
 from starlette.testclient import TestClient
 
 from analysis.consensus.mean_opinion import mean_opinion
@@ -25,22 +23,8 @@ from tests.helpers.factories import StudyMaker
 from tests.helpers.visitors import on_sqlite
 
 
-@pytest.fixture
-def study(study_maker: StudyMaker, tmp_path: Path) -> Study:
-    """Thirty clips of sixty, each judged by two people."""
-    made = pool_studies.make(study_maker.database, study_maker.settings, tmp_path)
-    pool_studies.judge(study_maker, made, clips_of(study_maker.database, made))
-    return made
-
-
-def clips_of(database: Database, study: Study) -> list[StudyClip]:
-    """The drawn clips."""
-    with database.reader() as db:
-        return list(db.scalars(select(StudyClip).where(col(StudyClip.study_id) == study.id)).all())
-
-
 def by_hand(study: Study, clips: list[StudyClip], columns: tuple[str, ...]) -> tuple[list[str], list[bool], list[bool]]:
-    """Group, verdict of the filter and of the people for each decided clip, in the order of names."""
+    """Subgroup, verdict of the filter and of the raters for each clip with a majority, in the order of names."""
     table = {row["clip"]: row for row in pl.read_parquet(study.pool).iter_rows(named=True)}
     decided = sorted((clip for clip in clips if clip.position % 7), key=lambda clip: clip.clip)
     groups = [" × ".join(str(table[clip.clip][name]) for name in columns) for clip in decided]
@@ -48,14 +32,14 @@ def by_hand(study: Study, clips: list[StudyClip], columns: tuple[str, ...]) -> t
 
 
 def evidence(db: object, study: Study, verdict_source: VerdictSource = "raters") -> Evidence:
-    """What a request of the researcher's would compute."""
+    """The evidence that a request computes."""
     return Evidence(db, study, Cache(), verdict_source)  # type: ignore[arg-type]  # a session
 
 
 @pytest.mark.parametrize("columns", [("language",), ("gender", "language")])
-def test_errors_by_subgroup_are_the_library_s(study: Study, database: Database, columns: tuple[str, ...]) -> None:
-    """One attribute and two together: every rate, interval and p equals a call with the same clips and weights."""
-    groups, accepted, good = by_hand(study, clips_of(database, study), columns)
+def test_errors_by_subgroup_are_the_librarys(study: Study, database: Database, columns: tuple[str, ...]) -> None:
+    """For one attribute and for two, every rate, interval and p equals that of `group_errors` for the same clips."""
+    groups, accepted, good = by_hand(study, pool_studies.clips_of(database, study), columns)
     with database.reader() as db:
         found = evidence(db, study).errors("still", columns)
     assert found.consensus.sample is not None
@@ -70,7 +54,7 @@ def test_errors_by_subgroup_are_the_library_s(study: Study, database: Database, 
 
 @on_sqlite
 def test_the_page_marks_groups_that_are_too_small(study: Study, researcher: TestClient) -> None:
-    """Figures, tables with adjusted p, the mark, and a finding that leans on no small group."""
+    """Small groups are marked and support no finding; the page has figures and tables with adjusted p-values."""
     here = f"/studies/{study.slug}"
     page = " ".join(researcher.get(f"{here}/fairness?by=gender&also=language&number=sync").text.split())
     for words in ("p, Holm", "p, BH", "too few", "f × en", "m × fr", "Rates are weighted to the pool.", "by subgroup"):
@@ -88,15 +72,15 @@ def test_the_page_marks_groups_that_are_too_small(study: Study, researcher: Test
     assert researcher.get(f"{here}/fairness?filter=none").status_code == 404
 
 
-def test_the_researcher_s_verdict_counts_only_where_asked_and_is_said(
+def test_the_researchers_verdicts_count_only_on_request(
     study: Study, database: Database, researcher: TestClient
 ) -> None:
-    """A tie that the researcher decides enters with truth=ruled, and the page says how many do."""
-    tied = next(clip for clip in clips_of(database, study) if clip.position % 7 == 0)
+    """With `truth=ruled`, a tie that the researcher decided counts, and the page says how many verdicts are theirs."""
+    tied = next(clip for clip in pool_studies.clips_of(database, study) if clip.position % 7 == 0)
     with database.writer() as db:
         adjudications.record(db, study, tied.id, "verdict", "accept", "a good clip")
     with database.reader() as db:
-        plain, ruled = (evidence(db, study, truth).errors("still", ("gender",)) for truth in ("raters", "ruled"))
+        plain, ruled = (evidence(db, study, source).errors("still", ("gender",)) for source in ("raters", "ruled"))
     assert (ruled.clips, ruled.consensus.rulings, ruled.consensus.changed) == (plain.clips + 1, 1, 1)
     assert (plain.consensus.verdict_source, ruled.consensus.verdict_source) == ("raters", "ruled")
     here = f"/studies/{study.slug}/fairness?by=gender"
@@ -107,8 +91,8 @@ def test_the_researcher_s_verdict_counts_only_where_asked_and_is_said(
 
 
 @on_sqlite
-def test_a_number_of_the_pool_by_subgroup(study: Study) -> None:
-    """Means, spreads and intervals over every clip that has the number, or over what passes; others are refused."""
+def test_means_by_subgroup_are_those_of_the_pool(study: Study) -> None:
+    """Means, standard deviations and intervals are those of all clips or of those kept; other columns are refused."""
     table = pl.read_parquet(study.pool).drop_nulls("sync")
     rows, filters = study_pool.rows(study), [Filter("still", "movement", 50)]
     found = subgroups.means(rows, ("language",), "sync", filters, kept=False)
@@ -128,8 +112,8 @@ def test_a_number_of_the_pool_by_subgroup(study: Study) -> None:
 
 
 @on_sqlite
-def test_many_small_groups_stand_together(study: Study) -> None:
-    """More groups than a table can show: the largest stay, the smallest become `others`, nothing is lost."""
+def test_the_smallest_of_many_groups_are_merged(study: Study) -> None:
+    """Of more groups than a table shows, the smallest are merged into `others`, and no clip is lost."""
     found = subgroups.means(study_pool.rows(study), ("source",), "movement", [], kept=False)
     assert len(found.groups) == subgroups.MOST_GROUPS + 1
     assert sum(one.clips for _, one, _ in found.groups) == pool_studies.CLIPS
@@ -139,7 +123,7 @@ def test_many_small_groups_stand_together(study: Study) -> None:
 def test_a_page_without_judgments_or_subgroups_says_what_is_missing(
     study_maker: StudyMaker, tmp_path: Path, researcher: TestClient
 ) -> None:
-    """No attribute in the pool: how to get one. A pool that has changed, or is gone: that, and no figure."""
+    """Without attributes the page says how to add them; if the pool changed or is missing, the page says so."""
     bare = pool_studies.make(study_maker.database, study_maker.settings, tmp_path, without=("language", "gender"))
     assert "clipjury pool join" in researcher.get(f"/studies/{bare.slug}/fairness").text
     pl.read_parquet(bare.pool).with_columns(more=pl.lit(1)).write_parquet(bare.pool)
@@ -150,7 +134,7 @@ def test_a_page_without_judgments_or_subgroups_says_what_is_missing(
 
 @on_sqlite
 def test_without_judgments_there_are_no_errors(study_maker: StudyMaker, tmp_path: Path, researcher: TestClient) -> None:
-    """The number by subgroup needs no judge and stands; the errors say what is missing."""
+    """Means by subgroup are shown, because they need no judgments; instead of errors the page says what is missing."""
     study = pool_studies.make(study_maker.database, study_maker.settings, tmp_path)
     page = researcher.get(f"/studies/{study.slug}/fairness?number=sync").text
     assert "no clip has an accept or reject yet" in page

@@ -1,4 +1,4 @@
-"""Consequences for the pool, anchoring and the human ceiling, the next batch: the library's numbers."""
+"""The pool, anchoring and next-batch pages: their numbers are those of the library, and missing data are explained."""
 
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from app.models import Assignment, Judgment, Rater, Study, StudyClip
 from app.pool_evidence import consequences, next_batch, top_ups
 from app.pool_evidence.consequences import composition, levels
 from app.pool_evidence.evidence import Evidence
+from app.pool_evidence.study_draws import study_draws
 from app.results.agreement import compute
 from app.settings import Settings
 from scoring.filters import Filter, survivors
@@ -29,54 +30,40 @@ from tests.helpers.visitors import on_sqlite
 from tests.helpers.waiting import wait_until
 
 
-@pytest.fixture
-def study(study_maker: StudyMaker, tmp_path: Path) -> Study:
-    """Thirty clips of sixty, each judged by two people."""
-    made = pool_studies.make(study_maker.database, study_maker.settings, tmp_path)
-    pool_studies.judge(study_maker, made, clips_of(study_maker.database, made))
-    return made
+def evidence(db: object, study: Study, **thresholds: float) -> Evidence:
+    """The evidence that a request with these thresholds computes."""
+    return Evidence(db, study, Cache(), "raters", thresholds)  # type: ignore[arg-type]  # a session
 
 
-def clips_of(database: Database, study: Study) -> list[StudyClip]:
-    """The drawn clips."""
-    with database.reader() as db:
-        return list(db.scalars(select(StudyClip).where(col(StudyClip.study_id) == study.id)).all())
-
-
-def evidence(db: object, study: Study, **cuts: float) -> Evidence:
-    """What a request of the researcher's would compute."""
-    return Evidence(db, study, Cache(), "raters", cuts)  # type: ignore[arg-type]  # a session
-
-
-def test_kept_clips_are_counted_at_the_cuts_now_and_asked_for(study: Study, database: Database) -> None:
-    """Clips and hours at both cuts are those of the pool's own rows; parts add up to the whole."""
+def test_kept_clips_are_counted_at_current_and_requested_thresholds(study: Study, database: Database) -> None:
+    """Clips and hours at both thresholds are those of the pool's rows, and subgroups add up to the whole."""
     table = pl.read_parquet(study.pool)
-    now = survivors(table, [Filter("still", "movement", 50), Filter("sharp", "sharpness", 20, 95)])
-    then = survivors(table, [Filter("still", "movement", 61.5), Filter("sharp", "sharpness", 30, 95)])
+    current = survivors(table, [Filter("still", "movement", 50), Filter("sharp", "sharpness", 20, 95)])
+    proposed = survivors(table, [Filter("still", "movement", 61.5), Filter("sharp", "sharpness", 30, 95)])
     with database.reader() as db:
         found = evidence(db, study, still=61.5, sharp=30).consequences("language")
-    assert [cut.why for cut in found.cuts] == ["asked for", "asked for"]
-    assert (found.now.whole.kept.clips, found.then.whole.kept.clips) == (now.height, then.height)
-    assert found.now.whole.kept.hours == pytest.approx(now["duration"].sum() / 3600)
-    parts = composition(found)
-    assert [sum(part.shares[which] or 0 for part in parts) for which in range(3)] == pytest.approx([1, 1, 1])
-    assert sum(part.then.clips for part in parts) == then.height
-    assert [level.clips for level in levels(found.then, {})] == [
+    assert [one.why for one in found.proposals] == ["asked for", "asked for"]
+    assert (found.current.whole.kept.clips, found.proposed.whole.kept.clips) == (current.height, proposed.height)
+    assert found.current.whole.kept.hours == pytest.approx(current["duration"].sum() / 3600)
+    groups = composition(found)
+    assert [sum(group.shares[which] or 0 for group in groups) for which in range(3)] == pytest.approx([1, 1, 1])
+    assert sum(group.proposed.clips for group in groups) == proposed.height
+    assert [level.clips for level in levels(found.proposed, {})] == [
         60,
         table.filter(pl.col("movement") >= 61.5).height,
-        then.height,
+        proposed.height,
     ]
 
 
 @on_sqlite
-def test_of_many_filters_those_that_drop_nothing_are_not_drawn(study: Study) -> None:
-    """The drawing has the pool and every stage that drops clips, with the same counts; the table has all."""
+def test_of_many_filters_those_that_reject_nothing_are_not_drawn(study: Study) -> None:
+    """The figure has the pool and every filter that rejects clips, with the same counts; the table has all filters."""
     rows = pl.scan_parquet(study.pool)
-    cuts = tuple(
-        consequences.Cut(f"f{number}", f"F{number}", "movement", "", (low, None), (low, None), "as now")
+    proposals = tuple(
+        consequences.ThresholdProposal(f"f{number}", f"F{number}", "movement", "", (low, None), (low, None), "as now")
         for number, low in enumerate([0.0, 10.0, 10.0, 20.0, 20.0, 20.0, 30.0, 40.0, 40.0])
     )
-    found = consequences.consequences(rows, cuts, "").now
+    found = consequences.consequences(rows, proposals, "").current
     drawn = consequences.drawn_levels(found, {})
     every = [(level.name, level.clips) for level in levels(found, {})]
     assert len(every) == 10
@@ -86,36 +73,36 @@ def test_of_many_filters_those_that_drop_nothing_are_not_drawn(study: Study) -> 
     ]
 
 
-def test_without_asking_the_best_f1_is_proposed(study: Study, database: Database) -> None:
-    """The proposal is the filter's best cut, told as found on these data; the upper end of a band stays."""
+def test_the_threshold_of_the_best_f1_is_proposed_by_default(study: Study, database: Database) -> None:
+    """The default is the best F1, found on these data; an adopted threshold replaces it, and a requested one both."""
     with database.reader() as db:
         asked = evidence(db, study)
-        cuts = consequences.proposals(asked.results, {}, {"none": (1.0, None)})
+        proposals = consequences.proposals(asked.results, {}, {"none": (1.0, None)})
         best = [one.best for one in asked.results.filters]
-    for cut, choice in zip(cuts, best, strict=True):
+    for proposal, choice in zip(proposals, best, strict=True):
         assert choice is not None
-        assert cut.value == float(choice.shown())
-        assert cut.why == "found on these data"
-    assert cuts[1].then[1] == 95
+        assert proposal.value == float(choice.shown())
+        assert proposal.why == "found on these data"
+    assert proposals[1].proposed[1] == 95
     with database.reader() as db:
         results = evidence(db, study).results
         first, _ = consequences.proposals(results, {}, {"still": (33.0, None)})
-        asked_for, _ = consequences.proposals(results, {"still": 44.0}, {"still": (33.0, None)})
-    assert (first.then, first.why) == ((33.0, None), "adopted")
-    assert (asked_for.then, asked_for.why) == ((44.0, None), "asked for")
+        requested, _ = consequences.proposals(results, {"still": 44.0}, {"still": (33.0, None)})
+    assert (first.proposed, first.why) == ((33.0, None), "adopted")
+    assert (requested.proposed, requested.why) == ((44.0, None), "asked for")
 
 
-def test_the_share_of_good_clips_is_the_library_s(study: Study, database: Database) -> None:
-    """With the score's predictions, by the strata of the draw; a band says why it has none."""
+def test_the_share_of_good_clips_is_that_of_the_library(study: Study, database: Database) -> None:
+    """Both estimates equal those of `pool_share` with the strata of the draw; a band has none, and says why."""
     with database.reader() as db:
         asked = evidence(db, study)
-        shares, why_none = asked.shares()
+        shares, why_none = asked.good_shares()
         sample = asked.filter("still").sample
-        drawn = top_ups.so_far(db, study)
+        drawn = study_draws(db, study)
     assert why_none == ""
     assert sample is not None
     table = drawn.pool.readable
-    stratum = [drawn.parts[0].plan.division.labels[place] for place in drawn.parts[0].plan.division.of]
+    stratum = [drawn.draws[0].plan.division.labels[place] for place in drawn.draws[0].plan.division.of]
     good = sample.good.astype(float)
     own, pool = cross_fitted_predictions(sample.scores, good, table["movement"].to_numpy(), seed=study.seed)
     wanted = pool_share(good, own, pool, sample.strata, stratum)
@@ -129,8 +116,8 @@ def test_the_share_of_good_clips_is_the_library_s(study: Study, database: Databa
 
 
 @on_sqlite
-def test_the_page_shows_both_cascades_and_says_where_cuts_come_from(study: Study, researcher: TestClient) -> None:
-    """Preset, found on these data or asked for; figures with their tables; a cut that is no number is refused."""
+def test_the_page_shows_both_cascades_and_the_origin_of_thresholds(study: Study, researcher: TestClient) -> None:
+    """Thresholds are preset, found on these data or asked for; one that is not a number is refused."""
     here = f"/studies/{study.slug}"
     page = " ".join(researcher.get(f"{here}/pool").text.split())
     for words in ("found on these data", "preset", "Who is left", "language", "gender", "Worth as many judged clips"):
@@ -149,22 +136,22 @@ def test_the_page_shows_both_cascades_and_says_where_cuts_come_from(study: Study
 
 
 @on_sqlite
-def test_a_borderline_draw_says_nothing_of_the_pool(
+def test_a_borderline_draw_gives_no_share_of_good_clips(
     study_maker: StudyMaker, tmp_path: Path, researcher: TestClient, database: Database
 ) -> None:
-    """Clips drawn next to the thresholds: no share of good clips, no top-up, both told in words."""
+    """If clips were drawn next to the thresholds, the pages say why there is no share of good clips and no top-up."""
     study = pool_studies.make(database, study_maker.settings, tmp_path, pool_studies.BORDERLINE)
     page = researcher.get(f"/studies/{study.slug}/pool").text
     assert "they say nothing about the whole pool" in page
     assert "A borderline draw is not topped up." in researcher.get(f"/studies/{study.slug}/next").text
 
 
-def test_anchoring_and_ceiling_are_the_library_s(
+def test_anchoring_and_ceiling_are_those_of_the_library(
     study_maker: StudyMaker, tmp_path: Path, database: Database, settings: Settings
 ) -> None:
-    """Every verdict in the arm drawn for it; filter and raters against the same majority, blind answers only."""
+    """The effect uses every verdict in its arm; the ceiling uses blind answers and the same majority for all."""
     study = pool_studies.make(database, settings, tmp_path, scores="randomised")
-    pool_studies.judge(study_maker, study, clips_of(database, study))
+    pool_studies.judge(study_maker, study, pool_studies.clips_of(database, study))
     with database.reader() as db:
         found = evidence(db, study).influence()
         query = (
@@ -196,12 +183,12 @@ def test_anchoring_and_ceiling_are_the_library_s(
     panel, rest, _ = human_ceiling(ratings, known, None, seed=study.seed)
     assert found.ceilings[0].blind
     assert (found.filters[0].to_panel.value, found.filters[0].to_panel.low) == (panel.value, panel.low)
-    assert found.ceilings[0].to_rest.value == rest.value
+    assert found.ceilings[0].to_others.value == rest.value
 
 
 @on_sqlite
 def test_the_anchoring_page_says_why_there_is_no_effect(study_maker: StudyMaker, researcher: TestClient) -> None:
-    """Hidden scores have no shown arm: the page tells it, and how a study could tell; figures stay drawable."""
+    """If scores were hidden from all raters, the page explains it and names the setting; figures can still be drawn."""
     study = study_maker(clips=3, with_media=False)
     page = " ".join(researcher.get(f"/studies/{study.slug}/anchoring").text.split())
     assert "No answer was given with the score shown." in page
@@ -211,27 +198,27 @@ def test_the_anchoring_page_says_why_there_is_no_effect(study_maker: StudyMaker,
         assert researcher.get(f"/studies/{study.slug}/consequences/figures/{name}.svg").text.startswith("<svg")
 
 
-def test_a_batch_buys_narrower_intervals_and_names_its_strata(study: Study, database: Database) -> None:
-    """Half-widths shrink with more clips; the strata are those that the draw then takes, clip for clip."""
+def test_a_batch_narrows_intervals_and_names_its_strata(study: Study, database: Database) -> None:
+    """Half-widths shrink with more clips, and the clips of the strata add up to the batch."""
     with database.reader() as db:
         asked = evidence(db, study)
         agreement = compute(db, study, "person")
         few, many = (next_batch.next_batch(db, study, asked.results, agreement, clips) for clips in (6, 12))
     assert few.why_not == ""
-    assert sum(one.more for one in few.strata) == 6
-    for less, more in zip(few.bought, many.bought, strict=True):
-        if less.now is None:
+    assert sum(one.added for one in few.strata) == 6
+    for less, more in zip(few.forecasts, many.forecasts, strict=True):
+        if less.current is None:
             assert less.missing
             continue
-        assert less.then is not None
-        assert more.then is not None
-        assert less.now == more.now
-        assert less.now > less.then > more.then
-    assert any(one.what == "alpha" and one.now for one in few.bought)
+        assert less.with_batch is not None
+        assert more.with_batch is not None
+        assert less.current == more.current
+        assert less.current > less.with_batch > more.with_batch
+    assert any(one.statistic == "alpha" and one.current for one in few.forecasts)
 
 
 def drawn(researcher: TestClient, here: str) -> Response:
-    """The page of the draw once it has ended, well or not."""
+    """The page of the draw after it has succeeded or failed."""
     ends = ("The clips are drawn", "Nothing was drawn")
     wait_until(lambda: any(end in researcher.get(f"{here}/drawing").text for end in ends), "the end of the draw")
     return researcher.get(f"{here}/drawing")
@@ -240,25 +227,25 @@ def drawn(researcher: TestClient, here: str) -> Response:
 def test_one_button_draws_the_batch(
     study: Study, researcher: TestClient, database: Database, settings: Settings
 ) -> None:
-    """The draw runs in the background; then the study has the clips, in the strata that were told, with new places."""
+    """The draw runs in the background; then the study has the clips, in the strata that the preview showed."""
     here = f"/studies/{study.slug}/next"
     with database.reader() as db:
-        told = top_ups.more(top_ups.so_far(db, study), 6)
+        preview = top_ups.preview(study_draws(db, study), 6)
     page = researcher.post(here, data={"clips": 6})
     assert page.url.path == f"{here}/drawing"
     page = drawn(researcher, here)
     assert "6 new clips, 36 in all." in page.text
-    clips = clips_of(database, study)
-    found = {label: sum(clip.stratum == label for clip in clips) for label in told}
-    assert found == {label: have + more for label, (have, more) in told.items()}
+    clips = pool_studies.clips_of(database, study)
+    found = {one.label: sum(clip.stratum == one.label for clip in clips) for one in preview}
+    assert found == {one.label: one.drawn + one.added for one in preview}
     assert all((settings.media / f"{clip.media_key}.mp4").is_file() for clip in clips)
     assert researcher.get(here).status_code == 200
     assert researcher.post(here, data={"clips": 0}).status_code == 422
 
 
 @on_sqlite
-def test_a_draw_that_cannot_be_is_told(study: Study, researcher: TestClient) -> None:
-    """The pool is gone: the page says so instead of strata, and the job ends with the reason."""
+def test_a_draw_without_the_pool_fails_with_the_reason(study: Study, researcher: TestClient) -> None:
+    """If the pool is missing, the page says so instead of showing strata, and the draw ends with the reason."""
     here = f"/studies/{study.slug}/next"
     assert researcher.get(f"{here}/drawing").url.path == here
     Path(study.pool).unlink()
@@ -271,9 +258,9 @@ def test_a_draw_that_cannot_be_is_told(study: Study, researcher: TestClient) -> 
 
 @on_sqlite
 def test_strata_of_a_changed_pool_are_refused(study: Study, database: Database) -> None:
-    """Probabilities of another pool would be wrong: refused before anything is computed."""
+    """A changed pool is refused before anything is computed, because its probabilities would be wrong."""
     pl.read_parquet(study.pool).with_columns(more=pl.lit(1)).write_parquet(study.pool)
     with database.reader() as db:
         with pytest.raises(AppError, match="has changed since the study was made"):
-            evidence(db, study).refuse_another_pool()
-        assert "has changed since the study was made" in evidence(db, study).shares()[1]
+            evidence(db, study).refuse_changed_pool()
+        assert "has changed since the study was made" in evidence(db, study).good_shares()[1]

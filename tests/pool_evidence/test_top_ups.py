@@ -1,4 +1,4 @@
-"""Top-ups of running studies: joint probabilities, no clip twice, raters left in peace, on both databases."""
+"""Top-ups of running studies: joint probabilities, no repeated clip, unchanged assignments, on both databases."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -73,7 +73,7 @@ def pool(tmp_path: Path) -> Pool:
 
 
 def create(database: Database, settings: Settings, pool: Pool, sampling: str = STRATIFIED) -> str:
-    """A study of the pool by a design."""
+    """Create a study that is drawn from the pool by a design."""
     return creation.create(database, settings, pool, parse_study(SPEC + sampling, "study.toml"), SPEC + sampling)
 
 
@@ -87,10 +87,8 @@ def look(database: Database, slug: str) -> tuple[Study, dict[str, StudyClip]]:
     return study, {clip.clip: clip for clip in clips}
 
 
-def test_a_topped_up_study_is_what_one_larger_draw_had_given(
-    database: Database, settings: Settings, pool: Pool
-) -> None:
-    """All clips stay, weights of all are the stratum's clips by those drawn in both draws, an event tells it."""
+def test_a_top_up_gives_the_clips_of_one_larger_draw(database: Database, settings: Settings, pool: Pool) -> None:
+    """All clips stay, weights are those of one larger draw, and each top-up is in the history and in an event."""
     slug = create(database, settings, pool)
     _, before = look(database, slug)
     done = top_ups.top_up(database, settings, slug, 12)
@@ -121,8 +119,8 @@ def _shared(wanted: dict[str, int]) -> Stratified:
     return Stratified(design="stratified", by="still", bands=3, shares=tuple(wanted.values()))
 
 
-def test_raters_at_work_are_not_disturbed(database: Database, settings: Settings, pool: Pool) -> None:
-    """Assignments stay as they are, the new clips have free places, and a place held stays held."""
+def test_a_top_up_changes_no_assignment(database: Database, settings: Settings, pool: Pool) -> None:
+    """Assignments stay as they are, held ones too, and the new clips have open assignments."""
     slug = create(database, settings, pool)
     study, _ = look(database, slug)
     with database.writer() as db:
@@ -141,10 +139,10 @@ def test_raters_at_work_are_not_disturbed(database: Database, settings: Settings
     assert [row["status"] for row in after[len(before) :]] == ["open"] * 12
 
 
-def test_another_design_draws_from_the_whole_pool_and_chances_are_joined(
+def test_another_design_draws_from_the_whole_pool_with_joint_probabilities(
     database: Database, settings: Settings, pool: Pool
 ) -> None:
-    """1 - (1 - p1)(1 - p2); a seed the study has used is not used again; a later top-up goes on with that design."""
+    """Probabilities are 1 - (1 - p1)(1 - p2), the seed is unused, and a later top-up continues with the new design."""
     slug = create(database, settings, pool)
     done = top_ups.top_up(database, settings, slug, 30, design=parse(BY_LANGUAGE, "design.toml"))
     study, clips = look(database, slug)
@@ -186,8 +184,8 @@ def test_joint_probabilities_are_those_of_the_draws(pool: Pool, sampling: str) -
     assert (np.abs(times / count - apart) > 4 * error).any(), "the first draw's probabilities alone are found wrong"
 
 
-def test_a_study_limited_per_source_is_topped_up(database: Database, settings: Settings, pool: Pool) -> None:
-    """The clips drawn before stay, and no film gives more than the limit."""
+def test_a_top_up_respects_the_limit_per_source(database: Database, settings: Settings, pool: Pool) -> None:
+    """The clips drawn before stay, and no source gives more than the limit."""
     slug = create(
         database, settings, pool, LIMITED.replace("clips = 9", "clips = 6") + 'waive_rejects = "a test of it"\n'
     )
@@ -198,10 +196,10 @@ def test_a_study_limited_per_source_is_topped_up(database: Database, settings: S
     assert len({clip.source for clip in clips.values()}) == len(clips)
 
 
-def test_a_two_phase_study_gets_its_second_phase_from_its_own_judgments(
+def test_a_top_up_draws_the_second_phase_of_a_two_phase_study(
     database: Database, settings: Settings, pool: Pool
 ) -> None:
-    """The clips people accepted and rejected are the pilot; a further top-up goes on with both phases."""
+    """The rated clips of the first phase are the pilot, and a further top-up continues both phases."""
     slug = create(database, settings, pool, TWO_PHASE)
     study, before = look(database, slug)
     with pytest.raises(AppError, match="second phase cannot be drawn"):
@@ -235,10 +233,8 @@ def test_a_two_phase_study_gets_its_second_phase_from_its_own_judgments(
     assert sum(clip.weight for clip in clips.values()) == pytest.approx(CLIPS)
 
 
-def test_a_pool_that_has_changed_is_refused_with_the_way_out(
-    database: Database, settings: Settings, pool: Pool
-) -> None:
-    """Nothing is written, and no copy of a clip is left behind."""
+def test_a_changed_pool_is_refused(database: Database, settings: Settings, pool: Pool) -> None:
+    """The error says what to do, nothing is written, and no copied clip is left behind."""
     slug = create(database, settings, pool)
     _, before = look(database, slug)
     copies = set(settings.media.iterdir())
@@ -262,10 +258,10 @@ def test_a_pool_that_has_changed_is_refused_with_the_way_out(
         (STRATIFIED, 'allocation = "neyman"\n' + BY_LANGUAGE, "shared its clips out by a pilot"),
     ],
 )
-def test_what_cannot_be_topped_up_is_refused_in_words(
+def test_impossible_top_ups_are_refused(
     database: Database, settings: Settings, pool: Pool, sampling: str, design: str, words: str
 ) -> None:
-    """Each with a remedy, before anything is written."""
+    """The error names a remedy, and nothing is written."""
     slug = create(database, settings, pool, sampling)
     before = len(look(database, slug)[1]) if "borderline" not in sampling else 0
     given = parse(design, "design.toml") if design else None
@@ -276,10 +272,10 @@ def test_what_cannot_be_topped_up_is_refused_in_words(
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_the_command_tells_what_was_drawn(
+def test_the_command_prints_what_was_drawn(
     database: Database, settings: Settings, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`top-up SLUG --clips N` with real clips: how many are new, how many there are, that weights are new."""
+    """`top-up SLUG --clips N` prints the number of new clips, and prepares the video of every clip."""
     slug = create(database, settings, pool)
     for name, value in {"HOME": str(settings.home), "DATABASE_URL": settings.database_url}.items():
         monkeypatch.setenv(f"CLIPJURY_{name}", value)
