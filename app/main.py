@@ -63,8 +63,9 @@ def create_app(
             db.migrate()
         to_thread.current_default_thread_limiter().total_tokens = HANDLERS_AT_ONCE
         rating_turns.prepare(app, db)
-        with nullcontext() if second else webhooks.delivering(db, settings):
-            yield
+        async with researchers.supervised() if researchers else nullcontext():
+            with nullcontext() if second else webhooks.delivering(db, settings):
+                yield
         if database is None:
             db.dispose()
 

@@ -13,7 +13,7 @@ from shutil import rmtree
 from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from app.db import Database
 from app.errors import AppError
@@ -21,6 +21,7 @@ from app.main import create_app
 from app.raters.invite_list import links
 from app.settings import Settings
 from app.web import public_address, running_server
+from app.web.process_health import Pulse
 from app.web.researcher_process import ResearcherProcess
 
 GRACE_SECONDS = 2
@@ -82,7 +83,7 @@ def serve_researchers(door: int) -> None:
     os.nice(NICENESS)
     way = socket.socket(fileno=door)
     folder = Path(way.getsockname()).parent
-    server = _ResearcherServer(config(create_app(Settings(), second=True)))
+    server = _ResearcherServer(config(Pulse(create_app(Settings(), second=True))))
     threading.Thread(target=_end_with_the_other, args=(server,), daemon=True).start()
     _forget_modules()
     server.run(sockets=[way])
@@ -120,7 +121,7 @@ class _AnnouncingServer(uvicorn.Server):
             self.say(line)
 
 
-def config(app: FastAPI) -> uvicorn.Config:
+def config(app: ASGIApp) -> uvicorn.Config:
     """Configuration of uvicorn: few messages, no server name in headers, no access log, which would contain links."""
     return uvicorn.Config(
         app,

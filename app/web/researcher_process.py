@@ -2,16 +2,20 @@
 
 The server process answers raters. It forwards requests for `/studies` and `/api` to the second process, through a
 socket that only this user can open. Both processes use the same database. The second process ends when the first
-one ends, for whatever reason.
+one ends, for whatever reason; if it dies or hangs, it is replaced.
 """
 
+import asyncio
+import logging
 import os
 import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir
+from tempfile import SpooledTemporaryFile, TemporaryDirectory, gettempdir
+from time import monotonic
 
 import httpx2
 from fastapi import Request
@@ -22,16 +26,31 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.errors import AppError
 from app.settings import Settings
 from app.web import pages
+from app.web.process_health import SilenceWatch, has_pulse
+
+log = logging.getLogger("clipjury")
 
 PREFIXES = ("/studies", "/api")
 OF_ONE_CONNECTION = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"date"})
 """Headers about one connection, and the date header that each server writes itself. They are not forwarded."""
+WRITTEN_HERE = frozenset({b"content-length", b"x-forwarded-for"})
+"""Headers of a request that are written anew when it is forwarded."""
 
 SECONDS_TO_END = 2.5
 """Seconds that the second process has to finish its requests when the server is stopped."""
 
 MAX_FOLDER_LENGTH = 70
 """Characters of the folder's path: the operating system limits a socket's path to about a hundred."""
+
+LIMITS = httpx2.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=5.0)
+TIMEOUTS = {"connect": 5.0, "pool": 30.0, "write": 30.0, "read": 300.0}
+"""Seconds for one step of a forwarded request. Statistics of a large study may take minutes before the first byte."""
+
+IN_MEMORY = 1 << 16
+"""Bytes of a request's body that are kept in memory while it arrives; the rest is stored in a file."""
+
+SECONDS_BETWEEN_CHECKS = 0.25
+MOST_SECONDS_BETWEEN_STARTS = 30.0
 
 
 class ResearcherProcess:
@@ -45,17 +64,19 @@ class ResearcherProcess:
         self._settings = settings
         place = gettempdir() if len(gettempdir()) < MAX_FOLDER_LENGTH else "/tmp"  # noqa: S108 - a new folder inside it
         self._folder = TemporaryDirectory(prefix="clipjury-", dir=place, ignore_cleanup_errors=True)
-        path = str(Path(self._folder.name) / "researchers")
+        self._path = str(Path(self._folder.name) / "researchers")
         self._door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._door.bind(path)
+        self._door.bind(self._path)
         self._door.listen(256)
-        self._way = httpx2.AsyncHTTPTransport(uds=path)  # not a client, which would store people's cookies
-        self._process = self._start()
+        # A transport and not a client, which would store people's cookies.
+        self._way = httpx2.AsyncHTTPTransport(uds=self._path, limits=LIMITS)
+        self._failed_starts = 0
+        self._start()
 
-    def _start(self) -> "subprocess.Popen[bytes]":
+    def _start(self) -> None:
         own = {f"CLIPJURY_{name.upper()}": str(getattr(self._settings, name)) for name in Settings.model_fields}
         door = self._door.fileno()
-        return subprocess.Popen(  # noqa: S603 - this program itself, and a number
+        self._process = subprocess.Popen(  # noqa: S603 - this program itself, and a number
             # -P: files of the current folder must not be imported instead of packages.
             [sys.executable, "-P", "-c", f"from app.server import serve_researchers; serve_researchers({door})"],
             env=os.environ | own,
@@ -63,14 +84,47 @@ class ResearcherProcess:
             pass_fds=[door],
             start_new_session=True,  # Ctrl-C must reach the server only
         )
+        self._watch = SilenceWatch(self._process.pid, now=monotonic())
+
+    @asynccontextmanager
+    async def supervised(self) -> AsyncIterator[None]:
+        """Replace the process whenever it has died or hangs, while the block runs."""
+        task = asyncio.create_task(self._supervise())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _supervise(self) -> None:
+        while True:
+            await asyncio.sleep(SECONDS_BETWEEN_CHECKS)
+            if self._process.poll() is None:
+                answered = await has_pulse(self._path)
+                if not self._watch.hangs(answered=answered, now=monotonic()):
+                    continue
+                log.warning("the researchers' process hangs and is replaced")
+                self._process.kill()
+            else:
+                log.warning("the researchers' process ended with code %s and is replaced", self._process.returncode)
+            await self._replace()
+
+    async def _replace(self) -> None:
+        """Start a new process, at once unless several in a row have never answered."""
+        self._failed_starts = 0 if self._watch.has_answered else self._failed_starts + 1
+        if self._failed_starts > 1:
+            await asyncio.sleep(min(MOST_SECONDS_BETWEEN_STARTS, 2.0**self._failed_starts))
+        self._process.wait()
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._start()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward one request and send its response back."""
         request = Request(scope, receive)
-        if self._process.poll() is not None:
-            self._process = self._start()
         try:
-            answer = await self._way.handle_async_request(_asked(request))
+            answer = await self._answer(request)
         except httpx2.TransportError:
             sorry = AppError("The statistics were interrupted.", "Load the page again; nothing was lost.", status=503)
             await pages.refusal(request, sorry)(scope, receive, send)
@@ -78,6 +132,24 @@ class ResearcherProcess:
         response = StreamingResponse(answer.aiter_raw(), answer.status_code, background=BackgroundTask(answer.aclose))
         response.raw_headers = _of_content(answer.headers.raw)
         await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> httpx2.Response:
+        """Forward a request once its body is here: a slow sender must not occupy a connection to the process.
+
+        A request that only reads is sent again if the process was replaced meanwhile.
+        """
+        if request.method in pages.SAFE_METHODS:
+            forwarded = _forwarded(request, b"", None)
+            try:
+                return await self._way.handle_async_request(forwarded)
+            except (httpx2.NetworkError, httpx2.RemoteProtocolError):
+                return await self._way.handle_async_request(forwarded)
+        with SpooledTemporaryFile(max_size=IN_MEMORY) as body:
+            async for piece in request.stream():
+                body.write(piece)
+            size = body.tell()
+            body.seek(0)
+            return await self._way.handle_async_request(_forwarded(request, str(size).encode(), _pieces(body)))
 
     def end(self) -> None:
         """Stop the process and remove the socket."""
@@ -92,15 +164,20 @@ class ResearcherProcess:
         self._folder.cleanup()
 
 
-def _asked(request: Request) -> httpx2.Request:
+async def _pieces(body: "SpooledTemporaryFile[bytes]") -> AsyncIterator[bytes]:
+    while piece := body.read(IN_MEMORY):
+        yield piece
+
+
+def _forwarded(request: Request, size: bytes, content: AsyncIterator[bytes] | None) -> httpx2.Request:
     query = request.scope["query_string"]
     path = request.scope["raw_path"] + (b"?" + query if query else b"")
     url = httpx2.URL("http://researchers").copy_with(raw_path=path)
-    has_body = any(name in request.headers for name in ("content-length", "transfer-encoding"))
-    content: AsyncIterator[bytes] | None = request.stream() if has_body else None
-    headers = [pair for pair in _of_content(request.headers.raw) if pair[0] != b"x-forwarded-for"]
+    headers = [pair for pair in _of_content(request.headers.raw) if pair[0] not in WRITTEN_HERE]
     headers.append((b"x-forwarded-for", request.scope["client"][0].encode()))
-    return httpx2.Request(request.method, url, headers=headers, content=content)
+    if content is not None:
+        headers.append((b"content-length", size))
+    return httpx2.Request(request.method, url, headers=headers, content=content, extensions={"timeout": TIMEOUTS})
 
 
 def _of_content(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPConnection
@@ -25,11 +26,22 @@ from tests.helpers.waiting import PATIENCE, wait_until
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="its socket is a thing of POSIX systems")
 
 
+BLOCKED = """
+import signal, time
+signal.signal(signal.SIGUSR1, lambda *_: time.sleep(3600))
+"""
+"""Python code that every process of the server runs at its start: SIGUSR1 then blocks the event loop."""
+
+SECONDS_TO_NOTICE = 3.0
+"""Seconds within which the server notices that the second process does not work."""
+
+
 class Place:
     """A running server of two processes, its study, and a researcher signed in."""
 
-    def __init__(self, server: servers.Server, study: Study, link: str) -> None:
+    def __init__(self, server: servers.Server, study: Study, link: str, seconds_to_start: float) -> None:
         self.server, self.study, self.link = server, study, link
+        self.seconds_to_start = seconds_to_start
         self.researcher = Client(server.base)
         self.researcher.get(server.links["Researcher"].removeprefix(server.base))
 
@@ -49,8 +61,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     maker = StudyMaker(database, settings)
     study = maker(clips=12, raters_per_clip=2, with_media=False)
     maker.rate(study, maker.rater(study), answers())
-    server = servers.start(settings)
-    made = Place(server, study, raters.open_link(settings, study))
+    code = tmp_path_factory.mktemp("code")
+    (code / "sitecustomize.py").write_text(BLOCKED)
+    began = time.monotonic()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(code), prepend=os.pathsep)
+        server = servers.start(settings)
+    made = Place(server, study, raters.open_link(settings, study), time.monotonic() - began)
     yield made
     made.researcher.close()
     child = made.second
@@ -101,30 +118,19 @@ def test_each_header_is_sent_once(place: Place) -> None:
     assert sorted(set(names)) == sorted(names)
 
 
-def test_raters_are_served_by_the_first_process(place: Place) -> None:
-    """While the second process is stopped, clips are rated; when it continues, the waiting page is sent."""
-    os.kill(place.second.pid, signal.SIGSTOP)
-    try:
-        client = join(place.server.base, place.link, "Undisturbed")
-        assert 'action="/rate/' in client.get("/rate")[1]
-        client.close()
-    finally:
-        os.kill(place.second.pid, signal.SIGCONT)
-    assert place.researcher.get("/studies")[0] == 200
-
-
-def test_a_killed_process_is_started_again(place: Place) -> None:
-    """Its open request gets an error page; the next page is sent, and raters are not affected."""
-    client = join(place.server.base, place.link, "Unhurt")
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGSTOP, signal.SIGUSR1])
+def test_a_process_that_died_or_hangs_is_replaced(place: Place, sent: signal.Signals) -> None:
+    """Killed, stopped, or with a blocked event loop (BLOCKED): the next page is sent, and raters are not affected."""
     gone = place.second
-    gone.kill()
-    wait_until(lambda: gone.status() == psutil.STATUS_ZOMBIE)
+    gone.send_signal(sent)
+    began = time.monotonic()
+    client = join(place.server.base, place.link, f"Unhurt by {sent.name}")
     assert 'action="/rate/' in client.get("/rate")[1]
     client.close()
-    status, text = place.researcher.get("/studies")
-    assert status == 200 or (status == 503 and "Load the page again" in text)
     assert place.researcher.get("/studies")[0] == 200
+    seconds = time.monotonic() - began
     assert place.second.pid != gone.pid
+    assert seconds < SECONDS_TO_NOTICE + place.seconds_to_start, seconds
 
 
 def test_it_ends_when_the_server_is_killed_and_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
