@@ -1,5 +1,6 @@
 """API tokens for programs: shown once when created, stored as a hash, limited to their scopes."""
 
+import re
 import secrets
 from datetime import datetime
 from typing import Literal, get_args
@@ -15,6 +16,8 @@ Scope = Literal["read", "judgments", "write"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 PREFIX = "clipjury_"
 """Lets people and secret scanners recognise a leaked token."""
+SECRET = re.compile(PREFIX + r"[A-Za-z0-9_-]{32}")
+INVALID = ("This token is not valid here.", "clipjury token list shows those that are.")
 
 
 def create(db: Session, name: str, scopes: list[str]) -> str:
@@ -48,20 +51,33 @@ def listed(db: Session) -> list[ApiToken]:
     return list(db.scalars(select(ApiToken).order_by(col(ApiToken.id))))
 
 
-def check(db: Session, header: str | None, scope: Scope) -> ApiToken:
-    """The token of an `Authorization: Bearer ...` header.
-
-    Raises SignInNeeded if there is no valid token, NotAllowed if the token lacks the scope.
-    """
+def secret_in(header: str | None) -> str:
+    """The secret in an `Authorization: Bearer ...` header. Raises SignInNeeded if there is none that could be one."""
     kind, _, secret = (header or "").partition(" ")
     if kind.lower() != "bearer" or not secret.strip():
         raise SignInNeeded(
             "This address is for programs with a token.",
             "Make one: clipjury token create NAME --scope read; send it as Authorization: Bearer TOKEN.",
         )
-    token = db.scalars(select(ApiToken).where(col(ApiToken.token_hash) == token_hash(secret.strip()))).first()
+    if not SECRET.fullmatch(secret.strip()):
+        raise SignInNeeded(*INVALID)
+    return secret.strip()
+
+
+def known(db: Session, secret: str) -> ApiToken:
+    """The token with this secret. Raises SignInNeeded if there is none, or if it was revoked."""
+    token = db.scalars(select(ApiToken).where(col(ApiToken.token_hash) == token_hash(secret))).first()
     if token is None or token.revoked_at is not None:
-        raise SignInNeeded("This token is not valid here.", "clipjury token list shows those that are.")
+        raise SignInNeeded(*INVALID)
+    return token
+
+
+def check(db: Session, header: str | None, scope: Scope) -> ApiToken:
+    """The token of an `Authorization: Bearer ...` header.
+
+    Raises SignInNeeded if there is no valid token, NotAllowed if the token lacks the scope.
+    """
+    token = known(db, secret_in(header))
     if scope not in token.scopes:
         raise NotAllowed(
             f"This token may {' and '.join(token.scopes)}, and this address needs {scope!r}.",

@@ -243,15 +243,20 @@ def _serializer_of(keys: tuple[bytes, ...], role: Role) -> URLSafeTimedSerialize
     return URLSafeTimedSerializer(list(reversed(keys)), salt=f"session-{role}")  # it signs with the last one
 
 
-def signed_in_rater(request: Request, db: Session, *, lock: bool = False) -> SignedInRater:
-    """The rater who sent the request, read in the caller's database session. Raises SignInNeeded."""
+def require_rater_session(request: Request) -> RaterSession:
+    """The rater in the cookie, who may have been withdrawn meanwhile. Raises SignInNeeded without one."""
     session = rater_session(request)
     if session is None:
         raise SignInNeeded(
             "This page is for raters, and this browser has not opened an invite link.",
             "Open the link you were given; your answers so far are safe.",
         )
-    rater = find_rater(db, session, lock=lock)
+    return session
+
+
+def signed_in_rater(request: Request, db: Session, *, lock: bool = False) -> SignedInRater:
+    """The rater who sent the request, read in the caller's database session. Raises SignInNeeded."""
+    rater = find_rater(db, require_rater_session(request), lock=lock)
     if rater is None:
         raise SignInNeeded("This invitation is not valid any more.", "Ask the person who invited you for a new link.")
     return rater

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Header, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
@@ -23,7 +23,7 @@ from app.results import model_agreement
 from app.results.study_results import cached, kind_of
 from app.settings import Settings
 from app.studies import lifecycle, overview
-from app.web.pages import Reader, Writer, database
+from app.web.pages import Reader, Writer, database, problem
 
 Slug = Annotated[str, Path(max_length=80, examples=["clipjury-demo"])]
 Format = Literal["ndjson", "csv", "parquet"]
@@ -191,22 +191,19 @@ def _out(line: overview.StudyLine) -> StudyOut:
     )
 
 
-def _problem(status: int, message: str, remedy: str) -> JSONResponse:
-    return JSONResponse({"error": message, "remedy": remedy}, status_code=status)
-
-
 async def _refused(_request: Request, error: Exception) -> Response:
     assert isinstance(error, AppError)
-    return _problem(error.status, error.message, error.remedy)
+    return problem(error)
 
 
 async def _unknown(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     words = {404: "There is no such address.", 405: "This address takes no such request."}
-    return _problem(error.status_code, words.get(error.status_code, str(error.detail)), "See /api/v1/openapi.json.")
+    message = words.get(error.status_code, str(error.detail))
+    return problem(AppError(message, "See /api/v1/openapi.json.", status=error.status_code))
 
 
 async def _malformed(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     said = "; ".join(f"{'.'.join(str(part) for part in item['loc'][1:])}: {item['msg']}" for item in error.errors()[:5])
-    return _problem(422, f"The request is not understood: {said}.", "See /api/v1/openapi.json.")
+    return problem(AppError(f"The request is not understood: {said}.", "See /api/v1/openapi.json.", status=422))

@@ -10,7 +10,7 @@ from typing import Annotated, Any, cast, get_args
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request, Response
-from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
@@ -124,10 +124,18 @@ def page(
     return HTMLResponse(html, status_code=status, headers={"Cache-Control": "no-store", "Vary": "HX-Request"})
 
 
-def refusal(request: Request, error: AppError) -> HTMLResponse:
-    """The page that shows an error; only its block if htmx asks."""
+def refusal(request: Request, error: AppError) -> Response:
+    """The page that shows an error, only its block if htmx asks; JSON at the addresses for programs."""
+    if request.scope["path"].startswith("/api/"):
+        return problem(error)
     context = {"status": error.status, "message": error.message, "remedy": error.remedy}
     return page(request, "error.html", context, block="notice", status=error.status)
+
+
+def problem(error: AppError) -> JSONResponse:
+    """An error as programs receive it."""
+    content = {"error": error.message, "remedy": error.remedy}
+    return JSONResponse(content, status_code=error.status, headers={"Cache-Control": "no-store"})
 
 
 def is_htmx(request: Request) -> bool:
@@ -182,7 +190,9 @@ HEADERS = (
 STRICT_TRANSPORT = (b"strict-transport-security", f"max-age={YEAR}".encode())
 """Browsers then open this host through TLS only. Sent if the public URL is https, and by no proxy."""
 REFUSED = PlainTextResponse(
-    "This form was sent from another site and was refused. Open the page itself and try again.", status_code=403
+    "This form was sent from another site and was refused. Open the page itself and try again.",
+    status_code=403,
+    headers={"Connection": "close"},  # its body was not read
 )
 
 

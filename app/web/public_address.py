@@ -171,7 +171,7 @@ class PublicAddress:
 
     def _unknown_host(self) -> PlainTextResponse:
         text = f"This server answers at {self.address}. To reach it by another name, start it with --public-url.\n"
-        return PlainTextResponse(text, status_code=421)
+        return PlainTextResponse(text, status_code=421, headers={"Connection": "close"})
 
 
 def _host_name(host: str) -> str:

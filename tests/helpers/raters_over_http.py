@@ -41,13 +41,18 @@ class Client:
         """Send a form; status and text of the answer."""
         return self._ask("POST", path, urlencode(form), {"Content-Type": "application/x-www-form-urlencoded"} | headers)
 
+    @property
+    def cookie(self) -> str:
+        """The value of the header Cookie."""
+        return "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+
     def close(self) -> None:
         """Hang up."""
         self._connection.close()
 
     def _ask(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> tuple[int, str]:
         if self._cookies:
-            headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+            headers["Cookie"] = self.cookie
         self._connection.request(method, path, body, headers)
         answer = self._connection.getresponse()
         for given in answer.headers.get_all("Set-Cookie") or []:

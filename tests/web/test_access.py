@@ -261,7 +261,7 @@ def test_every_kind_of_response_has_the_security_headers(scene: Scene) -> None:
         ("file", 200): nobody.get("/static/app.css"),
         ("missing file", 404): nobody.get("/static/none.css"),
         ("missing page", 404): nobody.get("/none"),
-        ("wrong method", 405): nobody.delete("/rate"),
+        ("wrong method", 405): right.delete("/rate"),
         ("signed out", 401): nobody.get("/rate"),
         ("wrong role", 403): right.get("/studies"),
         ("foreign form", 403): right.post("/sign-out", headers={"Sec-Fetch-Site": "cross-site"}),
