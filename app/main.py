@@ -17,6 +17,7 @@ from app.routes import (
     account,
     agreement,
     api,
+    health,
     invites,
     media,
     my_answers,
@@ -100,6 +101,7 @@ def create_app(
         workbench,
         threshold_pairs,
         report,
+        health,
     ):
         app.include_router(routes.router)
     app.add_exception_handler(AppError, _app_error)

@@ -17,6 +17,8 @@ from app.settings import LOOPBACK, Settings
 
 Network = IPv4Network | IPv6Network
 LOOPBACK_NAMES = frozenset({LOOPBACK, "localhost", "::1"})
+HEALTH_CHECKS = frozenset({"/healthz", "/readyz"})
+"""Addresses that answer for any host: a health check names the server as it likes."""
 HOW_TO_GO_PUBLIC = "Only this machine can open these links. To invite raters elsewhere, see docs/deploy.md."
 
 
@@ -160,7 +162,7 @@ class PublicAddress:
         client = client_of(peer, headers.getlist("x-forwarded-for"), self.trusted)
         scope = {**scope, "client": (client, 0)}
         if self.public is None:
-            if _host_name(headers.get("host", "")) not in self.known:
+            if scope["path"] not in HEALTH_CHECKS and _host_name(headers.get("host", "")) not in self.known:
                 await self._unknown_host()(scope, receive, send)
                 return
         else:

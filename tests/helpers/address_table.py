@@ -8,6 +8,8 @@ RULING = {"criterion": "verdict", "value": "accept", "reason": "looked at it"}
 # Method, address, form, and what each of ROLES is answered. The right rater comes before the researcher.
 TABLE: tuple[tuple[str, str, dict[str, str], tuple[int, int, int, int]], ...] = (
     ("GET", "/", {}, (200, 303, 303, 303)),
+    ("GET", "/healthz", {}, (200, 200, 200, 200)),
+    ("GET", "/readyz", {}, (200, 200, 200, 200)),
     ("GET", "/static/app.css", {}, (200, 200, 200, 200)),
     ("GET", "/researcher/{key}", {"key": "no-such-key"}, (403, 403, 403, 403)),
     ("POST", "/sign-in", {"key": "no-such-key"}, (401, 401, 401, 401)),
