@@ -1,5 +1,6 @@
 """Addresses of the clips: files for raters' and researchers' players, sent in byte ranges."""
 
+from email.utils import formatdate
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -7,10 +8,12 @@ from fastapi.responses import FileResponse
 
 from app.auth import SignedInRater, is_researcher, signed_in_rater
 from app.settings import Settings
-from app.studies import media
+from app.studies import clip_files, media
 from app.web.pages import Reader
 
 router = APIRouter()
+LAST_MODIFIED = formatdate(clip_files.MADE_AT, usegmt=True)
+"""The same for every clip, whatever time its file has: a restored file has the time of the restore."""
 
 
 def may_see_media(request: Request, db: Reader) -> SignedInRater | None:
@@ -29,8 +32,12 @@ def clip(request: Request, key: str, viewer: MediaViewer, db: Reader) -> Respons
     """Send a clip to a viewer who may see it. The browser may cache it; proxies may not."""
     settings: Settings = request.app.state.settings
     path = media.file_of(db, settings, key, viewer)
-    # The usual ETag follows from size and time of the file: it would say that two addresses are one clip.
-    headers = {"Cache-Control": "private, max-age=86400, immutable", "ETag": f'"{key}"'}
+    # The usual ETag and Last-Modified follow from the file: they would say that two addresses are one clip.
+    headers = {
+        "Cache-Control": "private, max-age=86400, immutable",
+        "ETag": f'"{key}"',
+        "Last-Modified": LAST_MODIFIED,
+    }
     if settings.media_accel:  # nginx sends the file itself, with these headers (deploy/nginx.conf)
         return Response(
             headers={**headers, "X-Accel-Redirect": settings.media_accel + path.name}, media_type="video/mp4"
