@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     database_url: str = ""
     """`postgresql+psycopg://...`; empty means SQLite in `home`."""
 
+    database_password_file: str = Field(default="", max_length=1000)
+    """File with the password of PostgreSQL's user, which then stays out of `database_url` and of the environment."""
+
     host: str = Field(default=LOOPBACK, max_length=255, pattern=r"^[A-Za-z0-9_.:-]+$")
     """Address the server listens on; 0.0.0.0 means every address of this machine."""
 
@@ -78,7 +81,11 @@ class Settings(BaseSettings):
     @property
     def database(self) -> str:
         """The URL that SQLAlchemy connects to."""
-        return self.database_url or f"sqlite:///{self.home.resolve() / 'clipjury.db'}"
+        if not self.database_url:
+            return f"sqlite:///{self.home.resolve() / 'clipjury.db'}"
+        if not self.database_password_file:
+            return self.database_url
+        return _with_password(self.database_url, Path(self.database_password_file))
 
     @property
     def address(self) -> str:
@@ -133,6 +140,20 @@ class Settings(BaseSettings):
 
 
 KEY_BYTES = 32
+
+
+def _with_password(url: str, file: Path) -> str:
+    """The database's address with the password in a file. Raises AppError if there is no such file."""
+    from sqlalchemy import make_url  # here, because `clipjury --help` needs no database
+
+    try:
+        password = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise AppError(
+            f"The password file {file} cannot be read ({error}).",
+            "Correct CLIPJURY_DATABASE_PASSWORD_FILE, and let the user who runs ClipJury read the file.",
+        ) from error
+    return make_url(url).set(password=password).render_as_string(hide_password=False)
 
 
 def write_keys(path: Path, keys: tuple[bytes, ...], *, replace: bool) -> None:
