@@ -2,10 +2,11 @@
 
 import random
 import re
+import ssl
 import threading
 import time
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import urlencode, urlsplit
 from uuid import uuid4
 
@@ -29,8 +30,12 @@ class Log:
 class Client:
     """One connection and its cookies. Plain `http.client`: a load generator must not cost what it measures."""
 
-    def __init__(self, base: str) -> None:
-        self._connection = HTTPConnection(urlsplit(base).netloc, timeout=PATIENCE)
+    def __init__(self, base: str, context: ssl.SSLContext | None = None) -> None:
+        place = urlsplit(base).netloc
+        if context is None:
+            self._connection = HTTPConnection(place, timeout=PATIENCE)
+        else:
+            self._connection = HTTPSConnection(place, timeout=PATIENCE, context=context)
         self._cookies: dict[str, str] = {}
 
     def get(self, path: str) -> tuple[int, str]:
@@ -61,9 +66,9 @@ class Client:
         return answer.status, answer.read().decode()
 
 
-def join(base: str, path: str, name: str) -> Client:
-    """Come in by the open link, read the guidelines."""
-    client = Client(base)
+def join(base: str, path: str, name: str, context: ssl.SSLContext | None = None) -> Client:
+    """Come in by the open link, read the guidelines. With a context the server is reached through TLS."""
+    client = Client(base, context)
     for address, form in ((path, {"name": name}), ("/rate/start", {})):
         status, text = client.post(address, form)
         if status != 303:

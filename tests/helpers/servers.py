@@ -87,7 +87,7 @@ def start(settings: Settings, *, port: int = 0, errors: Path | None = None) -> S
 def _said_to_serve(process: Running, lines: Iterable[str]) -> Server | None:
     links: dict[str, str] = {}
     for line in lines:
-        if found := re.search(r"Serving on (http://\S+)", line):
+        if found := re.search(r"Serving on (\S+)", line):
             return Server(process, found.group(1), links)
         name, _, address = line.strip().partition(": ")
         links[name] = address
