@@ -51,6 +51,7 @@ GROUND = {
     "jobs",
     "markdown",
     "toml_text",
+    "toml_errors",
 }
 """The files directly in app/ that every package may import."""
 ANALYSIS_GROUND = {"estimate", "ratings", "design", "resampling", "proportions", "prediction_powered", "number_format"}

@@ -2,24 +2,34 @@
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Self
+from unicodedata import category
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from app.errors import AppError, did_you_mean
+from app.errors import AppError
 from app.filters import talkvid_yaml
 from app.settings import HERE
-from app.toml_text import Name, line_of
+from app.toml_errors import REMEDY, wrong_keys
+from app.toml_text import Name, parsed, place_of
 from scoring.filters import Filter
 
 PRESETS = ("talkvid",)
 START = "Start from a preset: clipjury filters talkvid -o filters.toml"
-Text = Annotated[str, Field(max_length=80, pattern=r"^\P{Cc}*$")]
+
+
+def _one_line(text: str) -> str:
+    if any(category(letter) == "Cc" for letter in text):
+        raise ValueError("it must be one line without tabs or other control characters")
+    return text
+
+
+Text = Annotated[str, Field(max_length=80), AfterValidator(_one_line)]
+ScoreName = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_one_line)]
 Bound = Annotated[float, Field(strict=True)]
 
 
@@ -47,7 +57,7 @@ class _Table(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    score: Annotated[Text, Field(min_length=1)]
+    score: ScoreName
     name: Name | None = None
     min: Bound | None = None
     max: Bound | None = None
@@ -100,23 +110,16 @@ def parse(text: str, name: str) -> tuple[Filter, ...]:
     >>> parse('[[filter]]\\nscore = "dover_scores"\\nmin = 7', "mine.toml")[0].name
     'dover_scores'
     """
+    content = parsed(text, name, START)
     try:
-        content = tomllib.loads(text)
         filters = tuple(table.filter() for table in _File.model_validate(content).filter)
-    except RecursionError as error:
-        raise AppError(f"{name} is nested too deeply.", START) from error
-    except tomllib.TOMLDecodeError as error:
-        raise AppError(f"{name} is not TOML: {error}.", "Mend that line and try again.") from error
     except ValidationError as error:
-        problems = [
-            _problem(text, name, item["loc"], item["type"], item["msg"], item["input"]) for item in error.errors()
-        ]
-        raise AppError("\n".join(problems), "Mend these lines and try again.") from error
+        raise AppError("\n".join(wrong_keys(error, text, name, _File)), REMEDY) from error
     if not filters:
         raise AppError(f"{name} holds no filter.", "Write a [[filter]] table with score and min, max or both.")
     names = [rule.name for rule in filters]
     twice = [
-        f"{name}, line {_line(text, ('filter', place, 'name'))}, filter.{place}: the name {one!r} is used twice."
+        f"{place_of(text, name, ['filter', place, 'name'])}: {one!r} is used twice."
         for place, one in enumerate(names)
         if one in names[:place]
     ]
@@ -164,25 +167,3 @@ def number(value: float) -> str:
 def _quoted(text: str) -> str:
     # JSON strings are TOML basic strings, except for one control character that JSON does not escape.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _problem(text: str, name: str, place: tuple[int | str, ...], kind: str, message: str, given: object) -> str:
-    at = ".".join(str(part) for part in place)
-    where = f"{name}, line {_line(text, place)}, {at}: "
-    if kind == "extra_forbidden":
-        keys = list((_Table if len(place) > 1 else _File).model_fields)
-        return f"{where}there is no such key. {did_you_mean(str(place[-1]), keys) or 'Keys: ' + ', '.join(keys) + '.'}"
-    if kind == "tuple_type":
-        return f"{where}each filter is a table under [[filter]], with two brackets."
-    if kind == "missing":
-        return f"{where}it is missing."
-    shown = f" (it is {given!r})" if isinstance(given, str | int | float) else ""
-    said = message.removeprefix("Value error, ").replace("Input should be a valid", "it must be a")
-    return f"{where}{said.replace('Input should be', 'it must be')}{shown}."
-
-
-def _line(text: str, place: tuple[int | str, ...]) -> int:
-    """The line (counted from 1) of a key, or of its table if the key is missing."""
-    if place[0] == "filter":
-        return line_of(text, list(place))
-    return next((at for at, line in enumerate(text.splitlines(), 1) if str(place[0]) in line), 1)

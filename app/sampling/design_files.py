@@ -2,28 +2,22 @@
 
 import json
 import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from app.errors import AppError, did_you_mean
 from app.filters import filter_files
-from app.sampling.designs import Borderline, Place, SamplingPlan, Simple, Strata, Stratified, TwoPhase
-from app.toml_text import line_of
+from app.sampling.designs import Borderline, Place, SamplingPlan, Simple, Stratified, TwoPhase
+from app.toml_errors import REMEDY, wrong_keys
+from app.toml_text import parsed, place_of
 from scoring.filters import Filter
 
 START = 'A design file begins with design = "simple", "stratified", "borderline" or "two_phase".'
-MODELS: dict[str, type[BaseModel]] = {
-    "simple": Simple,
-    "stratified": Stratified,
-    "borderline": Borderline,
-    "two_phase": TwoPhase,
-}
 OWN = ("seed", "cascade", "filter", "exclude_file", "include_file")
 """Keys of a design file that [sampling] in a study file lacks, because the study has its own seed and filters."""
 PLANS: TypeAdapter[Simple | Stratified | Borderline | TwoPhase] = TypeAdapter(SamplingPlan)
@@ -67,26 +61,18 @@ def parse(text: str, name: str, folder: Path = Path()) -> DesignFile:
     >>> parse('design = "simple"\\nclips = 20\\nseed = 4', "mine.toml").plan.clips
     20
     """
-    try:
-        content = tomllib.loads(text)
-    except RecursionError as error:
-        raise AppError(f"{name} is nested too deeply.", START) from error
-    except tomllib.TOMLDecodeError as error:
-        raise AppError(f"{name} is not TOML: {error}.", "Mend that line and try again.") from error
-    chosen = content.get("design")
-    if not isinstance(chosen, str) or chosen not in MODELS:
-        raise AppError(f"{_at(text, name, ['design'])}: there is no design {chosen!r}.", START)
+    content = parsed(text, name, START)
     filters, lenient = _cascade(content, text, name, folder)
     given = {key: value for key, value in content.items() if key not in OWN} | _listed(content, text, name, folder)
-    problems = [f"{_at(text, name, place)}: {words}" for place, words in _seed_problem(content)]
+    problems = [f"{place_of(text, name, place)}: {words}" for place, words in _seed_problem(content)]
     try:
         plan = PLANS.validate_python(given)
     except ValidationError as error:
-        problems += [_problem(text, name, chosen, **_fields(item)) for item in error.errors()]
+        problems += wrong_keys(error, text, name, SamplingPlan, more=OWN)
     else:
-        problems += [f"{_at(text, name, place)}: {words}" for place, words in contradictions(plan, filters)]
+        problems += [f"{place_of(text, name, place)}: {words}" for place, words in contradictions(plan, filters)]
     if problems:
-        raise AppError("\n".join(problems), "Mend these lines and try again.")
+        raise AppError("\n".join(problems), REMEDY)
     return DesignFile(name, text, plan, content.get("seed", 1), filters, lenient)
 
 
@@ -118,12 +104,16 @@ def _cascade(content: dict[str, Any], text: str, name: str, folder: Path) -> tup
     named = content.get("cascade")
     if "filter" in content:
         if named is not None:
-            raise AppError(f"{_at(text, name, ['cascade'])}: there are [[filter]] tables too.", "Keep one of them.")
+            raise AppError(
+                f"{place_of(text, name, ['cascade'])}: there are [[filter]] tables too.", "Keep one of them."
+            )
         return filter_files.parse(_filters_alone(text), name), False
     if named is None:
         return (), False
     if not isinstance(named, str):
-        raise AppError(f"{_at(text, name, ['cascade'])}: a text is needed.", 'Write cascade = "talkvid" or a file.')
+        raise AppError(
+            f"{place_of(text, name, ['cascade'])}: a text is needed.", 'Write cascade = "talkvid" or a file.'
+        )
     source = filter_files.find(str(folder / named) if (folder / named).is_file() else named)
     return source.filters, source.preset
 
@@ -142,41 +132,13 @@ def _listed(content: dict[str, Any], text: str, name: str, folder: Path) -> dict
     """Clip ids in the design, followed by those in the files of include_file and exclude_file, one per line."""
     found = {}
     for key in ("include", "exclude"):
-        if (file := content.get(f"{key}_file")) is None:
+        listed = content.get(key, [])
+        if (file := content.get(f"{key}_file")) is None or not isinstance(listed, list):
             continue
         try:
             lines = (folder / str(file)).read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            where = _at(text, name, [f"{key}_file"])
+            where = place_of(text, name, [f"{key}_file"])
             raise AppError(f"{where}: {file} cannot be read ({error}).", "Write one clip id a line.") from error
-        found[key] = [*content.get(key, ()), *(line.strip() for line in lines if line.strip())]
+        found[key] = [*listed, *(line.strip() for line in lines if line.strip())]
     return found
-
-
-def _fields(error: Any) -> dict[str, Any]:
-    return {"place": error["loc"], "kind": error["type"], "message": error["msg"], "given": error["input"]}
-
-
-def _problem(
-    text: str, name: str, chosen: str, *, place: tuple[int | str, ...], kind: str, message: str, given: object
-) -> str:
-    path = list(place[1:] if place and place[0] == chosen else place)  # pydantic puts the chosen design first
-    where = f"{_at(text, name, path or ['design'])}: "
-    if kind == "extra_forbidden":
-        model = MODELS[chosen] if len(path) == 1 else Strata
-        keys = [*model.model_fields, *(OWN if len(path) == 1 else ())]
-        return f"{where}there is no such key. {did_you_mean(str(path[-1]), keys) or 'Keys: ' + ', '.join(keys)}"
-    shown = f" (it is {given!r})" if isinstance(given, str | int | float) else ""
-    return f"{where}{message.removeprefix('Value error, ')}{shown}."
-
-
-def _at(text: str, name: str, path: Place) -> str:
-    return f"{name}, line {_line(text, path)}, {'.'.join(str(part) for part in path)}"
-
-
-def _line(text: str, path: Place) -> int:
-    """The line (counted from 1) of a key; of its table, or the first line, if the key is missing."""
-    if len(path) > 1 and path[0] == "strata" and isinstance(path[1], int):
-        return line_of(text, path)
-    pattern = re.compile(rf"\s*{re.escape(str(path[0]))}\s*=|\s*\[+\s*{re.escape(str(path[0]))}\s*\]")
-    return next((at for at, line in enumerate(text.splitlines(), 1) if pattern.match(line)), 1)

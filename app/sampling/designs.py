@@ -5,7 +5,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-DESIGNS = ("simple", "stratified", "borderline", "two_phase")
 Place = list[int | str]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 

@@ -4,17 +4,33 @@ They are tables of the study file and are stored with the study (`Study.rules`).
 """
 
 import json
+import re
 from functools import lru_cache
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from app.languages import Language
 from app.models import Study
 from app.toml_text import Name
 
 Share = Annotated[float, Field(ge=0, le=0.5)]
-Code = Annotated[str, Field(max_length=80, pattern=r"^[A-Za-z0-9_-]*$")]
+
+
+def _checked_code(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]*", text):
+        raise ValueError("use letters without accents, digits, - and _ only")
+    return text
+
+
+def _checked_url(text: str) -> str:
+    if not re.fullmatch(r"(https://\S+)?", text):
+        raise ValueError("it must begin with https:// and have no spaces")
+    return text
+
+
+Code = Annotated[str, Field(max_length=80), AfterValidator(_checked_code)]
+Url = Annotated[str, Field(max_length=400), AfterValidator(_checked_url)]
 
 
 class StudyTable(BaseModel):
@@ -113,7 +129,7 @@ class Recruitment(StudyTable):
     completion_code: Code = ""
     screened_out_code: Code = ""
     returned_code: Code = ""
-    completion_url: str = Field(default="", max_length=400, pattern=r"^(https://\S+)?$")
+    completion_url: Url = ""
 
 
 class Rules(StudyTable):

@@ -1,6 +1,5 @@
 """Read and check study files: TOML texts that define a study before its clips are drawn."""
 
-import tomllib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -8,13 +7,15 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from app.errors import AppError
-from app.sampling.designs import DESIGNS, SamplingPlan
+from app.sampling.designs import SamplingPlan
 from app.settings import HERE
 from app.studies import scales
 from app.studies.rules import Rules, StudyTable
-from app.toml_text import Name, line_of
+from app.toml_errors import REMEDY, wrong_keys
+from app.toml_text import Name, parsed, place_of
 
 PRESETS = ("acr", "talkvid")
+START = "Start from a preset: clipjury preset acr > study.toml"
 
 
 class Rubric(StudyTable):
@@ -30,7 +31,7 @@ class Rubric(StudyTable):
 
 def _known_scale(name: str) -> str:
     if name not in scales.SCALES:
-        raise ValueError(f"Input should be one of {', '.join(scales.SCALES)}")
+        raise ValueError(f"it must be one of {', '.join(scales.SCALES)}")
     return name
 
 
@@ -120,23 +121,13 @@ def read(path: Path) -> tuple[str, StudyFile]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise AppError(
-            f"The study file {path} cannot be read ({error}).",
-            "Start from a preset: clipjury preset acr > study.toml",
-        ) from error
+        raise AppError(f"The study file {path} cannot be read ({error}).", START) from error
     return text, parse(text, str(path))
 
 
 def toml(text: str, name: str) -> dict[str, Any]:
     """Parse the TOML of a study file without checking it. Raises AppError that names the wrong line."""
-    try:
-        return tomllib.loads(text)
-    except RecursionError as error:
-        raise AppError(
-            f"{name} is nested too deeply.", "Start from a preset: clipjury preset acr > study.toml"
-        ) from error
-    except tomllib.TOMLDecodeError as error:
-        raise AppError(f"{name} is not TOML: {error}.", "Mend that line and try again.") from error
+    return parsed(text, name, START)
 
 
 def parse(text: str, name: str) -> StudyFile:
@@ -145,11 +136,10 @@ def parse(text: str, name: str) -> StudyFile:
     try:
         spec = StudyFile.model_validate(content)
     except ValidationError as error:
-        problems = [_problem(text, name, item["loc"], item["msg"], item["input"]) for item in error.errors()]
-        raise AppError("\n".join(problems), "Mend these lines and try again.") from error
-    problems = [f"{name}, line {line_of(text, path)}, {_key(path)}: {words}." for path, words in _contradictions(spec)]
+        raise AppError("\n".join(wrong_keys(error, text, name, StudyFile)), REMEDY) from error
+    problems = [f"{place_of(text, name, path)}: {words}." for path, words in _contradictions(spec)]
     if problems:
-        raise AppError("\n".join(problems), "Mend these lines and try again.")
+        raise AppError("\n".join(problems), REMEDY)
     return spec
 
 
@@ -163,7 +153,7 @@ def _wrong_questions(spec: StudyFile) -> Iterator[tuple[list[int | str], str]]:
     keys = [criterion.key for criterion in spec.criteria]
     for number, key in enumerate(keys):
         if key in keys[:number]:
-            yield ["criteria", number, "key"], f"the key {key!r} is used twice"
+            yield ["criteria", number, "key"], f"{key!r} is used twice"
     if not any(scales.of(criterion).has_consensus for criterion in spec.criteria):
         names = " or ".join(scale.key for scale in scales.SCALES.values() if scale.has_consensus)
         yield ["criteria", 0, "scale"], f"one criterion must be an accept/reject question ({names})"
@@ -177,21 +167,9 @@ def _wrong_filters(spec: StudyFile) -> Iterator[tuple[list[int | str], str]]:
     deciding = [criterion.key for criterion in spec.criteria if scales.of(criterion).has_consensus]
     for number, rule in enumerate(spec.filters):
         if rule.name in names[:number]:
-            yield ["filters", number, "name"], f"the name {rule.name!r} is used twice"
+            yield ["filters", number, "name"], f"{rule.name!r} is used twice"
         if rule.criterion and rule.criterion not in deciding:
             yield ["filters", number, "criterion"], f"{rule.criterion!r} is no accept/reject criterion of this file"
     for place, name in spec.sampling.named():
         if name not in names:
             yield ["sampling", *place], f"there is no filter {name!r} in this file"
-
-
-def _key(path: list[int | str]) -> str:
-    return ".".join(str(part) for part in path) or "the file"
-
-
-def _problem(text: str, name: str, place: tuple[int | str, ...], message: str, given: object) -> str:
-    # pydantic puts the chosen design between "sampling" and the key, but it is not a key of the file.
-    path = [part for part in place if part not in DESIGNS]
-    shown = f" (it is {given!r})" if isinstance(given, str | int | float | bool) else ""
-    words = message.removeprefix("Value error, ")
-    return f"{name}, line {line_of(text, path)}, {_key(path)}: {words}{shown}."

@@ -124,7 +124,7 @@ def test_a_study_file_may_ask_on_a_new_scale(yes_no: RatingScale) -> None:
     assert study_file.parse(text + asked, "study.toml").criteria[-1].scale == yes_no.key
     with pytest.raises(AppError, match="the scale yes_no takes no options, and 1 are given"):
         study_file.parse(f'{text}{asked}options = ["perhaps"]\n', "study.toml")
-    with pytest.raises(AppError, match=r"scale: Input should be one of acceptable, .*, yes_no \(it is 'yes_noo'\)"):
+    with pytest.raises(AppError, match=r"scale: it must be one of acceptable, .*, yes_no \(it is 'yes_noo'\)"):
         study_file.parse((text + asked).replace('"yes_no"', '"yes_noo"'), "study.toml")
 
 
