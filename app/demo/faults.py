@@ -8,7 +8,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from app.demo.footage import FRAMES, HEIGHT, WIDTH, Source, Stage, View, seen, stage
+from app.demo.footage import FRAMES, HEIGHT, WIDTH, Source, StagePictures, View, seen, stage
 from scoring.images import Image
 
 Fault = Literal[
@@ -121,7 +121,7 @@ def _with_inset(picture: Image, source: Source, frame: int) -> Image:
     return full
 
 
-def _portrait(other: Stage, frame: int, view: View) -> Image:
+def _portrait(other: StagePictures, frame: int, view: View) -> Image:
     """The square middle of the other person's picture."""
     left = (WIDTH - HEIGHT) // 2
     return seen(other, frame, view)[:, left : left + HEIGHT]

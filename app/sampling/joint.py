@@ -14,7 +14,7 @@ from app.pools.pool_files import Pool
 from app.sampling import probability
 from app.sampling.design_files import DesignFile
 from app.sampling.designs import Borderline, Stratified
-from app.sampling.frame import Frame, columns_for, no_column
+from app.sampling.frame import SamplingFrame, columns_for, no_column
 
 NEW_STUDY = "Make a new study from a larger sample: clipjury create POOL STUDY.toml"
 
@@ -27,7 +27,7 @@ class DesignDraw:
     draws (JSON): the design as in its file, and the filters.
     """
 
-    frame: Frame
+    frame: SamplingFrame
     prepared: probability.PreparedDraw
     plan: DrawPlan
     seed: int
@@ -46,7 +46,7 @@ class DesignDraw:
         for column in columns_for(design.plan, design.filters):
             if column not in pool.readable.columns:
                 raise no_column(pool.path.name, column, pool.readable.columns)
-        frame = Frame.build(pool.path.name, pool.readable, design.plan, design.filters)
+        frame = SamplingFrame.build(pool.path.name, pool.readable, design.plan, design.filters)
         prepared = probability.prepare(frame, design.plan)
         plan = prepared.plan
         if drawn_so_far is not None:

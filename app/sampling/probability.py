@@ -15,7 +15,7 @@ from analysis.sampling.source_limits import SourceLimit
 from analysis.sampling.strata import OUTSIDE, Division, by_edges, everything
 from app.errors import AppError
 from app.sampling.designs import Simple, Stratified, TwoPhase
-from app.sampling.frame import Frame
+from app.sampling.frame import SamplingFrame
 from app.sampling.strata import division_of, edges_of, rule_of
 
 INCLUDED = "must include"
@@ -36,7 +36,9 @@ class PreparedDraw:
         return self.plan.sizes if limit is None else _whole(limit.supply)
 
 
-def prepare(frame: Frame, plan: Simple | Stratified | TwoPhase, pilot: pl.DataFrame | None = None) -> PreparedDraw:
+def prepare(
+    frame: SamplingFrame, plan: Simple | Stratified | TwoPhase, pilot: pl.DataFrame | None = None
+) -> PreparedDraw:
     """Plan a one-phase draw, or the first of two phases. `pilot` (clip, good) is for Neyman allocation.
 
     Raises AppError if the design cannot be drawn from this frame.
@@ -80,7 +82,7 @@ def _topped_up(before: DrawPlan, after: DrawPlan, seed: int) -> Draw:
         raise AppError(f"The sample cannot be topped up: {error}.", "Draw a new sample.") from error
 
 
-def second_phase(frame: Frame, plan: TwoPhase, prepared: PreparedDraw, pilot: pl.DataFrame, seed: int) -> Draw:
+def second_phase(frame: SamplingFrame, plan: TwoPhase, prepared: PreparedDraw, pilot: pl.DataFrame, seed: int) -> Draw:
     """Draw both phases of a two-phase design, given the judgments of the first phase (clip, good).
 
     Raises AppError if the judged clips are not those of the first phase, or if no curve can be fitted to them.
@@ -119,7 +121,7 @@ def second_phase(frame: Frame, plan: TwoPhase, prepared: PreparedDraw, pilot: pl
     return replace(both, notes=(*both.notes, *notes))
 
 
-def _one_phase(frame: Frame, plan: Simple | Stratified, pilot: pl.DataFrame | None) -> PreparedDraw:
+def _one_phase(frame: SamplingFrame, plan: Simple | Stratified, pilot: pl.DataFrame | None) -> PreparedDraw:
     whole = everything(len(frame.digest)) if isinstance(plan, Simple) else division_of(frame, plan.divisions())
     drawable = frame.inside & frame.passed if plan.only == "passed" and frame.passed is not None else frame.inside
     division = _outside(whole, ~drawable)
@@ -143,7 +145,7 @@ def _one_phase(frame: Frame, plan: Simple | Stratified, pilot: pl.DataFrame | No
     return PreparedDraw(DrawPlan(frame.digest, division, shares, limit, notes, kind), claim)
 
 
-def _first_phase(frame: Frame, plan: TwoPhase) -> PreparedDraw:
+def _first_phase(frame: SamplingFrame, plan: TwoPhase) -> PreparedDraw:
     rule = rule_of(frame, plan.by)
     if rule.minimum is not None and rule.maximum is not None:
         raise ValueError(f"the filter {rule.name!r} has two thresholds and P(good | score) no single crossing")
@@ -162,7 +164,7 @@ def _first_phase(frame: Frame, plan: TwoPhase) -> PreparedDraw:
     return PreparedDraw(DrawPlan(frame.digest, division, shares, None, notes, "two_phase"), claim)
 
 
-def _claim(frame: Frame, plan: Simple | Stratified, division: Division, pilot: pl.DataFrame | None) -> Floats:
+def _claim(frame: SamplingFrame, plan: Simple | Stratified, division: Division, pilot: pl.DataFrame | None) -> Floats:
     """The proportions by which clips are allocated to strata, shape (strata,)."""
     sizes = division.sizes
     if isinstance(plan, Simple):
@@ -210,7 +212,7 @@ def _given(shares: Sequence[int], supply: Ints, labels: Sequence[str]) -> tuple[
 
 
 def _with_rejects(
-    frame: Frame, plan: Simple | Stratified | TwoPhase, division: Division, shares: Ints, *, slice_only: bool
+    frame: SamplingFrame, plan: Simple | Stratified | TwoPhase, division: Division, shares: Ints, *, slice_only: bool
 ) -> tuple[rejects.DivisionWithRejects, tuple[str, ...]]:
     """The division with a random sample of rejects, and notes; a note says if there is none, and why."""
     same = rejects.DivisionWithRejects(division, shares, np.arange(len(shares)), ())
@@ -227,7 +229,7 @@ def _with_rejects(
 
 
 def _with_included(
-    frame: Frame, sliced: rejects.DivisionWithRejects, claim: Floats, *, whole: Division
+    frame: SamplingFrame, sliced: rejects.DivisionWithRejects, claim: Floats, *, whole: Division
 ) -> tuple[Division, Ints, Floats]:
     """Add the stratum of included clips to division, shares and claims; a part of a stratum inherits its claim."""
     division, shares = sliced.division, sliced.shares
@@ -259,7 +261,7 @@ def _limit_words(plan: Simple | Stratified, limit: SourceLimit) -> str:
     )
 
 
-def _outside_words(frame: Frame) -> tuple[str, ...]:
+def _outside_words(frame: SamplingFrame) -> tuple[str, ...]:
     words = []
     if frame.excluded:
         words.append(f"{frame.excluded} clips were excluded by id: the strata's populations leave them out.")

@@ -9,20 +9,20 @@ import polars as pl
 from analysis.sampling.strata import Division, bands, by_edges, by_values, crossed
 from app.errors import AppError
 from app.sampling.designs import Strata
-from app.sampling.frame import Frame
+from app.sampling.frame import SamplingFrame
 from scoring.filters import Filter
 
 MANY = 1000
 """The largest number of different values of a stratification column; a column with more is hardly categorical."""
 
 
-def division_of(frame: Frame, parts: Sequence[Strata]) -> Division:
+def division_of(frame: SamplingFrame, parts: Sequence[Strata]) -> Division:
     """Divide the frame in each of these ways, and cross the divisions. Raises AppError if that is impossible."""
     made = [_division(frame, one, alone=len(parts) == 1) for one in parts]
     return crossed(made)
 
 
-def _division(frame: Frame, one: Strata, *, alone: bool) -> Division:
+def _division(frame: SamplingFrame, one: Strata, *, alone: bool) -> Division:
     if one.column:
         return _values(frame, one.column, one.most)
     if one.pattern:
@@ -45,7 +45,7 @@ def _division(frame: Frame, one: Strata, *, alone: bool) -> Division:
     return replace(division, labels=labels, notes=tuple(notes))
 
 
-def edges_of(frame: Frame, rule: Filter, count: int) -> tuple[float, ...]:
+def edges_of(frame: SamplingFrame, rule: Filter, count: int) -> tuple[float, ...]:
     """The inner edges of `count` bands of a score; the thresholds of the filter are among them."""
     if count == 1:
         return ()
@@ -55,7 +55,7 @@ def edges_of(frame: Frame, rule: Filter, count: int) -> tuple[float, ...]:
     return bands(scores, count, rule.minimum, upper=rule.maximum)
 
 
-def rule_of(frame: Frame, name: str) -> Filter:
+def rule_of(frame: SamplingFrame, name: str) -> Filter:
     """The filter of this name. Raises AppError if the pool lacks its score."""
     for rule in frame.filters:
         if rule.name == name:
@@ -69,7 +69,7 @@ def rule_of(frame: Frame, name: str) -> Filter:
     )
 
 
-def _values(frame: Frame, column: str, most: int | None) -> Division:
+def _values(frame: SamplingFrame, column: str, most: int | None) -> Division:
     """A division by the values of a metadata column. Raises AppError for lists, or for too many different values."""
     given = frame.column(column)
     if given.dtype.is_nested():
@@ -85,7 +85,7 @@ def _values(frame: Frame, column: str, most: int | None) -> Division:
     return by_values(words.cast(pl.Enum(names)).to_physical().to_numpy().astype(np.int32), labels, most=most)
 
 
-def _patterns(frame: Frame, most: int | None) -> Division:
+def _patterns(frame: SamplingFrame, most: int | None) -> Division:
     """A division by verdict pattern: which filters accept a clip, which reject it, which lack its score."""
     code = pl.lit(0, pl.Int64)
     for place, rule in enumerate(frame.filters):

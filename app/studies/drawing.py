@@ -11,7 +11,7 @@ from app.sampling import draws, sample_files
 from app.sampling.design_files import DesignFile
 from app.sampling.designs import Borderline, Stratified, TwoPhase
 from app.sampling.draws import DrawnSample
-from app.sampling.frame import Frame
+from app.sampling.frame import SamplingFrame
 from app.studies.study_file import FilterSpec, StudyFile
 from scoring.filters import Filter
 
@@ -43,7 +43,7 @@ def sample_from_pool(pool: Pool, spec: StudyFile, filters: list[FilterSpec]) -> 
     design = DesignFile("the study file", "", spec.sampling, spec.seed, rules)
     table, name = pool.readable, pool.path.name
     found = (
-        _borderline(Frame.build(name, table, spec.sampling, rules), spec, filters)
+        _borderline(SamplingFrame.build(name, table, spec.sampling, rules), spec, filters)
         if isinstance(spec.sampling, Borderline)
         else _random(draws.sample(name, table, design), spec, filters)
     )
@@ -104,7 +104,7 @@ def _random(drawn: DrawnSample, spec: StudyFile, filters: list[FilterSpec]) -> S
     return StudySample(clips, design)
 
 
-def _borderline(frame: Frame, spec: StudyFile, filters: list[FilterSpec]) -> StudySample:
+def _borderline(frame: SamplingFrame, spec: StudyFile, filters: list[FilterSpec]) -> StudySample:
     plan = spec.sampling
     assert isinstance(plan, Borderline)
     found = borderline_draws.draw(frame, plan, spec.seed)
