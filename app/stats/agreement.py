@@ -1,4 +1,4 @@
-"""Agreement for `clipjury stats agreement`: of all raters, of pairs, of each with the rest, and with themselves."""
+"""Agreement for `clipjury stats agreement`: of all raters, of pairs, of each rater with the others and themselves."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from analysis.raters.human_ceiling import human_ceiling
 from analysis.raters.intra_rater import Repeats, intra_rater, repeats
 from analysis.ratings import Metric, Ratings, Scale
 from app.errors import AppError
+from app.stats.agreement_report import AgreementReport, CriterionEstimate, PairKappas, RaterAgreement
 from app.stats.consensus import ABSTAIN, first_answers, levels_of, points, votes
 from app.stats.ratings import RatingTable, as_written
 from app.stats.tables import NOTHING
@@ -52,26 +53,26 @@ class _CriterionRatings:
     verdicts: dict[str, str] | None
 
 
-def agreement(table: RatingTable, how: AgreementOptions, *, criterion: str | None = None) -> dict[str, Any]:
-    """The JSON object of `clipjury stats agreement`, for the named criterion or every criterion in the file.
+def agreement(table: RatingTable, how: AgreementOptions, *, criterion: str | None = None) -> AgreementReport:
+    """Compute the agreement of the raters, for the named criterion or every criterion in the file.
 
     Raises AppError for values that do not fit the scale, an unknown column or criterion, and a clip with two sources,
     strata, weights or verdicts.
     """
     names = table.criteria if criterion is None else [criterion]
-    lists: dict[str, list[dict[str, Any]]] = {"estimates": [], "pairs": [], "raters": [], "ceiling": []}
-    scales, notes = {}, []
-    for name in names:
-        read = _read(table, table.of(name), how)
-        scales[name] = list(read.ratings.scale.levels)
-        lists["estimates"] += _estimates(read, how)
-        lists["pairs"] += _pairs(read, how)
-        lists["raters"] += _raters(read, how)
-        found = human_ceiling(read.ratings, read.verdicts, read.repeated, **_drawing(how))
-        lists["ceiling"] += [_row(one, name) for one in found]
-        notes += [note for note in _notes(read) if note not in notes]
-    counts = {"empty": table.empty, "abstained": table.frame.filter(pl.col("value") == ABSTAIN).height}
-    return {**lists, "scale": how.metric, "levels": scales, "unit": how.unit, **counts, "notes": notes}
+    criteria = [_read(table, table.of(name), how) for name in names]
+    return AgreementReport(
+        estimates=tuple(estimate for read in criteria for estimate in _estimates(read, how)),
+        pairs=tuple(pair for read in criteria for pair in _pairs(read, how)),
+        raters=tuple(rater for read in criteria for rater in _raters(read, how)),
+        ceiling=tuple(estimate for read in criteria for estimate in _ceiling(read, how)),
+        metric=how.metric,
+        levels={read.criterion: list(read.ratings.scale.levels) for read in criteria},
+        unit=how.unit,
+        empty=table.empty,
+        abstained=table.frame.filter(pl.col("value") == ABSTAIN).height,
+        notes=tuple(dict.fromkeys(note for read in criteria for note in _notes(read))),
+    )
 
 
 def _notes(read: _CriterionRatings) -> list[str]:
@@ -94,9 +95,9 @@ def _drawing(how: AgreementOptions) -> dict[str, Any]:
     return {"resamples": how.resamples, "seed": how.seed, "confidence": how.confidence}
 
 
-def _row(estimate: Estimate, criterion: str, **more: Any) -> dict[str, Any]:
-    fields = estimate.to_dict()
-    return {"statistic": fields.pop("statistic"), "criterion": criterion, **fields, **more}
+def _ceiling(read: _CriterionRatings, how: AgreementOptions) -> list[CriterionEstimate]:
+    found = human_ceiling(read.ratings, read.verdicts, read.repeated, **_drawing(how))
+    return [CriterionEstimate(read.criterion, estimate) for estimate in found]
 
 
 def _read(table: RatingTable, frame: pl.DataFrame, how: AgreementOptions) -> _CriterionRatings:
@@ -206,75 +207,89 @@ def _repeats(voted: pl.DataFrame, scale: Scale) -> tuple[Repeats, list[str]]:
     return repeats(clip_of, rater_of, occasion, level), raters.tolist()
 
 
-def _estimates(read: _CriterionRatings, how: AgreementOptions) -> list[dict[str, Any]]:
+def _estimates(read: _CriterionRatings, how: AgreementOptions) -> list[CriterionEstimate]:
+    own = intra_rater(read.repeated, read.ratings.scale, confidence=how.confidence)
+    return _weighted_estimates(read, how) + _sample_estimates(read, how) + [_unweighted(read, one) for one in own]
+
+
+def _unweighted(read: _CriterionRatings, estimate: Estimate) -> CriterionEstimate:
+    return CriterionEstimate(read.criterion, estimate)
+
+
+def _weighted_estimates(read: _CriterionRatings, how: AgreementOptions) -> list[CriterionEstimate]:
+    """The statistics that have a design-weighted form, weighted if clips have weights."""
     drawing, groups, found = _drawing(how), read.groups, []
     for statistic in shown_on("files"):
         plain = statistic(read.ratings, **drawing, groups=groups)
         if read.weights is None:
-            found.append(_row(plain, read.criterion))
+            found.append(_unweighted(read, plain))
         else:
             weighted = weighted_agreement(
                 statistic.key, read.ratings, read.weights, strata=read.strata, groups=groups, **drawing
             )  # fmt: skip
-            found.append(_row(weighted, read.criterion, sample_value=plain.value))
+            found.append(CriterionEstimate(read.criterion, weighted, is_weighted=True, sample_value=plain.value))
+    return found
+
+
+def _sample_estimates(read: _CriterionRatings, how: AgreementOptions) -> list[CriterionEstimate]:
+    """The statistics that describe the rated clips alone; undefined if clips have weights."""
+    drawing, groups, found = _drawing(how), read.groups, []
     of_sample = [
         kappas.mean_kappa(name, read.ratings, confidence=how.confidence, groups=groups) for name in kappas.NAMES
     ] + [icc.icc(name, read.ratings, **drawing, groups=groups) for name in icc.NAMES]
     for one in of_sample:
         if read.weights is None or one.value is None:
-            found.append(_row(one, read.criterion))
+            found.append(_unweighted(read, one))
             continue
         reason = "it has no design-weighted form here; sample_value describes the rated clips alone"
         refused = absent(
             one.statistic, reason, signature=one.signature, confidence=one.confidence, clips=one.clips
         )  # fmt: skip
-        found.append(_row(refused, read.criterion, sample_value=one.value))
-    own = intra_rater(read.repeated, read.ratings.scale, confidence=how.confidence)
-    return found + [_row(one, read.criterion) for one in own]
-
-
-def _pairs(read: _CriterionRatings, how: AgreementOptions) -> list[dict[str, Any]]:
-    found = []
-    for pair in kappas.pairs(read.ratings):
-        row: dict[str, Any] = {
-            "criterion": read.criterion,
-            "raters": [read.ratings.raters[pair.first], read.ratings.raters[pair.second]],
-            "clips": len(pair.clips),
-            "percent_agreement": float(np.mean(pair.said[0] == pair.said[1])) if len(pair.clips) else None,
-        }
-        for name in kappas.NAMES:
-            row[name] = kappas.pair_estimate(name, pair, read.ratings, confidence=how.confidence).to_dict()
-        found.append(row)
+        found.append(CriterionEstimate(read.criterion, refused, is_weighted=True, sample_value=one.value))
     return found
 
 
-def _raters(read: _CriterionRatings, how: AgreementOptions) -> list[dict[str, Any]]:
+def _pairs(read: _CriterionRatings, how: AgreementOptions) -> list[PairKappas]:
+    return [
+        PairKappas(
+            read.criterion,
+            (read.ratings.raters[pair.first], read.ratings.raters[pair.second]),
+            len(pair.clips),
+            float(np.mean(pair.said[0] == pair.said[1])) if len(pair.clips) else None,
+            {name: kappas.pair_estimate(name, pair, read.ratings, confidence=how.confidence) for name in kappas.NAMES},
+        )
+        for pair in kappas.pairs(read.ratings)
+    ]
+
+
+def _raters(read: _CriterionRatings, how: AgreementOptions) -> list[RaterAgreement]:
     alpha = _alpha(read, how)
-    whole, found = alpha(read.ratings), []
+    of_all, found = alpha(read.ratings), []
     for one in raters_against_others(read.ratings, confidence=how.confidence):
-        left = alpha(without_rater(read.ratings, one.rater))
-        change = None if whole.value is None or left.value is None else whole.value - left.value
-        mine = read.repeated.rater_of == read.repeaters.index(one.rater)
-        own = Repeats(
-            read.repeated.first[mine],
-            read.repeated.second[mine],
-            read.repeated.rater_of[mine],
-            read.repeated.clip_of[mine],
-        )
-        itself = intra_rater(own, read.ratings.scale, confidence=how.confidence) if mine.any() else []
+        without = alpha(without_rater(read.ratings, one.rater))
+        change = None if of_all.value is None or without.value is None else of_all.value - without.value
+        own = _repeats_of(read, one.rater)
+        themselves = intra_rater(own, read.ratings.scale, confidence=how.confidence) if len(own.first) else []
         found.append(
-            {
-                "criterion": read.criterion,
-                "rater": one.rater,
-                "ratings": one.ratings,
-                "ties": one.ties,
-                **{estimate.statistic: estimate.to_dict() for estimate in one.estimates},
-                "alpha_without": left.to_dict(),
-                "alpha_change": change,
-                **{estimate.statistic: estimate.to_dict() for estimate in itself},
-            }
+            RaterAgreement(
+                read.criterion,
+                one.rater,
+                one.ratings,
+                one.ties,
+                with_others=tuple(one.estimates),
+                alpha_without=without,
+                alpha_change=change,
+                with_themselves=tuple(themselves),
+            )
         )
     return found
+
+
+def _repeats_of(read: _CriterionRatings, rater: str) -> Repeats:
+    """The repeats of one rater."""
+    repeated = read.repeated
+    mine = repeated.rater_of == read.repeaters.index(rater)
+    return Repeats(repeated.first[mine], repeated.second[mine], repeated.rater_of[mine], repeated.clip_of[mine])
 
 
 def _alpha(read: _CriterionRatings, how: AgreementOptions) -> Callable[[Ratings], Estimate]:

@@ -1,12 +1,16 @@
 """`clipjury stats agreement`: how well raters agree with each other and with themselves."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from analysis.number_format import UNDEFINED, decimal
+from analysis.number_format import UNDEFINED, decimal, estimate_text
 from app.commands.stats import tables
+
+if TYPE_CHECKING:
+    from analysis.estimate import Estimate
+    from app.stats.agreement_report import AgreementReport
 
 SHOWN = 25
 """The largest number of pairs and raters that are printed; --json has all."""
@@ -39,41 +43,43 @@ def agreement(
     how = AgreementOptions(scale, levels, unit, resamples, seed, confidence, filter_column)
     found = measured(read_ratings(file, wide=wide, criterion=criterion), how, criterion=criterion)
     if as_json:
-        tables.print_json(found)
+        tables.print_json(found.to_dict())
         return
     _show(found)
 
 
-def _show(found: dict[str, Any]) -> None:
+def _show(found: "AgreementReport") -> None:
     from rich.markup import escape
 
     out = tables.console()
-    for title, rows in (("Agreement", found["estimates"]), ("The human ceiling: equal answers", found["ceiling"])):
+    for title, rows in (("Agreement", found.estimates), ("The human ceiling: equal answers", found.ceiling)):
         grid = tables.grid("statistic", "criterion", "value", "clips", "ratings", title=title)
-        for one in rows:
-            counts = (str(one["clips"]), str(one["ratings"] or "–"))
-            value = tables.shown(one)
-            if one.get("sample_value") is not None:
-                value += f"; sample value {decimal(one['sample_value'])}"
-            grid.add_row(one["statistic"], escape(one["criterion"]), escape(value), *counts)
+        for row in rows:
+            one = row.estimate
+            value = estimate_text(one)
+            if row.sample_value is not None:
+                value += f"; sample value {decimal(row.sample_value)}"
+            counts = (str(one.clips), str(one.ratings or "–"))
+            grid.add_row(one.statistic, escape(row.criterion), escape(value), *counts)
         out.print(grid)
     pairs = tables.grid("pair", "criterion", "Cohen's kappa", "quadratic", "clips", title="Pairs of raters")
-    for one in found["pairs"][:SHOWN]:
-        kappas = (_short(one["cohen_kappa"]), _short(one["weighted_kappa_quadratic"]))
-        pairs.add_row(escape(" – ".join(one["raters"])), escape(one["criterion"]), *kappas, str(one["clips"]))
+    for pair in found.pairs[:SHOWN]:
+        kappas = (_short(pair.kappas[name]) for name in ("cohen_kappa", "weighted_kappa_quadratic"))
+        pairs.add_row(escape(" – ".join(pair.raters)), escape(pair.criterion), *kappas, str(pair.clips))
     out.print(pairs)
     raters = tables.grid("rater", "criterion", "equals the rest", "alpha without", "ratings", title="Raters")
-    for one in found["raters"][:SHOWN]:
-        cells = (_short(one["rest_agreement"]), _short(one["alpha_without"]))
-        raters.add_row(escape(one["rater"]), escape(one["criterion"]), *cells, str(one["ratings"]))
+    for rater in found.raters[:SHOWN]:
+        rest = next(one for one in rater.with_others if one.statistic == "rest_agreement")
+        cells = (_short(rest), _short(rater.alpha_without))
+        raters.add_row(escape(rater.rater), escape(rater.criterion), *cells, str(rater.ratings))
     out.print(raters)
-    more = max(0, len(found["pairs"]) - SHOWN) + max(0, len(found["raters"]) - SHOWN)
+    more = max(0, len(found.pairs) - SHOWN) + max(0, len(found.raters) - SHOWN)
     if more:
         out.print(f"... and {more} rows more: --json has all.")
-    for note in [*tables.left_out(empty=found["empty"], abstained=found["abstained"]), *found["notes"]]:
+    for note in [*tables.left_out(empty=found.empty, abstained=found.abstained), *found.notes]:
         out.print(escape(note), soft_wrap=True)
 
 
-def _short(one: dict[str, Any]) -> str:
-    """In a table of many rows the reason why a number is undefined is left to --json."""
-    return UNDEFINED if one["value"] is None else tables.shown(one)
+def _short(one: "Estimate") -> str:
+    """An estimate for a table of many rows, which leaves the reason why a number is undefined to --json."""
+    return UNDEFINED if one.value is None else estimate_text(one)
