@@ -59,10 +59,7 @@ def bench_set(
     if check is not None:
         if words or quota or output:
             raise AppError("--check takes a set that exists, and nothing else is made.", "Leave the other words out.")
-        found = benchmark.check(check, person=person)
-        _print(found, check, as_json=as_json)
-        if found.twice:
-            raise typer.Exit(TWICE)
+        _check(check, person, as_json=as_json)
         return
     pool, quotas = _wanted(words or [], quota or [])
     if output is None:
@@ -77,6 +74,16 @@ def bench_set(
         fill=fill,
     )
     _print(benchmark.make(pool, request, output), output, as_json=as_json)
+
+
+def _check(path: Path, person: str | None, *, as_json: bool) -> None:
+    """Print the balance of a set. The exit code is 3 if a person is in it twice."""
+    from app.sampling import benchmark
+
+    found = benchmark.check(path, person=person)
+    _print(found, path, as_json=as_json)
+    if found.twice:
+        raise typer.Exit(TWICE)
 
 
 def _wanted(words: list[str], quota: list[str]) -> tuple[Path, dict[str, int]]:

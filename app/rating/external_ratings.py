@@ -46,33 +46,17 @@ def take(db: Session, study: Study, name: str, given: list[ExternalRating], *, n
     _refuse_unknown(study, given, criteria, clips)
     given = [replace(one, value=_as_stored(criteria[one.criterion], one.value)) for one in given]
     rater = _rater(db, study, name)
-    mine = {
-        row.study_clip_id: row
-        for row in db.scalars(
-            select(Assignment).where(col(Assignment.rater_id) == rater.id, col(Assignment.study_id) == study.id)
-        )
-    }
-    last = {
-        (row.assignment_id, row.criterion_id): (row.revision, row.value)
-        for row in db.scalars(
-            select(Judgment).where(col(Judgment.rater_id) == rater.id).order_by(col(Judgment.revision))
-        )
-    }
+    assignments, answers = _assignments(db, study, rater), _last_answers(db, rater)
     stored = 0
     for number, one in enumerate(given):
         clip = clips[one.clip, one.criterion]
-        if clip not in mine:
-            mine[clip] = Assignment(
-                study_id=study.id, study_clip_id=clip, place=-1, status="done", rater_id=rater.id, arm="hidden",
-                claimed_at=now, answered_at=now,
-            )  # fmt: skip
-            db.add(mine[clip])
-            db.flush()
-        key = (mine[clip].id, criteria[one.criterion].id)
-        revision, value = last.get(key, (0, None))
+        if clip not in assignments:
+            assignments[clip] = _new_assignment(db, study, rater, clip, now)
+        key = (assignments[clip], criteria[one.criterion].id)
+        revision, value = answers.get(key, (0, None))
         if value == one.value:
             continue
-        last[key] = (revision + 1, one.value)
+        answers[key] = (revision + 1, one.value)
         stored += 1
         db.add(
             Judgment(
@@ -92,6 +76,32 @@ def take(db: Session, study: Study, name: str, given: list[ExternalRating], *, n
         db.add(Event(study_id=study.id, kind="outside_ratings", rater_id=rater.id, detail={"stored": stored}))
     db.flush()
     return ImportOutcome(rater.name, stored, len(given) - stored)
+
+
+def _assignments(db: Session, study: Study, rater: Rater) -> dict[int, int]:
+    """The model's assignment for each clip (by number) that it has rated."""
+    query = select(col(Assignment.study_clip_id), col(Assignment.id)).where(
+        col(Assignment.rater_id) == rater.id, col(Assignment.study_id) == study.id
+    )
+    return dict(db.execute(query).all())
+
+
+def _last_answers(db: Session, rater: Rater) -> dict[tuple[int, int], tuple[int, str]]:
+    """The last revision and its value, by assignment and criterion."""
+    columns = (Judgment.assignment_id, Judgment.criterion_id, Judgment.revision, Judgment.value)
+    query = select(*map(col, columns)).where(col(Judgment.rater_id) == rater.id).order_by(col(Judgment.revision))
+    return {(assignment, criterion): (revision, value) for assignment, criterion, revision, value in db.execute(query)}
+
+
+def _new_assignment(db: Session, study: Study, rater: Rater, clip: int, now: datetime) -> int:
+    """Store an assignment without a place, so that it takes none from people; returns its number."""
+    made = Assignment(
+        study_id=study.id, study_clip_id=clip, place=-1, status="done", rater_id=rater.id, arm="hidden",
+        claimed_at=now, answered_at=now,
+    )  # fmt: skip
+    db.add(made)
+    db.flush()
+    return made.id
 
 
 def _clips(db: Session, study: Study) -> dict[tuple[str, str], int]:

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -17,8 +17,9 @@ from app.pools.pool_files import Pool
 from app.settings import Settings
 from app.studies import attention_clips, documents, reference_clips, rules
 from app.studies.clip_files import CopyClip, make_ready, prepare, shuffled
-from app.studies.drawing import DrawnClip, sample_from_file, sample_from_pool
+from app.studies.drawing import DrawnClip, StudySample, sample_from_file, sample_from_pool
 from app.studies.lifecycle import slug_of
+from app.studies.reference_clips import ReferenceClip
 from app.studies.score_series import snapshot
 from app.studies.study_file import FilterSpec, StudyFile
 
@@ -45,29 +46,10 @@ def create(
     AppError if no filter is left, if the sample is from another pool, if the slug is taken, or if a clip cannot be
     prepared; nothing is written then.
     """
-    slug = slug or slug_of(spec.name)
-    if slug_of(slug) != slug:
-        raise AppError(
-            f"{slug!r} cannot stand in an address.", f"Use small letters, digits and -, as in {slug_of(slug)}."
-        )
-    with database.reader() as db:
-        if db.scalars(select(col(Study.id)).where(col(Study.slug) == slug)).first() is not None:
-            raise AppError(f"There is a study {slug!r} already.", "Give this one another name.")
-    filters, left_out = usable_filters(pool, spec)
-    reference = reference_clips.of(spec, pool)
-    drawable = reference_clips.without(pool, [one.clip for one in reference])
-    drawn = (
-        sample_from_pool(drawable, spec, filters) if sample is None else sample_from_file(sample, pool, spec, filters)
-    )
-    reference_clips.refuse_in_sample(reference, [one.clip for one in drawn.clips])
-    if not drawn.clips:
-        raise AppError("The sample is empty: no clip of the pool has a score to draw by.", "Check the pool.")
-    used = [*(one.clip for one in drawn.clips), *(one.clip for one in reference)]
-    one_by_one = spec.presentation == "one_by_one" or drawn.design["kind"] == "borderline"
-    asked = [item.key for item in spec.criteria] if one_by_one else []
-    attention = attention_clips.choose(pool, spec, used, one_by_one=one_by_one)
-    keys = make_ready(pool, settings, used, on_clip, copy_clip)
-    attention_keys = attention_clips.make(pool, spec, attention, settings, keys)
+    slug = _free_slug(database, slug or slug_of(spec.name))
+    chosen = _choose_clips(pool, spec, sample)
+    keys = make_ready(pool, settings, chosen.names, on_clip, copy_clip)
+    attention_keys = attention_clips.make(pool, spec, chosen.attention, settings, keys)
     with database.writer() as db:
         study = Study(
             slug=slug,
@@ -81,21 +63,76 @@ def create(
             pool=str(pool.path),
             pool_fingerprint=pool.fingerprint,
             pool_clips=pool.readable.height,
-            design=drawn.design | {"left_out": left_out},
+            design=chosen.sample.design | {"left_out": chosen.left_out},
             rules=spec.rules().model_dump(mode="json", exclude_defaults=True),
             invite_hash=auth.token_hash(auth.token(settings, f"join:{slug}")),
         )
         db.add(study)
         db.flush()
-        _write_questions(db, study, spec, filters, pool)
-        write_clips(db, study, pool, drawn.clips, keys, {rule.score for rule in filters})
-        start = len(drawn.clips) * max(1, len(asked))
-        read = {rule.score for rule in filters}
-        last = reference_clips.write(db, study, pool, reference, keys, asked, read, start=start)
-        reference_clips.write(db, study, pool, attention, attention_keys, asked, read, start=last)
+        _write_questions(db, study, spec, chosen.filters, pool)
+        _write_all_clips(db, study, pool, chosen, keys, attention_keys)
         documents.keep(db, study)
         db.add(Event(study_id=study.id, kind="created"))
     return slug
+
+
+@dataclass(frozen=True)
+class _ChosenClips:
+    """The clips of a new study, and the filters whose scores the pool has."""
+
+    filters: list[FilterSpec]
+    left_out: list[str]
+    """A sentence for each filter that is left out."""
+    sample: StudySample
+    reference: list[ReferenceClip]
+    attention: list[ReferenceClip]
+    criteria: list[str]
+    """The keys of the criteria if they are asked one by one, otherwise empty."""
+
+    @property
+    def names(self) -> list[str]:
+        """The clips that are shown as they are: the sample and the reference clips."""
+        return [*(one.clip for one in self.sample.clips), *(one.clip for one in self.reference)]
+
+
+def _free_slug(database: Database, slug: str) -> str:
+    """The slug, checked. Raises AppError if it cannot be part of an address, or if another study has it."""
+    if slug_of(slug) != slug:
+        raise AppError(
+            f"{slug!r} cannot stand in an address.", f"Use small letters, digits and -, as in {slug_of(slug)}."
+        )
+    with database.reader() as db:
+        if db.scalars(select(col(Study.id)).where(col(Study.slug) == slug)).first() is not None:
+            raise AppError(f"There is a study {slug!r} already.", "Give this one another name.")
+    return slug
+
+
+def _choose_clips(pool: Pool, spec: StudyFile, sample: Path | None) -> _ChosenClips:
+    """Draw the sample (or read it from a file), and choose reference and attention clips outside of it."""
+    filters, left_out = usable_filters(pool, spec)
+    reference = reference_clips.of(spec, pool)
+    drawable = reference_clips.without(pool, [one.clip for one in reference])
+    drawn = (
+        sample_from_pool(drawable, spec, filters) if sample is None else sample_from_file(sample, pool, spec, filters)
+    )
+    reference_clips.refuse_in_sample(reference, [one.clip for one in drawn.clips])
+    if not drawn.clips:
+        raise AppError("The sample is empty: no clip of the pool has a score to draw by.", "Check the pool.")
+    one_by_one = spec.presentation == "one_by_one" or drawn.design["kind"] == "borderline"
+    criteria = [item.key for item in spec.criteria] if one_by_one else []
+    chosen = _ChosenClips(filters, left_out, drawn, reference, [], criteria)
+    return replace(chosen, attention=attention_clips.choose(pool, spec, chosen.names, one_by_one=one_by_one))
+
+
+def _write_all_clips(
+    db: Session, study: Study, pool: Pool, chosen: _ChosenClips, keys: dict[str, str], attention_keys: dict[str, str]
+) -> None:
+    """Store the sample, then the reference clips, then the attention clips."""
+    read = {rule.score for rule in chosen.filters}
+    write_clips(db, study, pool, chosen.sample.clips, keys, read)
+    start = len(chosen.sample.clips) * max(1, len(chosen.criteria))
+    last = reference_clips.write(db, study, pool, chosen.reference, keys, chosen.criteria, read, start=start)
+    reference_clips.write(db, study, pool, chosen.attention, attention_keys, chosen.criteria, read, start=last)
 
 
 def usable_filters(pool: Pool, spec: StudyFile) -> tuple[list[FilterSpec], list[str]]:
@@ -166,14 +203,30 @@ def write_clips(
             select(col(Criterion.key)).where(col(Criterion.study_id) == study.id).order_by(col(Criterion.position))
         )
         clips = _per_pass(clips, list(criteria))
+    rows = _clip_rows(study, pool, clips, keys, read, start)
+    # Raters see ids of assignments in addresses: ids in the order of the strata would reveal the stratum.
+    db.add_all(shuffled(rows))
+    db.flush()
+    places = [
+        {"study_id": study.id, "study_clip_id": clip.id, "place": place}
+        for clip in rows
+        for place in range(study.raters_per_clip)
+    ]
+    db.execute(insert(Assignment), shuffled(places))
+
+
+def _clip_rows(
+    study: Study, pool: Pool, clips: list[DrawnClip], keys: dict[str, str], read: set[str], start: int
+) -> list[StudyClip]:
+    """A row for each clip, at random positions from `start`, with blocks that are balanced over the strata."""
     order = list(range(len(clips)))
     random.Random(study.seed).shuffle(order)  # noqa: S311 - an order, not a secret
+    chance = random.Random(f"blocks:{study.seed}:{start}")  # noqa: S311 - a design, not a secret
+    block = blocks([f"{one.criterion}:{one.stratum}" for one in clips], BLOCK_SIZE, chance)
     drawn_rows = pool.frame.filter(pl.col("clip").is_in([drawn.clip for drawn in clips]))
     facts = {row["clip"]: row for row in drawn_rows.iter_rows(named=True)}
     scores = sorted({*pool.score_columns(), *read})
-    chance = random.Random(f"blocks:{study.seed}:{start}")  # noqa: S311 - a design, not a secret
-    block = blocks([f"{one.criterion}:{one.stratum}" for one in clips], BLOCK_SIZE, chance)
-    rows = [
+    return [
         StudyClip(
             study_id=study.id,
             position=start + position,
@@ -195,15 +248,6 @@ def write_clips(
         )
         for position, drawn, own in zip(order, clips, block, strict=True)
     ]
-    # Raters see ids of assignments in addresses: ids in the order of the strata would reveal the stratum.
-    db.add_all(shuffled(rows))
-    db.flush()
-    places = [
-        {"study_id": study.id, "study_clip_id": clip.id, "place": place}
-        for clip in rows
-        for place in range(study.raters_per_clip)
-    ]
-    db.execute(insert(Assignment), shuffled(places))
 
 
 def _per_pass(clips: list[DrawnClip], criteria: list[str]) -> list[DrawnClip]:
