@@ -19,6 +19,7 @@ from app.commands.bench_set import bench_set
 from app.commands.common import existing_database, open_database, progress_bar
 from app.commands.export import export
 from app.commands.invites import invite, invite_many
+from app.commands.numeric_options import MAX_JOBS, whole
 from app.commands.plan import plan
 from app.commands.proxies import proxies
 from app.commands.report import report
@@ -44,7 +45,7 @@ cli = typer.Typer(
     help="People's verdicts on video clips, and what they say about the filters that chose those clips.",
 )
 out = Console(highlight=False, soft_wrap=True)
-Jobs = Annotated[int, typer.Option(min=1, help="Processes that score side by side.")]
+Jobs = Annotated[int, whole("--jobs", 1, MAX_JOBS, "Processes that score side by side.")]
 
 
 @cli.command()

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from app.commands import numeric_options
 from app.errors import AppError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def bench_set(
     person: Annotated[str | None, typer.Option(help="Column that says who is in a clip.")] = None,
     prefer: Annotated[str | None, typer.Option(help="Of a person's clips take that with the highest score.")] = None,
     fill: Annotated[bool, typer.Option("--fill", help="Give places that stay empty to other groups.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Another seed, other persons.")] = 0,
+    seed: Annotated[int, numeric_options.seed("Another seed, other persons.")] = 0,
     check: Annotated[
         Path | None,
         typer.Option(help="Print the balance of a set that exists; exit code 3 if a person is in it twice."),

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from app.commands.common import existing_database
+from app.commands.numeric_options import whole
 from app.commands.serve import LinkPort, served_settings
 from app.errors import AppError
 from app.settings import load
@@ -32,7 +33,7 @@ def invite_many(
     csv: Annotated[Path | None, typer.Option(help="Raters to invite: a CSV with the columns name and expires.")] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="New file for their links, as CSV.")] = None,
     open_link: Annotated[bool, typer.Option("--open", help="Make one link for everybody who has it.")] = False,
-    cap: Annotated[int | None, typer.Option(min=1, help="How many raters the open link lets in.")] = None,
+    cap: Annotated[int | None, whole("--cap", 1, 100_000, "How many raters the open link lets in.")] = None,
     expires: Expires = "",
     port: LinkPort = None,
 ) -> None:

@@ -11,43 +11,51 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from app.commands import numeric_options
+from app.commands.numeric_options import MAX_COUNT, real, whole
 from app.errors import AppError
 
 if TYPE_CHECKING:
-    from app.sampling.sample_size import SampleSizePlan, StudySize
+    from app.sampling.sample_size import Assumptions, SampleSizePlan, StudySize
 
 WIDTH = 120
 """Width of tables in characters if the output is not a terminal."""
 JUDGING = 6.0
 """Seconds that a judgment takes in addition to watching the clip."""
-MOST = 1_000_000_000
-"""The largest number that an option takes; the arithmetic would overflow with larger ones."""
-MOST_RATERS = 1_000_000
-Wish = Annotated[float | None, typer.Option(metavar="HALF_WIDTH", help="Wanted half-width, such as 0.05.")]
+MAX_RATERS = 1_000_000
+WISH = "Wanted half-width, such as 0.05."
 
 
 def plan(
-    precision: Wish = None,
-    recall: Wish = None,
-    prevalence: Wish = None,
+    precision: Annotated[float | None, real("--precision", 0, MAX_COUNT, WISH, metavar="HALF_WIDTH")] = None,
+    recall: Annotated[float | None, real("--recall", 0, MAX_COUNT, WISH, metavar="HALF_WIDTH")] = None,
+    prevalence: Annotated[float | None, real("--prevalence", 0, MAX_COUNT, WISH, metavar="HALF_WIDTH")] = None,
     alpha: Annotated[
-        float | None, typer.Option(metavar="HALF_WIDTH", help="Wanted half-width of Krippendorff's alpha.")
+        float | None,
+        real("--alpha", 0, MAX_COUNT, "Wanted half-width of Krippendorff's alpha.", metavar="HALF_WIDTH"),
     ] = None,
     mos: Annotated[
-        float | None, typer.Option(metavar="POINTS", help="Wanted half-width of one clip's mean opinion score.")
+        float | None,
+        real("--mos", 0, MAX_COUNT, "Wanted half-width of one clip's mean opinion score.", metavar="POINTS"),
     ] = None,
     mean_mos: Annotated[
-        float | None, typer.Option("--mean-mos", metavar="POINTS", help="The same of the mean over all clips.")
+        float | None, real("--mean-mos", 0, MAX_COUNT, "The same of the mean over all clips.", metavar="POINTS")
     ] = None,
     claim: Annotated[
-        float | None, typer.Option(metavar="TARGET", help='Size for the claim "precision >= TARGET", exact.')
+        float | None, real("--claim", 0, 1, 'Size for the claim "precision >= TARGET", exact.', metavar="TARGET")
     ] = None,
-    confidence: Annotated[float, typer.Option(help="Of the intervals and of the claim.")] = 0.95,
-    p: Annotated[float | None, typer.Option("--p", help="Guess of the rate; for alpha the share accepted.")] = None,
-    good_share: Annotated[float | None, typer.Option(help="Guess of the share of good clips; recall needs it.")] = None,
-    agreement: Annotated[float | None, typer.Option(help="Guess of alpha between the raters.")] = None,
-    sd: Annotated[float, typer.Option(help="Guess: standard deviation of raters on one clip, in points.")] = 0.7,
-    clip_sd: Annotated[float, typer.Option(help="Guess: standard deviation between clips, in points.")] = 0.8,
+    confidence: Annotated[float, real("--confidence", 0, 1, "Of the intervals and of the claim.", is_open=True)] = 0.95,
+    p: Annotated[float | None, real("--p", 0, 1, "Guess of the rate; for alpha the share accepted.")] = None,
+    good_share: Annotated[
+        float | None, real("--good-share", 0, 1, "Guess of the share of good clips; recall needs it.")
+    ] = None,
+    agreement: Annotated[float | None, real("--agreement", -1, 1, "Guess of alpha between the raters.")] = None,
+    sd: Annotated[
+        float, real("--sd", 0, MAX_COUNT, "Guess: standard deviation of raters on one clip, in points.")
+    ] = 0.7,
+    clip_sd: Annotated[
+        float, real("--clip-sd", 0, MAX_COUNT, "Guess: standard deviation between clips, in points.")
+    ] = 0.8,
     pilot: Annotated[
         Path | None,
         typer.Option(
@@ -55,20 +63,25 @@ def plan(
         ),
     ] = None,
     criterion: Annotated[str | None, typer.Option(help="The criterion of an export to take judgments from.")] = None,
-    raters: Annotated[int, typer.Option(min=1, max=MOST_RATERS, help="Raters per clip.")] = 3,
-    clips: Annotated[int, typer.Option(min=1, max=MOST, help="With --mos: clips to be judged, for the effort.")] = 1,
+    raters: Annotated[int, whole("--raters", 1, MAX_RATERS, "Raters per clip.")] = 3,
+    clips: Annotated[int, whole("--clips", 1, MAX_COUNT, "With --mos: clips to be judged, for the effort.")] = 1,
     pool_size: Annotated[
-        int | None, typer.Option(min=1, max=MOST, help="Clips drawn from; for precision, those accepted.")
+        int | None, whole("--pool-size", 1, MAX_COUNT, "Clips drawn from; for precision, those accepted.")
     ] = None,
-    clips_per_source: Annotated[float | None, typer.Option(min=1, help="Clips to be drawn per source.")] = None,
-    icc: Annotated[float | None, typer.Option(help="How alike clips of one source are, 0 to 1.")] = None,
+    clips_per_source: Annotated[
+        float | None, real("--clips-per-source", 1, MAX_COUNT, "Clips to be drawn per source.")
+    ] = None,
+    icc: Annotated[float | None, real("--icc", 0, 1, "How alike clips of one source are.")] = None,
     interval: Annotated[Literal["wilson", "wald"], typer.Option(help="Interval of a rate.")] = "wilson",
-    power: Annotated[float, typer.Option(help="Wanted chance that the claim succeeds if the guess --p is true.")] = 0.8,
-    clip_length: Annotated[float, typer.Option(min=0, help="Seconds of a clip.")] = 5.0,
+    power: Annotated[
+        float, real("--power", 0, 1, "Wanted chance that the claim succeeds if the guess --p is true.", is_open=True)
+    ] = 0.8,
+    clip_length: Annotated[float, real("--clip-length", 0, MAX_COUNT, "Seconds of a clip.")] = 5.0,
     seconds_per_clip: Annotated[
-        float | None, typer.Option(min=0, help="Seconds of a rater per judgment; default the clip's length + 6.")
+        float | None,
+        real("--seconds-per-clip", 0, MAX_COUNT, "Seconds of a rater per judgment; default the clip's length + 6."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the simulation for alpha.")] = 0,
+    seed: Annotated[int, numeric_options.seed("Of the simulation for alpha.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
     """How many clips and raters a wanted certainty takes, what other sizes give, and the raters' time.
@@ -80,11 +93,10 @@ def plan(
 
     wishes: dict[sample_size.Target, float | None] = {"precision": precision, "recall": recall}
     wishes |= {"prevalence": prevalence, "alpha": alpha, "mos": mos, "mean_mos": mean_mos}
-    numbers = {"claim": claim, "p": p, "good_share": good_share, "agreement": agreement, "sd": sd, "clip_sd": clip_sd}
-    numbers |= {"icc": icc, "clips_per_source": clips_per_source, "clip_length": clip_length}
-    _refuse_endless(*wishes.items(), *numbers.items(), ("seconds_per_clip", seconds_per_clip))
+    if claim is None and all(wish is None for wish in wishes.values()):
+        raise AppError("There is nothing to plan.", "Say how sure you want to be: --precision 0.05, or --claim 0.95.")
     guesses = sample_size.Assumptions(
-        confidence=_share("--confidence", confidence),
+        confidence=confidence,
         p=p,
         good_share=good_share,
         agreement=agreement,
@@ -97,34 +109,23 @@ def plan(
         icc=icc,
         interval=interval,
         seconds=clip_length + JUDGING if seconds_per_clip is None else seconds_per_clip,
-        power=_share("--power", power),
+        power=power,
         seed=seed,
     )
-    if claim is None and all(wish is None for wish in wishes.values()):
-        raise AppError("There is nothing to plan.", "Say how sure you want to be: --precision 0.05, or --claim 0.95.")
     judged = None if pilot is None else sample_size_pilots.read(pilot, criterion)
     made = [sample_size.plan(target, wish, guesses, judged) for target, wish in wishes.items() if wish is not None]
     if claim is not None:
         made.append(sample_size.claim(claim, guesses, judged))
     if as_json:
-        facts = {"guesses": asdict(guesses), "pilot": None if pilot is None else str(pilot)}
-        typer.echo(json.dumps(facts | {"plans": [asdict(one) for one in made]}, ensure_ascii=False, allow_nan=False))
+        _print_json(guesses, pilot, made)
         return
     for one in made:
         _show(one)
 
 
-def _refuse_endless(*numbers: tuple[str, float | None]) -> None:
-    for name, value in numbers:
-        if value is not None and not abs(value) <= MOST:
-            option = f"--{name.replace('_', '-')}"
-            raise AppError(f"{option} {value:g} is not possible.", f"Give a smaller number: {option} 0.5")
-
-
-def _share(option: str, value: float) -> float:
-    if not 0 < value < 1:
-        raise AppError(f"{option} {value:g} is not possible.", f"Give a share between 0 and 1: {option} 0.9")
-    return value
+def _print_json(guesses: "Assumptions", pilot: Path | None, made: "list[SampleSizePlan]") -> None:
+    facts = {"guesses": asdict(guesses), "pilot": None if pilot is None else str(pilot)}
+    typer.echo(json.dumps(facts | {"plans": [asdict(one) for one in made]}, ensure_ascii=False, allow_nan=False))
 
 
 def _show(made: "SampleSizePlan") -> None:

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from app.commands.numeric_options import whole
 from app.commands.score import SOME_FAILED
 from app.errors import AppError, did_you_mean
 
@@ -37,7 +38,7 @@ Maps = Annotated[
 ]
 Filters = Annotated[str | None, typer.Option(help="Filter file (.toml, or TalkVid's .yml), or the preset talkvid.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
-Rows = Annotated[int, typer.Option("-n", "--rows", min=1, max=1000, help="How many clips.")]
+Rows = Annotated[int, whole("--rows", 1, 1000, "How many clips.", short="-n")]
 Chosen = Annotated[list[str] | None, typer.Option("--column", help="A column to show; may be given more than once.")]
 
 

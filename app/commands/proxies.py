@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from app.commands.numeric_options import MAX_JOBS, real, whole
+
 if TYPE_CHECKING:
     from app.pools.proxies import ProxySummary
 
@@ -22,9 +24,9 @@ def proxies(
     pool: Annotated[Path, typer.Argument(help="The pool (Parquet), made by clipjury score.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for proxies, posters and the new pool.")],
     megabits: Annotated[
-        float, typer.Option(min=0, help="Mbit/s above which a clip gets a proxy; 0: every clip.")
+        float, real("--megabits", 0, 100_000, "Mbit/s above which a clip gets a proxy; 0: every clip.")
     ] = 4.0,
-    jobs: Annotated[int, typer.Option(min=1, help="Clips made side by side.")] = 1,
+    jobs: Annotated[int, whole("--jobs", 1, MAX_JOBS, "Clips made side by side.")] = 1,
 ) -> None:
     """Make 720p copies for raters' browsers where a clip needs one, posters, and a pool that points at them.
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from app.commands.numeric_options import MAX_COUNT, whole
 from app.errors import AppError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def sample(
     top_up: Annotated[
         Path | None, typer.Option(help="An earlier sample of this pool to add clips to; its own design is used.")
     ] = None,
-    add: Annotated[int | None, typer.Option(min=1, help="With --top-up: how many clips to add.")] = None,
+    add: Annotated[int | None, whole("--add", 1, MAX_COUNT, "With --top-up: how many clips to add.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
     """Draw clips from a pool; every one carries its stratum, inclusion probability and weight.

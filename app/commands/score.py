@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from app.commands.numeric_options import MAX_JOBS, whole
 from app.errors import AppError
 from scoring.weights import OWN_FILES
 
@@ -34,7 +35,7 @@ def score(
     output: Annotated[
         str | None, typer.Option("-o", "--output", help="The pool to write (Parquet); a path or an address.")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes that score side by side.")] = 1,
+    jobs: Annotated[int, whole("--jobs", 1, MAX_JOBS, "Processes that score side by side.")] = 1,
     runner: Annotated[Literal["local", "dask"], typer.Option(help="Here, or on a Dask cluster.")] = "local",
     scheduler: Annotated[
         str | None, typer.Option(help="Address of the Dask scheduler; without it Dask starts --jobs workers here.")

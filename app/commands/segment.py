@@ -1,6 +1,5 @@
 """`clipjury segment`: cut long videos into clips."""
 
-from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from app.commands.numeric_options import real
 from app.errors import AppError
 
 if TYPE_CHECKING:
@@ -19,15 +19,20 @@ SOME_FAILED = 3
 """Exit code if some videos could not be cut."""
 SHOWN = 20
 """The largest number of failed videos that are named; all are in segments.json."""
+MAX_SECONDS = 1_000_000
 
 
 def segment(
     paths: Annotated[list[Path], typer.Argument(metavar="VIDEO...", help="Long videos, or folders of videos.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the clips and their manifest.")],
-    content: Annotated[float, typer.Option(help="Threshold of the Content detector, 0-255; 0: without it.")] = 10.0,
-    histogram: Annotated[float, typer.Option(help="Threshold of the Histogram detector, 0-1; 0: without it.")] = 0.085,
-    shortest: Annotated[float, typer.Option(min=0, help="Seconds; shorter scenes are dropped.")] = 5.0,
-    longest: Annotated[float, typer.Option(help="Seconds; longer scenes are divided evenly; 0: no limit.")] = 60.0,
+    content: Annotated[float, real("--content", 0, 255, "Threshold of the Content detector; 0: without it.")] = 10.0,
+    histogram: Annotated[
+        float, real("--histogram", 0, 1, "Threshold of the Histogram detector; 0: without it.")
+    ] = 0.085,
+    shortest: Annotated[float, real("--shortest", 0, MAX_SECONDS, "Seconds; shorter scenes are dropped.")] = 5.0,
+    longest: Annotated[
+        float, real("--longest", 0, MAX_SECONDS, "Seconds; longer scenes are divided evenly; 0: no limit.")
+    ] = 60.0,
 ) -> None:
     """Cut long videos into clips at scene changes, with a manifest that `clipjury score` reads.
 
@@ -38,9 +43,7 @@ def segment(
     from scoring.segmenting.scenes import SegmentSettings
 
     try:
-        cutting = SegmentSettings(
-            content or None, histogram or None, shortest, None if longest in (0, inf) else longest
-        )
+        cutting = SegmentSettings(content or None, histogram or None, shortest, longest or None)
     except ValueError as error:
         raise AppError(str(error), "See: clipjury segment --help") from error
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())

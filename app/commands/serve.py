@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.commands.common import existing_database, open_database
+from app.commands.numeric_options import whole
 from app.settings import Settings, load
 
 if TYPE_CHECKING:
     from app.db import Database
 
-Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")]
+Port = Annotated[int, whole("--port", 0, 65535, "Port to listen on; 0 takes a free one.")]
 LinkPort = Annotated[
-    int | None,
-    typer.Option(min=1, max=65535, help="Port of the links; without it, that of the server that runs now."),
+    int | None, whole("--port", 1, 65535, "Port of the links; without it, that of the server that runs now.")
 ]
 
 
@@ -22,7 +22,7 @@ def serve(
         str | None, typer.Option(help="Address to listen on; 0.0.0.0 is every address. [default: 127.0.0.1]")
     ] = None,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one. [default: 8000]")
+        int | None, whole("--port", 0, 65535, "Port to listen on; 0 takes a free one. Default 8000.")
     ] = None,
     uds: Annotated[
         str | None, typer.Option(help="Unix socket to listen on instead, for a proxy on this machine.")

@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from app.commands.common import existing_database, progress_bar
+from app.commands.numeric_options import MAX_COUNT, whole
 from app.settings import load
 
 
 def top_up(
     study: Annotated[str, typer.Argument(help="The study's name in addresses.")],
-    clips: Annotated[int, typer.Option(min=1, help="How many clips to draw.")],
+    clips: Annotated[int, whole("--clips", 1, MAX_COUNT, "How many clips to draw.")],
     design: Annotated[
         Path | None, typer.Option(help="Draw by this design file (TOML) instead of the study's own design.")
     ] = None,

@@ -163,7 +163,7 @@ def test_opinion_scores_are_planned_from_a_pilot(tmp_path: Path) -> None:
     [
         ((), "There is nothing to plan"),
         (("--precision", "0.6"), "half-width of 0.6 is not possible"),
-        (("--precision", "0.05", "--p", "1.2"), "1.2 is no proportion"),
+        (("--precision", "0.05", "--p", "1.2"), "--p 1.2 is not possible. Give a number from 0 to 1."),
         (("--precision", "0.05", "--confidence", "1"), "--confidence 1 is not possible"),
         (("--recall", "0.05"), "--good-share"),
         (("--alpha", "0.1"), "a guess of it with --agreement"),
@@ -182,8 +182,8 @@ def test_opinion_scores_are_planned_from_a_pilot(tmp_path: Path) -> None:
         (("--mos", "1e-300"), "more than 1,000,000,000 raters"),
         (("--mos", "inf"), "--mos inf is not possible"),
         (("--mean-mos", "1e-300"), "more than 1,000,000,000 clips"),
-        (("--mean-mos", "0.2", "--clip-sd", "1e300"), "--clip-sd 1e+300 is not possible"),
-        (("--claim", "0.9", "--p", "1.5"), "cannot be shown to reach 0.9"),
+        (("--mean-mos", "0.2", "--clip-sd", "1e300"), "--clip-sd 1e300 is not possible"),
+        (("--claim", "0.9", "--p", "1.5"), "--p 1.5 is not possible"),
     ],
 )
 def test_impossible_targets_are_errors(words: tuple[str, ...], reason: str) -> None:

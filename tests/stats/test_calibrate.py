@@ -153,7 +153,7 @@ def test_a_table_for_the_terminal(tmp_path: Path) -> None:
         (["--score", "scor", "--label", "good"], "Did you mean score"),
         (["--score", "score", "--label", "good", "--population", "size"], "needs --stratum"),
         (["--score", "score", "--label", "good", "--objective", "best"], "is no objective"),
-        (["--score", "score", "--label", "good", "--target-precision", "2"], "must lie between 0 and 1"),
+        (["--score", "score", "--label", "good", "--target-precision", "2"], "--target-precision 2 is not possible"),
         (["--score", "score", "--label", "good", "--confidence", "95"], "--confidence 95 is not possible"),
         (["--score", "score", "--label", "clip"], "clip is 'c0'"),
         (

@@ -92,7 +92,7 @@ def test_a_cascade_for_the_terminal(tmp_path: Path) -> None:
         ("a,,b", "0.8", "is no list of columns"),
         ("a,a", "0.8", "is no list of columns"),
         ("a,d", "0.8", "no column 'd'"),
-        ("a", "1.5", "must lie between"),
+        ("a", "1.5", "--target-precision 1.5 is not possible"),
         ("c", "0.99", "no thresholds of these filters reach"),
     ],
 )

@@ -175,7 +175,7 @@ def test_a_duplicate_clip_is_an_error(write: Write) -> None:
 def test_a_threshold_is_a_finite_number(write: Write, options: list[str]) -> None:
     """NaN and infinity are errors that name the option."""
     complaint = error_message("calibrate", write("j.csv", judged()), "--score", "score", "--label", "good", *options)
-    assert f"{options[-2]} {options[-1]} is no threshold" in complaint
+    assert f"{options[-2]} {options[-1]} is not possible" in complaint
 
 
 @pytest.mark.parametrize("aim", ["fbeta:1e300", "cost:1e308,1e308"])

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from analysis.number_format import UNDEFINED, decimal, estimate_text
+from app.commands import numeric_options
+from app.commands.numeric_options import whole
 from app.commands.stats import tables
 
 if TYPE_CHECKING:
@@ -26,9 +28,9 @@ def agreement(
     criterion: Annotated[str | None, typer.Option(help="One criterion; without it, each in the file.")] = None,
     values: Annotated[str | None, typer.Option(help="All answers of the scale in order: 1,2,3,4,5")] = None,
     unit: Annotated[Literal["clip", "source"], typer.Option(help="What is drawn anew for intervals.")] = "clip",
-    resamples: Annotated[int, typer.Option(min=10, max=100_000, help="Draws behind an interval.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
-    confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Of the intervals.")] = 0.95,
+    resamples: Annotated[int, whole("--resamples", 10, 100_000, "Draws behind an interval.")] = 1000,
+    seed: Annotated[int, numeric_options.seed("Of the draws.")] = 0,
+    confidence: Annotated[float, numeric_options.confidence()] = 0.95,
     filter_column: Annotated[
         str | None, typer.Option("--filter", help="Column with a filter's answer to each clip, for the ceiling.")
     ] = None,

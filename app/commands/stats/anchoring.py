@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from analysis.number_format import estimate_text
+from app.commands import numeric_options
 from app.commands.stats import tables
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def anchoring(
         str, typer.Option("--filter", help="Column of the filter: its verdict (pass/fail) or its score.")
     ] = "pass",
     criterion: Annotated[str | None, typer.Option(help="Take this criterion's rows only.")] = None,
-    confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Of the intervals.")] = 0.95,
+    confidence: Annotated[float, numeric_options.confidence()] = 0.95,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
     """The effect of showing scores: how much more answers follow the filter when raters see what it says."""

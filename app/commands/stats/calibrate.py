@@ -1,11 +1,12 @@
 """`clipjury stats calibrate`: compare a score with the raters, at a given threshold and at recommended ones."""
 
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from app.commands import numeric_options
+from app.commands.numeric_options import MAX_SCORE, real, whole
 from app.errors import AppError
 
 if TYPE_CHECKING:
@@ -24,17 +25,22 @@ def calibrate(
     population: Annotated[str | None, typer.Option(help="Column: pool clips in the row's stratum.")] = None,
     source: Annotated[str | None, typer.Option(help="Column of the source: clips of one are not independent.")] = None,
     direction: Annotated[Literal["ge", "le"], typer.Option(help="Accepted: score >= or <= threshold.")] = "ge",
-    at: Annotated[float | None, typer.Option(help="A threshold given beforehand.")] = None,
+    at: Annotated[float | None, real("--at", -MAX_SCORE, MAX_SCORE, "A threshold given beforehand.")] = None,
     objective: Annotated[
         list[str] | None, typer.Option(help="f1, fbeta:B, youden or cost:FP,FN; may be given again. Default f1.")
     ] = None,
-    target_precision: Annotated[float | None, typer.Option(help="Promise precision >= this.")] = None,
-    target_recall: Annotated[float | None, typer.Option(help="Keep recall >= this.")] = None,
-    confidence: Annotated[float, typer.Option(help="Of the promise and of the intervals.")] = 0.95,
-    start: Annotated[float | None, typer.Option(help="Where the promise's tests start, chosen without labels.")] = None,
+    target_precision: Annotated[
+        float | None, real("--target-precision", 0, 1, "Promise precision >= this.", is_open=True)
+    ] = None,
+    target_recall: Annotated[float | None, real("--target-recall", 0, 1, "Keep recall >= this.", is_open=True)] = None,
+    confidence: Annotated[float, numeric_options.confidence()] = 0.95,
+    start: Annotated[
+        float | None,
+        real("--start", -MAX_SCORE, MAX_SCORE, "Where the promise's tests start, chosen without labels."),
+    ] = None,
     bin_wise: Annotated[bool, typer.Option("--bin-wise", help="Exact promise by strata: cautious.")] = False,
-    resamples: Annotated[int, typer.Option(min=2, help="Bootstrap samples.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Of resamples and splits.")] = 0,
+    resamples: Annotated[int, whole("--resamples", 2, 100_000, "Bootstrap samples.")] = 1000,
+    seed: Annotated[int, numeric_options.seed("Of resamples and splits.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
     """How a score agrees with the raters: AUC, the table at a threshold, and thresholds with what they promise."""
@@ -43,11 +49,6 @@ def calibrate(
     from app.stats import calibration
     from app.stats import scores as score_files
 
-    if not 0 < confidence < 1:
-        raise AppError(f"--confidence {confidence:g} is not possible.", "Give a share between 0 and 1.")
-    for option, given in (("--at", at), ("--start", start)):
-        if given is not None and not isfinite(given):
-            raise AppError(f"{option} {given:g} is no threshold.", "Give a number on the scale of the score.")
     columns = score_files.DesignColumns(weight, stratum, population, source)
     rated = score_files.read(file, [score], label, columns)
     sample = calibration.Calibration(rated.scores[:, 0], rated.good, rated.design, direction, confidence, seed)

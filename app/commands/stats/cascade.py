@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from analysis.number_format import DASH, decimal, number_text
+from app.commands import numeric_options
+from app.commands.numeric_options import real
 from app.commands.stats import tables
 from app.errors import AppError
 
@@ -20,13 +22,15 @@ def cascade(
     file: Annotated[Path, typer.Argument(help="One row per clip: CSV, TSV or Parquet.")],
     filters: Annotated[str, typer.Option(help="Columns of scores, a,b,c; b:le where a low score is good.")],
     label: Annotated[str, typer.Option(help="Column of the label: good or bad (1/0, accept/reject), or a share 0..1.")],
-    target_precision: Annotated[float, typer.Option(help="Precision that the cascade must reach.")],
+    target_precision: Annotated[
+        float, real("--target-precision", 0, 1, "Precision that the cascade must reach.", is_open=True)
+    ],
     weight: Annotated[str | None, typer.Option(help="Column: pool clips that a clip stands for.")] = None,
     stratum: Annotated[str | None, typer.Option(help="Column of the stratum a clip was drawn from.")] = None,
     population: Annotated[str | None, typer.Option(help="Column: pool clips in the row's stratum.")] = None,
     source: Annotated[str | None, typer.Option(help="Column of the source: clips of one are not independent.")] = None,
-    confidence: Annotated[float, typer.Option(help="Of the promise and of the intervals.")] = 0.95,
-    seed: Annotated[int, typer.Option(min=0, help="Of search and splits.")] = 0,
+    confidence: Annotated[float, numeric_options.confidence()] = 0.95,
+    seed: Annotated[int, numeric_options.seed("Of search and splits.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
     """Joint thresholds that keep the most good clips at a wanted precision, tested on held-out clips."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from analysis.number_format import DASH, decimal, ends_text
+from app.commands import numeric_options
 from app.commands.stats import tables
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def consensus(
     criterion: Annotated[str | None, typer.Option(help="The criterion, where the file has several.")] = None,
     values: Annotated[str | None, typer.Option(help="All answers of the scale in order: 1,2,3,4,5")] = None,
     wide: Annotated[bool, typer.Option("--wide", help="A row per clip, a column per rater.")] = False,
-    confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Of the intervals.")] = 0.95,
+    confidence: Annotated[float, numeric_options.confidence()] = 0.95,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
     """One value per clip: majority, mean, Dawid & Skene, one coin per rater, or the subject model."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from analysis.number_format import estimate_text
+from app.commands import numeric_options
 from app.commands.stats import tables
 from app.errors import AppError
 
@@ -24,7 +25,7 @@ def fairness(
     weight: Annotated[
         str | None, typer.Option(help="Column of weights: the pool clips that a clip stands for.")
     ] = None,
-    confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Of the intervals.")] = 0.95,
+    confidence: Annotated[float, numeric_options.confidence()] = 0.95,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
     """False rejections and acceptances of every subgroup against the rest, with adjusted p-values."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from analysis.number_format import estimate_text
+from app.commands import numeric_options
 from app.commands.stats import tables
 from app.errors import AppError
 
@@ -25,8 +26,8 @@ def ppi(
     prediction: Annotated[
         bool, typer.Option("--prediction", help="The score is P(good) already, learnt from other clips.")
     ] = False,
-    confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Of the intervals.")] = 0.95,
-    seed: Annotated[int, typer.Option(min=0, help="Of the folds that the prediction is learnt in.")] = 0,
+    confidence: Annotated[float, numeric_options.confidence()] = 0.95,
+    seed: Annotated[int, numeric_options.seed("Of the folds that the prediction is learnt in.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
     """The share of good clips in the pool, prediction-powered, beside the estimate from the judged clips alone."""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from analysis.number_format import decimal, estimate_text
+from app.commands import numeric_options
+from app.commands.numeric_options import real
 from app.commands.stats import tables
 
 if TYPE_CHECKING:
@@ -23,9 +25,9 @@ def raters(
     ],
     criterion: Annotated[str | None, typer.Option(help="The criterion, where the file has several.")] = None,
     wide: Annotated[bool, typer.Option("--wide", help="A row per clip, a column per rater.")] = False,
-    tolerance: Annotated[float, typer.Option(min=0, help="Points by which a gold answer may be missed.")] = 1.0,
-    confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Of the intervals.")] = 0.95,
-    seed: Annotated[int, typer.Option(min=0, help="Of the shuffles that straight-lining is told from chance by.")] = 0,
+    tolerance: Annotated[float, real("--tolerance", 0, 1000, "Points by which a gold answer may be missed.")] = 1.0,
+    confidence: Annotated[float, numeric_options.confidence()] = 0.95,
+    seed: Annotated[int, numeric_options.seed("Of the shuffles that tell straight-lining from chance.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
     """Bias, inconsistency, who is rejected under which rule and what that changes, monotony, haste, gold, drift."""

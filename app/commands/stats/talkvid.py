@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from analysis.number_format import decimal, estimate_text
+from app.commands import numeric_options
+from app.commands.numeric_options import whole
 from app.commands.stats import tables
 
 if TYPE_CHECKING:
@@ -22,9 +24,9 @@ def talkvid(
         ),
     ],
     published: Annotated[Path | None, typer.Option(help="Printed figures to check: filter, accuracy, ...")] = None,
-    confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Of the intervals.")] = 0.95,
-    resamples: Annotated[int, typer.Option(min=100, max=100_000, help="For the interval of raw agreement.")] = 2000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the resampling.")] = 0,
+    confidence: Annotated[float, numeric_options.confidence()] = 0.95,
+    resamples: Annotated[int, whole("--resamples", 100, 100_000, "For the interval of raw agreement.")] = 2000,
+    seed: Annotated[int, numeric_options.seed("Of the resampling.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
     """The published table row by row; its intervals, its split clips under each rule, and figures that cannot be."""
