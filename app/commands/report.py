@@ -24,13 +24,13 @@ def report(
         return
     if not study:
         raise AppError("Which study?", "Name it: clipjury report STUDY -o report (clipjury links lists them)")
-    from app.report import pack
+    from app.report import pack_files
     from app.settings import load
     from app.studies import lifecycle
 
     database = existing_database(load())
     with database.reader() as db, progress_bar("Writing the report") as on_step:
-        names = pack.write(db, lifecycle.by_slug(db, study), output, answers=answers, on_step=on_step)
+        names = pack_files.write(db, lifecycle.by_slug(db, study), output, answers=answers, on_step=on_step)
     typer.echo(f"{output / 'report.html'}: open it in a browser; {len(names)} files in {output}.")
     gaps = (output / "checklist.md").read_text(encoding="utf-8").count("**GAP**")
     if gaps:

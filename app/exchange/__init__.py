@@ -1,5 +1,5 @@
-"""Exchange: a study in other programs' forms, Label Studio's JSON and Hugging Face's folder of Parquet.
+"""Exchange: export a study in the forms of other programs, Label Studio's JSON and Hugging Face's folder of Parquet.
 
-Each module has `files(db, study)`: file names relative to a folder, and contents. `forms.FORMS` lists the modules.
-They import `app.report` and what lies below it.
+Each form's module has `files(db, study)`, which returns the names and contents of files; `forms.FORMS` lists the forms.
+The modules import `app.report` and the packages below it.
 """

@@ -1,4 +1,4 @@
-"""Answers as exported to other programs: last revisions, under pseudonyms, of people or of the simulated panel."""
+"""Answers as exported to other programs: last revisions, under pseudonyms, of people or the simulated panel."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,25 +12,28 @@ from app.results import study_results
 
 
 @dataclass(frozen=True)
-class Answers:
-    """A study's current answers: `rows` have the names of `exports.COLUMNS`, raters are R1, R2, ... ."""
+class ExportedAnswers:
+    """A study's answers that count for agreement, as rows with the keys of `exports.COLUMNS`.
+
+    `kind` is the kind of raters, person or simulated. Raters are called R1, R2, ..., models have their own names.
+    """
 
     kind: str
     rows: list[dict[str, Any]]
-    models: list[dict[str, Any]]
-    """Ratings by models, kept apart from people's answers."""
+    model_rows: list[dict[str, Any]]
+    """Ratings by models, separate from people's answers."""
 
 
-def gather(db: Session, study: Study) -> Answers:
-    """The answers that count for agreement, in the order of clips, raters and criteria."""
+def gather(db: Session, study: Study) -> ExportedAnswers:
+    """Read the answers of a study, in the order of clips, raters and criteria."""
     kind = study_results.kind_of(study)
-    names = pseudonyms_of(db, study, kind)
-    people, models = [], []
+    pseudonyms = pseudonyms_of(db, study, kind)
+    rows, model_rows = [], []
     for row in exports.judgment_rows(db, study):
         if row["rater_kind"] == kind and row["in_agreement"]:
-            people.append(row | {"rater": names[row["rater"]]})
+            rows.append(row | {"rater": pseudonyms[row["rater"]]})
         elif row["rater_kind"] == "model" and row["current"] and row["value"]:
-            models.append(row)
-    for rows in (people, models):
-        rows.sort(key=lambda row: (row["clip"], row["rater"], row["criterion"]))
-    return Answers(kind, people, models)
+            model_rows.append(row)
+    for found in (rows, model_rows):
+        found.sort(key=lambda row: (row["clip"], row["rater"], row["criterion"]))
+    return ExportedAnswers(kind, rows, model_rows)

@@ -1,4 +1,4 @@
-"""The forms a study can be exported in, written as a folder or packed into a zip."""
+"""The forms of other programs in which a study can be exported, and the folder that an export is written to."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path

@@ -39,40 +39,40 @@ SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_
 
 def files(db: Session, study: Study) -> dict[str, bytes]:
     """README.md, judgments and clips as Parquet, and estimates.json."""
-    known = answers.gather(db, study)
-    found = study_results.compute(db, study, study_results.kind_of(study))
+    exported = answers.gather(db, study)
+    results = study_results.compute(db, study, study_results.kind_of(study))
     judgments = pl.DataFrame(
-        [[row[name] for name in COLUMNS] for row in known.rows],
-        schema={name: kind for name, (kind, _words) in COLUMNS.items()},
+        [[row[name] for name in COLUMNS] for row in exported.rows],
+        schema={name: dtype for name, (dtype, _description) in COLUMNS.items()},
         orient="row",
     )
     clips = _clips(db, study)
-    said = author.kept(db, study)
-    told = facts.gather(db, study, found)
-    card = _card(study, judgments, clips, said, methods.paragraph(told), simulated=known.kind == "simulated")
+    author_answers = author.saved(db, study)
+    paragraph = methods.paragraph(facts.gather(db, study, results))
+    card = _card(study, judgments, clips, author_answers, paragraph, simulated=exported.kind == "simulated")
     return {
         "README.md": card.encode(),
         JUDGMENTS: _encoded(judgments),
         CLIPS: _encoded(clips),
-        "estimates.json": exports.estimates_json(db, study, found).encode(),
+        "estimates.json": exports.estimates_json(db, study, results).encode(),
     }
 
 
 def _clips(db: Session, study: Study) -> pl.DataFrame:
     rows = exports.clip_rows(db, study)
-    names = sorted({name for row in rows for name, value in row["scores"].items() if _number(value)})
+    names = sorted({name for row in rows for name, value in row["scores"].items() if _is_number(value)})
     columns: dict[str, list[Any]] = {
         name: [row[name] for row in rows]
         for name in ("clip", "source", "criterion", "stratum", "inclusion_probability", "weight", "duration")
     }
     for name in names:
         values = [row["scores"].get(name) for row in rows]
-        columns[f"score_{name}"] = [float(value) if _number(value) else None for value in values]
-    kinds = {"criterion": pl.String} | {f"score_{name}": pl.Float64 for name in names}
-    return pl.DataFrame(columns, schema_overrides=kinds)
+        columns[f"score_{name}"] = [float(value) if _is_number(value) else None for value in values]
+    dtypes = {"criterion": pl.String} | {f"score_{name}": pl.Float64 for name in names}
+    return pl.DataFrame(columns, schema_overrides=dtypes)
 
 
-def _number(value: object) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -83,10 +83,38 @@ def _encoded(table: pl.DataFrame) -> bytes:
 
 
 def _card(
-    study: Study, judgments: pl.DataFrame, clips: pl.DataFrame, said: dict[str, str], told: str, *, simulated: bool
+    study: Study,
+    judgments: pl.DataFrame,
+    clips: pl.DataFrame,
+    author_answers: dict[str, str],
+    methods_paragraph: str,
+    *,
+    simulated: bool,
 ) -> str:
-    size = next((name for most, name in SIZES if judgments.height < most), "1M<n<10M")
-    front = {
+    front_matter = _front_matter(study, judgments, simulated=simulated)
+    questions = author.QUESTIONS.items()
+    parts = [
+        f"---\n{yaml.safe_dump(front_matter, sort_keys=False, allow_unicode=True)}---",
+        f"# {study.name}",
+        *(["**Simulated raters:** programs voted here; no person's answer is in this dataset."] if simulated else []),
+        f"{judgments.height} answers by {judgments['rater'].n_unique()} raters on {clips.height} drawn clips, exported "
+        f"by ClipJury {__version__}. Videos are not part of it.",
+        "## How it was made",
+        methods_paragraph,
+        *[f"- {note}" for note in lifecycle.notes(study)],
+        "## Columns of `judgments`",
+        "\n".join(f"- `{name}`: {description}" for name, (_dtype, description) in COLUMNS.items()),
+        "## Columns of `clips`",
+        "One row per drawn clip: its stratum, inclusion probability, weight, and every score as `score_<name>`.",
+        "## What the authors say",
+        "\n".join(f"- **{question}**: {author_answers.get(key, '*not answered*')}" for key, question in questions),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _front_matter(study: Study, judgments: pl.DataFrame, *, simulated: bool) -> dict[str, Any]:
+    size = next((name for limit, name in SIZES if judgments.height < limit), "1M<n<10M")
+    return {
         "pretty_name": study.name,
         "license": "unknown",
         "task_categories": ["video-classification"],
@@ -101,20 +129,3 @@ def _card(
             for name in ("judgments", "clips")
         ],
     }
-    parts = [
-        f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---",
-        f"# {study.name}",
-        *(["**Simulated raters:** programs voted here; no person's answer is in this dataset."] if simulated else []),
-        f"{judgments.height} answers by {judgments['rater'].n_unique()} raters on {clips.height} drawn clips, exported "
-        f"by ClipJury {__version__}. Videos are not part of it.",
-        "## How it was made",
-        told,
-        *[f"- {note}" for note in lifecycle.notes(study)],
-        "## Columns of `judgments`",
-        "\n".join(f"- `{name}`: {words}" for name, (_kind, words) in COLUMNS.items()),
-        "## Columns of `clips`",
-        "One row per drawn clip: its stratum, inclusion probability, weight, and every score as `score_<name>`.",
-        "## What the authors say",
-        "\n".join(f"- **{asked}**: {said.get(key, '*not answered*')}" for key, asked in author.QUESTIONS.items()),
-    ]
-    return "\n\n".join(parts) + "\n"

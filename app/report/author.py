@@ -1,4 +1,4 @@
-"""The author's answers to questions that the data cannot answer, from a TOML file. Missing answers stay gaps."""
+"""The author's answers to questions that the data cannot answer, from a TOML file or the Report page."""
 
 import tomllib
 from collections.abc import Mapping
@@ -7,11 +7,12 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlmodel import Session, col
 
-from app.errors import AppError
+from app.errors import AppError, did_you_mean
 from app.models import Event, Study
 
-KIND = "report_answers"
-MOST_LETTERS = 4000
+EVENT = "report_answers"
+"""Kind of the events that store the answers."""
+MAX_CHARACTERS = 4000
 
 QUESTIONS: dict[str, str] = {
     "intended_use": "What the filtered dataset is for, and what it should not be used for",
@@ -27,13 +28,13 @@ QUESTIONS: dict[str, str] = {
     "availability": "Where votes, code and clips can be had, and under which licence",
     "funding": "Who paid for the work, and competing interests",
 }
-"""Keys of the file, and the question each answers."""
+"""The keys of the file, and the question of each."""
 
 
 def read(path: Path | None) -> dict[str, str]:
-    """The author's answers by key; empty without a file.
+    """The author's answers in a file by key, without the empty ones; none if there is no file.
 
-    Raises AppError naming the file and the key that is not asked for or is no text.
+    Raises AppError naming the file, and the key that is unknown or is not a text.
     """
     if path is None:
         return {}
@@ -45,14 +46,15 @@ def read(path: Path | None) -> dict[str, str]:
         ) from error
     for key, value in given.items():
         if key not in QUESTIONS:
-            raise AppError(f"{path}: {key!r} is not asked for.", f"Keys are: {', '.join(QUESTIONS)}.")
+            near = did_you_mean(key, QUESTIONS) or f"Keys: {', '.join(QUESTIONS)}."
+            raise AppError(f"{path}: there is no key {key!r}.", near)
         if not isinstance(value, str):
-            raise AppError(f"{path}: {key} is no text.", f'Write it in quotation marks: {key} = "..."')
+            raise AppError(f"{path}: {key} must be a text.", f'Write it in quotation marks: {key} = "..."')
     return {key: value.strip() for key, value in given.items() if value.strip()}
 
 
 def template() -> str:
-    """A file to fill in.
+    """A file of answers to fill in.
 
     >>> template().splitlines()[1]
     'intended_use = ""'
@@ -60,11 +62,11 @@ def template() -> str:
     return "\n".join(f'# {question}\n{key} = ""' for key, question in QUESTIONS.items()) + "\n"
 
 
-def kept(db: Session, study: Study) -> dict[str, str]:
-    """What the author has said so far on the Report page, by the keys of `QUESTIONS`."""
+def saved(db: Session, study: Study) -> dict[str, str]:
+    """The answers that the author has saved on the Report page, by key."""
     query = (
         select(col(Event.detail))
-        .where(col(Event.study_id) == study.id, col(Event.kind) == KIND)
+        .where(col(Event.study_id) == study.id, col(Event.kind) == EVENT)
         .order_by(col(Event.id).desc())
         .limit(1)
     )
@@ -72,21 +74,19 @@ def kept(db: Session, study: Study) -> dict[str, str]:
     return dict(found) if found else {}
 
 
-def keep(db: Session, study: Study, given: Mapping[str, str]) -> bool:
-    """Keep the author's answers; False when nothing changed. Earlier answers stay in the study's events.
+def save(db: Session, study: Study, given: Mapping[str, str]) -> None:
+    """Save the author's answers, if any has changed. Earlier answers stay in the study's events.
 
-    Raises AppError for an answer that is too long; keys that are not asked for are left out.
+    Unknown keys are ignored. Raises AppError if an answer is too long.
     """
-    said = {key: given[key].replace("\r\n", "\n").strip() for key in QUESTIONS if given.get(key, "").strip()}
-    for key, text in said.items():
-        if len(text) > MOST_LETTERS:
+    answers = {key: given[key].replace("\r\n", "\n").strip() for key in QUESTIONS if given.get(key, "").strip()}
+    for key, text in answers.items():
+        if len(text) > MAX_CHARACTERS:
             raise AppError(
                 f"The answer to “{QUESTIONS[key]}” has {len(text):,} letters.",
-                f"At most {MOST_LETTERS:,} fit into the checklist; the rest belongs into the paper.",
+                f"At most {MAX_CHARACTERS:,} fit into the checklist; the rest belongs into the paper.",
                 status=422,
             )
-    if said == kept(db, study):
-        return False
-    db.add(Event(study_id=study.id, kind=KIND, detail=said))
-    db.flush()
-    return True
+    if answers != saved(db, study):
+        db.add(Event(study_id=study.id, kind=EVENT, detail=answers))
+        db.flush()

@@ -1,4 +1,4 @@
-"""Export a study: judgments as CSV or JSON lines, clips, and estimates as JSON."""
+"""Export a study for other programs: judgments as CSV or JSON lines, clips, and estimates as JSON."""
 
 import csv
 import hashlib
@@ -54,12 +54,13 @@ COLUMNS = (
     "viewport",
     "playback_error",
 )
-FACTS = COLUMNS[COLUMNS.index("shown_at") :]
+BROWSER_COLUMNS = COLUMNS[COLUMNS.index("shown_at") :]
+"""Columns that the rater's browser reports (`Judgment.facts`)."""
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def judgments_csv(db: Session, study: Study) -> Iterator[str]:
-    """`judgment_rows` as CSV: yields text, the head first."""
+    """Yield `judgment_rows` as CSV, one line at a time, beginning with the names of the columns."""
     scores = _filter_scores(db, study)
     yield _line((*COLUMNS, *(f"score_{name}" for name in scores)))
     for row in judgment_rows(db, study):
@@ -67,12 +68,12 @@ def judgments_csv(db: Session, study: Study) -> Iterator[str]:
 
 
 def judgment_rows(db: Session, study: Study) -> Iterator[dict[str, Any]]:
-    """One row per answer to one criterion, every revision, in the order they came, under the names of `COLUMNS`.
+    """Yield a row for every revision of every answer to one criterion, in the order in which they were stored.
 
-    `current` marks an answer's last revision; `in_agreement` and `in_filters` mark the rows that those figures read
-    (`votes.current`: surplus answers are in neither, filters read blind answers where there are any). `arm` says
-    whether the scores were shown, hidden, or shown only after; `rater_kind` tells people from simulated raters and
-    models. The scores the study's filters read follow in columns of their own.
+    The keys are `COLUMNS`, then `score_<name>` for each score that the study's filters use. `current` is 1 for the last
+    revision of an answer. `in_agreement` and `in_filters` are 1 for the answers that these results count
+    (`votes.current`): neither counts surplus answers, and filters count blind answers only, if there are any. `arm` is
+    shown, hidden or after; `rater_kind` is person, simulated or model.
     """
     scores = _filter_scores(db, study)
     roles = votes.roles(db, study)
@@ -94,7 +95,7 @@ def judgment_rows(db: Session, study: Study) -> Iterator[dict[str, Any]]:
             clip.source,
             clip.stratum,
             clip.inclusion_probability,
-            clip.weight if weighted else None,  # no weight makes a borderline draw speak of the pool
+            clip.weight if weighted else None,  # no weight makes a borderline sample representative of the pool
             criterion.key,
             rater.name,
             rater.kind,
@@ -111,14 +112,14 @@ def judgment_rows(db: Session, study: Study) -> Iterator[dict[str, Any]]:
             judgment.submission,
             judgment.guidelines_hash,
             judgment.created_at.isoformat(),
-            *(judgment.facts.get(name) for name in FACTS),
+            *(judgment.facts.get(name) for name in BROWSER_COLUMNS),
             *(clip.scores.get(name) for name in scores),
         )
         yield dict(zip((*COLUMNS, *(f"score_{name}" for name in scores)), values, strict=True))
 
 
 def clip_rows(db: Session, study: Study) -> list[dict[str, Any]]:
-    """The drawn clips with how they were drawn and their scores, in the order of their names."""
+    """The drawn clips with stratum, inclusion probability, weight and scores, in the order of their names."""
     query = select(StudyClip).where(col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample")
     return [
         {
@@ -136,7 +137,7 @@ def clip_rows(db: Session, study: Study) -> list[dict[str, Any]]:
 
 
 def json_line(row: dict[str, Any]) -> bytes:
-    """A row as one line of JSON."""
+    """A row as one line of JSON in UTF-8."""
     return (json.dumps(row, allow_nan=False, ensure_ascii=False) + "\n").encode("utf-8", "replace")
 
 
@@ -145,7 +146,9 @@ def _filter_scores(db: Session, study: Study) -> list[str]:
 
 
 def estimates_json(db: Session, study: Study, results: Results) -> str:
-    """Every estimate of the results pages with interval, counts, method and signature, and how the sample was drawn."""
+    """The text of estimates.json: every estimate of the Results page with interval, counts, method and signature, the
+    quality of the raters, and how the sample was drawn.
+    """
     content = {
         "clipjury": __version__,
         "study": study.slug,
@@ -175,7 +178,7 @@ def estimates_json(db: Session, study: Study, results: Results) -> str:
 def _line(values: tuple[object, ...]) -> str:
     text = StringIO()
     csv.writer(text, lineterminator="\n").writerow([_cell(value) for value in values])
-    return text.getvalue().encode("utf-8", "replace").decode()  # half a character must not break the file off
+    return text.getvalue().encode("utf-8", "replace").decode()  # half of a surrogate pair cannot be encoded
 
 
 def _cell(value: object) -> object:

@@ -1,4 +1,4 @@
-"""The facts of a report: counts, flow, raters, screens and times, read from the database once."""
+"""Read the facts of a report from the database once: counts, flow of clips, raters, screens and times."""
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
-from app.models import Assignment, Event, Judgment, Rater, Study, StudyClip
+from app.models import Assignment, Judgment, Rater, Study, StudyClip
 from app.monitoring import progress
 from app.monitoring.progress import StratumLine
 from app.report import preregistration, subgroup_errors
-from app.report.preregistration import Version
+from app.report.preregistration import PlanVersion
 from app.report.subgroup_errors import SubgroupErrors
 from app.results import votes
 from app.results.study_results import Results
@@ -20,12 +20,13 @@ from app.results.votes import Vote
 from app.studies import whole_study
 from app.studies.whole_study import StudyParts
 
-COUNTED = ("done", "surplus")
+ANSWERED = ("done", "surplus")
+"""States of an assignment that has an answer."""
 
 
 @dataclass(frozen=True)
-class Flow:
-    """How many clips came through each step; each step's clips are among those of the step before."""
+class SampleFlow:
+    """The number of clips after each step, from the pool to the consensus."""
 
     pool: int
     sampled: int
@@ -33,13 +34,13 @@ class Flow:
     rated: int
     usable: int
     """Rated, and with a vote (accept or reject) on a filter's criterion."""
-    in_truth: int
-    """With a verdict of the majority, for at least one filter's criterion."""
+    with_consensus: int
+    """With a consensus on at least one filter's criterion."""
 
 
 @dataclass(frozen=True)
 class RaterFacts:
-    """One rater, under the name of the export: a pseudonym."""
+    """One rater, under the pseudonym that exports use."""
 
     pseudonym: str
     answered: int
@@ -47,70 +48,68 @@ class RaterFacts:
     expired: int
     median_seconds: float | None
     seen_to_the_end: float | None
-    """Share of the answers whose clip was seen to at least 95 %; None where no browser told."""
+    """Share of the answers whose clip was seen to at least 95 %; None if no browser reported it."""
     replays: int
     changes: int
 
 
 @dataclass(frozen=True)
-class Facts:
-    """Everything the pack's tables and texts are made from."""
+class ReportFacts:
+    """Everything that the tables and texts of the report are made from."""
 
     study: Study
-    whole: StudyParts
+    parts: StudyParts
     results: Results
-    flow: Flow
+    flow: SampleFlow
     strata: tuple[StratumLine, ...]
     raters: tuple[RaterFacts, ...]
     arms: dict[str, int]
-    """Answers by arm: shown, hidden, after."""
+    """Number of answers by arm: shown, hidden, after."""
     skips: dict[str, int]
     playback_errors: int
     viewports: dict[str, int]
-    """Answers by width of the browser's window, in classes."""
+    """Number of answers by class of the browser window's width."""
     first_answer: str | None
     last_answer: str | None
     guidelines: tuple[str, ...]
-    """Hashes of the guideline versions that answers were given under."""
+    """Hashes of the versions of the guidelines that raters followed."""
     clips: dict[int, StudyClip]
     votes: tuple[Vote, ...]
-    """The current answers, with raters under their names in the database."""
+    """The answers that count, with the names of the raters in the database."""
     pseudonyms: dict[str, str]
-    events: dict[str, int]
-    plan: tuple[Version, ...]
-    """The frozen plan and its amendments; empty when nothing was frozen."""
+    plan: tuple[PlanVersion, ...]
+    """The frozen plan and its amendments; empty if no plan is frozen."""
     subgroups: SubgroupErrors
 
     @property
     def design(self) -> str:
-        """The sample's design: simple, stratified, borderline, two_phase, or what a file of samples called it."""
+        """The name of the sample's design: simple, stratified, borderline, two_phase, or that of a sample file."""
         design = self.study.design
         return str(design.get("design", design.get("kind", "given")))
 
     @property
     def seconds_per_answer(self) -> float | None:
-        """The middle of the raters' medians."""
-        known = [one.median_seconds for one in self.raters if one.median_seconds is not None]
-        return median(known) if known else None
+        """The median of the raters' medians; None if no browser reported times."""
+        medians = [rater.median_seconds for rater in self.raters if rater.median_seconds is not None]
+        return median(medians) if medians else None
 
 
-def gather(db: Session, study: Study, results: Results) -> Facts:
-    """Read all of it. People or the simulated panel, as the results are; never both."""
-    whole = whole_study.parts(db, study.id)
+def gather(db: Session, study: Study, results: Results) -> ReportFacts:
+    """Read all facts about the raters of the results' kind: people or the simulated panel, never both."""
     clips = {
         clip.id: clip
         for clip in db.execute(
             select(StudyClip).where(col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample")
         ).scalars()
     }
-    given = votes.current(db, study, kind=results.kind)
+    current = votes.current(db, study, kind=results.kind)
     answers = _answers(db, study, results.kind)
     pseudonyms = pseudonyms_of(db, study, results.kind)
-    return Facts(
+    return ReportFacts(
         study=study,
-        whole=whole,
+        parts=whole_study.parts(db, study.id),
         results=results,
-        flow=_flow(db, study, clips, given, results),
+        flow=_flow(db, study, clips, current, results),
         strata=tuple(progress.by_stratum(db, study)),
         raters=tuple(_raters(db, study, answers, pseudonyms)),
         arms=dict(sorted(Counter(row.arm for row in answers).items())),
@@ -121,16 +120,15 @@ def gather(db: Session, study: Study, results: Results) -> Facts:
         last_answer=max((row.created_at.isoformat() for row in answers), default=None),
         guidelines=tuple(sorted({row.guidelines_hash for row in answers if row.guidelines_hash})),
         clips=clips,
-        votes=tuple(given),
+        votes=tuple(current),
         pseudonyms=pseudonyms,
-        events=_events(db, study),
         plan=preregistration.versions(db, study),
         subgroups=subgroup_errors.of_study(db, study, results),
     )
 
 
 def _answers(db: Session, study: Study, kind: str) -> list[Any]:
-    """The first revision of every answer to the sample, one row per assignment, with its facts."""
+    """The first revision of every answer to a clip of the sample, one row per assignment."""
     query = (
         select(
             col(Judgment.rater_id),
@@ -143,7 +141,7 @@ def _answers(db: Session, study: Study, kind: str) -> list[Any]:
         .join(Assignment, col(Assignment.id) == col(Judgment.assignment_id))
         .join(Rater, col(Rater.id) == col(Judgment.rater_id))
         .where(col(Judgment.study_id) == study.id, col(Judgment.revision) == 1)
-        .where(col(Rater.kind) == kind, col(Assignment.purpose) == "sample", col(Assignment.status).in_(COUNTED))
+        .where(col(Rater.kind) == kind, col(Assignment.purpose) == "sample", col(Assignment.status).in_(ANSWERED))
         .order_by(col(Judgment.id))
     )
     first = {row.assignment_id: row for row in reversed(db.execute(query).all())}
@@ -151,35 +149,30 @@ def _answers(db: Session, study: Study, kind: str) -> list[Any]:
 
 
 def pseudonyms_of(db: Session, study: Study, kind: str) -> dict[str, str]:
-    """R1, R2, ... in the order in which raters came."""
+    """Pseudonyms by name: R1, R2, ... in the order in which the raters joined."""
     query = (
         select(col(Rater.name)).where(col(Rater.study_id) == study.id, col(Rater.kind) == kind).order_by(col(Rater.id))
     )
     return {name: f"R{number}" for number, name in enumerate(db.execute(query).scalars(), start=1)}
 
 
-def _flow(db: Session, study: Study, clips: dict[int, StudyClip], given: list[Vote], results: Results) -> Flow:
-    taken = db.execute(
+def _flow(db: Session, study: Study, clips: dict[int, StudyClip], current: list[Vote], results: Results) -> SampleFlow:
+    shown = (
         select(func.count(func.distinct(col(Assignment.study_clip_id))))
         .join(Rater, col(Rater.id) == col(Assignment.rater_id))
         .where(col(Assignment.study_id) == study.id, col(Assignment.purpose) == "sample")
         .where(col(Rater.kind) == results.kind)
-    ).scalar_one()
-    rated = db.execute(
-        select(func.count(func.distinct(col(Assignment.study_clip_id))))
-        .join(Rater, col(Rater.id) == col(Assignment.rater_id))
-        .where(col(Assignment.study_id) == study.id, col(Assignment.purpose) == "sample")
-        .where(col(Assignment.status).in_(COUNTED), col(Rater.kind) == results.kind)
-    ).scalar_one()
-    deciding = {item.rule.criterion for item in results.filters}
-    decided = {one.clip for item in results.filters for one in item.clips if one.verdict is not None}
-    return Flow(
+    )
+    rated = shown.where(col(Assignment.status).in_(ANSWERED))
+    deciding = {result.rule.criterion for result in results.filters}
+    decided = {clip.clip for result in results.filters for clip in result.clips if clip.verdict is not None}
+    return SampleFlow(
         pool=study.pool_clips,
         sampled=len({clip.clip for clip in clips.values()}),
-        shown=int(taken),
-        rated=int(rated),
-        usable=len({vote.clip for vote in given if vote.value != "unsure" and vote.criterion in deciding}),
-        in_truth=len(decided),
+        shown=int(db.execute(shown).scalar_one()),
+        rated=int(db.execute(rated).scalar_one()),
+        usable=len({vote.clip for vote in current if vote.value != "unsure" and vote.criterion in deciding}),
+        with_consensus=len(decided),
     )
 
 
@@ -197,9 +190,9 @@ def _raters(db: Session, study: Study, answers: list[Any], pseudonyms: dict[str,
 
 
 def _rater(pseudonym: str, skipped: int, expired: int, answers: list[Any]) -> RaterFacts:
-    facts = [row.facts for row in answers]
-    times = [one["answer_ms"] / 1000 for one in facts if isinstance(one.get("answer_ms"), int | float)]
-    seen = [one["seen_share"] for one in facts if isinstance(one.get("seen_share"), int | float)]
+    reports = [row.facts for row in answers]
+    times = [report["answer_ms"] / 1000 for report in reports if isinstance(report.get("answer_ms"), int | float)]
+    seen = [report["seen_share"] for report in reports if isinstance(report.get("seen_share"), int | float)]
     return RaterFacts(
         pseudonym=pseudonym,
         answered=len(answers),
@@ -207,8 +200,8 @@ def _rater(pseudonym: str, skipped: int, expired: int, answers: list[Any]) -> Ra
         expired=expired,
         median_seconds=median(times) if times else None,
         seen_to_the_end=sum(share >= 0.95 for share in seen) / len(seen) if seen else None,
-        replays=sum(int(one.get("replays") or 0) for one in facts),
-        changes=sum(int(one.get("changes") or 0) for one in facts),
+        replays=sum(int(report.get("replays") or 0) for report in reports),
+        changes=sum(int(report.get("changes") or 0) for report in reports),
     )
 
 
@@ -222,8 +215,3 @@ def _viewports(answers: list[Any]) -> dict[str, int]:
             width = size[0]
             classes["under 600 px" if width < 600 else "600 to 1199 px" if width < 1200 else "1200 px and more"] += 1
     return dict(sorted(classes.items()))
-
-
-def _events(db: Session, study: Study) -> dict[str, int]:
-    query = select(col(Event.kind), func.count()).where(col(Event.study_id) == study.id).group_by(col(Event.kind))
-    return {kind: int(count) for kind, count in sorted(db.execute(query).all())}

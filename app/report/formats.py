@@ -42,7 +42,7 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def as_csv(table: ReportTable) -> str:
-    """The headings and rows; a cell that a spreadsheet would run starts with an apostrophe."""
+    """The table as CSV. A cell that a spreadsheet would take for a formula gets an apostrophe in front."""
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for line in (table.headings, *table.rows):
@@ -51,20 +51,16 @@ def as_csv(table: ReportTable) -> str:
 
 
 def latex(text: str) -> str:
-    """Text for LaTeX; what pdfLaTeX has no letter for is left out.
+    """Text for LaTeX; characters that pdfLaTeX cannot print are left out.
 
     >>> latex("50 % of A_b ≥ 3")
     '50 \\\\% of A\\\\_b $\\\\ge$ 3'
     """
-    made = []
-    for letter in text:
-        plain = LATEX.get(letter)
-        made.append(plain if plain is not None else letter if ord(letter) < 0x250 else "")
-    return "".join(made)
+    return "".join(LATEX.get(letter, letter if ord(letter) < 0x250 else "") for letter in text)
 
 
 def as_latex(table: ReportTable) -> str:
-    """A table environment that needs booktabs alone; its label is `tab:<name>`."""
+    """The table as a LaTeX table environment, which needs the package booktabs; its label is `tab:<name>`."""
     table = table.on_paper
     columns = "l" + "r" * (len(table.headings) - 1)
     lines = [
@@ -86,7 +82,7 @@ def as_latex(table: ReportTable) -> str:
 
 
 def typst(text: str) -> str:
-    """Text as a Typst string: nothing in it is read as markup.
+    """Text as a Typst string, so that Typst reads none of it as markup.
 
     >>> typst('a "b"')
     '"a \\\\"b\\\\""'
@@ -95,7 +91,7 @@ def typst(text: str) -> str:
 
 
 def as_typst(table: ReportTable) -> str:
-    """A figure with the table and its caption."""
+    """The table as a Typst figure with its caption."""
     table = table.on_paper
     columns = ", ".join(["auto"] * len(table.headings))
     align = ", ".join(["left"] + ["right"] * (len(table.headings) - 1))

@@ -1,9 +1,9 @@
-"""The methods paragraph, written from the study's data. It contains no sentence that they do not support."""
+"""Write the methods paragraph from the study's data. It contains only sentences that the data support."""
 
 from analysis.agreement.statistics import shown_on
 from analysis.number_format import decimal
 from app.filters.threshold_text import threshold_text
-from app.report.facts import Facts
+from app.report.facts import ReportFacts
 from app.report.formats import latex
 from app.studies import scales
 
@@ -15,26 +15,29 @@ VISIBILITY = {
 }
 
 
-def paragraph(facts: Facts) -> str:
-    """The paragraph as plain text, ready for a paper; it names every count and setting that a reader needs."""
+def paragraph(facts: ReportFacts) -> str:
+    """The paragraph as plain text for a paper, with every count and setting that a reader needs."""
     return " ".join(
-        sentence for part in (_sample, _raters, _questions, _truth, _statistics) for sentence in part(facts) if sentence
+        sentence
+        for sentences in (_sample, _raters, _questions, _consensus, _statistics)
+        for sentence in sentences(facts)
+        if sentence
     )
 
 
-def as_markdown(facts: Facts) -> str:
-    """methods.md."""
+def as_markdown(facts: ReportFacts) -> str:
+    """The text of methods.md."""
     return f"# Methods\n\n{paragraph(facts)}\n"
 
 
-def as_latex(facts: Facts) -> str:
-    """methods.tex: a paragraph to \\input."""
+def as_latex(facts: ReportFacts) -> str:
+    """The text of methods.tex, which a paper includes with \\input."""
     return latex(paragraph(facts)) + "\n"
 
 
-def _sample(facts: Facts) -> list[str]:
+def _sample(facts: ReportFacts) -> list[str]:
     study, flow = facts.study, facts.flow
-    words = {
+    how_drawn = {
         "simple": "at random",
         "stratified": f"at random within {len(facts.strata)} strata",
         "borderline": "next to the thresholds, some just passing and some just failing",
@@ -42,25 +45,25 @@ def _sample(facts: Facts) -> list[str]:
     }.get(facts.design, f"by the design “{facts.design}”")
     sentences = [
         f"From a pool of {flow.pool} scored clips (SHA-256 {study.pool_fingerprint[:12]}…) {flow.sampled} were drawn "
-        f"{words} (seed {study.seed}); every clip's inclusion probability was kept."
+        f"{how_drawn} (seed {study.seed}); every clip's inclusion probability was kept."
     ]
     if facts.design == "borderline":
         sentences.append("Figures of this sample speak of the thresholds' neighbourhood and not of the pool.")
     return sentences
 
 
-def _raters(facts: Facts) -> list[str]:
+def _raters(facts: ReportFacts) -> list[str]:
     results = facts.results
     if results.kind == "simulated":
         return ["The answers reported here come from a simulated panel; no person's answer is among them."]
-    times = facts.seconds_per_answer
+    seconds = facts.seconds_per_answer
     per_clip = facts.study.raters_per_clip
     sentences = [
         f"{_count(results.raters, 'rater')} gave {_count(results.answers, 'answer')}, at most {per_clip} per clip, "
         f"{VISIBILITY[facts.study.score_visibility]}."
     ]
-    if times is not None:
-        sentences.append(f"The middle rater took {decimal(times, 1)} s from seeing a clip to answering.")
+    if seconds is not None:
+        sentences.append(f"The middle rater took {decimal(seconds, 1)} s from seeing a clip to answering.")
     if facts.skips:
         reasons = ", ".join(f"{reason.replace('_', ' ')} {count}" for reason, count in facts.skips.items())
         sentences.append(f"Clips were skipped {_count(sum(facts.skips.values()), 'time')} ({reasons}).")
@@ -71,16 +74,16 @@ def _raters(facts: Facts) -> list[str]:
     return sentences
 
 
-def _questions(facts: Facts) -> list[str]:
-    asked = [f"{item.label}: “{item.question}” ({scales.of(item).description})" for item in facts.whole.criteria]
-    return [f"Raters were asked: {'; '.join(asked)}."]
+def _questions(facts: ReportFacts) -> list[str]:
+    questions = [f"{item.label}: “{item.question}” ({scales.of(item).description})" for item in facts.parts.criteria]
+    return [f"Raters were asked: {'; '.join(questions)}."]
 
 
-def _truth(facts: Facts) -> list[str]:
+def _consensus(facts: ReportFacts) -> list[str]:
     filters = ", ".join(
-        f"{one.title} ({one.score} {threshold_text(one.minimum, one.maximum)})" for one in facts.whole.filters
+        f"{rule.title} ({rule.score} {threshold_text(rule.minimum, rule.maximum)})" for rule in facts.parts.filters
     )
-    tied = sum(one.verdicts.tied for one in facts.results.filters)
+    tied = sum(result.verdicts.tied for result in facts.results.filters)
     return [
         f"Filters and their thresholds were fixed before rating: {filters}.",
         "A clip counts as good or bad by the strict majority of accept and reject; “unsure” is no vote.",
@@ -88,7 +91,7 @@ def _truth(facts: Facts) -> list[str]:
     ]
 
 
-def _statistics(facts: Facts) -> list[str]:
+def _statistics(facts: ReportFacts) -> list[str]:
     borderline = facts.design == "borderline"
     weighting = (
         "Rates are unweighted."

@@ -1,4 +1,4 @@
-"""Make report.pdf: the same report, typeset with Typst."""
+"""Make report.pdf: the report typeset with Typst."""
 
 import tempfile
 from pathlib import Path
@@ -6,12 +6,10 @@ from pathlib import Path
 import typst
 
 from app.report import preregistration
-from app.report.checklist import Line
-from app.report.facts import Facts
+from app.report.facts import ReportFacts
 from app.report.formats import as_typst
 from app.report.formats import typst as quoted
-from app.report.page import Drawn
-from app.report.tables import ReportTable
+from app.report.page import FigureSvg, Paper
 
 HEAD = """
 #set page(paper: "a4", margin: (x: 18mm, y: 20mm), numbering: "1")
@@ -24,33 +22,26 @@ HEAD = """
 """
 
 
-def source(
-    facts: Facts,
-    tables: list[ReportTable],
-    figures: list[Drawn],
-    methods: str,
-    checklist: list[Line],
-    notes: list[str],
-    snapshot: str,
-) -> str:
-    """The report in Typst's language; figures are the files `<name>.svg` beside it."""
-    study = facts.study
-    parts = [HEAD, f'#align(center, text(size: 18pt, weight: "bold", {quoted(study.name)}))']
-    parts.append(f"#align(center, text(size: 9pt, {quoted(f'ClipJury report, data {snapshot[:16]}')}))")
+def source(paper: Paper, figures: list[FigureSvg]) -> str:
+    """The report in Typst's language; figures are the files `<name>.svg` in the same folder."""
+    facts, notes = paper.facts, paper.notes
+    parts = [HEAD, f'#align(center, text(size: 18pt, weight: "bold", {quoted(facts.study.name)}))']
+    parts.append(f"#align(center, text(size: 9pt, {quoted(f'ClipJury report, data {paper.snapshot[:16]}')}))")
     if facts.results.kind == "simulated":
         notes = ["Simulated raters: programs voted here; no person's answer is in this report.", *notes]
     parts += [f'#block(inset: 8pt, fill: rgb("#fbf6e8"), {quoted(note)})' for note in notes]
-    for table in tables:
+    for table in paper.tables:
         parts += [f"= #{quoted(table.title)}", as_typst(table)]
     parts.append("= Figures")
     parts += [
-        f"#figure(image({quoted(one.name + '.svg')}, width: 70%), caption: [#{quoted(one.name)}])" for one in figures
+        f"#figure(image({quoted(figure.name + '.svg')}, width: 70%), caption: [#{quoted(figure.name)}])"
+        for figure in figures
     ]
-    parts += ["= Methods", f"#{quoted(methods)}", "= Plan", *_plan(facts), "= Reporting checklist"]
+    parts += ["= Methods", f"#{quoted(paper.methods)}", "= Plan", *_plan(facts), "= Reporting checklist"]
     marks = {"GAP": "GAP: "}
     rows = ",\n".join(
-        ", ".join(f"[#{quoted(cell)}]" for cell in (line.part, line.asked, marks.get(line.state, "") + line.answer))
-        for line in checklist
+        ", ".join(f"[#{quoted(cell)}]" for cell in (item.part, item.topic, marks.get(item.state, "") + item.answer))
+        for item in paper.checklist
     )
     parts.append(
         "#text(size: 8pt, table(columns: (16%, 30%, 54%), align: left, stroke: (x: none, y: 0.4pt + luma(200)),\n"
@@ -59,20 +50,20 @@ def source(
     return "\n\n".join(parts) + "\n"
 
 
-def _plan(facts: Facts) -> list[str]:
-    """Each version's date and hash, then what it says."""
+def _plan(facts: ReportFacts) -> list[str]:
+    """The date and hash of each version of the plan, then the text of its parts."""
     lines = [f"#{quoted(line)}" for line in preregistration.as_lines(facts.plan)]
-    for one in facts.plan:
-        lines.append(f"== #{quoted(one.title)}")
-        lines += [f"#strong({quoted(title + ':')}) #{quoted(text)}" for title, text in preregistration.said(one)]
+    for version in facts.plan:
+        lines.append(f"== #{quoted(version.title)}")
+        lines += [f"#strong({quoted(title + ':')}) #{quoted(text)}" for title, text in preregistration.texts(version)]
     return lines
 
 
-def compile_pdf(text: str, figures: list[Drawn]) -> bytes:
-    """The PDF. Nothing but the given text and figures is read."""
+def compile_pdf(text: str, figures: list[FigureSvg]) -> bytes:
+    """Compile Typst text and its figures to a PDF. No other file can be read."""
     with tempfile.TemporaryDirectory(prefix="clipjury-report-") as folder:
-        for one in figures:
-            (Path(folder) / f"{one.name}.svg").write_text(one.svg, encoding="utf-8")
+        for figure in figures:
+            (Path(folder) / f"{figure.name}.svg").write_text(figure.svg, encoding="utf-8")
         main = Path(folder) / "report.typ"
         main.write_text(text, encoding="utf-8")
         made = typst.compile(str(main), root=folder)

@@ -6,23 +6,24 @@ import json
 import polars as pl
 
 from app import __version__
-from app.report.facts import Facts
+from app.report.facts import ReportFacts
 
 
-def text(facts: Facts, votes: pl.DataFrame, said: dict[str, str]) -> str:
-    """Each input with its SHA-256, and the hash over all of them. The same data give the same text.
+def text(facts: ReportFacts, votes: pl.DataFrame, author_answers: dict[str, str]) -> str:
+    """The text of SNAPSHOT: the hash over all inputs, then each input with its SHA-256. It depends on the data alone.
 
     >>> digest("votes")[:8]
     '9df60954'
     """
+    scores = [(clip.clip, clip.criterion, clip.scores) for clip in facts.clips.values()]
     inputs = {
         "study file": digest(facts.study.study_file),
         "pool": facts.study.pool_fingerprint,
         "design": digest(json.dumps(facts.study.design, sort_keys=True)),
         "votes": digest(votes.write_csv()),
-        "scores": digest(json.dumps([(c.clip, c.criterion, c.scores) for c in facts.clips.values()], sort_keys=True)),
+        "scores": digest(json.dumps(scores, sort_keys=True)),
         "plan": facts.plan[-1].sha256 if facts.plan else "none frozen",
-        "author's answers": digest(json.dumps(said, sort_keys=True)),
+        "author's answers": digest(json.dumps(author_answers, sort_keys=True)),
         "raters": facts.results.kind,
         "clipjury": __version__,
     }
@@ -31,5 +32,5 @@ def text(facts: Facts, votes: pl.DataFrame, said: dict[str, str]) -> str:
 
 
 def digest(content: str) -> str:
-    """SHA-256 of a text."""
+    """The SHA-256 of a text, in hexadecimal digits."""
     return hashlib.sha256(content.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The paper pack's table of each filter's false rejections and false acceptances by subgroup."""
+"""Compute each filter's false rejections and false acceptances by subgroup, for the report."""
 
 from dataclasses import dataclass
 
@@ -14,17 +14,17 @@ from app.results.study_results import Results
 
 @dataclass(frozen=True)
 class SubgroupErrors:
-    """Every filter's errors by every attribute of the pool."""
+    """The errors of every filter by every attribute of the pool."""
 
     attributes: tuple[str, ...]
     rows: tuple[tuple[str, str, str, GroupError], ...]
-    """Filter, attribute, kind of error, and the group's figures."""
-    why_none: str
-    """Why there are no rows; empty where there are some."""
+    """The filter's title, the attribute, the kind of error, and the rates of one group."""
+    why_empty: str
+    """Why there are no rows; empty if there are rows."""
 
 
 def of_study(db: Session, study: Study, results: Results) -> SubgroupErrors:
-    """Read the attributes from the study's pool, if it is there and unchanged, and compare all judged filters."""
+    """Compare all judged filters by the attributes in the study's pool, if the pool file exists and is unchanged."""
     try:
         study_pool.version(study)
         study_pool.refuse_changed(study)

@@ -1,4 +1,4 @@
-"""The tables of the paper pack, as headings and cells that CSV, LaTeX, HTML and the PDF share."""
+"""Make the tables of the report, as headings and cells for CSV, LaTeX, HTML and the PDF."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -10,22 +10,21 @@ from analysis.filters.fairness import FEW_CLIPS
 from analysis.number_format import DASH, UNDEFINED, decimal, estimate_text
 from analysis.raters.talkvid_table import TalkvidRow, talkvid_row
 from app.filters.threshold_text import passes, threshold_text
-from app.report.facts import Facts
+from app.report.facts import ReportFacts
 
 if TYPE_CHECKING:
     from app.results.filter_results import FilterResult
 
 REASON = f"{UNDEFINED}: "
-"""How a cell begins that says why a number is undefined."""
+"""The beginning of a cell that says why a number is undefined."""
 ERRORS = {"false_rejection": "good, rejected", "false_acceptance": "bad, accepted"}
 PRINTED = 40
-"""Lines of a table that fit on a page; the CSV file has all."""
-RATES = ("precision", "recall", "specificity", "f1", "accuracy", "prevalence")
+"""Rows of a table that fit on a page; the CSV file has all."""
 
 
 @dataclass(frozen=True)
 class ReportTable:
-    """One table. `name` is its file's, `note` stands under it and says what its numbers are."""
+    """One table. `name` is the name of its files, `note` is the text below it, which explains the numbers."""
 
     name: str
     title: str
@@ -35,36 +34,36 @@ class ReportTable:
 
     @property
     def on_paper(self) -> "ReportTable":
-        """The table as it fits on a page, which says where the rest is."""
+        """The table with as many rows as fit on a page, and a note that says where the others are."""
         if len(self.rows) <= PRINTED:
             return self
         more = f"{self.note} The first {PRINTED} of {len(self.rows)} lines; tables/{self.name}.csv has all."
         return replace(self, rows=self.rows[:PRINTED], note=more)
 
 
-def all_tables(facts: Facts) -> list[ReportTable]:
-    """Every table that the study has something for, in the report's order."""
+def all_tables(facts: ReportFacts) -> list[ReportTable]:
+    """Every table that has rows, in the order of the report."""
     made = [_flow(facts), _sample(facts), _agreement(facts), _thresholds(facts)]
-    two = two_rater_rows(facts)
-    if two:
-        made += [_as_published(two), _companion(two, facts)]
+    rows = two_rater_rows(facts)
+    if rows:
+        made += [_as_published(rows), _companion(rows, facts)]
     made += [_subgroups(facts), _raters(facts), _screens(facts)]
     return [_with_reasons_below(table) for table in made if table.rows]
 
 
 def _with_reasons_below(table: ReportTable) -> ReportTable:
-    """Why a number is undefined is told once, under the table: `undefined (a)`."""
+    """Replace each reason why a number is undefined by a letter, `undefined (a)`, which the note explains."""
     reasons = list(dict.fromkeys(cell for line in table.rows for cell in line if cell.startswith(REASON)))
     if not reasons:
         return table
     marks = {reason: f"undefined ({ascii_lowercase[number % 26]})" for number, reason in enumerate(reasons)}
     pairs = ((mark.removeprefix("undefined "), reason.removeprefix(REASON)) for reason, mark in marks.items())
-    told = "; ".join(" ".join(pair) for pair in pairs)
+    reasons_text = "; ".join(" ".join(pair) for pair in pairs)
     rows = tuple(tuple(marks.get(cell, cell) for cell in line) for line in table.rows)
-    return replace(table, rows=rows, note=f"{table.note} Undefined: {told}.")
+    return replace(table, rows=rows, note=f"{table.note} Undefined: {reasons_text}.")
 
 
-def _flow(facts: Facts) -> ReportTable:
+def _flow(facts: ReportFacts) -> ReportTable:
     flow = facts.flow
     steps = (
         ("in the pool", flow.pool),
@@ -72,7 +71,7 @@ def _flow(facts: Facts) -> ReportTable:
         ("shown to a rater", flow.shown),
         ("rated", flow.rated),
         ("usable (with a vote)", flow.usable),
-        ("in the truth of a filter", flow.in_truth),
+        ("in the truth of a filter", flow.with_consensus),
     )
     note = "Clips. A vote is an answer other than “unsure”; the truth is a strict majority of votes."
     return ReportTable(
@@ -80,8 +79,8 @@ def _flow(facts: Facts) -> ReportTable:
     )
 
 
-def _sample(facts: Facts) -> ReportTable:
-    simulated = facts.results.kind == "simulated"  # the progress of a study counts people's answers
+def _sample(facts: ReportFacts) -> ReportTable:
+    simulated = facts.results.kind == "simulated"  # strata count the answers of people only
     lines = tuple(
         (
             one.label,
@@ -99,7 +98,7 @@ def _sample(facts: Facts) -> ReportTable:
     return ReportTable("sample", "How the clips were drawn", heads, lines, note)
 
 
-def _agreement(facts: Facts) -> ReportTable:
+def _agreement(facts: ReportFacts) -> ReportTable:
     shown = shown_on("results")
     lines = tuple(
         (
@@ -116,9 +115,9 @@ def _agreement(facts: Facts) -> ReportTable:
     return ReportTable("agreement", "Agreement between raters", heads, lines, note)
 
 
-def _thresholds(facts: Facts) -> ReportTable:
+def _thresholds(facts: ReportFacts) -> ReportTable:
     heads = ("filter", "cut", "clips", "precision", "recall", "specificity", "F1", "AUC", "best-F1 cut", "held-out F1")
-    lines = tuple(_threshold(one) for one in facts.results.filters)
+    lines = tuple(_threshold_row(result) for result in facts.results.filters)
     blind = {True: "blind answers only", False: "answers with the score in view", None: "no answers yet"}
     note = (
         "Cut: as the study set it before rating. Value and 95 % interval, weighted to the pool where the sample was "
@@ -128,24 +127,24 @@ def _thresholds(facts: Facts) -> ReportTable:
     return ReportTable("thresholds", "Filters against the raters", heads, lines, note)
 
 
-def _threshold(one: "FilterResult") -> tuple[str, ...]:
-    cut = threshold_text(one.rule.minimum, one.rule.maximum)
-    clips = str(one.verdicts.accepted + one.verdicts.rejected)
-    if one.current is None:
-        return (one.rule.title, cut, clips, one.missing.get("current", DASH), *[DASH] * 6)
-    rates = (estimate_text(getattr(one.current, name)) for name in ("precision", "recall", "specificity", "f1"))
-    auc = estimate_text(one.curve.auc) if one.curve else DASH
-    best = one.best.shown() if one.best else DASH
-    held_out = decimal(one.best.cross_fitted_f1) if one.best else DASH
-    return (one.rule.title, cut, clips, *rates, auc, best, held_out)
+def _threshold_row(result: "FilterResult") -> tuple[str, ...]:
+    threshold = threshold_text(result.rule.minimum, result.rule.maximum)
+    clips = str(result.verdicts.accepted + result.verdicts.rejected)
+    if result.current is None:
+        return (result.rule.title, threshold, clips, result.missing.get("current", DASH), *[DASH] * 6)
+    rates = (estimate_text(getattr(result.current, name)) for name in ("precision", "recall", "specificity", "f1"))
+    auc = estimate_text(result.curve.auc) if result.curve else DASH
+    best = result.best.shown() if result.best else DASH
+    held_out = decimal(result.best.cross_fitted_f1) if result.best else DASH
+    return (result.rule.title, threshold, clips, *rates, auc, best, held_out)
 
 
-def two_rater_rows(facts: Facts) -> list[TalkvidRow]:
-    """TalkVid's row of every filter, of the clips with two votes; nothing where more than two raters were asked for."""
+def two_rater_rows(facts: ReportFacts) -> list[TalkvidRow]:
+    """A row of TalkVid's table for every filter, from clips with two votes; none unless two raters judge each clip."""
     return list(_two_rater_rows(facts)) if facts.study.raters_per_clip == 2 else []
 
 
-def _two_rater_rows(facts: Facts) -> Iterator[TalkvidRow]:
+def _two_rater_rows(facts: ReportFacts) -> Iterator[TalkvidRow]:
     for result in facts.results.filters:
         votes: dict[int, list[tuple[str, bool]]] = {}
         for vote in facts.votes:
@@ -176,7 +175,7 @@ def _as_published(rows: list[TalkvidRow]) -> ReportTable:
     return ReportTable("as_published", "Filters against agreeing raters, as usually published", heads, lines, note)
 
 
-def _companion(rows: list[TalkvidRow], facts: Facts) -> ReportTable:
+def _companion(rows: list[TalkvidRow], facts: ReportFacts) -> ReportTable:
     heads = ("filter", "κ", "accuracy", "precision", "recall", "F1", "split", "split wrong", "split half")
     lines = tuple(
         (
@@ -199,7 +198,7 @@ def _companion(rows: list[TalkvidRow], facts: Facts) -> ReportTable:
     return ReportTable("companion", "What that table leaves out", heads, lines, note)
 
 
-def _subgroups(facts: Facts) -> ReportTable:
+def _subgroups(facts: ReportFacts) -> ReportTable:
     heads = ("filter", "by", "group", "error", "wrong of", "rate", "all others", "difference", "p, Holm", "p, BH")
     lines = tuple(
         (
@@ -222,7 +221,7 @@ def _subgroups(facts: Facts) -> ReportTable:
     return ReportTable("subgroups", "Filters’ errors by subgroup", heads, lines, note)
 
 
-def _raters(facts: Facts) -> ReportTable:
+def _raters(facts: ReportFacts) -> ReportTable:
     heads = (
         "rater",
         "answered",
@@ -250,7 +249,7 @@ def _raters(facts: Facts) -> ReportTable:
     return ReportTable("raters", "Raters", heads, lines, f"{who} Median time from showing a clip to its answer.")
 
 
-def _screens(facts: Facts) -> ReportTable:
+def _screens(facts: ReportFacts) -> ReportTable:
     lines = tuple((width, str(count)) for width, count in facts.viewports.items())
     return ReportTable(
         "screens", "Screens", ("width of the browser’s window", "answers"), lines, "As browsers reported it."

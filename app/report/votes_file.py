@@ -1,4 +1,4 @@
-"""Make votes.parquet: every answer with its revision, weight, arm and guideline version, raters under pseudonyms."""
+"""Make votes.parquet: every answer with its revision, weight, arm and version of the guidelines, under pseudonyms."""
 
 from collections.abc import Mapping
 from io import BytesIO
@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from app.models import Assignment, Criterion, Judgment, Rater, StudyClip
-from app.report.facts import Facts
+from app.report.facts import ReportFacts
 
 SCHEMA = {
     "clip": pl.String,
@@ -29,17 +29,17 @@ SCHEMA = {
     "seconds": pl.Float64,
     "created_at": pl.String,
 }
-OF_CLIP = ("clip", "source", "stratum", "inclusion_probability", "weight")
+CLIP_COLUMNS = ("clip", "source", "stratum", "inclusion_probability", "weight")
 
 
-def table(db: Session, facts: Facts) -> pl.DataFrame:
-    """All revisions of all answers of the kind of rater that the report speaks of, in the order they came.
+def table(db: Session, facts: ReportFacts) -> pl.DataFrame:
+    """All revisions of all answers by raters of the report's kind, in the order in which they were stored.
 
-    Plain columns are read, and clips once: whole rows of three tables for every answer take six times as long.
+    Each clip is read once, and of the other tables only the columns needed: reading whole rows takes six times as long.
     """
     study = facts.study
-    drawn = [col(StudyClip.id), *(getattr(StudyClip, name) for name in OF_CLIP)]
-    clips = {number: of for number, *of in db.execute(select(*drawn).where(col(StudyClip.study_id) == study.id))}
+    clip_columns = [col(StudyClip.id), *(getattr(StudyClip, name) for name in CLIP_COLUMNS)]
+    clips = {number: of for number, *of in db.execute(select(*clip_columns).where(col(StudyClip.study_id) == study.id))}
     criteria = select(col(Criterion.id), col(Criterion.key)).where(col(Criterion.study_id) == study.id)
     keys = dict(db.execute(criteria).all())
     raters = select(col(Rater.id), col(Rater.name)).where(col(Rater.study_id) == study.id)
@@ -64,22 +64,22 @@ def table(db: Session, facts: Facts) -> pl.DataFrame:
         .where(col(Judgment.study_id) == study.id)
         .order_by(col(Judgment.id))
     )
-    found = [
-        (*clips[clip], keys[criterion], facts.pseudonyms[names[rater]], *given, _seconds(how), at.isoformat())
-        for clip, criterion, rater, *given, how, at in db.execute(query)
+    rows = [
+        (*clips[clip], keys[criterion], facts.pseudonyms[names[rater]], *given, _seconds(reported), at.isoformat())
+        for clip, criterion, rater, *given, reported, at in db.execute(query)
         if rater in names
     ]
-    return pl.DataFrame(found, schema=SCHEMA, orient="row")
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
-def _seconds(how: Mapping[str, Any]) -> float | None:
-    """From seeing the clip to the answer, where the browser told it."""
-    time = how.get("answer_ms")
+def _seconds(reported: Mapping[str, Any]) -> float | None:
+    """Seconds from showing the clip to its answer; None if the browser did not report them."""
+    time = reported.get("answer_ms")
     return time / 1000 if isinstance(time, int | float) else None
 
 
 def encoded(votes: pl.DataFrame) -> bytes:
-    """The file's content."""
+    """The content of the Parquet file."""
     target = BytesIO()
     votes.write_parquet(target, compression="zstd", statistics=False)
     return target.getvalue()

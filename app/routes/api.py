@@ -1,4 +1,4 @@
-"""The interface for programs, under /api/v1: JSON, bearer tokens with scopes, its own description at openapi.json."""
+"""The interface for programs under /api/v1: JSON, bearer tokens with scopes, and a description at openapi.json."""
 
 from collections.abc import Iterator
 from io import BytesIO
@@ -27,16 +27,17 @@ from app.web.pages import Reader, Writer, database, problem
 
 Slug = Annotated[str, Path(max_length=80, examples=["clipjury-demo"])]
 Format = Literal["ndjson", "csv", "parquet"]
-PARTS = {
+MEDIA_TYPES = {
     "ndjson": "application/x-ndjson",
     "csv": "text/csv; charset=utf-8",
     "parquet": "application/vnd.apache.parquet",
 }
-LAST_CHUNK = 1 << 16
+CHUNK = 1 << 16
+"""Bytes of a Parquet file that are sent at a time."""
 
 
 def needs(scope: Scope) -> Any:
-    """A dependency that lets in tokens with this scope alone."""
+    """A dependency that refuses requests without a token of this scope."""
 
     def check(
         db: Reader, authorization: Annotated[str | None, Header(examples=["Bearer clipjury_..."])] = None
@@ -47,7 +48,7 @@ def needs(scope: Scope) -> Any:
 
 
 class StudyOut(BaseModel):
-    """A study with its counts; answers are those of people."""
+    """A study with its counts. Answers are those of people."""
 
     slug: str = Field(examples=["clipjury-demo"])
     name: str
@@ -62,7 +63,7 @@ class StudyOut(BaseModel):
 
 
 class RatingIn(BaseModel):
-    """One rating of a model."""
+    """One rating by a model."""
 
     model_config = ConfigDict(extra="forbid")
     clip: str = Field(max_length=500, examples=["good-01.mp4"])
@@ -71,7 +72,7 @@ class RatingIn(BaseModel):
 
 
 class RatingsIn(BaseModel):
-    """Ratings of one model or outside team; they are compared with people's and never enter a consensus."""
+    """Ratings by one model or outside team. They are compared with people's answers and never enter a consensus."""
 
     model_config = ConfigDict(extra="forbid")
     rater: str = Field(min_length=1, max_length=40, examples=["my-vlm-v2"])
@@ -79,7 +80,7 @@ class RatingsIn(BaseModel):
 
 
 def create_api(settings: Settings, db: Database, cache: Cache) -> FastAPI:
-    """The interface as an application of its own, on the same database."""
+    """Make the interface: a separate application on the same database."""
     api = FastAPI(
         title="ClipJury",
         version=__version__,
@@ -91,7 +92,7 @@ def create_api(settings: Settings, db: Database, cache: Cache) -> FastAPI:
     api.state.settings, api.state.database, api.state.cache = settings, db, cache
     _add_reading(api)
     _add_data(api)
-    for kind, answer in ((AppError, _refused), (HTTPException, _unknown), (RequestValidationError, _malformed)):
+    for kind, answer in ((AppError, _refused), (HTTPException, _unknown_address), (RequestValidationError, _malformed)):
         api.add_exception_handler(kind, answer)
     return api
 
@@ -99,17 +100,17 @@ def create_api(settings: Settings, db: Database, cache: Cache) -> FastAPI:
 def _add_reading(api: FastAPI) -> None:
     @api.get("/studies", dependencies=[needs("read")])
     def all_studies(db: Reader) -> list[StudyOut]:
-        """Every study, the newest first."""
+        """List every study, newest first."""
         return [_out(line) for line in overview.overview(db)]
 
     @api.get("/studies/{slug}", dependencies=[needs("read")])
     def one_study(slug: Slug, db: Reader) -> StudyOut:
-        """One study."""
+        """Return one study."""
         return _out(overview.line_of(db, lifecycle.by_slug(db, slug)))
 
     @api.get("/studies/{slug}/progress", dependencies=[needs("read")])
-    def how_far(slug: Slug, db: Reader) -> dict[str, Any]:
-        """How far it has come, by rater and by stratum, and why clips were skipped."""
+    def study_progress(slug: Slug, db: Reader) -> dict[str, Any]:
+        """Return the progress by rater and by stratum, and the reasons why clips were skipped."""
         study = lifecycle.by_slug(db, slug)
         return {
             "raters": [vars(line) for line in progress.by_rater(db, study)],
@@ -119,7 +120,7 @@ def _add_reading(api: FastAPI) -> None:
 
     @api.get("/studies/{slug}/estimates", dependencies=[needs("read")])
     def estimates(request: Request, slug: Slug, db: Reader) -> Response:
-        """Every estimate with interval, counts, method and signature."""
+        """Return every estimate with interval, counts, method and signature."""
         study = lifecycle.by_slug(db, slug)
         found = cached(request.app.state.cache, db, study, kind_of(study))
         text = exports.estimates_json(db, study, found)
@@ -127,12 +128,12 @@ def _add_reading(api: FastAPI) -> None:
 
     @api.get("/studies/{slug}/clips", dependencies=[needs("read")])
     def clips(slug: Slug, db: Reader) -> list[dict[str, Any]]:
-        """The drawn clips with stratum, inclusion probability, weight and scores."""
+        """Return the drawn clips with stratum, inclusion probability, weight and scores."""
         return exports.clip_rows(db, lifecycle.by_slug(db, slug))
 
     @api.get("/studies/{slug}/comparison", dependencies=[needs("read")])
     def comparison(slug: Slug, db: Reader) -> list[dict[str, Any]]:
-        """Every model beside the people's majority, by criterion."""
+        """Compare every model with the majority of people, by criterion."""
         found = model_agreement.compared(db, lifecycle.by_slug(db, slug))
         return [{"rater": one.rater, "criterion": one.criterion, "agreement": one.agreement.to_dict()} for one in found]
 
@@ -140,20 +141,22 @@ def _add_reading(api: FastAPI) -> None:
 def _add_data(api: FastAPI) -> None:
     @api.get("/studies/{slug}/judgments", dependencies=[needs("judgments")])
     def judgments(request: Request, slug: Slug, db: Reader, format: Format = "ndjson") -> Response:
-        """Every answer, every revision, in the order they came; streamed, as NDJSON, CSV or Parquet."""
+        """Stream every revision of every answer, in the order in which they were stored, as NDJSON, CSV or Parquet."""
         study = lifecycle.by_slug(db, slug)
         headers = {"Content-Disposition": f'attachment; filename="{study.slug}-judgments.{format}"'}
-        return StreamingResponse(_parts(database(request), study, format), media_type=PARTS[format], headers=headers)
+        return StreamingResponse(
+            _encoded(database(request), study, format), media_type=MEDIA_TYPES[format], headers=headers
+        )
 
     @api.post("/studies/{slug}/ratings", dependencies=[needs("write")])
     def ratings(slug: Slug, given: RatingsIn, db: Writer) -> dict[str, Any]:
-        """Take in a model's ratings; sent again they change nothing."""
+        """Store ratings by a model. Ratings that are sent again change nothing."""
         study = lifecycle.by_slug(db, slug)
         rows = [external_ratings.ExternalRating(one.clip, one.criterion, one.value) for one in given.ratings]
         return vars(external_ratings.take(db, study, given.rater, rows, now=now()))
 
 
-def _parts(db: Database, study: Study, format: Format) -> Iterator[bytes]:
+def _encoded(db: Database, study: Study, format: Format) -> Iterator[bytes]:
     with db.reader() as session:
         if format == "parquet":
             yield from _parquet(exports.judgment_rows(session, study))
@@ -171,8 +174,8 @@ def _parquet(rows: Iterator[dict[str, Any]]) -> Iterator[bytes]:
     target = BytesIO()
     pl.DataFrame(list(rows), infer_schema_length=None).write_parquet(target)
     content = target.getvalue()
-    for start in range(0, len(content), LAST_CHUNK):
-        yield content[start : start + LAST_CHUNK]
+    for start in range(0, len(content), CHUNK):
+        yield content[start : start + CHUNK]
 
 
 def _out(line: overview.StudyLine) -> StudyOut:
@@ -196,7 +199,7 @@ async def _refused(_request: Request, error: Exception) -> Response:
     return problem(error)
 
 
-async def _unknown(_request: Request, error: Exception) -> Response:
+async def _unknown_address(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     words = {404: "There is no such address.", 405: "This address takes no such request."}
     message = words.get(error.status_code, str(error.detail))
@@ -205,5 +208,7 @@ async def _unknown(_request: Request, error: Exception) -> Response:
 
 async def _malformed(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    said = "; ".join(f"{'.'.join(str(part) for part in item['loc'][1:])}: {item['msg']}" for item in error.errors()[:5])
-    return problem(AppError(f"The request is not understood: {said}.", "See /api/v1/openapi.json.", status=422))
+    faults = "; ".join(
+        f"{'.'.join(str(part) for part in item['loc'][1:])}: {item['msg']}" for item in error.errors()[:5]
+    )
+    return problem(AppError(f"The request is not understood: {faults}.", "See /api/v1/openapi.json.", status=422))

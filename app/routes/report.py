@@ -1,4 +1,4 @@
-"""What a study leaves behind: the paper pack made on a button, exports for other programs, the frozen plan."""
+"""The Report and Plan pages: the paper pack, the author's answers, exports for other programs, preregistration."""
 
 from typing import Annotated, Literal
 
@@ -10,7 +10,7 @@ from app.errors import AppError, NotFound
 from app.exchange import forms
 from app.jobs import Jobs
 from app.models import Study
-from app.report import author, packs, preregistration, zipped
+from app.report import author, preregistration, stored_packs, zipped
 from app.results import study_results, votes
 from app.routes.wizard import Sent, settings_of
 from app.studies import lifecycle
@@ -28,7 +28,7 @@ REPORT_POLICY = "; ".join(
         "sandbox",
     )
 )
-"""For report.html, which carries its style and pictures inside: it runs no script and reaches nothing else."""
+"""Content security policy of report.html, which contains its style and figures: no scripts, no other addresses."""
 CONTENTS = (
     ("report.html, report.pdf", "everything on one page that opens without a network, and the same typeset"),
     ("tables/", "each table as CSV and as LaTeX"),
@@ -44,59 +44,59 @@ CONTENTS = (
 
 @router.get("/report")
 def show(request: Request, slug: str, db: Reader) -> Response:
-    """What is in the pack, the button that makes it, and what only the author can say."""
+    """Show the content of the pack, the button that makes it, and the author's answers."""
     return _report(request, db, lifecycle.by_slug(db, slug))
 
 
 @router.post("/report")
 def make(request: Request, slug: str, db: Reader) -> Response:
-    """Make the pack, in the background. Refused before the first answer."""
+    """Make the pack in the background. Raises AppError (409) before the first answer."""
     study = lifecycle.by_slug(db, slug)
     if not votes.fingerprint(db, study)[0]:
         raise AppError("Nobody has answered yet.", "A report can be made from the first answer on.", status=409)
     settings, opened = settings_of(request), database(request)
     jobs: Jobs = request.app.state.jobs
-    jobs.start(_job(study), lambda step: packs.make(opened, settings, study.slug, step))
+    jobs.start(_job(study), lambda step: stored_packs.make(opened, settings, study.slug, step))
     return see(f"/studies/{slug}/report")
 
 
 @router.post("/report/answers")
 def answers(request: Request, slug: str, db: Writer, form: Sent) -> Response:
-    """Keep what the author says; the next pack has it."""
+    """Save the author's answers, which the next pack contains."""
     study = lifecycle.by_slug(db, slug)
     try:
-        author.keep(db, study, form)
+        author.save(db, study, form)
     except AppError as error:
-        return _report(request, db, study, said=form, problem=str(error), status=error.status)
+        return _report(request, db, study, form=form, problem=str(error), status=error.status)
     return see(f"/studies/{slug}/report#author")
 
 
 @router.get("/report/report.html")
 def report_page(request: Request, slug: str, db: Reader) -> Response:
-    """The report on one page, under a content policy of its own."""
-    found = packs.content(settings_of(request), lifecycle.by_slug(db, slug).slug, "report.html")
+    """Show the report on one page, with its own content security policy."""
+    found = stored_packs.content(settings_of(request), lifecycle.by_slug(db, slug).slug, "report.html")
     headers = {"Content-Security-Policy": REPORT_POLICY, "Cache-Control": "no-store"}
     return Response(found, media_type="text/html; charset=utf-8", headers=headers)
 
 
 @router.get("/report/report.pdf")
 def report_pdf(request: Request, slug: str, db: Reader) -> Response:
-    """The report typeset."""
+    """Show the report as PDF."""
     study = lifecycle.by_slug(db, slug)
-    found = packs.content(settings_of(request), study.slug, "report.pdf")
+    found = stored_packs.content(settings_of(request), study.slug, "report.pdf")
     headers = {"Content-Disposition": f'inline; filename="{study.slug}-report.pdf"', "Cache-Control": "no-store"}
     return Response(found, media_type="application/pdf", headers=headers)
 
 
 @router.get("/report.zip")
 def report_zip(request: Request, slug: str, db: Reader) -> FileResponse:
-    """The whole folder."""
+    """Download all files of the pack as a zip file."""
     study = lifecycle.by_slug(db, slug)
-    made = packs.latest(settings_of(request), study.slug)
-    if made is None:
+    pack = stored_packs.latest(settings_of(request), study.slug)
+    if pack is None:
         raise NotFound("There is no report yet.", "Make it on the study's Report page.")
     return FileResponse(
-        made.path,
+        pack.path,
         media_type="application/zip",
         filename=f"{study.slug}-report.zip",
         headers={"Cache-Control": "no-store"},
@@ -105,7 +105,7 @@ def report_zip(request: Request, slug: str, db: Reader) -> FileResponse:
 
 @router.get("/export/{form}.zip")
 def export(slug: str, form: str, db: Reader) -> Response:
-    """The study in another program's form."""
+    """Download the study in the form of another program."""
     study, chosen = lifecycle.by_slug(db, slug), forms.form_named(form)
     name = f"{study.slug}-{chosen}"
     headers = {"Content-Disposition": f'attachment; filename="{name}.zip"', "Cache-Control": "no-store"}
@@ -114,7 +114,7 @@ def export(slug: str, form: str, db: Reader) -> Response:
 
 @router.get("/plan")
 def plan(request: Request, slug: str, db: Reader) -> Response:
-    """The plan as a form until it is frozen; afterwards as it was frozen, with its amendments."""
+    """Show the plan as a form until it is frozen, afterwards as it was frozen, with its amendments."""
     return _plan(request, db, lifecycle.by_slug(db, slug))
 
 
@@ -126,7 +126,7 @@ def change_plan(
     form: Sent,
     act: Annotated[Literal["save", "freeze", "amend"], Form()] = "save",
 ) -> Response:
-    """Save the draft, freeze it, or put an amendment beside it."""
+    """Save the draft of the plan, freeze it, or add an amendment."""
     study = lifecycle.by_slug(db, slug)
     try:
         if act == "save":
@@ -136,20 +136,20 @@ def change_plan(
         else:
             preregistration.amend(db, study, form, form.get("reason", ""))
     except AppError as error:
-        return _plan(request, db, study, said=form, problem=str(error), status=error.status)
+        return _plan(request, db, study, form=form, problem=str(error), status=error.status)
     return see(f"/studies/{slug}/plan")
 
 
 @router.get("/plan/{number}.md")
 def plan_text(slug: str, db: Reader, number: Annotated[int, Path(ge=0, le=10_000)]) -> Response:
-    """The text that was hashed, byte for byte: version 0 is the plan, the others are its amendments."""
+    """Download the text that was hashed, byte for byte: version 0 is the plan, the others are its amendments."""
     study = lifecycle.by_slug(db, slug)
-    found = preregistration.versions(db, study)
-    if number >= len(found):
+    versions = preregistration.versions(db, study)
+    if number >= len(versions):
         raise NotFound("There is no such version of the plan.", "The study's Plan page lists them.")
     name = f"{study.slug}-plan-{number}.md"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return Response(found[number].text.encode(), media_type="text/markdown; charset=utf-8", headers=headers)
+    return Response(versions[number].text.encode(), media_type="text/markdown; charset=utf-8", headers=headers)
 
 
 def _job(study: Study) -> str:
@@ -161,14 +161,14 @@ def _report(
     db: Reader,
     study: Study,
     *,
-    said: dict[str, str] | None = None,
+    form: dict[str, str] | None = None,
     problem: str | None = None,
     status: int = 200,
 ) -> Response:
     jobs: Jobs = request.app.state.jobs
     job = jobs.of(_job(study))
-    made = packs.latest(settings_of(request), study.slug)
-    kept = author.kept(db, study)
+    pack = stored_packs.latest(settings_of(request), study.slug)
+    saved = author.saved(db, study)
     now = votes.fingerprint(db, study)
     context = {
         "study_name": study.name,
@@ -176,14 +176,14 @@ def _report(
         "simulated": study_results.kind_of(study) == "simulated",
         "job": job,
         "share": round(100 * job.done / job.total) if job and job.total else 0,
-        "made": made,
+        "made": pack,
         "answers": now[0],
-        "newer": now[0] - made.mark[0] if made else 0,
-        "changed": made is not None and (now != made.mark or made.kind != study_results.kind_of(study)),
+        "newer": now[0] - pack.fingerprint[0] if pack else 0,
+        "changed": pack is not None and (now != pack.fingerprint or pack.kind != study_results.kind_of(study)),
         "contents": CONTENTS,
         "questions": author.QUESTIONS,
-        "said": kept if said is None else said,
-        "answered": len(kept),
+        "said": saved if form is None else form,
+        "answered": len(saved),
         "problem": problem,
         "versions": preregistration.versions(db, study),
     }
@@ -195,7 +195,7 @@ def _plan(
     db: Reader,
     study: Study,
     *,
-    said: dict[str, str] | None = None,
+    form: dict[str, str] | None = None,
     problem: str | None = None,
     status: int = 200,
 ) -> Response:
@@ -203,8 +203,8 @@ def _plan(
         "study_name": study.name,
         "study": study,
         "versions": preregistration.versions(db, study),
-        "said": preregistration.draft(db, study) | (said or {}),
-        "reason": (said or {}).get("reason", ""),
+        "said": preregistration.draft(db, study) | (form or {}),
+        "reason": (form or {}).get("reason", ""),
         "parts": preregistration.PARTS,
         "objectives": preregistration.OBJECTIVES,
         "problem": problem,

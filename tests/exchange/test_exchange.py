@@ -1,4 +1,4 @@
-"""A study in Label Studio's and Hugging Face's forms, read back."""
+"""Exports for Label Studio and Hugging Face, read back."""
 
 import json
 import zipfile
@@ -26,7 +26,7 @@ from tests.helpers.visitors import on_sqlite
 
 
 def made(database: Database, study: Study, form: forms.Form) -> dict[str, bytes]:
-    """The files of a form."""
+    """The files of a study's export in a form."""
     with database.reader() as db:
         return forms.FORMS[form](db, lifecycle.by_slug(db, study.slug))
 
@@ -34,7 +34,7 @@ def made(database: Database, study: Study, form: forms.Form) -> dict[str, bytes]
 def test_label_studio_has_every_answer_in_the_controls_of_its_interface(
     study_maker: StudyMaker, database: Database
 ) -> None:
-    """Each answer names a control of the interface and a value that the control has; nobody's name is in it."""
+    """Each answer names a control of the interface and one of its values; no rater's name is in the files."""
     study = nine_clips(study_maker)
     files = made(database, study, "label-studio")
     clips = json.loads(files["clips.json"])
@@ -58,10 +58,10 @@ def test_label_studio_has_every_answer_in_the_controls_of_its_interface(
 
 
 @on_sqlite
-def test_what_goes_to_label_studio_comes_back_as_a_pool(
+def test_an_export_for_label_studio_can_be_imported_as_a_pool(
     study_maker: StudyMaker, database: Database, tmp_path: Path
 ) -> None:
-    """`pool import` reads the exported clips: the same names, and no answer among the columns."""
+    """`pool import` reads the exported clips with the same names, and without the answers."""
     study = nine_clips(study_maker)
     (tmp_path / "clips.json").write_bytes(made(database, study, "label-studio")["clips.json"])
     target = tmp_path / "pool.parquet"
@@ -74,8 +74,8 @@ def test_what_goes_to_label_studio_comes_back_as_a_pool(
 
 
 @on_sqlite
-def test_models_are_predictions_beside_people_s_answers(study_maker: StudyMaker, database: Database) -> None:
-    """A model's rating is a prediction with the model's name, and no answer of a person."""
+def test_ratings_by_models_are_predictions(study_maker: StudyMaker, database: Database) -> None:
+    """A model's rating is a prediction with the model's name, and does not add to people's answers."""
     study = nine_clips(study_maker)
     with database.writer() as db:
         rating = external_ratings.ExternalRating("secret-name-3", "verdict", "reject")
@@ -101,7 +101,7 @@ def test_models_are_predictions_beside_people_s_answers(study_maker: StudyMaker,
 def test_every_scale_has_a_control(
     scale: str, options: list[str], value: str, kind: str, stored: dict[str, object]
 ) -> None:
-    """Likert by its words, sliders as numbers, tags as several choices, text as it was written."""
+    """Likert answers are words, slider answers numbers, tags several choices, and texts stay unchanged."""
     item = Criterion(study_id=1, position=0, key="k", label="K <1>", question="?", scale=scale, options=options)
     control = Xml.fromstring(label_studio.interface((item,))).find("*[@name='k']")
     assert control is not None
@@ -113,7 +113,7 @@ def test_every_scale_has_a_control(
 def test_the_hugging_face_folder_reads_back_as_its_card_says(
     study_maker: StudyMaker, database: Database, tmp_path: Path
 ) -> None:
-    """The card's front matter names files that are there, with the columns it lists; the votes are those stored."""
+    """The card names existing files and all their columns; the answers are those stored."""
     study = nine_clips(study_maker)
     forms.write(tmp_path / "set", made(database, study, "huggingface"))
     _, front, card = (tmp_path / "set" / "README.md").read_text(encoding="utf-8").split("---\n", 2)
@@ -140,7 +140,7 @@ def test_the_hugging_face_folder_reads_back_as_its_card_says(
 
 @on_sqlite
 def test_a_study_without_answers_exports_empty_tables(study_maker: StudyMaker, database: Database) -> None:
-    """Both forms hold the clips and no answer."""
+    """Both forms have the clips and no answers."""
     study = study_maker(clips=2, with_media=False)
     files = made(database, study, "huggingface")
     assert pl.read_parquet(BytesIO(files["judgments/train-00000-of-00001.parquet"])).height == 0
@@ -148,10 +148,8 @@ def test_a_study_without_answers_exports_empty_tables(study_maker: StudyMaker, d
 
 
 @on_sqlite
-def test_the_command_writes_a_new_folder_and_spares_what_is_there(
-    study_maker: StudyMaker, settings: Settings, tmp_path: Path
-) -> None:
-    """`clipjury export --format`: files in a new folder; a folder with other things and an unknown form are refused."""
+def test_the_command_writes_a_new_folder_only(study_maker: StudyMaker, settings: Settings, tmp_path: Path) -> None:
+    """`clipjury export --format` refuses a folder with files and an unknown form, and writes nothing then."""
     study = nine_clips(study_maker)
     env = {"CLIPJURY_HOME": str(settings.home), "CLIPJURY_DATABASE_URL": settings.database_url}
     place = tmp_path / "out"
@@ -174,8 +172,8 @@ def test_the_command_writes_a_new_folder_and_spares_what_is_there(
     assert not (tmp_path / "new").exists()
 
 
-def test_a_zip_of_the_same_files_is_the_same() -> None:
-    """Byte for byte, with the files under one folder."""
+def test_the_same_files_give_the_same_zip() -> None:
+    """Two zips of the same files have the same bytes, with all files in one folder; an unknown form is an error."""
     files = {"a/b.txt": b"one", "c.parquet": b"two"}
     packed = zipped.zipped(files, "set")
     assert packed == zipped.zipped(files, "set")

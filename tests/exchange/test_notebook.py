@@ -1,4 +1,4 @@
-"""The notebook in docs/: its code runs on an exported study, without the application."""
+"""The notebook in docs/: its code runs on an exported study without the application."""
 
 import ast
 import io
@@ -21,16 +21,16 @@ NOTEBOOK = ROOT / "docs" / "analysis.ipynb"
 
 
 def code() -> list[str]:
-    """The code cells."""
+    """The code of each code cell."""
     cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
     return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
 
 
 @on_sqlite
-def test_the_notebook_runs_and_finds_what_the_pages_show(
+def test_the_notebook_gives_the_numbers_of_the_pages(
     study_maker: StudyMaker, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its cells run in turn on a Hugging Face export; alpha and the clips' verdicts are those of the pages."""
+    """Run in order on a Hugging Face export, its cells give the alpha and the consensus of the pages."""
     study = nine_clips(study_maker)
     with database.reader() as db:
         forms.write(tmp_path / "export", forms.FORMS["huggingface"](db, lifecycle.by_slug(db, study.slug)))
@@ -53,8 +53,8 @@ def test_the_notebook_runs_and_finds_what_the_pages_show(
     assert (tmp_path / "agreement.svg").read_text(encoding="utf-8").startswith("<svg")
 
 
-def test_the_notebook_needs_no_application_and_stays_small() -> None:
-    """No cell imports `app`; the file with its outputs is under 30 kB."""
+def test_the_notebook_does_not_import_the_application_and_is_small() -> None:
+    """No cell imports `app`, and the file with its outputs has less than 30 kB."""
     trees = [ast.parse(cell) for cell in code()]
     found = {
         name.split(".")[0]

@@ -28,7 +28,7 @@ from app.monitoring.rater_quality import RaterQuality
 from app.pools.pool_files import read_pool
 from app.rating import assignments
 from app.rating.judgments import Answer, record
-from app.report.exports import FACTS
+from app.report.exports import BROWSER_COLUMNS
 from app.results import study_results
 from app.results.study_results import Results
 from app.settings import Settings
@@ -222,7 +222,7 @@ def test_every_answer_is_one_that_the_product_would_have_stored(db: Session) -> 
     stored = db.scalars(select(Judgment)).all()
     for one in stored:
         assert one.value == "" or checked(criteria[one.criterion_id], one.value) == one.value
-        assert set(FACTS) <= set(one.facts)
+        assert set(BROWSER_COLUMNS) <= set(one.facts)
     revisions = {(one.assignment_id, one.criterion_id, one.revision) for one in stored}
     assert len(revisions) == len(stored)
     assert {(*key[:2], 1) for key in revisions} >= {key for key in revisions if key[2] == 1}

@@ -24,7 +24,7 @@ from app.models import Assignment, Criterion, Judgment, Study
 from app.raters import raters
 from app.rating import external_ratings
 from app.rating.external_ratings import ExternalRating
-from app.report import pack
+from app.report import pack_files
 from app.settings import Settings
 from app.studies import lifecycle, scales, study_file
 from app.studies.scales import Choice, RatingScale
@@ -193,7 +193,7 @@ def test_exports_of_a_new_scale(answered: Study, researcher: TestClient, databas
 def test_the_report_of_a_new_scale(answered: Study, database: Database, tmp_path: Path) -> None:
     """The methods paragraph describes it, and the table of agreement has its row."""
     with database.reader() as db:
-        pack.write(db, lifecycle.by_slug(db, answered.slug), tmp_path / "report")
+        pack_files.write(db, lifecycle.by_slug(db, answered.slug), tmp_path / "report")
     assert "Subtitles: “Are there subtitles?” (yes or no)" in (tmp_path / "report" / "methods.md").read_text()
     assert "Subtitles" in (tmp_path / "report" / "tables" / "agreement.csv").read_text()
     assert "Subtitles" in (tmp_path / "report" / "report.html").read_text()

@@ -1,4 +1,4 @@
-"""Exports: every answer as a row, every estimate as strict JSON, nothing that a spreadsheet would run."""
+"""Exports: every answer as a row, every estimate as strict JSON, and no cell that a spreadsheet takes for a formula."""
 
 import csv
 import json
@@ -44,7 +44,7 @@ FACTS = {
 
 
 def send(maker: StudyMaker, study: Study, rater: Rater, *, submission: str, facts: str = "", **values: Any) -> int:
-    """Answer the rater's next clip, or the same clip again when they hold none; the number of the assignment."""
+    """Answer the rater's next clip, or the last one again if there is none; returns the number of the assignment."""
     with maker.database.writer() as db:
         whole = whole_study.parts(db, study.id)
         have = assignments.top_up(db, study, rater, assignments.held(db, rater), now=NOON, lease=LEASE)
@@ -58,25 +58,25 @@ def send(maker: StudyMaker, study: Study, rater: Rater, *, submission: str, fact
 
 
 def csv_of(database: Database, study: Study) -> list[dict[str, str]]:
-    """The exported rows, as any CSV reader gives them."""
+    """The exported rows, read by Python's CSV reader."""
     with database.reader() as db:
         return list(csv.DictReader(StringIO("".join(exports.judgments_csv(db, study)), newline="")))
 
 
 def json_of(database: Database, study: Study, kind: Kind = "person") -> dict[str, Any]:
-    """The exported estimates; a constant that JSON does not know fails."""
+    """The exported estimates. NaN and Infinity, which are not JSON, fail."""
     with database.reader() as db:
         text = exports.estimates_json(db, study, study_results.compute(db, study, kind))
 
     def refuse(name: str) -> None:
-        raise AssertionError(f"{name} is no JSON")
+        raise AssertionError(f"{name} is not JSON")
 
     content: dict[str, Any] = json.loads(text, parse_constant=refuse)
     return content
 
 
 def test_every_answer_and_revision_is_a_row(study_maker: StudyMaker, database: Database) -> None:
-    """Two answers and a correction to three questions: nine rows in the order they came, the newest marked current."""
+    """Two answers and a correction to three questions give nine rows in order; the last revision is current."""
     study = study_maker(clips=1, raters_per_clip=2, with_media=False)
     ada, ben = study_maker.rater(study, "Ada"), study_maker.rater(study, "Ben")
     first = send(study_maker, study, ada, submission="a", quality=2)
@@ -96,7 +96,7 @@ def test_every_answer_and_revision_is_a_row(study_maker: StudyMaker, database: D
 
 
 def test_a_row_says_how_the_clip_was_drawn_and_what_the_rater_saw(study_maker: StudyMaker, database: Database) -> None:
-    """Clip, source, stratum, probability and weight as stored; arm, guidelines and time of the answer."""
+    """A row has source, stratum, probability and weight of the clip, and arm, guidelines and time of the answer."""
     study = study_maker(clips=3, raters_per_clip=1, weights=[2.0, 4.0, 8.0], with_media=False)
     ada = study_maker.rater(study, "Ada")
     for number in range(3):
@@ -113,8 +113,8 @@ def test_a_row_says_how_the_clip_was_drawn_and_what_the_rater_saw(study_maker: S
 
 
 @on_sqlite
-def test_a_correction_after_the_scores_stands_in_another_arm(study_maker: StudyMaker, database: Database) -> None:
-    """`after` for the blind answer, `shown` for the one changed with the scores in view."""
+def test_a_correction_after_the_scores_has_another_arm(study_maker: StudyMaker, database: Database) -> None:
+    """The arm is `after` for the blind answer, and `shown` for the correction made with the scores in view."""
     study = study_maker(clips=1, raters_per_clip=1, score_visibility="after", with_media=False)
     ada = study_maker.rater(study, "Ada")
     send(study_maker, study, ada, submission="a")
@@ -122,8 +122,8 @@ def test_a_correction_after_the_scores_stands_in_another_arm(study_maker: StudyM
     assert [row["arm"] for row in csv_of(database, study)] == ["after"] * 3 + ["shown"] * 3
 
 
-def test_timing_facts_have_columns_of_their_own(study_maker: StudyMaker, database: Database) -> None:
-    """What the player reported comes back value for value; what it did not is empty; unknown facts add no column."""
+def test_each_fact_that_the_browser_reports_has_a_column(study_maker: StudyMaker, database: Database) -> None:
+    """Reported values are exported unchanged, missing ones are empty, and unknown ones add no column."""
     study = study_maker(clips=2, raters_per_clip=1, with_media=False)
     ada = study_maker.rater(study, "Ada")
     send(study_maker, study, ada, submission="a", facts=json.dumps(FACTS | {"mood": "good"}))
@@ -137,7 +137,7 @@ def test_timing_facts_have_columns_of_their_own(study_maker: StudyMaker, databas
 
 @on_sqlite
 def test_simulated_raters_are_marked_in_every_row(study_maker: StudyMaker, database: Database) -> None:
-    """Whoever reads the file can take them out by one column."""
+    """The column rater_kind tells them from people."""
     study = study_maker(clips=1, raters_per_clip=2, with_media=False)
     for name, kind in (("Ada", "person"), ("Robot", "simulated")):
         send(study_maker, study, study_maker.rater(study, name, kind=kind), submission=name)
@@ -150,7 +150,7 @@ def test_simulated_raters_are_marked_in_every_row(study_maker: StudyMaker, datab
 @on_sqlite
 @pytest.mark.parametrize("name", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1:A9)", '=HYPERLINK("x")'])
 def test_a_nickname_never_becomes_a_formula(name: str, study_maker: StudyMaker, database: Database) -> None:
-    """An apostrophe before it keeps a spreadsheet from running it (OWASP, CSV injection); so for clip and source."""
+    """Nickname, clip and source get an apostrophe before a formula character (OWASP, CSV injection)."""
     study = study_maker(clips=1, with_media=False)
     with database.writer() as db:
         clip = db.scalars(select(StudyClip)).one()
@@ -162,8 +162,8 @@ def test_a_nickname_never_becomes_a_formula(name: str, study_maker: StudyMaker, 
 
 
 @on_sqlite
-def test_commas_quotes_and_lines_survive(study_maker: StudyMaker, database: Database) -> None:
-    """A CSV reader gets back what was stored, letters of every language among it."""
+def test_commas_quotes_line_breaks_and_foreign_letters_are_kept(study_maker: StudyMaker, database: Database) -> None:
+    """A CSV reader returns the names as they were stored."""
     study = study_maker(clips=1, with_media=False)
     wild = 'film, "part 1"\nsecond line; Ярослав 李'
     with database.writer() as db:
@@ -178,15 +178,15 @@ def test_commas_quotes_and_lines_survive(study_maker: StudyMaker, database: Data
 
 @on_sqlite
 def test_an_empty_study_exports_its_columns(study_maker: StudyMaker, database: Database) -> None:
-    """A head without rows, not an empty file."""
+    """The file has the names of the columns and no rows."""
     study = study_maker(clips=1, with_media=False)
     with database.reader() as db:
         assert "".join(exports.judgments_csv(db, study)) == ",".join((*exports.COLUMNS, "score_avg_movement")) + "\n"
 
 
 @on_sqlite
-def test_only_the_asked_study_is_exported(study_maker: StudyMaker, database: Database) -> None:
-    """Answers of another study stay out."""
+def test_only_one_study_is_exported(study_maker: StudyMaker, database: Database) -> None:
+    """Answers of another study are not in the file."""
     one, other = study_maker(clips=1, with_media=False), study_maker(clips=1, with_media=False)
     for study in (one, other):
         send(study_maker, study, study_maker.rater(study, "Ada"), submission=f"s-{study.slug}")
@@ -194,10 +194,8 @@ def test_only_the_asked_study_is_exported(study_maker: StudyMaker, database: Dat
     assert len(csv_of(database, one)) == 3
 
 
-def test_the_csv_comes_in_pieces(
-    study_maker: StudyMaker, database: Database, visitor: Visitor, settings: Settings
-) -> None:
-    """A line at a time, the head before any row is read; over HTTP a download without a length, equal to the file."""
+def test_the_csv_is_streamed(study_maker: StudyMaker, database: Database, visitor: Visitor, settings: Settings) -> None:
+    """Lines are yielded one at a time; the download has no length and the same content."""
     study = study_maker(clips=2, raters_per_clip=1, with_media=False)
     ada = study_maker.rater(study, "Ada")
     for number in range(2):
@@ -217,7 +215,7 @@ def test_the_csv_comes_in_pieces(
 
 
 def test_estimates_are_strict_json_with_counts_and_signatures(study_maker: StudyMaker, database: Database) -> None:
-    """Each estimate says value or reason, how many clips, by which method, with a signature; no NaN anywhere."""
+    """Each estimate has a value or a reason, the number of clips, a method and a signature; no number is NaN."""
     study = study_maker(clips=6, raters_per_clip=2, scores=[95, 90, 85, 75, 70, None], with_media=False)
     for name, shift in (("Ada", 0), ("Ben", 1)):
         rater = study_maker.rater(study, name)
@@ -247,7 +245,7 @@ def test_estimates_are_strict_json_with_counts_and_signatures(study_maker: Study
 
 @on_sqlite
 def test_estimates_that_do_not_exist_are_null_with_a_reason(study_maker: StudyMaker, database: Database) -> None:
-    """Before the first answer the file is whole: reasons where numbers will stand."""
+    """Before the first answer the file has all its parts, with reasons instead of numbers."""
     content = json_of(database, study_maker(clips=2, with_media=False))
     for item in content["agreement"]:
         assert all(one["value"] is None and one["undefined"] for one in item["estimates"].values())
@@ -258,10 +256,10 @@ def test_estimates_that_do_not_exist_are_null_with_a_reason(study_maker: StudyMa
 
 
 @on_sqlite
-def test_the_export_over_http_is_the_computed_one(
+def test_downloads_have_the_exported_content(
     study_maker: StudyMaker, database: Database, visitor: Visitor, settings: Settings
 ) -> None:
-    """Answers given in a browser arrive in both files, under their downloads' names."""
+    """Answers given in a browser are in both downloads, which have names of files."""
     study = study_maker(clips=1, raters_per_clip=1)
     browser, researcher = visitor(), visitor()
     browser.post(raters.open_link(settings, study), data={"name": "Ada"})

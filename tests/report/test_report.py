@@ -1,4 +1,4 @@
-"""The paper pack: what is in it, that the same data give the same tables, that gaps are shown and LaTeX is sound."""
+"""The paper pack: its files, the same tables from the same data, visible gaps, and LaTeX that compiles."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ from app.db import Database
 from app.errors import AppError
 from app.models import Assignment, Criterion, Filter, Judgment, Study, StudyClip
 from app.pool_evidence import study_pool, subgroups
-from app.report import author, checklist, facts, formats, methods, pack, tables
+from app.report import author, checklist, facts, formats, methods, pack_files, tables
 from app.results import consensus, study_results
 from app.settings import Settings
 from app.studies import lifecycle
@@ -29,13 +29,13 @@ TABLE = SHARED / "ratings" / "talkvid_table7"
 
 
 def written(database: Database, study: Study, folder: Path, answers: Path | None = None) -> list[str]:
-    """Write a study's pack; its files."""
+    """Write the pack of a study; returns the names of its files."""
     with database.reader() as db:
-        return pack.write(db, lifecycle.by_slug(db, study.slug), folder, answers=answers)
+        return pack_files.write(db, lifecycle.by_slug(db, study.slug), folder, answers=answers)
 
 
-def known(database: Database, study: Study) -> facts.Facts:
-    """What a report would be made from."""
+def known(database: Database, study: Study) -> facts.ReportFacts:
+    """The facts that a report would be made from."""
     with database.reader() as db:
         found = lifecycle.by_slug(db, study.slug)
         return facts.gather(db, found, study_results.compute(db, found, "person"))
@@ -45,7 +45,7 @@ def known(database: Database, study: Study) -> facts.Facts:
 def test_a_pack_has_everything_and_the_same_data_give_the_same_tables(
     study_maker: StudyMaker, database: Database, tmp_path: Path
 ) -> None:
-    """Report as HTML and PDF, tables twice, figures thrice, texts, votes, estimates, snapshot; byte for byte again."""
+    """All files are there, and a second pack has the same bytes; another score changes the hash in SNAPSHOT."""
     study = nine_clips(study_maker)
     names = written(database, study, tmp_path / "one")
     for name in ("report.html", "report.pdf", "methods.tex", "methods.md", "checklist.md", "votes.parquet", "SNAPSHOT"):
@@ -70,10 +70,10 @@ def test_a_pack_has_everything_and_the_same_data_give_the_same_tables(
 
 
 @on_sqlite
-def test_the_page_needs_no_network_and_runs_nothing(
+def test_the_page_needs_no_network_and_has_no_script(
     study_maker: StudyMaker, database: Database, tmp_path: Path
 ) -> None:
-    """No address of another place, no script; every figure is inside."""
+    """The page has no external address and no script, and contains every figure."""
     written(database, nine_clips(study_maker), tmp_path / "r")
     page = (tmp_path / "r" / "report.html").read_text()
     assert "<script" not in page
@@ -82,8 +82,8 @@ def test_the_page_needs_no_network_and_runs_nothing(
 
 
 @pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
-def test_votes_are_pseudonyms_and_whole(study_maker: StudyMaker, database: Database, tmp_path: Path) -> None:
-    """Every answer with weight and arm; no rater's name in any file of the pack."""
+def test_votes_have_pseudonyms_and_every_answer(study_maker: StudyMaker, database: Database, tmp_path: Path) -> None:
+    """votes.parquet has every answer with its weight, and no file of the pack has a rater's name."""
     names = written(database, nine_clips(study_maker), tmp_path / "r")
     votes = pl.read_parquet(tmp_path / "r" / "votes.parquet")
     assert votes["rater"].unique().sort().to_list() == ["R1", "R2"]
@@ -97,32 +97,32 @@ def test_votes_are_pseudonyms_and_whole(study_maker: StudyMaker, database: Datab
 
 @on_sqlite
 def test_the_flow_counts_each_step(study_maker: StudyMaker, database: Database) -> None:
-    """Pool, sampled, shown, rated, usable, in the truth: the nine known clips."""
+    """Of the nine clips, nine are shown, eight rated, seven have a vote, and five a consensus."""
     flow = known(database, nine_clips(study_maker)).flow
-    assert (flow.pool, flow.sampled, flow.shown, flow.rated, flow.usable, flow.in_truth) == (18, 9, 9, 8, 7, 5)
+    assert (flow.pool, flow.sampled, flow.shown, flow.rated, flow.usable, flow.with_consensus) == (18, 9, 9, 8, 7, 5)
 
 
 @on_sqlite
-def test_texts_say_what_happened_and_show_gaps(study_maker: StudyMaker, database: Database, tmp_path: Path) -> None:
-    """The paragraph has the counts; an answered question is no gap any more; an unknown key is refused by name."""
+def test_texts_report_the_counts_and_show_gaps(study_maker: StudyMaker, database: Database, tmp_path: Path) -> None:
+    """The paragraph has the counts; the author's answer fills a gap; an unknown key is an error that names it."""
     found = known(database, nine_clips(study_maker))
     words = methods.paragraph(found)
     assert "From a pool of 18 scored clips" in words
     assert "2 raters gave 16 answers, at most 2 per clip, blind to the automated scores." in words
-    gaps = [line.asked for line in checklist.lines(found, {}) if line.state == "GAP"]
+    gaps = [item.topic for item in checklist.items(found, {}) if item.state == "GAP"]
     assert set(author.QUESTIONS.values()) <= set(gaps)
     filled = tmp_path / "answers.toml"
     filled.write_text(author.template().replace('pay = ""', 'pay = "15 EUR an hour"'))
-    said = author.read(filled)
-    line = next(line for line in checklist.lines(found, said) if "paid" in line.asked and line.part == "Author")
-    assert (line.state, line.answer) == ("by the author", "15 EUR an hour")
+    answers = author.read(filled)
+    item = next(one for one in checklist.items(found, answers) if "paid" in one.topic and one.part == "Author")
+    assert (item.state, item.answer) == ("by the author", "15 EUR an hour")
     filled.write_text('wage = "none"')
-    with pytest.raises(AppError, match="'wage' is not asked for"):
+    with pytest.raises(AppError, match=r"there is no key 'wage'\. Keys: intended_use, "):
         author.read(filled)
 
 
-def sound(latex: str) -> None:
-    """What a LaTeX run would stumble over: unbalanced groups, rows of unequal length, bare special characters."""
+def check_latex(latex: str) -> None:
+    """Fail on errors that LaTeX would report: unbalanced groups, rows of unequal length, bare special characters."""
     body = re.sub(r"^%.*$", "", latex, flags=re.MULTILINE)
     bare = re.sub(r"\\[a-zA-Z]+|\\.", "", body)
     assert bare.count("{") == bare.count("}")
@@ -136,8 +136,10 @@ def sound(latex: str) -> None:
 
 
 @on_sqlite
-def test_latex_is_sound_whatever_names_hold(study_maker: StudyMaker, database: Database, tmp_path: Path) -> None:
-    """Every .tex file of a study whose names hold LaTeX's own signs; Typst reads none of them as its markup."""
+def test_latex_compiles_with_any_characters_in_names(
+    study_maker: StudyMaker, database: Database, tmp_path: Path
+) -> None:
+    """Special characters of LaTeX and Typst in a filter's title are escaped in every .tex file and in the PDF."""
     study = nine_clips(study_maker)
     with database.writer() as db:
         rule = db.scalars(select(Filter)).one()
@@ -146,12 +148,12 @@ def test_latex_is_sound_whatever_names_hold(study_maker: StudyMaker, database: D
     names = written(database, study, tmp_path / "r")
     for name in names:
         if name.endswith(".tex"):
-            sound((tmp_path / "r" / name).read_text())
+            check_latex((tmp_path / "r" / name).read_text())
     assert (tmp_path / "r" / "report.pdf").stat().st_size > 10_000
 
 
-def test_undefined_reasons_stand_once_below() -> None:
-    """A reason that many cells share is told once."""
+def test_the_reason_of_undefined_cells_is_in_the_note_once() -> None:
+    """Cells with the same reason get the same letter, and the note explains it once."""
     table = tables.ReportTable(
         "t", "T", ("a", "b"), (("x", "undefined: no rejects"), ("y", "undefined: no rejects")), "N."
     )
@@ -160,15 +162,15 @@ def test_undefined_reasons_stand_once_below() -> None:
     assert made.note == "N. Undefined: (a) no rejects."
 
 
-def test_a_spreadsheet_runs_no_cell() -> None:
-    """A rater called =1+1 stays a text."""
+def test_a_cell_never_becomes_a_formula() -> None:
+    """The name =1+1 gets an apostrophe in CSV, so that a spreadsheet shows it as text."""
     table = tables.ReportTable("t", "T", ("rater",), (("=1+1",),), "")
     assert formats.as_csv(table) == "rater\n'=1+1\n"
 
 
 @on_sqlite
-def test_a_folder_with_other_things_is_refused(study_maker: StudyMaker, database: Database, tmp_path: Path) -> None:
-    """Nothing of it is touched; an earlier report is replaced."""
+def test_a_folder_with_other_files_is_refused(study_maker: StudyMaker, database: Database, tmp_path: Path) -> None:
+    """Writing a report into it is an error, and its files stay unchanged."""
     study = nine_clips(study_maker)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("years of work")
@@ -178,8 +180,8 @@ def test_a_folder_with_other_things_is_refused(study_maker: StudyMaker, database
 
 
 @on_sqlite
-def test_a_study_that_nobody_answered_has_a_report(study_maker: StudyMaker, database: Database, tmp_path: Path) -> None:
-    """No number is made up: dashes, and words for what is missing."""
+def test_a_study_without_answers_has_a_report(study_maker: StudyMaker, database: Database, tmp_path: Path) -> None:
+    """The report says that no figure can be drawn, and its tables have no NaN."""
     study = study_maker(clips=3, with_media=False)
     written(database, study, tmp_path / "r")
     assert "No figure can be drawn yet" in (tmp_path / "r" / "report.html").read_text()
@@ -187,7 +189,7 @@ def test_a_study_that_nobody_answered_has_a_report(study_maker: StudyMaker, data
 
 
 def test_the_command_prints_the_questions() -> None:
-    """A file to fill in, one key per question."""
+    """`clipjury report --questions` prints a file with one key per question."""
     found = CliRunner().invoke(cli, ["report", "--questions"])
     assert found.exit_code == 0
     assert set(re.findall(r"^(\w+) = ", found.output, flags=re.MULTILINE)) == set(author.QUESTIONS)
@@ -195,7 +197,7 @@ def test_the_command_prints_the_questions() -> None:
 
 @pytest.fixture
 def talkvid_study(study_maker: StudyMaker, database: Database) -> Study:
-    """TalkVid's validation as a study of ours: seven filters, two raters, the votes rebuilt from its table."""
+    """TalkVid's validation as a study: seven filters, two raters, and the votes of its published table."""
     if not TABLE.is_dir():
         pytest.skip(f"no published ratings in {TABLE}")
     rows = pl.read_csv(TABLE / "items_long.csv")
@@ -227,7 +229,7 @@ def talkvid_study(study_maker: StudyMaker, database: Database) -> Study:
 
 
 def _answer_all(maker: StudyMaker, study: Study, name: str, plan: dict[int, dict[str, str]]) -> None:
-    """A rater's answers, written as rows: seven hundred visits would take a minute."""
+    """Write a rater's answers as rows, because seven hundred requests would take a minute."""
     rater = maker.rater(study, name)
     with maker.database.writer() as db:
         criteria = {item.key: item.id for item in db.scalars(select(Criterion))}
@@ -257,7 +259,7 @@ def _answer_all(maker: StudyMaker, study: Study, name: str, plan: dict[int, dict
 
 @on_sqlite
 def test_talkvids_report_reproduces_its_table(talkvid_study: Study, database: Database) -> None:
-    """Reader test: every printed cell, and beside it intervals and split clips under each rule."""
+    """The table has every published cell; the companion table has intervals and the split clips."""
     made = {table.name: table for table in tables.all_tables(known(database, talkvid_study))}
     published = made["as_published"]
     by_name = {row[0]: dict(zip(published.headings, row, strict=True)) for row in published.rows}
@@ -275,8 +277,8 @@ def test_talkvids_report_reproduces_its_table(talkvid_study: Study, database: Da
 
 
 @on_sqlite
-def test_subgroups_are_those_of_the_fairness_page(database: Database, settings: Settings, tmp_path: Path) -> None:
-    """A line per filter, attribute, error and group, with the page's numbers; a pool that is gone is said."""
+def test_subgroups_have_the_numbers_of_their_page(database: Database, settings: Settings, tmp_path: Path) -> None:
+    """The table has a row per filter, attribute, error and group; if the pool file is missing, the report says so."""
     study = pool_studies.make(database, settings, tmp_path)
     with database.reader() as db:
         clips = list(db.scalars(select(StudyClip).where(col(StudyClip.study_id) == study.id)).all())
@@ -301,12 +303,12 @@ def test_subgroups_are_those_of_the_fairness_page(database: Database, settings: 
     assert "by language, gender" in methods.paragraph(found)
     Path(study.pool).unlink()
     gone = known(database, study)
-    assert "is not there any more" in gone.subgroups.why_none
+    assert "is not there any more" in gone.subgroups.why_empty
     assert "subgroups" not in {table.name for table in tables.all_tables(gone)}
 
 
-def test_a_long_table_is_cut_on_paper_and_whole_in_its_file() -> None:
-    """LaTeX has as many lines as fit on a page and says where the rest is."""
+def test_a_long_table_is_shortened_in_latex_and_complete_in_csv() -> None:
+    """LaTeX has the first 40 rows and says where the others are; CSV has all."""
     table = tables.ReportTable("long", "Long", ("a", "b"), tuple((str(k), "x") for k in range(100)), "Note.")
     assert formats.as_csv(table).count("\n") == 101
     assert formats.as_latex(table).count("& x") == tables.PRINTED

@@ -1,4 +1,4 @@
-"""The Report and Plan pages: the pack made in the background, the author's answers, the frozen plan with its hash."""
+"""The Report and Plan pages: the pack, the author's answers, and the frozen plan with its hash."""
 
 import hashlib
 import zipfile
@@ -28,16 +28,16 @@ PLAN = {
 
 
 def when_made(browser: TestClient, page: str) -> str:
-    """The Report page once nothing is being made any more."""
+    """The Report page after the report is made."""
     wait_until(lambda: "Making the report" not in browser.get(page).text, "the report")
     return browser.get(page).text
 
 
 @on_sqlite
-def test_the_button_makes_the_pack_and_hands_it_out(
+def test_the_button_makes_the_pack_and_the_page_offers_it(
     researcher: TestClient, study_maker: StudyMaker, database: Database
 ) -> None:
-    """Plan and answers saved before are in it; html, pdf and zip come back; answers given since are told."""
+    """It contains the plan and the author's answers; HTML, PDF and zip can be downloaded; newer answers are counted."""
     study = nine_clips(study_maker)
     page = f"/studies/{study.slug}/report"
     assert "No report yet" in researcher.get(page).text
@@ -71,8 +71,8 @@ def test_the_button_makes_the_pack_and_hands_it_out(
 
 
 @on_sqlite
-def test_before_the_first_answer_there_is_nothing_to_report(researcher: TestClient, study_maker: StudyMaker) -> None:
-    """The page says so, the button is not there, and a request without it is refused."""
+def test_before_the_first_answer_no_report_can_be_made(researcher: TestClient, study_maker: StudyMaker) -> None:
+    """The page says so and has no button, and a request to make one is refused (409)."""
     study = study_maker(clips=1, with_media=False)
     page = researcher.get(f"/studies/{study.slug}/report").text
     assert "Nobody has answered yet" in page
@@ -81,10 +81,10 @@ def test_before_the_first_answer_there_is_nothing_to_report(researcher: TestClie
 
 
 @on_sqlite
-def test_an_author_s_answer_that_is_too_long_is_told_and_kept_on_the_page(
+def test_a_too_long_answer_of_the_author_is_refused_and_stays_in_its_field(
     researcher: TestClient, study_maker: StudyMaker
 ) -> None:
-    """422 with the text still in its field, and nothing stored."""
+    """The page answers 422 with the text in its field, and stores nothing."""
     study = study_maker(clips=1, with_media=False)
     page = f"/studies/{study.slug}/report"
     told = researcher.post(f"{page}/answers", data={"pay": "p" * 4001})
@@ -93,14 +93,14 @@ def test_an_author_s_answer_that_is_too_long_is_told_and_kept_on_the_page(
     assert "p" * 4001 not in researcher.get(page).text
 
 
-def frozen(database: Database, study: Study) -> preregistration.Version:
-    """The plan, frozen."""
+def frozen(database: Database, study: Study) -> preregistration.PlanVersion:
+    """Freeze the plan of a study."""
     with database.writer() as db:
         return preregistration.freeze(db, lifecycle.by_slug(db, study.slug), PLAN)
 
 
-def test_a_frozen_plan_stays_and_amendments_stand_beside_it(study_maker: StudyMaker, database: Database) -> None:
-    """Each has the SHA-256 of its own text; an amendment names what it amends, why, and how many answers there were."""
+def test_an_amendment_does_not_change_the_frozen_plan(study_maker: StudyMaker, database: Database) -> None:
+    """Each version has the SHA-256 of its text; an amendment has the hash it amends, a reason, and the answer count."""
     study = study_maker(clips=2, with_media=False)
     plan = frozen(database, study)
     study_maker.rate(study, study_maker.rater(study), answers())
@@ -117,8 +117,8 @@ def test_a_frozen_plan_stays_and_amendments_stand_beside_it(study_maker: StudyMa
 
 
 @on_sqlite
-def test_what_may_not_happen_to_a_plan(study_maker: StudyMaker, database: Database) -> None:
-    """No freezing of an empty plan or twice, no draft over a frozen plan, no amendment without plan, reason, change."""
+def test_wrong_changes_of_a_plan_are_refused(study_maker: StudyMaker, database: Database) -> None:
+    """Freezing an empty plan or twice, saving over a frozen plan, amending without plan, reason or change."""
     study = study_maker(clips=1, with_media=False)
     with database.writer() as db:
         with pytest.raises(AppError, match="no frozen plan"):
@@ -145,7 +145,7 @@ def test_what_may_not_happen_to_a_plan(study_maker: StudyMaker, database: Databa
 
 @on_sqlite
 def test_the_pages_say_whether_a_plan_is_frozen(researcher: TestClient, study_maker: StudyMaker) -> None:
-    """The results page says that nothing is frozen until it is; the download has the hash that is shown."""
+    """The Results page says whether a plan is frozen; the downloaded text has the hash that the Plan page shows."""
     study = nine_clips(study_maker)
     place = f"/studies/{study.slug}"
     assert "No plan is frozen" in researcher.get(f"{place}/results").text

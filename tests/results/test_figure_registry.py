@@ -15,7 +15,7 @@ from analysis.figures import Chart, Table, spec
 from app.db import Database
 from app.errors import NotFound
 from app.models import Study, StudyClip
-from app.report import pack
+from app.report import pack_files
 from app.results.figure_registry import FIGURES, Figure, Page, draw, find, register
 from tests.helpers import pool_studies
 from tests.helpers.factories import StudyMaker
@@ -110,7 +110,7 @@ def test_a_registered_figure_is_in_the_report(
     add("results")
     add("filter")
     with database.reader() as db:
-        names = pack.write(db, db.get_one(Study, study.id), tmp_path / "report")
+        names = pack_files.write(db, db.get_one(Study, study.id), tmp_path / "report")
     for name in ("swans", "swans-still", "swans-sharp"):
         assert {f"figures/{name}.svg", f"figures/{name}.pdf", f"figures/{name}.png"} <= set(names)
         assert FINDING in (tmp_path / "report/figures" / f"{name}.svg").read_text(encoding="utf-8")

@@ -18,7 +18,7 @@ from analysis.ratings import VERDICT, Ratings
 from app.commands.stats.agreement import agreement
 from app.db import Database
 from app.models import Study
-from app.report import pack
+from app.report import pack_files
 from tests.helpers.factories import StudyMaker
 from tests.helpers.rated_studies import nine_clips
 from tests.helpers.visitors import on_sqlite
@@ -82,7 +82,7 @@ def test_a_registered_statistic_is_in_the_files(
     estimates = {one["criterion"]: one["estimates"] for one in sent["agreement"]}
     assert estimates["verdict"][unanimity.key]["value"] == pytest.approx(6 / 7)
     with database.reader() as db:
-        pack.write(db, db.get_one(Study, judged.id), tmp_path / "report")
+        pack_files.write(db, db.get_one(Study, judged.id), tmp_path / "report")
     heads, *rows = (tmp_path / "report/tables/agreement.csv").read_text(encoding="utf-8").splitlines()
     assert "unanimous clips" in heads.split(",")
     assert next("0.86" in row for row in rows if row.startswith("Verdict"))

@@ -1,4 +1,4 @@
-"""/api/v1: tokens with scopes, studies, data in three formats, models' ratings that never touch the truth."""
+"""/api/v1: tokens with scopes, studies, data in three formats, and ratings by models, which enter no consensus."""
 
 import json
 from collections.abc import Callable
@@ -22,7 +22,7 @@ Program = Callable[..., dict[str, str]]
 
 @pytest.fixture
 def token(database: Database) -> Program:
-    """Makes tokens; gives the header."""
+    """A function that makes a token with some scopes and returns the HTTP header that carries it."""
 
     def make(*scopes: str) -> dict[str, str]:
         with database.writer() as db:
@@ -31,8 +31,8 @@ def token(database: Database) -> Program:
     return make
 
 
-def test_only_a_token_with_the_scope_is_let_in(study_maker: StudyMaker, visitor: Visitor, token: Program) -> None:
-    """No token 401, a wrong one 401, another scope 403, a revoked one 401; each says the remedy as JSON."""
+def test_a_request_needs_a_token_with_the_scope(study_maker: StudyMaker, visitor: Visitor, token: Program) -> None:
+    """Without a valid token the answer is 401, with another scope 403; both have a remedy as JSON."""
     study = study_maker(clips=2, with_media=False)
     program, read = visitor(), token("read")
     for header in ({}, {"Authorization": "Bearer clipjury_wrong"}, {"Authorization": "Basic x"}):
@@ -48,8 +48,8 @@ def test_only_a_token_with_the_scope_is_let_in(study_maker: StudyMaker, visitor:
     assert program.get("/api/v1/studies", headers=read).status_code == 401
 
 
-def test_a_researchers_cookie_is_no_token(study_maker: StudyMaker, visitor: Visitor) -> None:
-    """The browser's session opens no address of the interface: nothing can be made to use it from elsewhere."""
+def test_a_researchers_cookie_does_not_replace_a_token(study_maker: StudyMaker, visitor: Visitor) -> None:
+    """A signed-in browser gets 401, so that no other website can use its session."""
     from app import auth
 
     browser = visitor()
@@ -58,7 +58,7 @@ def test_a_researchers_cookie_is_no_token(study_maker: StudyMaker, visitor: Visi
 
 
 def test_studies_and_progress(study_maker: StudyMaker, visitor: Visitor, token: Program) -> None:
-    """Counts as on the pages; an unknown study and an unknown address are told as JSON."""
+    """Counts are those of the pages; an unknown study and an unknown address are errors as JSON."""
     study = nine_clips(study_maker)
     program, read = visitor(), token("read")
     (line,) = program.get("/api/v1/studies", headers=read).json()
@@ -77,7 +77,7 @@ def test_studies_and_progress(study_maker: StudyMaker, visitor: Visitor, token: 
 
 
 def test_judgments_are_the_same_in_three_formats(study_maker: StudyMaker, visitor: Visitor, token: Program) -> None:
-    """NDJSON, CSV and Parquet have the same rows and columns."""
+    """NDJSON, CSV and Parquet have the same rows and columns; another format is refused."""
     study = nine_clips(study_maker)
     program, header = visitor(), token("judgments")
     answers = {
@@ -98,7 +98,7 @@ def test_judgments_are_the_same_in_three_formats(study_maker: StudyMaker, visito
 def test_a_models_ratings_are_compared_and_never_merged(
     study_maker: StudyMaker, visitor: Visitor, token: Program, database: Database
 ) -> None:
-    """The same ratings again change nothing; another value is a revision; people's results stay to the digit."""
+    """The same rating again changes nothing, another value is a revision, and people's results do not change."""
     study = nine_clips(study_maker)
     program, header = visitor(), token("write", "read")
     address = f"/api/v1/studies/{study.slug}"
@@ -141,10 +141,10 @@ def test_a_models_ratings_are_compared_and_never_merged(
         ({"rater": "m", "ratings": [{"clip": "secret-name-0"}]}, "criterion"),
     ],
 )
-def test_ratings_that_do_not_fit_are_refused_whole(
+def test_a_request_with_one_wrong_rating_is_refused(
     sent: dict[str, object], words: str, study_maker: StudyMaker, visitor: Visitor, token: Program
 ) -> None:
-    """The clip, criterion, value or name is told; nothing is stored."""
+    """The error names the wrong clip, criterion, value or rater, and nothing is stored."""
     study = study_maker(clips=2, with_media=False)
     study_maker.rater(study, "Ada")
     header = token("write", "read")
@@ -155,7 +155,7 @@ def test_ratings_that_do_not_fit_are_refused_whole(
 
 
 def test_posts_from_another_site_are_refused(study_maker: StudyMaker, visitor: Visitor, token: Program) -> None:
-    """Even with a token: a page elsewhere has no business here."""
+    """A request with the Origin of another website gets 403, even with a token."""
     study = study_maker(clips=1, with_media=False)
     header = token("write") | {"Origin": "https://elsewhere.example"}
     answer = visitor().post(f"/api/v1/studies/{study.slug}/ratings", json={}, headers=header)
@@ -163,7 +163,7 @@ def test_posts_from_another_site_are_refused(study_maker: StudyMaker, visitor: V
 
 
 def test_the_interface_describes_itself(visitor: Visitor) -> None:
-    """OpenAPI with every address and examples, and nothing loaded from elsewhere."""
+    """openapi.json has every address and examples, and no page loads a viewer for it from another website."""
     told = visitor().get("/api/v1/openapi.json").json()
     assert set(told["paths"]) == {
         "/studies",
@@ -179,8 +179,8 @@ def test_the_interface_describes_itself(visitor: Visitor) -> None:
     assert visitor().get("/api/v1/docs").status_code == 404
 
 
-def test_a_secret_is_kept_as_its_hash_alone(database: Database) -> None:
-    """The database holds no secret; a name is used once; a scope that does not exist is named."""
+def test_only_the_hash_of_a_token_is_stored(database: Database) -> None:
+    """The database has no token in plain text; a name that is taken and an unknown scope are errors."""
     with database.writer() as db:
         secret = api_tokens.create(db, "script", ["read"])
     with database.reader() as db:

@@ -24,7 +24,7 @@ from app.models import Rater, Study, StudyClip, now
 from app.raters import raters
 from app.rating import assignments, external_ratings, room
 from app.rating.external_ratings import ExternalRating
-from app.report import packs
+from app.report import stored_packs
 from app.settings import Settings
 from app.studies import lifecycle, whole_study
 from app.studies.scales import SCALES
@@ -236,7 +236,7 @@ def test_the_researcher_can_open_every_page(
     """No page, figure or file fails or shows a missing number as nan or None, and no link leads nowhere."""
     study = _rated(people, study_maker, settings, tmp_path)
     if people in ("one rater", "three raters"):
-        packs.make(database, settings, study.slug, lambda _done, _total: None)
+        stored_packs.make(database, settings, study.slug, lambda _done, _total: None)
     here = f"/studies/{study.slug}"
     draft = researcher.post(f"{here}/clone").url.path.removesuffix("/filters")
     reader = Reader(researcher)
