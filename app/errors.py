@@ -35,6 +35,20 @@ class NotAllowed(AppError):
         super().__init__(message, remedy, status=403)
 
 
+class TooManyRequests(AppError):
+    """A limit per hour is used up (429); it makes sense to try again after `seconds`, at least 1.
+
+    >>> TooManyRequests("Too many people joined.", seconds=90).remedy
+    'Try again in 2 minutes.'
+    """
+
+    def __init__(self, message: str, *, seconds: int) -> None:
+        self.seconds = max(1, seconds)
+        minutes = -(-self.seconds // 60)
+        wait = f"{self.seconds} s" if self.seconds < 60 else f"{minutes} minute{'s' if minutes > 1 else ''}"
+        super().__init__(message, f"Try again in {wait}.", status=429)
+
+
 class NotFound(AppError):
     """What was asked for does not exist (404)."""
 

@@ -36,6 +36,7 @@ from app.routes import (
 from app.settings import Settings, data_folder
 from app.web import pages, rating_turns
 from app.web.public_address import PublicAddress
+from app.web.rate_limits import RateLimits
 from app.web.request_bodies import RequestBodies
 from app.web.researcher_process import ForwardToResearcherProcess, ResearcherProcess
 from app.webhooks import webhooks
@@ -79,6 +80,8 @@ def create_app(
     app.state.cache = Cache()
     app.add_middleware(ForwardToResearcherProcess, researchers=researchers)
     app.add_middleware(RequestBodies)
+    if not second:  # the first process has counted what it forwards
+        app.add_middleware(RateLimits, settings=settings)
     app.add_middleware(pages.Guard, https=settings.https)
     app.add_middleware(PublicAddress, settings=settings)
     app.mount("/api/v1", api.create_api(settings, db, app.state.cache), name="api")

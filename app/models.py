@@ -342,7 +342,7 @@ class Judgment(SQLModel, table=True):
     arm: str
     guidelines_hash: str
     facts: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
-    """How the clip was watched and answered, as reported by the browser."""
+    """How the clip was watched and answered, as reported by the browser. Only the first row of an answer holds it."""
     created_at: datetime = Field(default_factory=now, sa_type=UtcTime)
 
 

@@ -70,6 +70,18 @@ class Settings(BaseSettings):
     researcher_process: bool = True
     """True to serve researchers' pages from a second process: computing statistics then does not slow raters down."""
 
+    joins_per_hour: int = Field(default=600, ge=1)
+    """Raters who may join from one client address within an hour; all of them may come at once.
+
+    A university may have one address for everybody, so this is far more than a household needs.
+    """
+
+    attempts_per_hour: int = Field(default=300, ge=1)
+    """Wrong researcher keys, wrong invite links and wrong API tokens, of each kind, that one address may send."""
+
+    revisions_per_hour: int = Field(default=30, ge=1)
+    """Times that a rater may change one answer within an hour."""
+
     webhooks_private: bool = False
     """True if webhooks may call addresses in private networks."""
 

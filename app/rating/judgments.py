@@ -3,20 +3,22 @@
 import json
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from math import ceil
 from typing import Any
 
-from sqlalchemy import bindparam, case, func, insert, select
+from sqlalchemy import JSON, ColumnElement, bindparam, case, func, insert, select, type_coerce
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
 
-from app.errors import AppError
+from app.errors import AppError, TooManyRequests
 from app.models import Criterion, Judgment, RaterRecord, Study
 from app.rating.assignments import HeldAssignment, settle
 from app.studies.scales import checked
 
 MAX_FACTS = 12_000
 MAX_MARKS = 50
+HOUR = timedelta(hours=1)
 FINAL = "This study has ended for you, so its answers cannot be changed any more."
 SUBMISSION = re.compile(r"[A-Za-z0-9._:+-]{1,64}")
 
@@ -55,12 +57,13 @@ def record(
     *,
     now: datetime,
     final: bool = False,
+    revisions_per_hour: int = 30,
 ) -> bool:
     """Store an answer as new rows and mark its assignment as answered.
 
     Returns False when this submission is stored already (a repeated send): nothing changes then. A later answer to
     the same assignment is the next revision. Raises AppError naming what is missing or off the scale, and (409) for a
-    revision if answers are `final`.
+    revision if answers are `final`, and TooManyRequests for more than `revisions_per_hour`.
     """
     assignment = held.assignment
     submission = answer.submission.strip()
@@ -74,6 +77,7 @@ def record(
         if final:
             raise AppError(FINAL, "The answer that was saved before stays.", status=409)
         revision += stored.revision
+        _refuse_too_many(db, assignment.id, revision, per_hour=revisions_per_hour, now=now)
     given = {item.id: checked(item, answer.values.get(item.key)) for item in criteria}
     before = current(db, assignment.id) if revision > 1 and None in given.values() else {}
     # An optional answer that was taken back is a revision too: an empty one.
@@ -82,6 +86,7 @@ def record(
     arm = "shown" if assignment.arm == "after" and revision > 1 else assignment.arm
     assert arm is not None, "an assignment somebody holds has its arm"
     facts = facts_of(answer.facts)
+    first = next(iter(values), None)
     written = [
         {
             "study_id": assignment.study_id,
@@ -93,7 +98,7 @@ def record(
             "submission": submission,
             "arm": arm,
             "guidelines_hash": rater.guidelines_hash or "",
-            "facts": facts,
+            "facts": facts if criterion_id == first else {},
             "created_at": now,
         }
         for criterion_id, value in values.items()
@@ -106,6 +111,27 @@ def record(
     settle(db, assignment, now=now, final=final)
     db.flush()
     return True
+
+
+def _refuse_too_many(db: Session, assignment_id: int, revision: int, *, per_hour: int, now: datetime) -> None:
+    """Raise TooManyRequests if the last `per_hour` revisions of an answer were sent within an hour."""
+    # The first answer is no revision, so the oldest that counts is `per_hour` before this one.
+    oldest = db.execute(
+        select(col(Judgment.created_at))
+        .where(col(Judgment.assignment_id) == assignment_id, col(Judgment.revision) == revision - per_hour)
+        .where(col(Judgment.revision) > 1)
+        .limit(1)
+    ).scalar()
+    if oldest is not None and oldest + HOUR > now:
+        seconds = ceil((oldest + HOUR - now).total_seconds())
+        raise TooManyRequests("This answer was changed very often within an hour.", seconds=seconds)
+
+
+def facts_of_answer() -> ColumnElement[dict[str, Any]]:
+    """SQL value of a judgment: the facts of the answer that it is part of, which the answer's first row holds."""
+    answer = (col(Judgment.assignment_id), col(Judgment.revision))
+    first = func.first_value(col(Judgment.facts)).over(partition_by=answer, order_by=col(Judgment.id))
+    return type_coerce(first, JSON).label("facts")
 
 
 def current(db: Session, assignment_id: int) -> dict[int, str]:

@@ -132,7 +132,7 @@ def _earlier_marks(db: Session, held: HeldAssignment) -> str:
     found = db.execute(
         select(col(Judgment.facts))
         .where(col(Judgment.assignment_id) == held.assignment.id)
-        .order_by(col(Judgment.revision).desc())
+        .order_by(col(Judgment.revision).desc(), col(Judgment.id))
         .limit(1)
     ).scalar()
     return json.dumps((found or {}).get("marks", []))

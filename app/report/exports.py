@@ -13,6 +13,7 @@ from sqlmodel import Session, col
 from app import __version__
 from app.models import Assignment, Criterion, Filter, Judgment, Rater, Study, StudyClip
 from app.monitoring import rater_quality
+from app.rating.judgments import facts_of_answer
 from app.results import votes
 from app.results.filter_results import is_weighted
 from app.results.study_results import Results
@@ -78,7 +79,7 @@ def judgment_rows(db: Session, study: Study) -> Iterator[dict[str, Any]]:
     scores = _filter_scores(db, study)
     roles = votes.roles(db, study)
     query = (
-        select(Judgment, Assignment, StudyClip, Criterion, Rater)
+        select(Judgment, Assignment, StudyClip, Criterion, Rater, facts_of_answer())
         .join(Assignment, col(Assignment.id) == col(Judgment.assignment_id))
         .join(StudyClip, col(StudyClip.id) == col(Assignment.study_clip_id))
         .join(Criterion, col(Criterion.id) == col(Judgment.criterion_id))
@@ -87,7 +88,7 @@ def judgment_rows(db: Session, study: Study) -> Iterator[dict[str, Any]]:
         .order_by(col(Judgment.id))
     )
     weighted = is_weighted(study)
-    for judgment, assignment, clip, criterion, rater in db.execute(query):
+    for judgment, assignment, clip, criterion, rater, facts in db.execute(query):
         role = roles[judgment.id]
         values = (
             study.slug,
@@ -112,7 +113,7 @@ def judgment_rows(db: Session, study: Study) -> Iterator[dict[str, Any]]:
             judgment.submission,
             judgment.guidelines_hash,
             judgment.created_at.isoformat(),
-            *(judgment.facts.get(name) for name in BROWSER_COLUMNS),
+            *(facts.get(name) for name in BROWSER_COLUMNS),
             *(clip.scores.get(name) for name in scores),
         )
         yield dict(zip((*COLUMNS, *(f"score_{name}" for name in scores)), values, strict=True))

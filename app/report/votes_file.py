@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from app.models import Assignment, Criterion, Judgment, Rater, StudyClip
+from app.rating.judgments import facts_of_answer
 from app.report.facts import ReportFacts
 
 SCHEMA = {
@@ -57,7 +58,7 @@ def table(db: Session, facts: ReportFacts) -> pl.DataFrame:
             col(Assignment.occasion),
             col(Assignment.status),
             col(Judgment.guidelines_hash),
-            col(Judgment.facts),
+            facts_of_answer(),
             col(Judgment.created_at),
         )
         .join(Assignment, col(Assignment.id) == col(Judgment.assignment_id))

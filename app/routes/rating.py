@@ -93,7 +93,16 @@ def submit(request: Request, assignment_id: AssignmentId, answer: Annotated[Answ
         try:
             rooms.refuse_unseen(whole, held, answer.facts)
             final = judgments.are_final(whole.study, rater.ended)
-            judgments.record(db, held, rater, rooms.criteria_of(whole, held), answer, now=now(), final=final)
+            judgments.record(
+                db,
+                held,
+                rater,
+                rooms.criteria_of(whole, held),
+                answer,
+                now=now(),
+                final=final,
+                revisions_per_hour=request.app.state.settings.revisions_per_hour,
+            )
         except AppError as error:
             if error.status != 422:
                 raise

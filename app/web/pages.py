@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from analysis.number_format import decimal, estimate_text
 from app.db import Database
-from app.errors import AppError
+from app.errors import AppError, TooManyRequests
 from app.languages import ENGLISH, NAMES, Language, Translator
 from app.settings import data_folder
 
@@ -128,6 +128,12 @@ def refusal(request: Request, error: AppError) -> Response:
     """The page that shows an error, only its block if htmx asks; JSON at the addresses for programs."""
     if request.scope["path"].startswith("/api/"):
         return problem(error)
+    response = _error_page(request, error)
+    response.headers.update(_when_to_retry(error))
+    return response
+
+
+def _error_page(request: Request, error: AppError) -> HTMLResponse:
     context = {"status": error.status, "message": error.message, "remedy": error.remedy}
     return page(request, "error.html", context, block="notice", status=error.status)
 
@@ -135,7 +141,12 @@ def refusal(request: Request, error: AppError) -> Response:
 def problem(error: AppError) -> JSONResponse:
     """An error as programs receive it."""
     content = {"error": error.message, "remedy": error.remedy}
-    return JSONResponse(content, status_code=error.status, headers={"Cache-Control": "no-store"})
+    headers = {"Cache-Control": "no-store"} | _when_to_retry(error)
+    return JSONResponse(content, status_code=error.status, headers=headers)
+
+
+def _when_to_retry(error: AppError) -> dict[str, str]:
+    return {"Retry-After": str(error.seconds)} if isinstance(error, TooManyRequests) else {}
 
 
 def is_htmx(request: Request) -> bool:

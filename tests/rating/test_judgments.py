@@ -1,10 +1,12 @@
 """Answers: stored once, never changed, never lost."""
 
+from datetime import datetime, timedelta
+
 import pytest
 from sqlalchemy import select
 from sqlmodel import Session, col
 
-from app.errors import AppError, NotAllowed
+from app.errors import AppError, NotAllowed, TooManyRequests
 from app.models import Assignment, Criterion, Judgment, Rater, Study
 from app.rating import assignments, judgments
 from app.rating.assignments import HeldAssignment
@@ -19,13 +21,23 @@ def hold(db: Session, study: Study, rater: Rater) -> HeldAssignment:
     return assignments.top_up(db, study, rater, assignments.held(db, rater), now=NOON, lease=LEASE)[0]
 
 
-def send(maker: StudyMaker, study: Study, rater: Rater, assignment: int, submission: str, **values: object) -> bool:
+def send(
+    maker: StudyMaker,
+    study: Study,
+    rater: Rater,
+    assignment: int,
+    submission: str,
+    *,
+    at: datetime = NOON,
+    facts: str = "",
+    **values: object,
+) -> bool:
     """Send an answer to an assignment, as the page does."""
     with maker.database.writer() as db:
         whole = whole_study.parts(db, study.id)
         held = assignments.owned(db, rater, assignment)
-        answer = Answer(answers(**values), submission)  # type: ignore[arg-type]  # keywords of the factory
-        return judgments.record(db, held, rater, list(whole.criteria), answer, now=NOON)
+        answer = Answer(answers(**values), submission, facts)  # type: ignore[arg-type]  # keywords of the factory
+        return judgments.record(db, held, rater, list(whole.criteria), answer, now=at, revisions_per_hour=5)
 
 
 def first_assignment(maker: StudyMaker, study: Study, rater: Rater) -> int:
@@ -45,6 +57,38 @@ def test_the_same_answer_sent_twice_is_stored_once(study_maker: StudyMaker) -> N
         rows = db.scalars(select(Judgment)).all()
     assert len(rows) == 3
     assert {row.value for row in rows} == {"4", "3", "accept"}
+
+
+def test_an_answer_may_be_changed_so_often_within_an_hour(study_maker: StudyMaker) -> None:
+    """The next change is refused with the time to wait, and stored after it; a repeated send is none."""
+    study = study_maker(with_media=False)
+    rater = study_maker.rater(study)
+    number = first_assignment(study_maker, study, rater)
+    for minute in range(6):  # the answer and five changes, one a minute
+        assert send(study_maker, study, rater, number, f"s{minute}", at=NOON + timedelta(minutes=minute))
+    late = NOON + timedelta(minutes=31)
+    with pytest.raises(TooManyRequests) as refused:
+        send(study_maker, study, rater, number, "more", at=late)
+    assert refused.value.seconds == 30 * 60, "an hour after the first of the five changes"
+    assert not send(study_maker, study, rater, number, "s5", at=late)
+    assert send(study_maker, study, rater, number, "more", at=NOON + timedelta(minutes=61))
+    with pytest.raises(TooManyRequests):
+        send(study_maker, study, rater, number, "again", at=NOON + timedelta(minutes=61))
+
+
+def test_facts_are_stored_once_per_answer_and_read_with_each_of_its_rows(study_maker: StudyMaker) -> None:
+    """The first row of each revision holds them; `facts_of_answer` gives them for every row."""
+    study = study_maker(with_media=False)
+    rater = study_maker.rater(study)
+    number = first_assignment(study_maker, study, rater)
+    send(study_maker, study, rater, number, "one", facts='{"plays": 1}')
+    send(study_maker, study, rater, number, "two", facts='{"plays": 2}')
+    with study_maker.database.reader() as db:
+        rows = db.execute(
+            select(col(Judgment.facts), judgments.facts_of_answer(), col(Judgment.revision)).order_by(col(Judgment.id))
+        ).all()
+    assert [stored for stored, _read, _revision in rows] == [{"plays": 1}, {}, {}, {"plays": 2}, {}, {}]
+    assert [read for _stored, read, _revision in rows] == [{"plays": 1}] * 3 + [{"plays": 2}] * 3
 
 
 def test_an_edit_is_a_new_revision_and_the_old_one_stays(study_maker: StudyMaker) -> None:
