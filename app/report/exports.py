@@ -182,10 +182,18 @@ def _line(values: tuple[object, ...]) -> str:
     return text.getvalue().encode("utf-8", "replace").decode()  # half of a surrogate pair cannot be encoded
 
 
+def as_plain_text(cell: str) -> str:
+    """A cell of a CSV file with an apostrophe in front if a spreadsheet would take it for a formula.
+
+    >>> as_plain_text("=1+1"), as_plain_text("Ada")
+    ("'=1+1", 'Ada')
+    """
+    return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
+
+
 def _cell(value: object) -> object:
-    # A nickname such as "=1+1" must stay a text when a spreadsheet opens the file.
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return f"'{value}"
+    if isinstance(value, str):
+        return as_plain_text(value)
     if isinstance(value, list | dict):
         return json.dumps(value)
     return value

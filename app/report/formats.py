@@ -3,6 +3,7 @@
 import csv
 from io import StringIO
 
+from app.report.exports import as_plain_text
 from app.report.tables import ReportTable
 
 LATEX = {
@@ -38,7 +39,6 @@ LATEX = {
     "|": r"\textbar{}",
     '"': r"\textquotedbl{}",
 }
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def as_csv(table: ReportTable) -> str:
@@ -46,7 +46,7 @@ def as_csv(table: ReportTable) -> str:
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for line in (table.headings, *table.rows):
-        writer.writerow([f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell for cell in line])
+        writer.writerow([as_plain_text(cell) for cell in line])
     return text.getvalue()
 
 
