@@ -204,7 +204,7 @@ def main() -> None:
     try:
         cli()
     except AppError as error:
-        _complain(error.message, error.remedy)
+        _complain(error.message, error.internals or error.remedy)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         full = error.errno == errno.ENOSPC

@@ -196,7 +196,7 @@ def migration_config() -> Config:
 
 def _server(url: str, pool_size: int) -> Engine:
     try:
-        return create_engine(url, pool_size=pool_size, max_overflow=10, pool_pre_ping=True)
+        return create_engine(url, pool_size=pool_size, max_overflow=10, pool_pre_ping=True, hide_parameters=True)
     except (ArgumentError, ImportError) as error:
         raise AppError(
             "CLIPJURY_DATABASE_URL is no database address that ClipJury can use.",
@@ -215,7 +215,7 @@ def _sqlite(url: str, begin: str, *, pool_size: int, timeout: int = LOCK_TIMEOUT
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
-    engine = create_engine(url, pool_size=pool_size, connect_args={"check_same_thread": False})
+    engine = create_engine(url, pool_size=pool_size, connect_args={"check_same_thread": False}, hide_parameters=True)
     event.listen(engine, "connect", set_up)
     event.listen(engine, "begin", lambda connection: connection.connection.dbapi_connection.execute(begin))
     return engine
@@ -246,7 +246,9 @@ def _database_errors_explained(url: str) -> Iterator[None]:
                 status=503,
             ) from error
         raise AppError(
-            f"The database {_without_password(url)} cannot be used: {reason}.",
-            "Check that it runs and may be written, or set CLIPJURY_DATABASE_URL.",
+            "The database cannot be used at the moment.",
+            "Nothing that was saved is lost. The log of the server names the cause.",
             status=503,
+            internals=f"The database {_without_password(url)} cannot be used: {reason}. Check that it runs and may be "
+            "written, or set CLIPJURY_DATABASE_URL.",
         ) from error

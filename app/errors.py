@@ -7,15 +7,18 @@ from difflib import get_close_matches
 class AppError(Exception):
     """An error for a person. `message` says what is wrong, `remedy` what to do about it, `status` is the HTTP status.
 
+    `internals` names hosts and paths: the log and the command line show them, a page does not.
+
     >>> str(AppError("There is no file pool.parquet.", "Make one: clipjury score FOLDER -o pool.parquet"))
     'There is no file pool.parquet. Make one: clipjury score FOLDER -o pool.parquet'
     """
 
-    def __init__(self, message: str, remedy: str = "", status: int = 400) -> None:
+    def __init__(self, message: str, remedy: str = "", status: int = 400, *, internals: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.remedy = remedy
         self.status = status
+        self.internals = internals
 
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}".strip()

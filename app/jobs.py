@@ -59,6 +59,8 @@ def _run(job: Job, work: Callable[[ReportProgress], str]) -> None:
     try:
         job.result = work(step)
     except AppError as error:
+        if error.internals:
+            log.error("%s", error.internals)
         job.problem = str(error)
     except Exception:
         log.exception("unforeseen error in the background")

@@ -38,6 +38,7 @@ from app.web import pages, rating_turns
 from app.web.public_address import PublicAddress
 from app.web.rate_limits import RateLimits
 from app.web.request_bodies import RequestBodies
+from app.web.request_log import RequestLog
 from app.web.researcher_process import ForwardToResearcherProcess, ResearcherProcess
 from app.webhooks import webhooks
 
@@ -84,6 +85,7 @@ def create_app(
         app.add_middleware(RateLimits, settings=settings)
     app.add_middleware(pages.Guard, https=settings.https)
     app.add_middleware(PublicAddress, settings=settings)
+    app.add_middleware(RequestLog, trusts_header=second)
     app.mount("/api/v1", api.create_api(settings, db, app.state.cache), name="api")
     app.mount("/static", pages.StaticForever(directory=data_folder("static")), name="static")
     # Routers are tried in this order, so the busiest come first. (Those before `rating` match words after /rate/.)

@@ -20,7 +20,7 @@ from app.errors import AppError
 from app.main import create_app
 from app.raters.invite_list import links
 from app.settings import Settings
-from app.web import public_address, running_server
+from app.web import public_address, request_log, running_server
 from app.web.process_health import Pulse
 from app.web.researcher_process import ResearcherProcess
 
@@ -40,6 +40,7 @@ def serve(settings: Settings, database: Database, *, say: Callable[[str], object
     Raises AppError if the settings would serve people at a wrong or unprotected address (`public_address.check`).
     """
     public_address.check(settings)
+    request_log.start(settings)
     with listening(settings) as door:
         if not settings.uds:
             settings = settings.model_copy(update={"port": door.getsockname()[1]})
@@ -81,9 +82,11 @@ def _researchers(settings: Settings) -> Iterator[ResearcherProcess | None]:
 def serve_researchers(door: int) -> None:
     """Serve researchers' pages on the socket with file descriptor `door` until standard input is closed."""
     os.nice(NICENESS)
+    settings = Settings()
+    request_log.start(settings)
     way = socket.socket(fileno=door)
     folder = Path(way.getsockname()).parent
-    server = _ResearcherServer(config(Pulse(create_app(Settings(), second=True))))
+    server = _ResearcherServer(config(Pulse(create_app(settings, second=True))))
     threading.Thread(target=_end_with_the_other, args=(server,), daemon=True).start()
     _forget_modules()
     server.run(sockets=[way])

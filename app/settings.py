@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -81,6 +81,9 @@ class Settings(BaseSettings):
 
     revisions_per_hour: int = Field(default=30, ge=1)
     """Times that a rater may change one answer within an hour."""
+
+    log_level: Literal["", "info", "warning"] = ""
+    """`info` logs every request, `warning` only problems; empty is `warning` on a terminal and `info` elsewhere."""
 
     webhooks_private: bool = False
     """True if webhooks may call addresses in private networks."""

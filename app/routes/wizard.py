@@ -53,7 +53,6 @@ def begin(request: Request, db: Reader) -> Response:
     settings = settings_of(request)
     context = {
         "pools": drafts.pools(settings, db),
-        "folder": settings.home / "pools",
         "presets": study_file.PRESETS,
         "lines": overview.overview(db),
         "drafts": drafts.listed(settings),

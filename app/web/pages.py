@@ -23,6 +23,7 @@ from app.db import Database
 from app.errors import AppError, TooManyRequests
 from app.languages import ENGLISH, NAMES, Language, Translator
 from app.settings import data_folder
+from app.web import request_log
 
 log = logging.getLogger("clipjury")
 
@@ -41,6 +42,7 @@ CONTENT_POLICY = "; ".join(
 )
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 YEAR = 31_536_000
+PATH_OF_FILE = re.compile(r"(?<![\w.:/<-])/(?!studies/|rate/|api/|join/|media/)(?:[^\s/'\",()]+/)+([^\s/'\",()]+)")
 VERSION = re.compile(r"[0-9a-f]{10}")
 
 
@@ -86,7 +88,9 @@ def templates(language: Language = ENGLISH) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters.update(count=_count, ago=_ago, figure=decimal, digits=_digits, estimate=estimate_text)
+    environment.filters.update(
+        count=_count, ago=_ago, figure=decimal, digits=_digits, estimate=estimate_text, public=without_paths
+    )
     environment.policies["ext.i18n.trimmed"] = True
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
     words = Translator(language)
@@ -128,21 +132,42 @@ def refusal(request: Request, error: AppError) -> Response:
     """The page that shows an error, only its block if htmx asks; JSON at the addresses for programs."""
     if request.scope["path"].startswith("/api/"):
         return problem(error)
+    _log_internals(error)
     response = _error_page(request, error)
     response.headers.update(_when_to_retry(error))
     return response
 
 
 def _error_page(request: Request, error: AppError) -> HTMLResponse:
-    context = {"status": error.status, "message": error.message, "remedy": error.remedy}
+    context = {
+        "status": error.status,
+        "message": without_paths(error.message),
+        "remedy": without_paths(error.remedy),
+        "reference": request_log.reference(),
+    }
     return page(request, "error.html", context, block="notice", status=error.status)
 
 
 def problem(error: AppError) -> JSONResponse:
     """An error as programs receive it."""
-    content = {"error": error.message, "remedy": error.remedy}
+    _log_internals(error)
+    content = {"error": without_paths(error.message), "remedy": without_paths(error.remedy)}
     headers = {"Cache-Control": "no-store"} | _when_to_retry(error)
     return JSONResponse(content, status_code=error.status, headers=headers)
+
+
+def _log_internals(error: AppError) -> None:
+    if error.internals:
+        log.error("%s", error.internals)
+
+
+def without_paths(text: str) -> str:
+    """A message with the names of files instead of their paths. Addresses of pages stay.
+
+    >>> without_paths("There is no pool at /srv/lab/pools/faces.parquet. Choose one at /studies/new.")
+    'There is no pool at faces.parquet. Choose one at /studies/new.'
+    """
+    return PATH_OF_FILE.sub(r"\1", text)
 
 
 def _when_to_retry(error: AppError) -> dict[str, str]:

@@ -160,7 +160,7 @@ class PublicAddress:
         headers = Headers(scope=scope)
         peer = scope["client"][0] if scope.get("client") else None
         client = client_of(peer, headers.getlist("x-forwarded-for"), self.trusted)
-        scope = {**scope, "client": (client, 0)}
+        scope["client"] = (client, 0)
         if self.public is None:
             if scope["path"] not in HEALTH_CHECKS and _host_name(headers.get("host", "")) not in self.known:
                 await self._unknown_host()(scope, receive, send)

@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.errors import AppError
 from app.settings import Settings
-from app.web import pages
+from app.web import pages, request_log
 from app.web.process_health import SilenceWatch, has_pulse
 
 log = logging.getLogger("clipjury")
@@ -33,7 +33,7 @@ log = logging.getLogger("clipjury")
 PREFIXES = ("/studies", "/api")
 OF_ONE_CONNECTION = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"date"})
 """Headers about one connection, and the date header that each server writes itself. They are not forwarded."""
-WRITTEN_HERE = frozenset({b"content-length", b"x-forwarded-for"})
+WRITTEN_HERE = frozenset({b"content-length", b"x-forwarded-for", request_log.HEADER.encode()})
 """Headers of a request that are written anew when it is forwarded."""
 
 SECONDS_TO_END = 2.5
@@ -130,7 +130,8 @@ class ResearcherProcess:
             await pages.refusal(request, sorry)(scope, receive, send)
             return
         response = StreamingResponse(answer.aiter_raw(), answer.status_code, background=BackgroundTask(answer.aclose))
-        response.raw_headers = _of_content(answer.headers.raw)
+        answered = _of_content(answer.headers.raw)
+        response.raw_headers = [pair for pair in answered if pair[0].lower() != request_log.HEADER.encode()]
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> httpx2.Response:
@@ -175,6 +176,7 @@ def _forwarded(request: Request, size: bytes, content: AsyncIterator[bytes] | No
     url = httpx2.URL("http://researchers").copy_with(raw_path=path)
     headers = [pair for pair in _of_content(request.headers.raw) if pair[0] not in WRITTEN_HERE]
     headers.append((b"x-forwarded-for", request.scope["client"][0].encode()))
+    headers.append((request_log.HEADER.encode(), request_log.reference().encode()))
     if content is not None:
         headers.append((b"content-length", size))
     return httpx2.Request(request.method, url, headers=headers, content=content, extensions={"timeout": TIMEOUTS})
