@@ -17,7 +17,7 @@ from analysis.raters import quality
 from analysis.raters.quality import AnswerRuns
 from app.models import Assignment, Criterion, Event, Judgment, Rater, Study, StudyClip, is_work
 from app.rating import reference_answers
-from app.results.answers import numbers
+from app.results.answer_table import numbers
 from app.results.counted_answers import Kind
 from app.studies import scales
 from app.studies.rules import Rules

@@ -15,7 +15,7 @@ from analysis.raters.human_ceiling import human_ceiling
 from analysis.ratings import Ratings
 from app.filters.threshold_text import passes
 from app.models import Criterion, Filter, Study, StudyClip
-from app.results.answers import Answers
+from app.results.answer_table import Answers
 from app.results.counted_answers import BLIND_ARMS
 from app.results.interval_figures import IntervalPlot
 from app.studies import whole_study

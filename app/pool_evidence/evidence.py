@@ -16,7 +16,7 @@ from app.pool_evidence.consequences import Consequences
 from app.pool_evidence.good_share import GoodShare
 from app.pool_evidence.study_pool import PoolColumns
 from app.pool_evidence.subgroups import FilterErrors, SubgroupMeans
-from app.results import adjudications, answers, consensus, votes
+from app.results import adjudications, answer_table, consensus, votes
 from app.results.consensus import Consensus, VerdictSource
 from app.results.filter_results import FilterResult
 from app.results.study_results import Results, cached, kind_of
@@ -134,6 +134,6 @@ class Evidence:
         """The effect of showing scores, and the human ceiling."""
 
         def compute() -> Influence:
-            return anchoring.influence(self.db, self.study, answers.read(self.db, self.study, kind_of(self.study)))
+            return anchoring.influence(self.db, self.study, answer_table.read(self.db, self.study, kind_of(self.study)))
 
         return self.from_cache(("influence",), compute)

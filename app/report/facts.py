@@ -9,8 +9,8 @@ from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from app.models import Assignment, Judgment, Rater, Study, StudyClip
-from app.monitoring import progress
-from app.monitoring.progress import StratumLine
+from app.monitoring import answer_counts
+from app.monitoring.answer_counts import StratumLine
 from app.report import preregistration, subgroup_errors
 from app.report.preregistration import PlanVersion
 from app.report.subgroup_errors import SubgroupErrors
@@ -110,10 +110,10 @@ def gather(db: Session, study: Study, results: Results) -> ReportFacts:
         parts=whole_study.parts(db, study.id),
         results=results,
         flow=_flow(db, study, clips, current, results),
-        strata=tuple(progress.by_stratum(db, study)),
+        strata=tuple(answer_counts.by_stratum(db, study)),
         raters=tuple(_raters(db, study, answers, pseudonyms)),
         arms=dict(sorted(Counter(row.arm for row in answers).items())),
-        skips=progress.skips(db, study),
+        skips=answer_counts.skips(db, study),
         playback_errors=sum(1 for row in answers if row.facts.get("playback_error")),
         viewports=_viewports(answers),
         first_answer=min((row.created_at.isoformat() for row in answers), default=None),
@@ -182,7 +182,7 @@ def _raters(db: Session, study: Study, answers: list[Any], pseudonyms: dict[str,
         by_rater[row.rater_id].append(row)
     people = db.execute(select(col(Rater.id), col(Rater.name)).where(col(Rater.study_id) == study.id)).all()
     numbers = {row.name: row.id for row in people}
-    lines = {line.name: line for line in progress.by_rater(db, study)}
+    lines = {line.name: line for line in answer_counts.by_rater(db, study)}
     return [
         _rater(pseudonym, lines[name].skipped, lines[name].expired, by_rater[numbers[name]])
         for name, pseudonym in pseudonyms.items()

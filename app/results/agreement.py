@@ -17,7 +17,7 @@ from analysis.raters.intra_rater import intra_rater
 from analysis.ratings import Ratings
 from analysis.sampling.alpha_sample_size import alpha_size, guessed_votes, pilot_votes
 from app.models import Criterion, Study, StudyClip
-from app.results.answers import Answers, read
+from app.results.answer_table import Answers, read
 from app.results.counted_answers import Kind
 from app.results.study_results import agreement_estimates
 from app.studies import scales, whole_study

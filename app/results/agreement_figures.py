@@ -9,7 +9,7 @@ from analysis.number_format import estimate_text
 from app.results.agreement import MOST_RATERS, Agreement, CriterionAgreement
 from app.results.figure_registry import Figure, register
 from app.results.interval_figures import IntervalPlot, interval_chart, interval_table
-from app.results.rater_page import RaterPage
+from app.results.rater_profile import RaterPage
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,11 +13,11 @@ from app.auth import require_researcher
 from app.cache import Cache
 from app.errors import NotFound
 from app.models import Study
-from app.results import adjudications, disputes, rater_page, votes
+from app.results import adjudications, disputed_clips, rater_profile, votes
 from app.results import agreement as study_agreement
 from app.results.agreement import Agreement
 from app.results.agreement_figures import AgreementFigures
-from app.results.disputes import ORDERS, SHOWS, Asked, Order, Show
+from app.results.disputed_clips import ORDERS, SHOWS, Asked, Order, Show
 from app.results.figure_registry import draw, find, on_page
 from app.results.study_results import kind_of
 from app.studies import lifecycle, whole_study
@@ -48,7 +48,7 @@ def agreement(request: Request, slug: str, db: Reader, criterion: Key = "") -> R
     found = agreement_of(request, db, study)
     chosen = _chosen(found, criterion)
     whole = whole_study.parts(db, study.id)
-    wall = disputes.wall(db, study, found, whole.criteria, Asked(chosen.item.key if chosen else ""))
+    wall = disputed_clips.wall(db, study, found, whole.criteria, Asked(chosen.item.key if chosen else ""))
     context = _usual(study, found) | {
         "chosen": chosen,
         "wall": wall,
@@ -95,7 +95,7 @@ def clips(
     found = agreement_of(request, db, study)
     _chosen(found, criterion)
     asked = Asked(criterion, show, order, rater, page_)
-    wall = disputes.wall(db, study, found, whole_study.parts(db, study.id).criteria, asked)
+    wall = disputed_clips.wall(db, study, found, whole_study.parts(db, study.id).criteria, asked)
     kept = {"criterion": criterion, "show": show, "order": order, "rater": rater}
     context = _usual(study, found) | {
         "wall": wall,
@@ -104,7 +104,7 @@ def clips(
         "orders": ORDERS,
         "here": f"/studies/{study.slug}/agreement/clips?{urlencode({name: one for name, one in kept.items() if one})}",
     }
-    return page(request, "results/disputes.html", context, block="wall")
+    return page(request, "results/disputed_clips.html", context, block="wall")
 
 
 @router.post("/clips/{number}")
@@ -171,9 +171,9 @@ def _chosen(found: Agreement, key: str) -> study_agreement.CriterionAgreement | 
     return chosen
 
 
-def _rater(request: Request, db: Session, study: Study, found: Agreement, name: str) -> rater_page.RaterPage:
+def _rater(request: Request, db: Session, study: Study, found: Agreement, name: str) -> rater_profile.RaterPage:
     cache: Cache = request.app.state.cache
     mark = votes.fingerprint(db, study)
     return cache.get(
-        ("rater", study.id, found.kind, name), mark, lambda: rater_page.rater_page(found, name, study.seed)
+        ("rater", study.id, found.kind, name), mark, lambda: rater_profile.rater_page(found, name, study.seed)
     )

@@ -16,7 +16,7 @@ from app.cache import Cache
 from app.db import Database
 from app.errors import AppError
 from app.models import Study, now
-from app.monitoring import progress
+from app.monitoring import answer_counts
 from app.rating import external_ratings
 from app.report import exports
 from app.results import model_agreement
@@ -113,9 +113,9 @@ def _add_reading(api: FastAPI) -> None:
         """Return the progress by rater and by stratum, and the reasons why clips were skipped."""
         study = lifecycle.by_slug(db, slug)
         return {
-            "raters": [vars(line) for line in progress.by_rater(db, study)],
-            "strata": [vars(line) for line in progress.by_stratum(db, study)],
-            "skips": progress.skips(db, study),
+            "raters": [vars(line) for line in answer_counts.by_rater(db, study)],
+            "strata": [vars(line) for line in answer_counts.by_stratum(db, study)],
+            "skips": answer_counts.skips(db, study),
         }
 
     @api.get("/studies/{slug}/estimates", dependencies=[needs("read")])

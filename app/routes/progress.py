@@ -12,7 +12,7 @@ from sqlmodel import Session
 from app.auth import require_researcher
 from app.cache import Cache
 from app.models import Study, now
-from app.monitoring import clip_flow, consensus_flow, progress, rater_quality
+from app.monitoring import answer_counts, clip_flow, consensus_flow, rater_quality
 from app.monitoring.clip_flow import ClipCounts, RaterFlow, RemainingWork, StratumFlow, StuckRater
 from app.monitoring.consensus_flow import StudyConsensus
 from app.monitoring.rater_quality import RaterQuality
@@ -47,7 +47,7 @@ class ProgressView:
     overdue: list[StuckRater]
     silent: list[StuckRater]
     skips: dict[str, int]
-    unplayable: list[progress.Unplayable]
+    unplayable: list[answer_counts.Unplayable]
     links: dict[LinkState, int]
 
 
@@ -101,7 +101,7 @@ def look(db: Session, settings: Settings, study: Study, kind: Kind) -> ProgressV
         remaining=clip_flow.remaining(db, study, raters, now=moment),
         overdue=clip_flow.overdue(db, study, kind=kind, now=moment),
         silent=clip_flow.silent(raters, now=moment),
-        skips=progress.skips(db, study),
-        unplayable=progress.unplayable(db, study),
+        skips=answer_counts.skips(db, study),
+        unplayable=answer_counts.unplayable(db, study),
         links=dict(links),
     )

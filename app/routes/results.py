@@ -12,7 +12,7 @@ from app.auth import require_researcher
 from app.filters.threshold_text import short_number, threshold_text
 from app.models import Study
 from app.report import exports, preregistration
-from app.results import disagreements, figures
+from app.results import figures, misclassified_clips
 from app.results.figure_registry import on_page
 from app.results.filter_results import is_weighted
 from app.results.study_results import Results, cached, kind_of
@@ -43,8 +43,8 @@ def results(request: Request, slug: str, db: Reader) -> Response:
         "weighted": is_weighted(study),
         "figures": on_page("results", found, f"/studies/{study.slug}/figures"),
         "cuts": {one.rule.name: threshold_text(one.rule.minimum, one.rule.maximum) for one in found.filters},
-        "undefined_agreement": disagreements.undefined_agreement(found),
-        "reasons": disagreements.reasons(found),
+        "undefined_agreement": misclassified_clips.undefined_agreement(found),
+        "reasons": misclassified_clips.reasons(found),
         "notes": lifecycle.notes(study),
         "plan": preregistration.versions(db, study),
     }
@@ -68,7 +68,7 @@ def filter_page(request: Request, slug: str, name: str, db: Reader) -> Response:
         "figures": on_page("filter", drawn_from, f"/studies/{study.slug}/figures", suffix=f"-{chosen.rule.name}"),
         "no_curve": figures.no_curve(drawn_from),
         "cut": threshold_text(chosen.rule.minimum, chosen.rule.maximum),
-        "disputed": disagreements.disputed(db, chosen),
+        "disputed": misclassified_clips.disputed(db, chosen),
         "short": short_number,
     }
     return page(request, "results/filter.html", context)

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from app.cli import cli
 from app.db import Database
 from app.models import Assignment, Rater, Study
-from app.monitoring import clip_flow, consensus_flow, progress
+from app.monitoring import answer_counts, clip_flow, consensus_flow
 from app.monitoring.clip_flow import ClipCounts
 from app.raters import invite_list
 from app.rating import assignments
@@ -197,8 +197,8 @@ def test_skips_and_clips_that_do_not_play_are_counted_by_the_database(
             (one,) = assignments.top_up(db, study, rater, [], now=NOON, lease=LEASE)
             assignments.skip(db, study, one.assignment, reason=reason)
     with database.reader() as db:
-        assert progress.skips(db, study) == {"cannot_play": 2, "distressing": 1}
-        assert progress.unplayable(db, study) == [progress.Unplayable("secret-name-0", 2)]
+        assert answer_counts.skips(db, study) == {"cannot_play": 2, "distressing": 1}
+        assert answer_counts.unplayable(db, study) == [answer_counts.Unplayable("secret-name-0", 2)]
 
 
 def test_a_withdrawn_rater_has_nothing_left(study_maker: StudyMaker, database: Database) -> None:

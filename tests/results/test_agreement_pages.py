@@ -19,10 +19,10 @@ from app.cache import EXPENSIVE_SECONDS, Cache
 from app.db import Database
 from app.errors import AppError
 from app.models import Event, Study, StudyClip
-from app.results import adjudications, answers, disputes, rater_page, study_results, votes
+from app.results import adjudications, answer_table, disputed_clips, rater_profile, study_results, votes
 from app.results import agreement as study_agreement
 from app.results.agreement import Agreement
-from app.results.disputes import Asked, Wall
+from app.results.disputed_clips import Asked, Wall
 from app.studies import lifecycle, whole_study
 from tests.helpers.factories import StudyMaker
 from tests.helpers.factories import answers as said
@@ -58,7 +58,7 @@ def wall(database: Database, study: Study, **asked: object) -> Wall:
     with database.reader() as db:
         whole = whole_study.parts(db, study.id)
         agreement = study_agreement.compute(db, whole.study, "person")
-        shown = disputes.wall(db, whole.study, agreement, whole.criteria, Asked("verdict", **asked))  # type: ignore[arg-type]  # a test's words
+        shown = disputed_clips.wall(db, whole.study, agreement, whole.criteria, Asked("verdict", **asked))  # type: ignore[arg-type]  # a test's words
     assert shown is not None
     return shown
 
@@ -68,7 +68,7 @@ def test_answers_are_the_votes_under_pseudonyms(disputed: Study, study_maker: St
     vote(study_maker, disputed, "Robot", verdicts([R] * 9), kind="simulated")
     with database.reader() as db:
         study = lifecycle.by_slug(db, disputed.slug)
-        table = answers.read(db, study, "person")
+        table = answer_table.read(db, study, "person")
         given = votes.current(db, study, kind="person")
     names = dict(zip(PLANS, ("R1", "R2", "R3"), strict=True))
     rows = table.frame.select("clip", "criterion", "rater", "value").rows()
@@ -219,7 +219,7 @@ def test_a_block_of_the_wall_is_what_the_page_shows(disputed: Study, researcher:
 def test_a_rater_is_set_beside_the_others_and_themselves(disputed: Study, database: Database) -> None:
     """Counts add up, verdicts have shares, points have a bias; alpha without the rater is that of the others."""
     agreement = found(database, disputed)
-    page = rater_page.rater_page(agreement, "R3", disputed.seed)
+    page = rater_profile.rater_page(agreement, "R3", disputed.seed)
     assert (page.before, page.after) == ("R2", None)
     of = {one.key: one for one in page.criteria}
     assert of["verdict"].ratings == 7
@@ -238,7 +238,7 @@ def test_a_rater_is_set_beside_the_others_and_themselves(disputed: Study, databa
     alone = krippendorff_alpha(Ratings.from_votes(clips, names, values, VERDICT), resamples=10)
     assert of["verdict"].alpha_without.value == pytest.approx(alone.value)
     with pytest.raises(AppError, match="no rater 'R9'"):
-        rater_page.rater_page(agreement, "R9", 0)
+        rater_profile.rater_page(agreement, "R9", 0)
 
 
 @on_sqlite

@@ -12,8 +12,7 @@ from app.monitoring import consensus_flow
 from app.rating import assignments
 from app.rating.judgments import Answer, record
 from app.report import exports
-from app.results import answers as answer_table
-from app.results import votes
+from app.results import answer_table, votes
 from app.studies import whole_study
 from tests.helpers.factories import NOON, StudyMaker, answers
 from tests.helpers.rated_studies import A, R, verdicts, vote

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from app import auth
 from app.db import Database
 from app.models import Event, Study
-from app.results import disagreements
+from app.results import misclassified_clips
 from app.settings import Settings
 from tests.helpers.factories import StudyMaker
 from tests.helpers.rated_studies import A, R, computed, nine_clips, verdicts, vote
@@ -58,7 +58,7 @@ def test_disputed_clips_come_the_clearest_error_first(judged: Study, database: D
     """Those where filter and majority differ, farthest from the cut first; tied clips are no dispute."""
     found = computed(database, judged).filter_named("movement")
     with database.reader() as db:
-        disputed = disagreements.disputed(db, found)
+        disputed = misclassified_clips.disputed(db, found)
     assert disputed.total == 2
     assert [(one.score, one.filter_accepts, one.distance) for one in disputed.shown] == [(70, False, 10), (85, True, 5)]
 

@@ -16,7 +16,7 @@ from app.models import Assignment, Filter, Judgment, Rater, Study, StudyClip
 from app.rating import assignments, judgments
 from app.rating.judgments import Answer
 from app.report import exports
-from app.results import disagreements
+from app.results import misclassified_clips
 from app.results.counted_answers import Kind
 from app.results.study_results import Results, cached
 from app.settings import Settings
@@ -191,7 +191,7 @@ def test_answers_without_variation_have_no_alpha_and_no_roc(study_maker: StudyMa
     assert rule.current is not None
     assert rule.current.specificity.undefined == "every rated clip is good"
     assert rule.curve is None or rule.curve.auc.value is None
-    assert any("Movement" in titles for titles in disagreements.reasons(found).values())
+    assert any("Movement" in titles for titles in misclassified_clips.reasons(found).values())
 
 
 @on_sqlite
