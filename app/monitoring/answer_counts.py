@@ -1,4 +1,4 @@
-"""A study's progress by rater and by stratum."""
+"""Count the answers so far by rater and by stratum, for the overview page, the API and the report."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,12 +6,12 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, case, func, select
 from sqlmodel import Session, col
 
-from app.models import Assignment, Event, Judgment, Rater, Study, StudyClip
+from app.models import Assignment, Judgment, Rater, Study, StudyClip
 
 
 @dataclass(frozen=True)
-class RaterLine:
-    """One rater's work so far."""
+class RaterAnswerCounts:
+    """One rater's clips answered, skipped and timed out. The field names are keys in the API."""
 
     name: str
     kind: str
@@ -22,22 +22,24 @@ class RaterLine:
 
 
 @dataclass(frozen=True)
-class StratumLine:
-    """A stratum: how many clips the pool holds, how many were drawn, how many answers people gave."""
+class StratumAnswerCounts:
+    """A stratum's clips in the pool and in the sample, and people's answers. The field names are keys in the API."""
 
     label: str
     criterion: str
     population: int | None
     drawn: int
     weight: float
+    """The largest weight of a sampled clip."""
     answers: int
     places: int
+    """The number of answers that the study asks for."""
 
 
-def by_rater(db: Session, study: Study) -> list[RaterLine]:
-    """People first, then the simulated panel; the busiest first."""
+def by_rater(db: Session, study: Study) -> list[RaterAnswerCounts]:
+    """Return every rater's counts, ordered by kind; within a kind, the rater with the most answers first."""
 
-    def share(*statuses: str) -> ColumnElement[int]:
+    def number(*statuses: str) -> ColumnElement[int]:
         return func.coalesce(func.sum(case((col(Assignment.status).in_(statuses), 1), else_=0)), 0)
 
     last = (
@@ -47,17 +49,17 @@ def by_rater(db: Session, study: Study) -> list[RaterLine]:
         .scalar_subquery()
     )
     query = (
-        select(col(Rater.name), col(Rater.kind), share("done", "surplus"), share("skipped"), share("expired"), last)
+        select(col(Rater.name), col(Rater.kind), number("done", "surplus"), number("skipped"), number("expired"), last)
         .join(Assignment, col(Assignment.rater_id) == col(Rater.id), isouter=True)
         .where(col(Rater.study_id) == study.id)
         .group_by(col(Rater.id), col(Rater.name), col(Rater.kind))
-        .order_by(col(Rater.kind), share("done", "surplus").desc(), col(Rater.name))
+        .order_by(col(Rater.kind), number("done", "surplus").desc(), col(Rater.name))
     )
-    return [RaterLine(*row) for row in db.execute(query)]
+    return [RaterAnswerCounts(*row) for row in db.execute(query)]
 
 
-def by_stratum(db: Session, study: Study) -> list[StratumLine]:
-    """The design's strata with the answers of people so far."""
+def by_stratum(db: Session, study: Study) -> list[StratumAnswerCounts]:
+    """Return the strata of the design with people's answers so far."""
     population = {(row["label"], row.get("criterion", "")): row["population"] for row in study.design.get("strata", [])}
     answered = (
         select(col(Assignment.study_clip_id).label("clip"), func.count().label("answers"))
@@ -81,7 +83,7 @@ def by_stratum(db: Session, study: Study) -> list[StratumLine]:
     )
     order = {key: number for number, key in enumerate(population)}
     lines = [
-        StratumLine(
+        StratumAnswerCounts(
             label=label,
             criterion=criterion,
             population=population.get((label, criterion)),
@@ -93,43 +95,3 @@ def by_stratum(db: Session, study: Study) -> list[StratumLine]:
         for label, criterion, drawn, weight, answers in db.execute(query)
     ]
     return sorted(lines, key=lambda line: (order.get((line.label, line.criterion), len(order)), line.label))
-
-
-@dataclass(frozen=True)
-class Unplayable:
-    """A clip that did not play, and for how many raters."""
-
-    clip: str
-    raters: int
-
-
-def unplayable(db: Session, study: Study) -> list[Unplayable]:
-    """Clips that did not play for somebody, by name, those that failed for the most raters first."""
-    raters = func.count(func.distinct(col(Event.rater_id)))
-    query = (
-        select(col(StudyClip.clip), raters)
-        .join(Assignment, col(Assignment.id) == col(Event.assignment_id))
-        .join(StudyClip, col(StudyClip.id) == col(Assignment.study_clip_id))
-        .where(col(Event.study_id) == study.id, col(Event.kind) == "skipped", _reason() == "cannot_play")
-        .group_by(col(StudyClip.clip))
-        .order_by(raters.desc(), col(StudyClip.clip))
-    )
-    return [Unplayable(clip, int(number)) for clip, number in db.execute(query)]
-
-
-def skips(db: Session, study: Study) -> dict[str, int]:
-    """How often clips were skipped, by reason."""
-    reasons = (
-        select(_reason().label("reason"))
-        .where(col(Event.study_id) == study.id, col(Event.kind) == "skipped")
-        .subquery()
-    )
-    query = select(reasons.c.reason, func.count()).group_by(reasons.c.reason).order_by(reasons.c.reason)
-    return {str(reason): int(number) for reason, number in db.execute(query)}
-
-
-def _reason() -> ColumnElement[str]:
-    """Why a clip was skipped, as the database reads it out of the event."""
-    table = Event.__table__  # type: ignore[attr-defined]  # every table model has one
-    reason: ColumnElement[str] = table.c.detail["reason"].as_string()
-    return reason

@@ -11,12 +11,12 @@ from sqlmodel import Session, col
 from app.models import Assignment, Criterion, Filter, Judgment, Rater, Study, StudyClip
 from app.raters import exclusions
 from app.raters.exclusions import Exclusions
-from app.results.counted_answers import BLIND_ARMS, Kind, counting
+from app.results.counted_answers import BLIND_ARMS, RaterKind, may_count
 
 
 @dataclass(frozen=True)
 class ConsensusFlow:
-    """The clips asked about in one accept/reject question, each in exactly one of the counts but `asked`."""
+    """The clips of one accept/reject question; each is in exactly one of the counts other than `asked`."""
 
     key: str
     label: str
@@ -25,28 +25,30 @@ class ConsensusFlow:
     rejected: int
     tied: int
     unsure: int
-    """With answers, all of them unsure."""
+    """Clips whose answers are all unsure."""
     in_view: int
-    """Answered only with the scores in view, while the study has answers without: those decide."""
+    """Clips answered only while the scores were visible; not used, because the question has blind answers."""
     blind: bool
+    """True if only answers given while the scores were hidden are used."""
 
     @property
     def decided(self) -> int:
-        """Clips with a consensus: more accept than reject, or more reject than accept."""
+        """Clips with a consensus: more accepts than rejects, or more rejects than accepts."""
         return self.accepted + self.rejected
 
     @property
     def without(self) -> int:
-        """Without any answer that counts."""
+        """Clips without any answer that counts."""
         return self.asked - self.decided - self.tied - self.unsure - self.in_view
 
 
 @dataclass(frozen=True)
 class StudyConsensus:
-    """Every accept/reject question, and for each stratum the clips with a consensus on at least one of them."""
+    """The accept/reject questions of a study, and its clips with a consensus on at least one of them."""
 
     questions: tuple[ConsensusFlow, ...]
     strata: dict[tuple[str, str], int]
+    """The clips with a consensus, by stratum and criterion."""
 
     @property
     def decided(self) -> int:
@@ -66,22 +68,24 @@ class _Counts:
         return self.accepted + self.rejected + self.tied + self.unsure
 
 
-def of_study(db: Session, study: Study, *, kind: Kind) -> StudyConsensus:
-    """The flow from answers to verdicts, by the rule of the results: the strict majority of each clip's answers.
+def of_study(db: Session, study: Study, *, kind: RaterKind) -> StudyConsensus:
+    """Count the clips with a consensus by the rule of the results: the strict majority of each clip's answers.
 
-    Of an answer the last revision counts. Where a question has answers given without the scores in view, those alone
-    decide, as on the results pages.
+    The last revision of an answer counts. If a question has answers given while the scores were hidden, only those are
+    used, as on the results pages.
     """
-    criteria = _deciding(db, study)
-    out = exclusions.in_force(db, study.id)
-    given = _counted(db, _votes(study, kind, out))
-    # Where scores are hidden from everybody, the answers without them are all answers.
-    unseen = given if study.score_visibility == "hidden" else _counted(db, _votes(study, kind, out, blind=True))
+    criteria = _filter_criteria(db, study)
+    excluded = exclusions.in_force(db, study.id)
+    all_counts = _counted(db, _votes(study, kind, excluded))
+    # If scores are hidden from everybody, all answers are blind.
+    blind_counts = (
+        all_counts if study.score_visibility == "hidden" else _counted(db, _votes(study, kind, excluded, blind=True))
+    )
     asked = _asked(db, study, criteria)
     found = []
     for item in criteria:
-        all_of, of = given.get(item.id, _Counts()), unseen.get(item.id, _Counts())
-        used = of if of.answered else all_of
+        given, given_blind = all_counts.get(item.id, _Counts()), blind_counts.get(item.id, _Counts())
+        used = given_blind if given_blind.answered else given
         found.append(
             ConsensusFlow(
                 key=item.key,
@@ -91,17 +95,17 @@ def of_study(db: Session, study: Study, *, kind: Kind) -> StudyConsensus:
                 rejected=used.rejected,
                 tied=used.tied,
                 unsure=used.unsure,
-                in_view=all_of.answered - used.answered,
-                blind=bool(of.answered),
+                in_view=given.answered - used.answered,
+                blind=bool(given_blind.answered),
             )
         )
-    blind = [item.id for item, one in zip(criteria, found, strict=True) if one.blind]
-    seen = [item.id for item, one in zip(criteria, found, strict=True) if not one.blind]
-    return StudyConsensus(tuple(found), _in_strata(db, study, kind, out, blind, seen))
+    blind = [item.id for item, flow in zip(criteria, found, strict=True) if flow.blind]
+    not_blind = [item.id for item, flow in zip(criteria, found, strict=True) if not flow.blind]
+    return StudyConsensus(tuple(found), _in_strata(db, study, kind, excluded, blind, not_blind))
 
 
-def _deciding(db: Session, study: Study) -> Sequence[Criterion]:
-    """The questions that are some filter's truth."""
+def _filter_criteria(db: Session, study: Study) -> Sequence[Criterion]:
+    """Return the questions by which at least one filter is judged."""
     query = (
         select(Criterion)
         .where(col(Criterion.study_id) == study.id)
@@ -116,6 +120,7 @@ def _deciding(db: Session, study: Study) -> Sequence[Criterion]:
 
 
 def _asked(db: Session, study: Study, criteria: Sequence[Criterion]) -> dict[str, int]:
+    """Count the clips asked about, by the question's key. A clip drawn for no question is asked about in all."""
     query = (
         select(col(StudyClip.criterion), func.count())
         .where(col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample")
@@ -126,9 +131,9 @@ def _asked(db: Session, study: Study, criteria: Sequence[Criterion]) -> dict[str
 
 
 def _votes(
-    study: Study, kind: Kind, out: Exclusions, *, blind: bool = False, only: Sequence[int] | None = None
+    study: Study, kind: RaterKind, excluded: Exclusions, *, blind: bool = False, only: Sequence[int] | None = None
 ) -> Subquery:
-    """Accepts and rejects by clip and question: one row for each that has an answer that counts."""
+    """Count accepts and rejects by clip and question: one row for each pair with an answer that counts."""
     newer = aliased(Judgment)
     later = (
         exists()
@@ -141,7 +146,7 @@ def _votes(
     )
     if blind:
         later = later.where(col(newer.arm).in_(BLIND_ARMS))
-    if (not_excluded := out.count(newer)) is not None:
+    if (not_excluded := excluded.count(newer)) is not None:
         later = later.where(not_excluded)
 
     def given(value: str) -> ColumnElement[int]:
@@ -158,7 +163,7 @@ def _votes(
         .select_from(Judgment)
         .join(Assignment, col(Assignment.id) == col(Judgment.assignment_id))
         .join(Rater, col(Rater.id) == col(Judgment.rater_id))
-        .where(*counting(study, [kind], exclusions=out), col(Judgment.value) != "", ~later)
+        .where(*may_count(study, [kind], exclusions=excluded), col(Judgment.value) != "", ~later)
         .group_by(col(Assignment.study_clip_id), col(Judgment.criterion_id))
     )
     if blind:
@@ -169,22 +174,26 @@ def _votes(
 
 
 def _counted(db: Session, votes: Subquery) -> dict[int, _Counts]:
+    """Count the clips by outcome, for each question's number."""
     yes, no = votes.c.yes, votes.c.no
-    kinds = [yes > no, no > yes, and_(yes == no, yes > 0), and_(yes == 0, no == 0)]
-    sums = [func.sum(case((one, 1), else_=0)) for one in kinds]
+    outcomes = [yes > no, no > yes, and_(yes == no, yes > 0), and_(yes == 0, no == 0)]
+    sums = [func.sum(case((outcome, 1), else_=0)) for outcome in outcomes]
     query: Select[Any] = select(votes.c.criterion, *sums).group_by(votes.c.criterion)
     return {row[0]: _Counts(*(int(number) for number in row[1:])) for row in db.execute(query)}
 
 
 def _in_strata(
-    db: Session, study: Study, kind: Kind, out: Exclusions, blind: list[int], seen: list[int]
+    db: Session, study: Study, kind: RaterKind, excluded: Exclusions, blind: list[int], not_blind: list[int]
 ) -> dict[tuple[str, str], int]:
-    """Clips decided in at least one question, by stratum."""
+    """Count the clips with a consensus on at least one question, by stratum.
+
+    `blind` and `not_blind` hold the numbers of the questions whose blind, or all, answers are used.
+    """
     parts = [
         select(votes.c.clip).where(votes.c.yes != votes.c.no)
         for votes in (
-            *([_votes(study, kind, out, blind=study.score_visibility != "hidden", only=blind)] if blind else []),
-            *([_votes(study, kind, out, only=seen)] if seen else []),
+            *([_votes(study, kind, excluded, blind=study.score_visibility != "hidden", only=blind)] if blind else []),
+            *([_votes(study, kind, excluded, only=not_blind)] if not_blind else []),
         )
     ]
     if not parts:

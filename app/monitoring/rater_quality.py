@@ -1,31 +1,35 @@
 """Signs of careless rating: gold and attention clips, repeats, haste, monotony, drift, clips that failed to play.
 
-Signs to look at, in words; nobody is left out by them.
+The signs are described in words for the researcher to check. No rater is excluded because of them.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlmodel import Session, col
 
 from analysis.estimate import Estimate
 from analysis.proportions import wilson
 from analysis.raters import quality
 from analysis.raters.quality import AnswerRuns
-from app.models import Assignment, Criterion, Event, Judgment, Rater, Study, StudyClip, is_work
+from app.models import Assignment, Criterion, Judgment, Rater, Study, StudyClip, is_work
+from app.monitoring import skipped_clips
 from app.rating import reference_answers
-from app.results.answer_table import numbers
-from app.results.counted_answers import Kind
+from app.results.answer_table import pseudonyms
+from app.results.counted_answers import RaterKind
 from app.studies import scales
 from app.studies.rules import Rules
 
 LONGEST_PAUSE = 300.0
-"""Seconds between two answers above which the rater was away."""
-LOW_GOLD = 0.7
-"""A rater is pointed out whose interval of gold clips right lies below this share."""
+"""A longer time between two answers, in seconds, is a break."""
+LOW_GOLD_SHARE = 0.7
+"""A rater is flagged if the whole interval of the share of gold clips answered right lies below this share."""
+MIN_FAILURES = 3
+"""A rater is flagged if at least this many clips, and more than a tenth of those answered, did not play."""
 SCHEMA: dict[str, Any] = {
     "rater": pl.Int64,
     "clip": pl.Int64,
@@ -38,8 +42,8 @@ SCHEMA: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Share:
-    """How many of how many, with Wilson's 95 % interval."""
+class RightAnswers:
+    """How many of the checked answers are right (or, for repeats, equal), with Wilson's 95 % interval of the share."""
 
     right: int
     asked: int
@@ -47,22 +51,22 @@ class Share:
     high: float
 
     @classmethod
-    def of(cls, right: int, asked: int) -> "Share | None":
-        """None of nothing."""
+    def of(cls, right: int, asked: int) -> "RightAnswers | None":
+        """Compute the interval; None if nothing was checked."""
         return cls(right, asked, *wilson(right, asked)) if asked else None
 
     @property
     def value(self) -> float:
-        """The share itself."""
+        """The share of right answers."""
         return self.right / self.asked
 
     @property
     def undefined(self) -> None:
-        """Always None: a share needs at least one clip."""
+        """Always None, because a share exists once one answer was checked."""
         return None
 
     def to_dict(self) -> dict[str, Any]:
-        """For the export."""
+        """Return the counts and the share for estimates.json."""
         return {
             "right": self.right,
             "asked": self.asked,
@@ -74,32 +78,33 @@ class Share:
 
 @dataclass(frozen=True)
 class RaterQuality:
-    """One rater. `gold` and `attention` count clips, `itself` pairs of answers to one question about one clip."""
+    """One rater's signs. `gold` and `attention` count clips, `repeats` pairs of answers to a question about a clip."""
 
     id: int
     name: str
     pseudonym: str
-    """R1, R2, ... in the order in which the raters came: what exports say instead of the name."""
+    """R1, R2, ... in the order in which the raters joined; exports show it instead of the name."""
     answered: int
-    gold: Share | None
-    attention: Share | None
-    itself: Share | None
+    gold: RightAnswers | None
+    attention: RightAnswers | None
+    repeats: RightAnswers | None
     seconds: float | None
-    """Median between two answers, pauses left out."""
+    """The median time between two answers, without breaks."""
     runs: AnswerRuns | None
     drift: Estimate | None
     failures: int
-    """Clips that did not play for this rater."""
+    """The number of clips that did not play for this rater."""
     flags: tuple[str, ...]
+    """The signs worth checking, in words."""
 
     def to_dict(self) -> dict[str, Any]:
-        """For the export, under the pseudonym."""
+        """Return the signs for estimates.json, under the pseudonym."""
         return {
             "rater": self.pseudonym,
             "answered": self.answered,
             "gold": self.gold.to_dict() if self.gold else None,
             "attention": self.attention.to_dict() if self.attention else None,
-            "agreement_with_oneself": self.itself.to_dict() if self.itself else None,
+            "agreement_with_oneself": self.repeats.to_dict() if self.repeats else None,
             "median_seconds": self.seconds,
             "commonest_share": self.runs.commonest_share if self.runs else None,
             "longest_run": self.runs.longest if self.runs else None,
@@ -109,57 +114,70 @@ class RaterQuality:
         }
 
 
-def of_study(db: Session, study: Study, kind: Kind) -> list[RaterQuality]:
-    """Everybody of a kind who has answered, in the order in which they came."""
-    criteria = list(
-        db.execute(
-            select(Criterion).where(col(Criterion.study_id) == study.id).order_by(col(Criterion.position))
-        ).scalars()
-    )
+@dataclass(frozen=True)
+class _ReferenceAnswers:
+    """The reference answers of gold and attention clips."""
+
+    criteria: Sequence[Criterion]
+    answers: Mapping[int, Mapping[str, str]]
+    """The reference answers by criterion, for each clip's number."""
+    gold_tolerance: int
+
+
+def of_study(db: Session, study: Study, kind: RaterKind) -> list[RaterQuality]:
+    """Return the signs about every rater of a kind who has answered, in the order in which the raters joined."""
+    references = _reference_answers(db, study)
     answers = _answers(db, study, kind)
     names = dict(db.execute(select(col(Rater.id), col(Rater.name)).where(col(Rater.study_id) == study.id)).all())
-    pseudonyms = {number: name for name, number in numbers(db, study, kind)}
-    failures = dict(db.execute(_failures(study)).all())
-    known = _known(db, study)
-    tolerance = _tolerance(study)
-    steps = next((item for item in criteria if scales.of(item).has_points), None)
-    rest = _beside_the_rest(answers, steps)
-    by_rater = {int(key[0]): frame for key, frame in answers.group_by("rater", maintain_order=True)}
-    seconds = {who: _seconds(frame) for who, frame in by_rater.items()}
-    hasty = quality.hasty(np.array([np.nan if one is None else one for one in seconds.values()]))
+    pseudonym_of = pseudonyms(db, study, kind)
+    failures = skipped_clips.failures_by_rater(db, study)
+    with_points = next((item for item in references.criteria if scales.of(item).has_points), None)
+    points = _points_and_others_mean(answers, with_points) if with_points else None
+    answers_of = {int(key[0]): frame for key, frame in answers.group_by("rater", maintain_order=True)}
+    seconds = [_seconds(frame) for frame in answers_of.values()]
+    hasty = quality.hasty(np.array([np.nan if one is None else one for one in seconds]))
     found = []
-    for (who, frame), is_hasty in zip(by_rater.items(), hasty, strict=True):
-        gold = _right(frame, "gold", known, criteria, tolerance)
-        attention = _right(frame, "attention", known, criteria, 0)
+    for (rater, frame), pace, is_hasty in zip(answers_of.items(), seconds, hasty, strict=True):
+        gold = _right_answers(frame, "gold", references, references.gold_tolerance)
+        attention = _right_answers(frame, "attention", references, 0)
         runs = _runs(frame, study.seed)
-        drift = _drift(rest.filter(pl.col("rater") == who)) if rest is not None else None
-        failed = int(failures.get(who, 0))
+        drift = _drift(points.filter(pl.col("rater") == rater)) if points is not None else None
+        failed = failures.get(rater, 0)
         answered = frame.select(pl.struct("clip", "occasion").n_unique()).item()
-        flags = _flags(
-            gold, attention, runs, drift, answered, hasty=is_hasty and answered >= quality.MIN_ANSWERS, failed=failed
-        )
-        itself = _itself(frame)
+        too_fast = is_hasty and answered >= quality.MIN_ANSWERS
+        flags = _flags(gold, attention, runs, drift, answered, hasty=too_fast, failed=failed)
         found.append(
             RaterQuality(
-                who,
-                names[who],
-                pseudonyms[who],
-                answered,
-                gold,
-                attention,
-                itself,
-                seconds[who],
-                runs,
-                drift,
-                failed,
-                tuple(flags),
+                id=rater,
+                name=names[rater],
+                pseudonym=pseudonym_of[rater],
+                answered=answered,
+                gold=gold,
+                attention=attention,
+                repeats=_repeats(frame),
+                seconds=pace,
+                runs=runs,
+                drift=drift,
+                failures=failed,
+                flags=tuple(flags),
             )
         )
     return sorted(found, key=lambda one: one.id)
 
 
-def _answers(db: Session, study: Study, kind: Kind) -> pl.DataFrame:
-    """The last revision of every answer in the work itself, training and test left out."""
+def _reference_answers(db: Session, study: Study) -> _ReferenceAnswers:
+    criteria = select(Criterion).where(col(Criterion.study_id) == study.id).order_by(col(Criterion.position))
+    answers = select(col(StudyClip.id), col(StudyClip.answers)).where(
+        col(StudyClip.study_id) == study.id, col(StudyClip.role).in_(("gold", "attention"))
+    )
+    gold = Rules.model_validate(study.rules).gold
+    return _ReferenceAnswers(
+        list(db.execute(criteria).scalars()), dict(db.execute(answers).all()), gold.tolerance if gold else 0
+    )
+
+
+def _answers(db: Session, study: Study, kind: RaterKind) -> pl.DataFrame:
+    """Read the last revision of every answer, without training and qualification; one row each, columns `SCHEMA`."""
     query = (
         select(
             col(Judgment.rater_id),
@@ -181,73 +199,49 @@ def _answers(db: Session, study: Study, kind: Kind) -> pl.DataFrame:
     return last.filter(pl.col("value") != "").sort("rater", "at", "clip", "criterion", "occasion")
 
 
-def _failures(study: Study) -> Any:
-    reason = Event.__table__.c.detail["reason"].as_string()  # type: ignore[attr-defined]  # every table model has one
-    return (
-        select(col(Event.rater_id), func.count())
-        .where(col(Event.study_id) == study.id, col(Event.kind) == "skipped", reason == "cannot_play")
-        .group_by(col(Event.rater_id))
-    )
-
-
-def _known(db: Session, study: Study) -> dict[int, dict[str, str]]:
-    query = select(col(StudyClip.id), col(StudyClip.answers)).where(
-        col(StudyClip.study_id) == study.id, col(StudyClip.role).in_(("gold", "attention"))
-    )
-    return dict(db.execute(query).all())
-
-
-def _tolerance(study: Study) -> int:
-    gold = Rules.model_validate(study.rules).gold
-    return gold.tolerance if gold else 0
-
-
-def _right(
-    frame: pl.DataFrame, purpose: str, known: dict[int, dict[str, str]], criteria: list[Criterion], tolerance: int
-) -> Share | None:
-    """Known clips with every known answer right, of those that the rater was asked."""
-    asked = frame.filter(pl.col("purpose") == purpose)
+def _right_answers(
+    frame: pl.DataFrame, purpose: str, references: _ReferenceAnswers, tolerance: int
+) -> RightAnswers | None:
+    """Count the rater's gold or attention clips, and those on which every answer that has a reference is right."""
     right = 0
     clips = 0
-    for (clip,), part in asked.group_by("clip"):
-        given = dict(zip(part["criterion"].to_list(), part["value"].to_list(), strict=True))
-        said = reference_answers.check(criteria, given, known.get(int(clip), {}), tolerance)
-        said = [one for one in said if one.given is not None]
-        clips += bool(said)
-        right += bool(said) and all(one.right for one in said)
-    return Share.of(right, clips)
+    for (clip,), rows in frame.filter(pl.col("purpose") == purpose).group_by("clip"):
+        given = dict(zip(rows["criterion"].to_list(), rows["value"].to_list(), strict=True))
+        checked = reference_answers.check(references.criteria, given, references.answers.get(int(clip), {}), tolerance)
+        checked = [answer for answer in checked if answer.given is not None]
+        clips += bool(checked)
+        right += bool(checked) and all(answer.right for answer in checked)
+    return RightAnswers.of(right, clips)
 
 
-def _itself(frame: pl.DataFrame) -> Share | None:
-    """Pairs of the same rater's answers to one question about one clip, and how many are the same."""
+def _repeats(frame: pl.DataFrame) -> RightAnswers | None:
+    """Count the pairs of the rater's answers to one question about one clip, and the pairs of equal answers."""
     first = frame.filter(pl.col("occasion") == 0)
     again = frame.filter(pl.col("purpose") == "repeat", pl.col("occasion") > 0)
     pairs = again.join(first, on=["clip", "criterion"], how="inner", suffix="_first")
-    return Share.of(int((pairs["value"] == pairs["value_first"]).sum()), pairs.height)
+    return RightAnswers.of(int((pairs["value"] == pairs["value_first"]).sum()), pairs.height)
 
 
 def _seconds(frame: pl.DataFrame) -> float | None:
     moments = frame["at"].drop_nulls().unique().sort()
     gaps = moments.diff().drop_nulls().dt.total_milliseconds().to_numpy() / 1000
-    near = gaps[gaps <= LONGEST_PAUSE]
-    return float(np.median(near)) if len(near) else None
+    without_breaks = gaps[gaps <= LONGEST_PAUSE]
+    return float(np.median(without_breaks)) if len(without_breaks) else None
 
 
 def _runs(frame: pl.DataFrame, seed: int) -> AnswerRuns | None:
-    """Monotony of whole answers: all values of a clip together."""
+    """Measure the monotony of whole answers: all values of a clip count as one answer."""
     work = frame.filter(pl.col("purpose").is_in(["sample", "stabiliser"]))
-    whole = work.group_by("clip", maintain_order=True).agg(pl.col("value").str.join("|"), pl.col("at").first())
-    if not whole.height:
+    clips = work.group_by("clip", maintain_order=True).agg(pl.col("value").str.join("|"), pl.col("at").first())
+    if not clips.height:
         return None
-    codes = whole["value"].rank("dense").to_numpy().astype(np.int64) - 1
-    return quality.answer_runs(codes, np.arange(whole.height, dtype=np.float64), seed=seed)
+    codes = clips["value"].rank("dense").to_numpy().astype(np.int64) - 1
+    return quality.answer_runs(codes, np.arange(clips.height, dtype=np.float64), seed=seed)
 
 
-def _beside_the_rest(answers: pl.DataFrame, steps: Criterion | None) -> pl.DataFrame | None:
-    """Own points, the mean of the others on the same clip and the place in the rater's own order."""
-    if steps is None:
-        return None
-    own = answers.filter(pl.col("criterion") == steps.id, pl.col("occasion") == 0, pl.col("purpose") == "sample")
+def _points_and_others_mean(answers: pl.DataFrame, item: Criterion) -> pl.DataFrame:
+    """Return a row per answer to a question: `points`, `rest` (the others' mean on the clip), `position` in time."""
+    own = answers.filter(pl.col("criterion") == item.id, pl.col("occasion") == 0, pl.col("purpose") == "sample")
     own = own.with_columns(points=pl.col("value").cast(pl.Float64, strict=False)).drop_nulls("points")
     others = (pl.col("points").sum().over("clip") - pl.col("points")) / (pl.len().over("clip") - 1)
     position = pl.struct("at", "clip").rank("ordinal").over("rater").cast(pl.Float64)
@@ -262,8 +256,8 @@ def _drift(frame: pl.DataFrame) -> Estimate | None:
 
 
 def _flags(
-    gold: Share | None,
-    attention: Share | None,
+    gold: RightAnswers | None,
+    attention: RightAnswers | None,
     runs: AnswerRuns | None,
     drift: Estimate | None,
     answered: int,
@@ -272,7 +266,7 @@ def _flags(
     failed: int,
 ) -> list[str]:
     flags = []
-    if gold is not None and gold.high < LOW_GOLD:
+    if gold is not None and gold.high < LOW_GOLD_SHARE:
         flags.append(f"gold clips: {gold.right} of {gold.asked} right")
     if attention is not None and attention.right < attention.asked:
         flags.append(f"missed {attention.asked - attention.right} of {attention.asked} attention clips")
@@ -282,6 +276,6 @@ def _flags(
         flags.append("the same answers in long runs")
     if drift is not None and drift.low is not None and drift.high is not None and (drift.low > 0 or drift.high < 0):
         flags.append(f"drifts {'up' if drift.low > 0 else 'down'} against the others")
-    if failed >= 3 and failed > answered / 10:
+    if failed >= MIN_FAILURES and failed > answered / 10:
         flags.append(f"{failed} clips did not play")
     return flags

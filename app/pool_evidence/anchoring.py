@@ -15,7 +15,7 @@ from analysis.raters.human_ceiling import human_ceiling
 from analysis.ratings import Ratings
 from app.filters.threshold_text import passes
 from app.models import Criterion, Filter, Study, StudyClip
-from app.results.answer_table import Answers
+from app.results.answer_table import AnswerTable
 from app.results.counted_answers import BLIND_ARMS
 from app.results.interval_figures import IntervalPlot
 from app.studies import whole_study
@@ -56,7 +56,7 @@ class Influence:
     ceilings: tuple[Ceiling, ...]
 
 
-def influence(db: Session, study: Study, answers: Answers) -> Influence:
+def influence(db: Session, study: Study, answers: AnswerTable) -> Influence:
     """Compute the effect of showing each filter's score, and how often filters and people agree with the majority."""
     whole = whole_study.parts(db, study.id)
     scores = dict(
@@ -86,13 +86,13 @@ def influence(db: Session, study: Study, answers: Answers) -> Influence:
     return Influence(tuple(filters), tuple(ceilings.values()))
 
 
-def _ratings(answers: Answers, item: Criterion) -> tuple[Ratings, bool]:
+def _ratings(answers: AnswerTable, item: Criterion) -> tuple[Ratings, bool]:
     """The answers that filters are judged by: those with scores hidden if there are any (True), else all (False)."""
     blind = answers.ratings(item, blind=True)
     return (blind, True) if len(blind.clip_of) else (answers.ratings(item), False)
 
 
-def _anchoring(answers: Answers, item: Criterion, accepted: dict[int, bool]) -> tuple[Anchoring, tuple[int, int]]:
+def _anchoring(answers: AnswerTable, item: Criterion, accepted: dict[int, bool]) -> tuple[Anchoring, tuple[int, int]]:
     """The effect of showing the score on the verdicts, and the numbers of verdicts with the score shown and hidden.
 
     Every answer belongs to the arm that was drawn for it.

@@ -14,8 +14,9 @@ from app.errors import AppError
 from app.models import Study
 from app.pool_evidence.study_draws import study_draws
 from app.results.consensus import Consensus
-from app.results.filter_results import FilterResult, is_weighted, share_of_good
+from app.results.filter_results import FilterResult, share_of_good
 from app.results.interval_figures import IntervalPlot
+from app.results.judged_sample import is_weighted
 from app.sampling.joint import JointDraw
 
 

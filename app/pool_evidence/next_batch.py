@@ -12,8 +12,9 @@ from app.filters.threshold_text import passes, threshold_text
 from app.models import Study
 from app.pool_evidence.study_draws import study_draws
 from app.pool_evidence.top_ups import StratumTopUp, preview
-from app.results.agreement import MOST_LEVELS, Agreement, CriterionAgreement
-from app.results.filter_results import FilterResult, Sample
+from app.results.agreement import MAX_PLANNED_LEVELS, Agreement, CriterionAgreement
+from app.results.filter_results import FilterResult
+from app.results.judged_sample import JudgedSample
 from app.results.study_results import Results
 
 USUAL = 50
@@ -89,7 +90,7 @@ def _reason(error: ValueError) -> str:
     return str(error).partition(";")[0].replace("a pilot with a rate", "a rate").replace("of the pilot ", "")
 
 
-def _accepted(result: FilterResult, sample: Sample) -> Floats:
+def _accepted(result: FilterResult, sample: JudgedSample) -> Floats:
     """1 for each clip that the filter accepts and 0 for the others, shape (clips,)."""
     rule = result.rule
     accepted: Floats = sample.scores * 0.0
@@ -103,7 +104,7 @@ def _alpha_forecast(one: CriterionAgreement, raters: int, clips: int) -> HalfWid
     have = int((ratings.votes >= 2).sum())
     if not have:
         return HalfWidthForecast("alpha", label, alpha, None, None, have, "no clip has two answers yet")
-    if len(ratings.scale.levels) > MOST_LEVELS:
+    if len(ratings.scale.levels) > MAX_PLANNED_LEVELS:
         missing = "a scale of so many levels is not planned"
         return HalfWidthForecast("alpha", label, alpha, None, None, have, missing)
     try:

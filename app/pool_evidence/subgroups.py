@@ -15,8 +15,9 @@ from app.errors import AppError
 from app.filters.retention import OTHERS, label_of
 from app.filters.threshold_text import passes
 from app.results.consensus import Consensus
-from app.results.filter_results import FilterResult, Sample
+from app.results.filter_results import FilterResult
 from app.results.interval_figures import IntervalPlot
+from app.results.judged_sample import JudgedSample
 from scoring.filters import Filter, chain
 
 KINDS: dict[ErrorKind, str] = {
@@ -87,7 +88,7 @@ def errors(
     return FilterErrors(by, consensus, len(groups), found, merged)
 
 
-def _accepted(result: FilterResult, sample: Sample) -> list[bool]:
+def _accepted(result: FilterResult, sample: JudgedSample) -> list[bool]:
     rule = result.rule
     return [passes(one.score, rule.minimum, rule.maximum) for one in sample.clips]
 

@@ -15,7 +15,7 @@ from app.models import Assignment, Criterion, Filter, Judgment, Rater, Study, St
 from app.monitoring import rater_quality
 from app.rating.judgments import facts_of_answer
 from app.results import votes
-from app.results.filter_results import is_weighted
+from app.results.judged_sample import is_weighted
 from app.results.study_results import Results
 
 COLUMNS = (
@@ -73,11 +73,11 @@ def judgment_rows(db: Session, study: Study) -> Iterator[dict[str, Any]]:
 
     The keys are `COLUMNS`, then `score_<name>` for each score that the study's filters use. `current` is 1 for the last
     revision of an answer. `in_agreement` and `in_filters` are 1 for the answers that these results count
-    (`votes.current`): neither counts surplus answers, and filters count blind answers only, if there are any. `arm` is
+    (`votes.read`): neither counts surplus answers, and filters count blind answers only, if there are any. `arm` is
     shown, hidden or after; `rater_kind` is person, simulated or model.
     """
     scores = _filter_scores(db, study)
-    roles = votes.roles(db, study)
+    uses = votes.uses(db, study)
     query = (
         select(Judgment, Assignment, StudyClip, Criterion, Rater, facts_of_answer())
         .join(Assignment, col(Assignment.id) == col(Judgment.assignment_id))
@@ -89,7 +89,7 @@ def judgment_rows(db: Session, study: Study) -> Iterator[dict[str, Any]]:
     )
     weighted = is_weighted(study)
     for judgment, assignment, clip, criterion, rater, facts in db.execute(query):
-        role = roles[judgment.id]
+        use = uses[judgment.id]
         values = (
             study.slug,
             clip.clip,
@@ -102,9 +102,9 @@ def judgment_rows(db: Session, study: Study) -> Iterator[dict[str, Any]]:
             rater.kind,
             judgment.value,
             judgment.revision,
-            int(role.current),
-            int(role.in_agreement),
-            int(role.in_filters),
+            int(use.current),
+            int(use.in_agreement),
+            int(use.in_filters),
             judgment.arm,
             assignment.id,
             assignment.status,

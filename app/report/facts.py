@@ -9,8 +9,8 @@ from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from app.models import Assignment, Judgment, Rater, Study, StudyClip
-from app.monitoring import answer_counts
-from app.monitoring.answer_counts import StratumLine
+from app.monitoring import answer_counts, skipped_clips
+from app.monitoring.answer_counts import StratumAnswerCounts
 from app.report import preregistration, subgroup_errors
 from app.report.preregistration import PlanVersion
 from app.report.subgroup_errors import SubgroupErrors
@@ -61,7 +61,7 @@ class ReportFacts:
     parts: StudyParts
     results: Results
     flow: SampleFlow
-    strata: tuple[StratumLine, ...]
+    strata: tuple[StratumAnswerCounts, ...]
     raters: tuple[RaterFacts, ...]
     arms: dict[str, int]
     """Number of answers by arm: shown, hidden, after."""
@@ -102,7 +102,7 @@ def gather(db: Session, study: Study, results: Results) -> ReportFacts:
             select(StudyClip).where(col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample")
         ).scalars()
     }
-    current = votes.current(db, study, kind=results.kind)
+    current = votes.read(db, study, kind=results.kind)
     answers = _answers(db, study, results.kind)
     pseudonyms = pseudonyms_of(db, study, results.kind)
     return ReportFacts(
@@ -113,7 +113,7 @@ def gather(db: Session, study: Study, results: Results) -> ReportFacts:
         strata=tuple(answer_counts.by_stratum(db, study)),
         raters=tuple(_raters(db, study, answers, pseudonyms)),
         arms=dict(sorted(Counter(row.arm for row in answers).items())),
-        skips=answer_counts.skips(db, study),
+        skips=skipped_clips.by_reason(db, study),
         playback_errors=sum(1 for row in answers if row.facts.get("playback_error")),
         viewports=_viewports(answers),
         first_answer=min((row.created_at.isoformat() for row in answers), default=None),

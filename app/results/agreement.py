@@ -17,38 +17,39 @@ from analysis.raters.intra_rater import intra_rater
 from analysis.ratings import Ratings
 from analysis.sampling.alpha_sample_size import alpha_size, guessed_votes, pilot_votes
 from app.models import Criterion, Study, StudyClip
-from app.results.answer_table import Answers, read
-from app.results.counted_answers import Kind
+from app.results.answer_table import AnswerTable, read
+from app.results.counted_answers import RaterKind
 from app.results.study_results import agreement_estimates
 from app.studies import scales, whole_study
 
-MOST_RATERS = 40
-"""Raters that the heat map compares: the busiest ones."""
-WIDTH = 0.2
-"""An interval of alpha no wider than this is worth printing."""
-PLANNED = 2000
-"""Simulated samples behind a planned number of clips."""
-MOST_LEVELS = 11
-"""Levels of a scale up to which the clips that are missing are planned: a slider's take too long."""
+MAX_PAIRED_RATERS = 40
+"""The heat map compares this many raters, those with the most answers."""
+TARGET_WIDTH = 0.2
+"""The advice on further clips aims at an interval of alpha of this width."""
+PLANNING_SAMPLES = 2000
+"""The number of simulated samples for one planned number of clips."""
+MAX_PLANNED_LEVELS = 11
+"""No number of clips is planned for a scale with more levels than this (a slider), because it takes too long."""
 
 
 @dataclass(frozen=True, eq=False)
 class CriterionAgreement:
-    """One criterion: its coefficients, each two raters, each rater beside the rest and beside themselves."""
+    """Agreement on one criterion: of all raters, of each pair, of each rater with the others and on repeats."""
 
     item: Criterion
     ratings: Ratings
     estimates: dict[str, Estimate]
-    """By the key of the statistic, of those that exist on the criterion's scale."""
+    """The estimates by the statistic's key, for the statistics that are defined on the criterion's scale."""
     kappa: str
-    """What the pairs are compared by."""
+    """The name of the kappa by which the pairs are compared."""
     pairs: tuple[PairAgreement, ...]
     raters: tuple[RaterAgainstOthers, ...]
-    itself: tuple[Estimate, ...]
+    self_agreement: tuple[Estimate, ...]
+    """The agreement of raters with themselves on repeated clips (see `intra_rater`)."""
     note: str
-    """What to know about its intervals."""
+    """What a reader must know about the intervals; empty if there is nothing."""
     needed: str
-    """How many clips more would make alpha's interval narrow enough; empty when it is, or nobody can tell."""
+    """A sentence on how many more clips would make alpha's interval narrow enough; empty if it is, or if unknown."""
 
     @property
     def alpha(self) -> Estimate:
@@ -57,63 +58,63 @@ class CriterionAgreement:
 
     @property
     def compared(self) -> int:
-        """Clips with two votes or more."""
+        """The number of clips with two votes or more."""
         return int((self.ratings.votes >= 2).sum())
 
     @property
     def undefined(self) -> list[str]:
-        """Why statistics are undefined, each reason once."""
-        return list(dict.fromkeys(one.undefined for one in self.estimates.values() if one.undefined))
+        """The reasons why statistics are undefined, each once."""
+        return list(dict.fromkeys(estimate.undefined for estimate in self.estimates.values() if estimate.undefined))
 
     def rater(self, name: str) -> RaterAgainstOthers | None:
-        """One rater beside the rest; None for somebody without a vote on this criterion."""
+        """Return one rater's comparison with the others; None if the rater gave no vote on this criterion."""
         return next((one for one in self.raters if one.rater == name), None)
 
 
 @dataclass(frozen=True, eq=False)
 class Agreement:
-    """All criteria over which agreement is computed, and the answers behind them."""
+    """The agreement on all criteria that have statistics, and the answers behind it."""
 
-    kind: Kind
-    answers: Answers
+    kind: RaterKind
+    answers: AnswerTable
     criteria: tuple[CriterionAgreement, ...]
     left_out: tuple[str, ...]
-    """Criteria of free text and tags."""
+    """The labels of the criteria without statistics: free text and tags."""
 
-    def about(self, key: str) -> CriterionAgreement | None:
-        """One criterion; the first without a name, None for an unknown one."""
+    def criterion(self, key: str) -> CriterionAgreement | None:
+        """Return one criterion by its key, the first one for an empty key; None if there is none."""
         if not key:
             return self.criteria[0] if self.criteria else None
         return next((one for one in self.criteria if one.item.key == key), None)
 
     @property
     def raters(self) -> int:
-        """How many raters of this kind have come in."""
+        """The number of raters of this kind who have joined."""
         return len(self.answers.raters)
 
     @property
     def estimates(self) -> dict[str, list[Estimate]]:
-        """As the forest plot reads them, of the criteria that have answers."""
+        """The estimates of each criterion that has answers, by its label, for the forest plot."""
         return {one.item.label: list(one.estimates.values()) for one in self.criteria if len(one.ratings.clip_of)}
 
 
-def compute(db: Session, study: Study, kind: Kind) -> Agreement:
+def compute(db: Session, study: Study, kind: RaterKind) -> Agreement:
     """Compute the agreement of a study from the database."""
     whole = whole_study.parts(db, study.id)
     answers = read(db, study, kind)
     sources = dict(
         db.execute(select(col(StudyClip.id), col(StudyClip.source)).where(col(StudyClip.study_id) == study.id)).all()
     )
-    usual = [item for item in whole.criteria if scales.of(item).has_agreement]
+    with_statistics = [item for item in whole.criteria if scales.of(item).has_agreement]
     return Agreement(
         kind=kind,
         answers=answers,
-        criteria=tuple(_criterion(item, answers, sources, study.seed) for item in usual),
-        left_out=tuple(item.label for item in whole.criteria if item not in usual),
+        criteria=tuple(_criterion(item, answers, sources, study.seed) for item in with_statistics),
+        left_out=tuple(item.label for item in whole.criteria if item not in with_statistics),
     )
 
 
-def _criterion(item: Criterion, answers: Answers, sources: Mapping[int, str], seed: int) -> CriterionAgreement:
+def _criterion(item: Criterion, answers: AnswerTable, sources: Mapping[int, str], seed: int) -> CriterionAgreement:
     ratings = answers.ratings(item)
     estimates, note = agreement_estimates("agreement", ratings, sources, seed)
     ordered = ratings.scale.metric != "nominal"
@@ -125,25 +126,29 @@ def _criterion(item: Criterion, answers: Answers, sources: Mapping[int, str], se
         kappa="weighted kappa (quadratic)" if ordered else "Cohen's kappa",
         pairs=_pairs(item, answers, kappa),
         raters=tuple(sorted(raters_against_others(ratings), key=lambda one: _number(one.rater))),
-        itself=tuple(intra_rater(answers.repeats(item), ratings.scale)),
+        self_agreement=tuple(intra_rater(answers.repeats(item), ratings.scale)),
         note=note,
         needed=_needed(ratings, estimates[krippendorff_alpha.key], seed),
     )
 
 
-def _pairs(item: Criterion, answers: Answers, kappa: str) -> tuple[PairAgreement, ...]:
-    """The busiest raters, each with each; pairs without a common clip are left out."""
+def _pairs(item: Criterion, answers: AnswerTable, kappa: str) -> tuple[PairAgreement, ...]:
+    """Return the agreement of each pair of the raters with the most answers; pairs without a common clip are left out.
+
+    At most `MAX_PAIRED_RATERS` raters are compared.
+    """
     found = answers.first(item.key)
-    busiest = found.group_by("rater").len().sort("len", "rater", descending=[True, False])["rater"].head(MOST_RATERS)
-    few = Answers(found.filter(pl.col("rater").is_in(busiest.implode())), answers.raters).ratings(item)
+    counts = found.group_by("rater").len().sort("len", "rater", descending=[True, False])
+    compared = counts["rater"].head(MAX_PAIRED_RATERS)
+    ratings = AnswerTable(found.filter(pl.col("rater").is_in(compared.implode())), answers.raters).ratings(item)
     made = []
-    for pair in pairs(few):
+    for pair in pairs(ratings):
         if not len(pair.clips):
             continue
-        first, second = sorted((few.raters[pair.first], few.raters[pair.second]), key=_number)
+        first, second = sorted((ratings.raters[pair.first], ratings.raters[pair.second]), key=_number)
         same = float(np.mean(pair.said[0] == pair.said[1]))
-        made.append(PairAgreement(first, second, pair_estimate(kappa, pair, few), same))
-    return tuple(sorted(made, key=lambda one: (_number(one.first), _number(one.second))))
+        made.append(PairAgreement(first, second, pair_estimate(kappa, pair, ratings), same))
+    return tuple(sorted(made, key=lambda pair: (_number(pair.first), _number(pair.second))))
 
 
 def _number(pseudonym: str) -> int:
@@ -151,12 +156,13 @@ def _number(pseudonym: str) -> int:
 
 
 def _needed(ratings: Ratings, alpha: Estimate, seed: int) -> str:
-    """In words, what is missing until alpha can be printed with an interval no wider than `WIDTH`.
+    """Return a sentence on how many more clips give alpha an interval no wider than `TARGET_WIDTH`; empty if none.
 
-    From the votes there are, each clip as if given to two raters; before that from a guess, which is said.
+    It is planned from the votes so far, as if each clip had two raters; without such votes, from a guess that the
+    sentence names.
     """
     width = None if alpha.low is None or alpha.high is None else alpha.high - alpha.low
-    if (width is not None and width <= WIDTH) or len(ratings.scale.levels) > MOST_LEVELS:
+    if (width is not None and width <= TARGET_WIDTH) or len(ratings.scale.levels) > MAX_PLANNED_LEVELS:
         return ""
     have, guess = int((ratings.votes >= 2).sum()), ""
     try:
@@ -164,7 +170,7 @@ def _needed(ratings: Ratings, alpha: Estimate, seed: int) -> str:
     except ValueError:
         planned, guess = guessed_votes(0.8, 0.6, 2), ", if raters agree by about .6 and accept 4 of 5 clips"
     try:
-        clips, _ = alpha_size(planned, WIDTH / 2, resamples=PLANNED, seed=seed)
+        clips, _ = alpha_size(planned, TARGET_WIDTH / 2, resamples=PLANNING_SAMPLES, seed=seed)
     except ValueError:
         return ""
     more = max(1, clips - have)

@@ -6,95 +6,99 @@ from analysis import figures
 from analysis.agreement.statistics import shown_on
 from analysis.figures import Line
 from analysis.number_format import estimate_text
-from app.results.agreement import MOST_RATERS, Agreement, CriterionAgreement
+from app.results.agreement import MAX_PAIRED_RATERS, Agreement, CriterionAgreement
 from app.results.figure_registry import Figure, register
 from app.results.interval_figures import IntervalPlot, interval_chart, interval_table
-from app.results.rater_profile import RaterPage
+from app.results.rater_profile import RaterProfile
 
 
 @dataclass(frozen=True, eq=False)
 class AgreementFigures:
-    """What the figures are drawn from: the study, the criterion that is looked at, the rater that is looked at."""
+    """What the figures show: the study's agreement, and the chosen criterion or rater."""
 
     found: Agreement
     chosen: CriterionAgreement | None = None
-    rater: RaterPage | None = None
+    rater: RaterProfile | None = None
 
     @property
     def simulated(self) -> bool:
-        """Whether the answers are the simulated panel's."""
+        """True if the answers come from the simulated panel."""
         return self.found.kind == "simulated"
 
     @property
     def criterion(self) -> CriterionAgreement:
-        """The criterion that is looked at, for figures that are not missing."""
-        assert self.chosen is not None, "such a figure is missing"
+        """The chosen criterion. Figures that need one are missing without it."""
+        assert self.chosen is not None, "the figure is missing without a criterion"
         return self.chosen
 
     @property
-    def page(self) -> RaterPage:
-        """The rater that is looked at, for figures that are not missing."""
-        assert self.rater is not None, "such a figure is missing"
+    def profile(self) -> RaterProfile:
+        """The chosen rater. Figures that need one are missing without it."""
+        assert self.rater is not None, "the figure is missing without a rater"
         return self.rater
 
 
 def _forest_caption(_: AgreementFigures) -> str:
-    said = [one.explanation for one in shown_on("agreement")]
-    return " ".join([*said, "All answers count, with scores shown or hidden, without weights."])
+    explanations = [statistic.explanation for statistic in shown_on("agreement")]
+    return " ".join([*explanations, "All answers count, with scores shown or hidden, without weights."])
 
 
 def _pairs_caption(data: AgreementFigures) -> str:
-    kappa, many = data.criterion.kappa, len(data.criterion.raters) > MOST_RATERS
-    said = (
+    kappa, raters = data.criterion.kappa, len(data.criterion.raters)
+    text = (
         f"{kappa[:1].upper()}{kappa[1:]} of each two raters: 1 is complete agreement, 0 what chance gives. "
         "Small n makes single cells shaky; the table has intervals."
     )
-    return f"{said} The {MOST_RATERS} busiest raters are shown." if many else said
+    return f"{text} The {MAX_PAIRED_RATERS} busiest raters are shown." if raters > MAX_PAIRED_RATERS else text
 
 
 def _against_majority(data: AgreementFigures) -> IntervalPlot:
-    beside = [(one.rater, one.estimates[0]) for one in data.criterion.raters]
-    known = [(estimate.value, rater) for rater, estimate in beside if estimate.value is not None]
+    """Return the interval plot of each rater's agreement with the others' majority."""
+    estimates = {one.rater: one.estimates[0] for one in data.criterion.raters}
+    defined = [(estimate.value, rater) for rater, estimate in estimates.items() if estimate.value is not None]
+    n = _range([estimate.clips for estimate in estimates.values()])
     finding = "No rater can be compared with a majority of the others yet"
-    if known:
-        _, who = min(known)
-        finding = f"{who} equals the others' majority least often: {estimate_text(dict(beside)[who])}"
+    if defined:
+        _, lowest = min(defined)
+        finding = f"{lowest} equals the others' majority least often: {estimate_text(estimates[lowest])}"
     return IntervalPlot(
-        [Line(rater, "same answer as the others' majority", estimate) for rater, estimate in beside],
+        [Line(rater, "same answer as the others' majority", estimate) for rater, estimate in estimates.items()],
         finding=finding,
-        caption=f"n = {_span([estimate.clips for _, estimate in beside])} clips a rater; bars are 95 % intervals",
+        caption=f"n = {n} clips a rater; bars are 95 % intervals",
         axis="same answer as the others' majority, share of clips",
         share=True,
     )
 
 
-def _bias_lines(page: RaterPage) -> list[Line]:
-    """Bias by criterion, of the criteria with points."""
+def _bias_lines(profile: RaterProfile) -> list[Line]:
+    """Return the rater's bias on each criterion with points."""
     return [
-        Line(one.label, "this rater less the mean of the others", one.rest["rest_bias"])
-        for one in page.criteria
-        if "rest_bias" in one.rest
+        Line(one.label, "this rater less the mean of the others", one.against_others["rest_bias"])
+        for one in profile.criteria
+        if "rest_bias" in one.against_others
     ]
 
 
 def _bias(data: AgreementFigures) -> IntervalPlot:
-    page, lines = data.page, _bias_lines(data.page)
-    known = [(abs(line.estimate.value), line.label, line.estimate) for line in lines if line.estimate.value]
-    finding = f"{page.name} shows no difference to the others"
-    if known:
-        _, label, estimate = max(known, key=lambda one: one[:2])
+    """Return the interval plot of a rater's bias."""
+    profile, lines = data.profile, _bias_lines(data.profile)
+    defined = [(abs(line.estimate.value), line.label, line.estimate) for line in lines if line.estimate.value]
+    n = _range([line.estimate.clips for line in lines])
+    finding = f"{profile.name} shows no difference to the others"
+    if defined:
+        _, label, estimate = max(defined, key=lambda one: one[:2])
         way = "above" if (estimate.value or 0.0) > 0 else "below"
-        finding = f"{page.name} rates {label} {way} the others: {estimate_text(estimate)} points"
+        finding = f"{profile.name} rates {label} {way} the others: {estimate_text(estimate)} points"
     return IntervalPlot(
         lines,
         finding=finding,
-        caption=f"n = {_span([line.estimate.clips for line in lines])} clips; bars are 95 % intervals (Student's t)",
+        caption=f"n = {n} clips; bars are 95 % intervals (Student's t)",
         axis="difference to the mean of the others, points of the scale",
         at=0.0,
     )
 
 
-def _span(counts: list[int]) -> str:
+def _range(counts: list[int]) -> str:
     return f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
 
 

@@ -12,19 +12,19 @@ from analysis.ratings import Ratings
 from app.models import Criterion, Rater, Study
 from app.raters import exclusions
 from app.results import counted_answers
-from app.results.counted_answers import Kind
+from app.results.counted_answers import RaterKind
 from app.studies import scales
 
 PURPOSES = ("sample", "repeat")
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class AnswerTable:
     """The answers that count, of one kind of rater.
 
     `frame` has a row per answer: `clip` (its number), `criterion` (its key), `rater` (R1, R2, ... in the order in
-    which they came), `value` (the last revision), `blind` (its last revision given without the scores in view, null
-    if there is none), `arm` (drawn for the assignment), `occasion` (0, and 1, 2, ... when the clip came again).
+    which they joined), `value` (the last revision), `blind` (its last revision given while the scores were hidden,
+    null if there is none), `arm` (drawn for the assignment), `occasion` (0; 1, 2, ... if the clip was repeated).
     """
 
     frame: pl.DataFrame
@@ -32,17 +32,17 @@ class Answers:
     """All raters who have joined, with or without answers."""
 
     def about(self, key: str) -> pl.DataFrame:
-        """One criterion's answers, repeats included."""
+        """Return the answers to one criterion, repeats included."""
         return self.frame.filter(pl.col("criterion") == key)
 
     def first(self, key: str) -> pl.DataFrame:
-        """One criterion's answers without repeats: a rater's second answer to a clip is no second rater."""
+        """Return the answers to one criterion without repeats: a rater's second answer to a clip is no second rater."""
         return self.about(key).filter(pl.col("occasion") == 0)
 
     def ratings(self, item: Criterion, *, blind: bool = False) -> Ratings:
-        """One criterion's answers as the statistics read them; clips by their number in the study.
+        """Return one criterion's answers as the statistics read them; clips are named by their number in the study.
 
-        With `blind` only what was said without the scores in view.
+        With `blind` only the answers given while the scores were hidden are returned.
         """
         found = self.first(item.key)
         if blind:
@@ -51,7 +51,7 @@ class Answers:
         return Ratings.from_votes(clips, raters, values, scales.statistical(item))
 
     def repeats(self, item: Criterion, rater: str | None = None) -> Repeats:
-        """Pairs of answers of one rater to one clip, of everybody or of one rater."""
+        """Return the pairs of answers that one rater gave to the same clip, of all raters or of one."""
         scale = scales.statistical(item)
         position = {level: number for number, level in enumerate(scale.levels)}
         found = self.about(item.key).filter(pl.col("value").is_in(list(position)))
@@ -62,14 +62,14 @@ class Answers:
         return repeats(found["clip"].to_numpy(), rater_of, found["occasion"].to_numpy(), level)
 
 
-def read(db: Session, study: Study, kind: Kind) -> Answers:
-    """All answers to the sample and its repeats, of people or of the simulated panel, never both."""
-    whole = counted_answers.read(db, study, [kind], exclusions=exclusions.in_force(db, study.id), purposes=PURPOSES)
-    names = {number: name for name, number in numbers(db, study, kind)}
+def read(db: Session, study: Study, kind: RaterKind) -> AnswerTable:
+    """Read all answers to the sample and its repeats, of people or of the simulated panel, never both."""
+    counted = counted_answers.read(db, study, [kind], exclusions=exclusions.in_force(db, study.id), purposes=PURPOSES)
+    names = pseudonyms(db, study, kind)
     keys = dict(
         db.execute(select(col(Criterion.id), col(Criterion.key)).where(col(Criterion.study_id) == study.id)).all()
     )
-    frame = whole.filter(pl.col("value").is_not_null()).select(
+    frame = counted.filter(pl.col("value").is_not_null()).select(
         "clip",
         pl.col("criterion").replace_strict(keys, return_dtype=pl.String),
         pl.col("rater").replace_strict(names, return_dtype=pl.String),
@@ -78,12 +78,12 @@ def read(db: Session, study: Study, kind: Kind) -> Answers:
         "arm",
         "occasion",
     )
-    return Answers(frame.sort("clip", "criterion", "rater", "occasion"), tuple(names.values()))
+    return AnswerTable(frame.sort("clip", "criterion", "rater", "occasion"), tuple(names.values()))
 
 
-def numbers(db: Session, study: Study, kind: Kind) -> list[tuple[str, int]]:
-    """Pseudonym and number of every rater of a kind, in the order in which they came."""
+def pseudonyms(db: Session, study: Study, kind: RaterKind) -> dict[int, str]:
+    """Return R1, R2, ... for all raters of a kind by their number, in the order in which they joined."""
     query = (
         select(col(Rater.id)).where(col(Rater.study_id) == study.id, col(Rater.kind) == kind).order_by(col(Rater.id))
     )
-    return [(f"R{place}", number) for place, number in enumerate(db.execute(query).scalars(), start=1)]
+    return {number: f"R{place}" for place, number in enumerate(db.execute(query).scalars(), start=1)}

@@ -8,7 +8,8 @@ from sqlmodel import Session, col
 
 from app.models import Study, StudyClip
 from app.results import adjudications
-from app.results.filter_results import FilterResult, Sample, Scored, sample_of
+from app.results.filter_results import FilterResult
+from app.results.judged_sample import JudgedClip, JudgedSample, judged_sample
 
 VerdictSource = Literal["raters", "ruled"]
 """Whose verdict counts: the raters' majority, or the researcher's where there is one and the raters' elsewhere."""
@@ -18,38 +19,38 @@ VerdictSource = Literal["raters", "ruled"]
 class Consensus:
     """A filter's clips with a verdict from one source; `sample` is None if no clip has a verdict."""
 
-    sample: Sample | None
+    sample: JudgedSample | None
     verdict_source: VerdictSource
     rulings: int
-    """Verdicts of the researcher on this criterion that could be used."""
+    """Rulings of the researcher on clips that the filter is judged by."""
     changed: int
-    """Clips whose verdict they change, ties decided among them."""
+    """Clips whose verdict the rulings change, decided ties included."""
 
 
 def of_filter(db: Session, study: Study, result: FilterResult, verdict_source: VerdictSource) -> Consensus:
-    """The clips with a verdict and a score. The results pages use the raters' consensus."""
-    rulings = adjudications.standing(adjudications.trails(db, study))
+    """Return the clips that have a verdict and the filter's score. The results pages use the raters' consensus."""
+    rulings = adjudications.in_force(adjudications.histories(db, study))
     key = result.rule.criterion
-    there = sum((one.clip, key) in rulings for one in result.clips)
-    if verdict_source == "raters" or not there:
-        return Consensus(result.sample, verdict_source, there, 0)
-    ruled = adjudications.applied(result.clips, key, rulings)
-    changed = sum(one.verdict != before.verdict for one, before in zip(ruled, result.clips, strict=True))
-    return Consensus(
-        _sample(db, study, tuple(one for one in ruled if one.verdict is not None)), verdict_source, there, changed
-    )
+    usable = sum((judged.clip, key) in rulings for judged in result.clips)
+    if verdict_source == "raters" or not usable:
+        return Consensus(result.sample, verdict_source, usable, 0)
+    ruled = adjudications.with_rulings(result.clips, key, rulings)
+    changed = sum(after.verdict != before.verdict for after, before in zip(ruled, result.clips, strict=True))
+    sample = _sample(db, study, tuple(judged for judged in ruled if judged.verdict is not None))
+    return Consensus(sample, verdict_source, usable, changed)
 
 
-def _sample(db: Session, study: Study, used: tuple[Scored, ...]) -> Sample | None:
-    if not used:
+def _sample(db: Session, study: Study, judged: tuple[JudgedClip, ...]) -> JudgedSample | None:
+    if not judged:
         return None
-    wanted = {one.clip for one in used}
+    wanted = {one.clip for one in judged}
     query = select(StudyClip).where(col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample")
-    return sample_of(used, study, {clip.id: clip for clip in db.scalars(query) if clip.id in wanted})[0]
+    sample, _notes = judged_sample(judged, study, {clip.id: clip for clip in db.scalars(query) if clip.id in wanted})
+    return sample
 
 
 def names_of(db: Session, study: Study) -> dict[int, str]:
-    """The pool's name of every clip of the sample, by its number."""
+    """Return the pool's name of every clip of the sample, by the clip's number in the study."""
     found = db.execute(
         select(col(StudyClip.id), col(StudyClip.clip)).where(
             col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample"

@@ -1,7 +1,7 @@
 """Which stored answers count: the one rule behind every statistic, page, export and report.
 
-An answer counts if its place is done (not surplus), it belongs to the sample (no training, gold, attention or
-stabiliser clip), its rater is not excluded, and its last revision has not been taken back.
+An answer counts if its assignment is done (not surplus), its clip belongs to the sample (no training, gold, attention
+or stabiliser clip), its rater is not excluded, and its last revision does not withdraw it.
 """
 
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ from sqlmodel import Session, col
 from app.models import Assignment, Judgment, Rater, Study
 from app.raters.exclusions import Exclusions
 
-Kind = Literal["person", "simulated"]
+RaterKind = Literal["person", "simulated"]
 BLIND_ARMS = ("hidden", "after")
-"""Arms in which the rater answered before any score was on the page."""
+"""The arms in which the rater answers before any score is shown."""
 SCHEMA = {
     "judgment": pl.Int64,
     "assignment": pl.Int64,
@@ -31,10 +31,13 @@ SCHEMA = {
 }
 
 
-def counting(
+def may_count(
     study: Study, kinds: Sequence[str], *, exclusions: Exclusions, purposes: Sequence[str] = ("sample",)
 ) -> list[ColumnElement[bool]]:
-    """The SQL conditions on Judgment, Assignment and Rater (joined by the caller) that a revision may count."""
+    """Return the SQL conditions under which a revision may count, on Judgment, Assignment and Rater.
+
+    The caller joins the three tables.
+    """
     conditions = [
         col(Judgment.study_id) == study.id,
         col(Assignment.status) == "done",
@@ -53,12 +56,12 @@ def read(
     exclusions: Exclusions,
     purposes: Sequence[str] = ("sample",),
 ) -> pl.DataFrame:
-    """One row per assignment and criterion with an answer, in the order in which the answers came.
+    """Read one row per assignment and criterion with an answer, in the order in which the answers were given.
 
     Columns: `assignment`, `clip`, `criterion` and `rater` (their numbers), `kind` (of the rater), `arm` (drawn for the
-    assignment), `occasion` (0, and 1, 2, ... when the clip came again), `judgment` and `value` (the last revision),
-    `blind_judgment` and `blind` (the last revision given without the scores in view; null without one). `value` and
-    `blind` are null where that revision took an optional answer back.
+    assignment), `occasion` (0; 1, 2, ... if the clip was repeated), `judgment` and `value` (the last revision),
+    `blind_judgment` and `blind` (the last revision given while the scores were hidden; null if there is none). `value`
+    and `blind` are null if that revision withdrew an optional answer.
     """
     query = (
         select(
@@ -75,16 +78,16 @@ def read(
         )
         .join(Assignment, col(Assignment.id) == col(Judgment.assignment_id))
         .join(Rater, col(Rater.id) == col(Judgment.rater_id))
-        .where(*counting(study, kinds, exclusions=exclusions, purposes=purposes))
+        .where(*may_count(study, kinds, exclusions=exclusions, purposes=purposes))
         .order_by(col(Judgment.revision), col(Judgment.id))
     )
     found = db.connection().execute(query).all()
     columns = zip(*found, strict=True) if found else [()] * len(SCHEMA)
     revisions = pl.DataFrame(dict(zip(SCHEMA, map(list, columns), strict=True)), SCHEMA)
     blind = pl.col("given_in").is_in(BLIND_ARMS)
-    whole = revisions.group_by("assignment", "criterion", maintain_order=True).agg(
+    answers = revisions.group_by("assignment", "criterion", maintain_order=True).agg(
         pl.col("clip", "rater", "kind", "arm", "occasion", "judgment", "value").last(),
         pl.col("judgment").filter(blind).last().alias("blind_judgment"),
         pl.col("value").filter(blind).last().alias("blind"),
     )
-    return whole.with_columns(pl.when(pl.col(name) != "").then(name).alias(name) for name in ("value", "blind"))
+    return answers.with_columns(pl.when(pl.col(name) != "").then(name).alias(name) for name in ("value", "blind"))

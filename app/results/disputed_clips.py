@@ -1,5 +1,6 @@
 """The clips on which raters disagree most, sorted, filtered and paged, with all answers under pseudonyms."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import Literal
@@ -10,25 +11,25 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from analysis.agreement.pairwise import clip_disagreement, votes_of_others
-from analysis.estimate import Floats
+from analysis.estimate import Floats, Ints
 from analysis.ratings import Ratings
 from app.models import Criterion, Study, StudyClip
 from app.results import adjudications
-from app.results.adjudications import Trail
+from app.results.adjudications import RulingHistory
 from app.results.agreement import Agreement, CriterionAgreement
 from app.studies import scales
 
-Show = Literal["disputed", "tied", "ruled", "open", "all"]
-Order = Literal["disputed", "agreed", "votes", "study"]
-PAGE = 12
-SHOWS: dict[Show, str] = {
+ShownClips = Literal["disputed", "tied", "ruled", "open", "all"]
+ClipOrder = Literal["disputed", "agreed", "votes", "study"]
+PAGE_SIZE = 12
+SHOWN_CLIPS: dict[ShownClips, str] = {
     "disputed": "clips on which raters differ",
     "tied": "clips without a majority",
     "open": "disputed, without a verdict of yours",
     "ruled": "clips with a verdict of yours",
     "all": "all clips with two answers or more",
 }
-ORDERS: dict[Order, str] = {
+CLIP_ORDERS: dict[ClipOrder, str] = {
     "disputed": "most disputed first",
     "agreed": "least disputed first",
     "votes": "most answers first",
@@ -37,156 +38,198 @@ ORDERS: dict[Order, str] = {
 
 
 @dataclass(frozen=True)
-class Asked:
-    """The clips that the researcher asked for."""
+class ClipSelection:
+    """The researcher's selection of clips: which ones, in which order, and which page of them."""
 
     criterion: str = ""
-    show: Show = "disputed"
-    order: Order = "disputed"
+    """A criterion's key; empty for the first one."""
+    show: ShownClips = "disputed"
+    order: ClipOrder = "disputed"
     rater: str = ""
+    """A pseudonym: show only clips that this rater and others have answered. Empty for all clips."""
     page: int = 1
 
 
 @dataclass(frozen=True)
-class Answered:
-    """One rater's answers to a clip, by criterion in the study's order; "" where there is none."""
+class RaterAnswers:
+    """One rater's answers to a clip, by criterion in the study's order; "" and a dash where there is none."""
 
     rater: str
     occasion: int
     values: tuple[tuple[str, str], ...]
-    """Value and its word."""
+    """Each answer's value and word."""
 
 
 @dataclass(frozen=True)
-class WallClip:
-    """A disputed clip with its answers."""
+class DisputedClip:
+    """A clip with its disagreement, its answers and the researcher's rulings."""
 
     number: int
     clip: str
     media: str
-    dispute: float
-    """Mean disagreement of two raters, 0 to 1."""
+    disagreement: float
+    """The mean disagreement of two raters, 0 to 1."""
     votes: int
-    apart: float | None
-    """With a chosen rater: how far that rater is from the mean of the others, in steps of the scale."""
-    answers: tuple[Answered, ...]
-    trail: Trail
+    distance: float | None
+    """The selected rater's distance from the mean of the others, in points of the scale; None if none is selected."""
+    answers: tuple[RaterAnswers, ...]
+    history: RulingHistory
 
     @property
     def ruling(self) -> str:
-        """The researcher's verdict in force; empty for none."""
-        return self.trail[-1].value if self.trail else ""
+        """The researcher's verdict in force; empty if there is none."""
+        return self.history[-1].value if self.history else ""
 
 
 @dataclass(frozen=True)
-class Wall:
-    """One page of clips, and where it lies."""
+class DisputedClipsPage:
+    """One page of the selected clips."""
 
     chosen: CriterionAgreement
     criteria: tuple[Criterion, ...]
-    """Those whose answers are shown."""
-    clips: tuple[WallClip, ...]
+    """The criteria whose answers are shown."""
+    clips: tuple[DisputedClip, ...]
     total: int
+    """The number of selected clips on all pages."""
     compared: int
-    """Clips with two answers or more, whether shown or not."""
+    """The number of clips with two answers or more, selected or not."""
     page: int
     pages: int
     words: dict[str, str]
-    """The answers that the researcher may give."""
+    """The answers that a ruling may give, with their words."""
 
 
-def wall(db: Session, study: Study, found: Agreement, criteria: tuple[Criterion, ...], asked: Asked) -> Wall | None:
-    """The clips asked for; None where no criterion of that name has statistics. A page too far is the last."""
-    chosen = found.about(asked.criterion)
+@dataclass(frozen=True, eq=False)
+class _Disputes:
+    """How much the raters disagree about each clip of one criterion; arrays have shape (clips,)."""
+
+    chosen: CriterionAgreement
+    numbers: Ints
+    """The clips' numbers in the study."""
+    disagreement: Floats
+    distance: Floats | None
+    """The selected rater's distance from the mean of the others, NaN where undefined; None if no rater is selected."""
+    histories: Mapping[tuple[int, str], RulingHistory]
+    rulings: Mapping[tuple[int, str], str]
+    """The rulings in force."""
+
+    def is_selected(self, place: int, show: ShownClips) -> bool:
+        """Return True if the clip at a place of the arrays is one of those to show."""
+        ruled = (int(self.numbers[place]), self.chosen.item.key) in self.rulings
+        if self.distance is not None and not isfinite(self.distance[place]):
+            return False
+        if show == "all":
+            return True
+        if show == "ruled":
+            return ruled
+        if show == "tied":
+            counts = self.chosen.ratings.counts[place]
+            return bool(2 * counts.max() <= counts.sum())
+        return bool(self.disagreement[place] > 0) and not (show == "open" and ruled)
+
+    def sort_key(self, place: int, order: ClipOrder) -> tuple[float, ...]:
+        """Return the value by which the clip at a place of the arrays is sorted."""
+        disagreement, votes, number = self.disagreement[place], self.chosen.ratings.votes[place], self.numbers[place]
+        if order == "agreed":
+            return disagreement, -votes, number
+        if order == "votes":
+            return -votes, -disagreement, number
+        if order == "study":
+            return (number,)
+        distance = 0.0 if self.distance is None else self.distance[place]
+        return -distance, -disagreement, -votes, number
+
+
+def select_clips(
+    db: Session, study: Study, found: Agreement, criteria: tuple[Criterion, ...], selection: ClipSelection
+) -> DisputedClipsPage | None:
+    """Return a page of the selected clips with the answers to `criteria`; None if the criterion has no statistics.
+
+    A page number beyond the last one gives the last page.
+    """
+    chosen = found.criterion(selection.criterion)
     if chosen is None:
         return None
-    trails = adjudications.trails(db, study)
-    ratings = chosen.ratings
-    dispute, votes, apart = clip_disagreement(ratings), ratings.votes, _apart(ratings, asked.rater)
-    ruled = {clip for (clip, key), trail in trails.items() if key == chosen.item.key and trail[-1].value}
-    places = [
-        place
-        for place in np.flatnonzero(votes >= 2).tolist()
-        if (not asked.rater or isfinite(apart[place]))
-        and _wanted(asked.show, ratings, dispute[place], place, int(ratings.clips[place]) in ruled)
-    ]
-    numbers = np.array([int(clip) for clip in ratings.clips], dtype=np.int64)
-    far = apart if asked.rater else np.zeros(len(numbers))
-    keys = {
-        "disputed": lambda place: (-far[place], -dispute[place], -votes[place], numbers[place]),
-        "agreed": lambda place: (dispute[place], -votes[place], numbers[place]),
-        "votes": lambda place: (-votes[place], -dispute[place], numbers[place]),
-        "study": lambda place: (numbers[place],),
-    }
-    places.sort(key=keys[asked.order])
-    pages = max(1, -(-len(places) // PAGE))
-    page = min(max(1, asked.page), pages)
-    shown = places[(page - 1) * PAGE : page * PAGE]
-    clips = {
-        clip.id: clip for clip in db.scalars(select(StudyClip).where(col(StudyClip.id).in_(numbers[shown].tolist())))
-    }
-    return Wall(
+    disputes = _disputes(chosen, adjudications.histories(db, study), selection.rater)
+    compared = np.flatnonzero(chosen.ratings.votes >= 2).tolist()
+    places = [place for place in compared if disputes.is_selected(place, selection.show)]
+    places.sort(key=lambda place: disputes.sort_key(place, selection.order))
+    pages = max(1, -(-len(places) // PAGE_SIZE))
+    page = min(max(1, selection.page), pages)
+    return DisputedClipsPage(
         chosen=chosen,
         criteria=criteria,
-        clips=tuple(
-            WallClip(
-                number=clip.id,
-                clip=clip.clip,
-                media=f"/media/{clip.media_key}.mp4",
-                dispute=float(dispute[place]),
-                votes=int(votes[place]),
-                apart=float(apart[place]) if asked.rater else None,
-                answers=_answers(found, clip.id, criteria),
-                trail=trails.get((clip.id, chosen.item.key), ()),
-            )
-            for place in shown
-            for clip in [clips[int(numbers[place])]]
-        ),
+        clips=_clips(db, found, criteria, disputes, places[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]),
         total=len(places),
-        compared=int((votes >= 2).sum()),
+        compared=len(compared),
         page=page,
         pages=pages,
-        words=adjudications.allowed(chosen.item),
+        words=adjudications.possible_answers(chosen.item),
     )
 
 
-def _wanted(show: Show, ratings: Ratings, dispute: float, place: int, ruled: bool) -> bool:
-    if show == "all":
-        return True
-    if show == "ruled":
-        return ruled
-    if show == "tied":
-        counts = ratings.counts[place]
-        return bool(2 * counts.max() <= counts.sum())
-    return dispute > 0 and not (show == "open" and ruled)
+def _disputes(chosen: CriterionAgreement, histories: Mapping[tuple[int, str], RulingHistory], rater: str) -> _Disputes:
+    return _Disputes(
+        chosen=chosen,
+        numbers=np.array([int(clip) for clip in chosen.ratings.clips], dtype=np.int64),
+        disagreement=clip_disagreement(chosen.ratings),
+        distance=_distance(chosen.ratings, rater) if rater else None,
+        histories=histories,
+        rulings=adjudications.in_force(histories),
+    )
 
 
-def _apart(ratings: Ratings, rater: str) -> Floats:
-    """How far a rater is from the others' mean on each clip, in the scale's points; NaN where that cannot be told."""
+def _clips(
+    db: Session, found: Agreement, criteria: tuple[Criterion, ...], disputes: _Disputes, places: list[int]
+) -> tuple[DisputedClip, ...]:
+    """Return the clips at some places of the arrays, in the same order."""
+    numbers = disputes.numbers[places].tolist()
+    clips = {clip.id: clip for clip in db.scalars(select(StudyClip).where(col(StudyClip.id).in_(numbers)))}
+    return tuple(
+        DisputedClip(
+            number=number,
+            clip=clips[number].clip,
+            media=f"/media/{clips[number].media_key}.mp4",
+            disagreement=float(disputes.disagreement[place]),
+            votes=int(disputes.chosen.ratings.votes[place]),
+            distance=None if disputes.distance is None else float(disputes.distance[place]),
+            answers=_answers(found, number, criteria),
+            history=disputes.histories.get((number, disputes.chosen.item.key), ()),
+        )
+        for number, place in zip(numbers, places, strict=True)
+    )
+
+
+def _distance(ratings: Ratings, rater: str) -> Floats:
+    """Return a rater's distance from the mean of the others on each clip, in points of the scale, shape (clips,).
+
+    It is NaN where the rater or all others gave no vote, and everywhere for an unknown rater.
+    """
     found = np.full(len(ratings.clips), np.nan)
     if rater in ratings.raters:
-        mine = ratings.rater_of == ratings.raters.index(rater)
+        own = ratings.rater_of == ratings.raters.index(rater)
         _, mean = votes_of_others(ratings)
         numbers = ratings.scale.points if ratings.scale.numbers is None else ratings.scale.numbers
-        found[ratings.clip_of[mine]] = np.abs(numbers[ratings.level[mine]] - mean[mine])
+        found[ratings.clip_of[own]] = np.abs(numbers[ratings.level[own]] - mean[own])
     return found
 
 
-def _answers(found: Agreement, clip: int, criteria: tuple[Criterion, ...]) -> tuple[Answered, ...]:
+def _answers(found: Agreement, clip: int, criteria: tuple[Criterion, ...]) -> tuple[RaterAnswers, ...]:
     rows = found.answers.frame.filter(pl.col("clip") == clip)
     given: dict[tuple[int, str, int], dict[str, str]] = {}
     for row in rows.iter_rows(named=True):
         order = int(row["rater"].removeprefix("R"))
         given.setdefault((order, row["rater"], row["occasion"]), {})[row["criterion"]] = row["value"]
-    made = []
-    for (_, rater, occasion), values in sorted(given.items()):
-        pairs = tuple((values.get(item.key, ""), word(item, values.get(item.key))) for item in criteria)
-        made.append(Answered(rater, occasion, pairs))
-    return tuple(made)
+    return tuple(
+        RaterAnswers(
+            rater, occasion, tuple((values.get(item.key, ""), word(item, values.get(item.key))) for item in criteria)
+        )
+        for (_, rater, occasion), values in sorted(given.items())
+    )
 
 
 def word(item: Criterion, value: str | None) -> str:
-    """An answer as raters read it; a dash for none.
+    """Return an answer as raters read it; a dash if there is none.
 
     >>> word(Criterion(study_id=1, position=0, key="q", label="Q", question="?", scale="acr5"), "4")
     '4 Good'

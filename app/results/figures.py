@@ -1,4 +1,4 @@
-"""The figures of the results page and of each filter's page; the report has the same."""
+"""The figures of the results page and of each filter's page. The report shows the same figures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,31 +15,31 @@ from app.results.study_results import Results
 
 @dataclass(frozen=True)
 class FilterFigures:
-    """What the figures of a filter's page are drawn from."""
+    """The data of the figures on a filter's page."""
 
     results: Results
     filter: FilterResult
 
     @property
     def simulated(self) -> bool:
-        """Whether the answers are the simulated panel's."""
+        """True if the answers come from the simulated panel."""
         return self.results.simulated
 
 
 def names(results: Results) -> list[str]:
-    """The names of all figures that the pages show, in the order of the pages: `agreement`, `roc-<filter>`."""
-    found = [one.key for one in figures_of("results") if is_shown(one, results)]
+    """Return the names of all figures that the pages show (`agreement`, `roc-<filter>`), in the order of the pages."""
+    found = [figure.key for figure in figures_of("results") if is_shown(figure, results)]
     for result in results.filters:
         data = FilterFigures(results, result)
-        found += [f"{one.key}-{result.rule.name}" for one in figures_of("filter") if is_shown(one, data)]
+        found += [f"{figure.key}-{result.rule.name}" for figure in figures_of("filter") if is_shown(figure, data)]
     return found
 
 
 def chart(results: Results, name: str, width: int = FILE_WIDTH) -> Chart:
-    """A figure by the name in its address. Raises NotFound if there is none, or none yet."""
-    key, _, rule = name.partition("-")
-    if rule and any(one.key == key for one in figures_of("filter")):
-        return draw(find(key, "filter"), FilterFigures(results, results.filter_named(rule)), width)
+    """Draw a figure by the name in its address. Raises NotFound if there is none, or if it cannot be drawn yet."""
+    key, _, filter_name = name.partition("-")
+    if filter_name and any(figure.key == key for figure in figures_of("filter")):
+        return draw(find(key, "filter"), FilterFigures(results, results.filter_named(filter_name)), width)
     return draw(find(name, "results"), results, width)
 
 
@@ -65,22 +65,22 @@ def _histogram(data: FilterFigures) -> dict[str, Any]:
 
 
 def _roc(data: FilterFigures) -> RocCurve:
-    assert data.filter.curve is not None, "such a figure is missing"
+    assert data.filter.curve is not None, "the figure is missing without a curve"
     return data.filter.curve
 
 
 def _thresholds(result: FilterResult) -> Mapping[str, float]:
-    """The points to mark on a ROC curve."""
+    """Return the thresholds to mark on the ROC curve, by their label."""
     rule = result.rule
-    # A filter with two ends is no point of the curve, which moves one end alone.
-    marked = {} if rule.minimum is not None and rule.maximum is not None else {"now": result.cut}
+    # A filter with two limits is not a point on the curve, because the curve moves one limit only.
+    marked = {} if rule.minimum is not None and rule.maximum is not None else {"now": result.threshold}
     if result.best is not None:
         marked["best F1"] = result.best.threshold
     return marked
 
 
 def no_curve(data: FilterFigures) -> str:
-    """Why a filter has no ROC curve; empty when it has one."""
+    """Return the reason why a filter has no ROC curve; empty if it has one."""
     curve = data.filter.curve
     if curve is None:
         return data.filter.missing.get("curve") or "no clip has a verdict and this score"
@@ -90,8 +90,8 @@ def no_curve(data: FilterFigures) -> str:
 def _roc_caption(data: FilterFigures) -> str:
     sample = data.filter.sample
     weighted = sample is not None and sample.weights is not None
-    of = ", weighted to the pool" if weighted else " of the drawn clips"
-    return f"What every threshold would keep{of}. Interval: {_roc(data).auc.method}."
+    scope = ", weighted to the pool" if weighted else " of the drawn clips"
+    return f"What every threshold would keep{scope}. Interval: {_roc(data).auc.method}."
 
 
 register(

@@ -18,39 +18,37 @@ VERDICTS = ("accept", "reject")
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """A model beside the people's majority on one criterion."""
+class ModelAgreement:
+    """One model's agreement with the people's majority on one criterion."""
 
     rater: str
     criterion: str
     agreement: Estimate
 
 
-def compared(db: Session, study: Study) -> list[Comparison]:
-    """For every model and accept/reject criterion: how often it says what the strict majority of people says."""
+def of_study(db: Session, study: Study) -> list[ModelAgreement]:
+    """Compare each model's verdicts with the strict majority of people, for every accept/reject criterion it rated."""
     criteria = db.execute(select(Criterion).where(col(Criterion.study_id) == study.id)).scalars()
-    deciding = {item.id: item.key for item in criteria if scales.of(item).has_consensus}
+    keys = {item.id: item.key for item in criteria if scales.of(item).has_consensus}
     found = counted_answers.read(db, study, ["person", "model"], exclusions=exclusions.in_force(db, study.id))
     names = dict(db.execute(select(col(Rater.id), col(Rater.name)).where(col(Rater.study_id) == study.id)).all())
-    deciding_answers = found.filter(pl.col("criterion").is_in(list(deciding)), pl.col("value").is_in(VERDICTS))
+    given = found.filter(pl.col("criterion").is_in(list(keys)), pl.col("value").is_in(VERDICTS))
     people: dict[tuple[int, int], Counter[str]] = {}
     models: dict[tuple[str, int], dict[int, str]] = {}
-    for clip, criterion, rater, kind, value in deciding_answers.select(
-        "clip", "criterion", "rater", "kind", "value"
-    ).iter_rows():
+    for clip, criterion, rater, kind, value in given.select("clip", "criterion", "rater", "kind", "value").iter_rows():
         if kind == "person":
             people.setdefault((clip, criterion), Counter())[value] += 1
         else:
             models.setdefault((names[rater], criterion), {})[clip] = value
     return [
-        Comparison(rater, deciding[criterion], _agreement(said, criterion, people))
-        for (rater, criterion), said in sorted(models.items())
+        ModelAgreement(rater, keys[criterion], _agreement(verdicts, criterion, people))
+        for (rater, criterion), verdicts in sorted(models.items())
     ]
 
 
-def _agreement(said: dict[int, str], criterion: int, people: dict[tuple[int, int], Counter[str]]) -> Estimate:
+def _agreement(verdicts: dict[int, str], criterion: int, people: dict[tuple[int, int], Counter[str]]) -> Estimate:
     same = total = 0
-    for clip, value in said.items():
+    for clip, value in verdicts.items():
         votes = people.get((clip, criterion), Counter())
         if votes["accept"] != votes["reject"]:
             total += 1

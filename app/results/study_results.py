@@ -14,8 +14,9 @@ from app.cache import Cache
 from app.errors import NotFound
 from app.models import Criterion, Study, StudyClip
 from app.results import votes
-from app.results.counted_answers import Kind
-from app.results.filter_results import FEWEST_SOURCES, FilterResult, judge, resamples_for
+from app.results.counted_answers import RaterKind
+from app.results.filter_results import FilterResult, filter_result
+from app.results.judged_sample import MIN_SOURCES, resamples_for
 from app.results.votes import Vote
 from app.studies import scales, whole_study
 
@@ -24,26 +25,26 @@ RESAMPLES = 2000
 
 @dataclass(frozen=True)
 class CriterionResult:
-    """Agreement on one criterion, and how often each value was given."""
+    """The agreement on one criterion, and how often each value was given."""
 
     key: str
     label: str
     estimates: dict[str, Estimate]
     values: tuple[tuple[str, str, int], ...]
-    """Value, its word, how many answers."""
+    """Each value, its word, and the number of answers."""
     answers: int
     raters: int
     clips: int
     note: str
-    """What to know about its intervals; empty when there is nothing."""
+    """What a reader must know about the intervals; empty if there is nothing."""
 
     @property
     def compared(self) -> int:
-        """Clips with two votes or more."""
+        """The number of clips with two votes or more."""
         return max((one.clips for one in self.estimates.values()), default=0)
 
     def to_dict(self) -> dict[str, Any]:
-        """For the export."""
+        """Return the result for estimates.json."""
         return {
             "criterion": self.key,
             "answers": {value: count for value, _word, count in self.values},
@@ -56,7 +57,7 @@ class CriterionResult:
 class Results:
     """All estimates of a study for one kind of rater."""
 
-    kind: Kind
+    kind: RaterKind
     raters: int
     answers: int
     criteria: tuple[CriterionResult, ...]
@@ -64,22 +65,22 @@ class Results:
 
     @property
     def simulated(self) -> bool:
-        """Whether the answers are the simulated panel's."""
+        """True if the answers come from the simulated panel."""
         return self.kind == "simulated"
 
     @property
     def agreement_is_known(self) -> bool:
-        """Whether any statistic of agreement exists, so that there is something to draw."""
+        """True if at least one agreement statistic is defined, so that there is something to draw."""
         return any(one.value is not None for item in self.criteria for one in item.estimates.values())
 
     @property
     def blind(self) -> bool | None:
-        """Whether the filters are judged by answers given without the scores in view; None before any answer."""
+        """True if all filters are judged by answers given while the scores were hidden; None before any answer."""
         judged = [one.verdicts.blind for one in self.filters if one.verdicts.votes]
         return all(judged) if judged else None
 
     def filter_named(self, name: str) -> FilterResult:
-        """One filter's result; raises NotFound with the names there are."""
+        """Return one filter's result. Raises NotFound, listing the names, if there is no such filter."""
         for result in self.filters:
             if result.rule.name == name:
                 return result
@@ -87,18 +88,18 @@ class Results:
         raise NotFound(f"This study has no filter {name!r}.", f"It has: {names}.")
 
 
-def cached(cache: Cache, db: Session, study: Study, kind: Kind) -> Results:
-    """The results as of now; computed again when a judgment was added."""
+def cached(cache: Cache, db: Session, study: Study, kind: RaterKind) -> Results:
+    """Return the current results; they are computed again after `votes.fingerprint` has changed."""
     return cache.get(("results", study.id, kind), votes.fingerprint(db, study), lambda: compute(db, study, kind))
 
 
-def kind_of(study: Study) -> Kind:
-    """Whose answers the study's pages and exports speak of: the simulated panel's while it is switched on."""
+def kind_of(study: Study) -> RaterKind:
+    """Return whose answers the study's pages and exports show: the simulated panel's while it is switched on."""
     return "simulated" if study.show_simulated else "person"
 
 
-class _Clip(NamedTuple):
-    """What the figures read of a drawn clip: of ten thousand clips whole rows take longer than the statistics."""
+class _ClipColumns(NamedTuple):
+    """The columns of a sampled clip that estimates read. Loading whole rows would take longer than the statistics."""
 
     clip: str
     source: str
@@ -109,29 +110,32 @@ class _Clip(NamedTuple):
     scores: dict[str, Any]
 
 
-def _clips(db: Session, study: Study) -> dict[int, _Clip]:
-    query = select(col(StudyClip.id), *(getattr(StudyClip, name) for name in _Clip._fields)).where(
+def _clips(db: Session, study: Study) -> dict[int, _ClipColumns]:
+    query = select(col(StudyClip.id), *(getattr(StudyClip, name) for name in _ClipColumns._fields)).where(
         col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample"
     )
-    return {number: _Clip(*facts) for number, *facts in db.connection().execute(query)}
+    return {number: _ClipColumns(*values) for number, *values in db.connection().execute(query)}
 
 
-def compute(db: Session, study: Study, kind: Kind) -> Results:
-    """Every estimate, from the database as it is."""
+def compute(db: Session, study: Study, kind: RaterKind) -> Results:
+    """Compute all estimates of a study from the database."""
     whole = whole_study.parts(db, study.id)
     clips = _clips(db, study)
-    given, blind = votes.both(db, study, kind=kind)
-    of, unseen = votes.by_criterion(given), votes.by_criterion(blind)
+    given, blind = votes.read_with_blind(db, study, kind=kind)
+    given_of, blind_of = votes.by_criterion(given), votes.by_criterion(blind)
     return Results(
         kind=kind,
         raters=len({vote.rater for vote in given}),
         answers=len({(vote.clip, vote.rater) for vote in given}),
-        criteria=tuple(_criterion(item, of[item.key], clips, study.seed) for item in whole.criteria),
-        filters=tuple(judge(rule, whole, of[rule.criterion], unseen[rule.criterion], clips) for rule in whole.filters),
+        criteria=tuple(_criterion(item, given_of[item.key], clips, study.seed) for item in whole.criteria),
+        filters=tuple(
+            filter_result(rule, whole, given_of[rule.criterion], blind_of[rule.criterion], clips)
+            for rule in whole.filters
+        ),
     )
 
 
-def _criterion(item: Criterion, given: list[Vote], clips: Mapping[int, _Clip], seed: int) -> CriterionResult:
+def _criterion(item: Criterion, given: list[Vote], clips: Mapping[int, _ClipColumns], seed: int) -> CriterionResult:
     values = [vote.value for vote in given]
     if not scales.of(item).has_agreement:
         return CriterionResult(
@@ -145,7 +149,9 @@ def _criterion(item: Criterion, given: list[Vote], clips: Mapping[int, _Clip], s
             note="No agreement is computed over free text and sets of tags.",
         )
     ratings = votes.ratings_of(item, given)
-    estimates, note = agreement_estimates("results", ratings, {of: clip.source for of, clip in clips.items()}, seed)
+    estimates, note = agreement_estimates(
+        "results", ratings, {number: clip.source for number, clip in clips.items()}, seed
+    )
     return CriterionResult(
         key=item.key,
         label=item.label,
@@ -161,11 +167,14 @@ def _criterion(item: Criterion, given: list[Vote], clips: Mapping[int, _Clip], s
 def agreement_estimates(
     page: Page, ratings: Ratings, sources: Mapping[int, str], seed: int
 ) -> tuple[dict[str, Estimate], str]:
-    """The statistics of agreement that a page shows, by key, of those defined on the scale; a note on the intervals."""
+    """Compute the agreement statistics that a page shows and that are defined on the scale, by key.
+
+    The second value is a note on the intervals, empty if there is none. `sources` maps clip numbers to source videos.
+    """
     groups, note = resampled_units(ratings, sources)
-    times = resamples_for(len(ratings.clips), RESAMPLES)
+    resamples = resamples_for(len(ratings.clips), RESAMPLES)
     estimates = {
-        statistic.key: statistic(ratings, resamples=times, seed=seed, groups=groups)
+        statistic.key: statistic(ratings, resamples=resamples, seed=seed, groups=groups)
         for statistic in shown_on(page)
         if statistic.applies_to(ratings.scale)
     }
@@ -173,16 +182,17 @@ def agreement_estimates(
 
 
 def resampled_units(ratings: Ratings, sources: Mapping[int, str]) -> tuple[dict[str, str] | None, str]:
-    """What the bootstrap draws: clips, or whole sources where clips share one and there are enough of them.
+    """Return the source of each clip if the bootstrap resamples sources, None if it resamples clips; and a note.
 
-    Clips of one source video are alike; drawing them one by one makes intervals too narrow.
+    Sources are resampled if clips share them and there are enough. Clips of one source video resemble each other, so
+    that resampling single clips would make intervals too narrow.
     """
     compared = [clip for clip, count in zip(ratings.clips, ratings.votes, strict=True) if count >= 2]
     videos = len({sources[int(clip)] for clip in compared})
     if videos == len(compared):
         return None, ""
-    if videos >= FEWEST_SOURCES:
-        # Clips with a single vote enter some of the coefficients: they need their source too.
+    if videos >= MIN_SOURCES:
+        # Clips with a single vote enter some of the coefficients, so they need their source too.
         groups = {clip: sources[int(clip)] for clip in ratings.clips}
         return groups, f"Intervals resample the {videos} source videos, not single clips."
     return None, (

@@ -16,7 +16,7 @@ from app.cache import Cache
 from app.db import Database
 from app.errors import AppError
 from app.models import Study, now
-from app.monitoring import answer_counts
+from app.monitoring import answer_counts, skipped_clips
 from app.rating import external_ratings
 from app.report import exports
 from app.results import model_agreement
@@ -115,7 +115,7 @@ def _add_reading(api: FastAPI) -> None:
         return {
             "raters": [vars(line) for line in answer_counts.by_rater(db, study)],
             "strata": [vars(line) for line in answer_counts.by_stratum(db, study)],
-            "skips": answer_counts.skips(db, study),
+            "skips": skipped_clips.by_reason(db, study),
         }
 
     @api.get("/studies/{slug}/estimates", dependencies=[needs("read")])
@@ -134,7 +134,7 @@ def _add_reading(api: FastAPI) -> None:
     @api.get("/studies/{slug}/comparison", dependencies=[needs("read")])
     def comparison(slug: Slug, db: Reader) -> list[dict[str, Any]]:
         """Compare every model with the majority of people, by criterion."""
-        found = model_agreement.compared(db, lifecycle.by_slug(db, slug))
+        found = model_agreement.of_study(db, lifecycle.by_slug(db, slug))
         return [{"rater": one.rater, "criterion": one.criterion, "agreement": one.agreement.to_dict()} for one in found]
 
 

@@ -20,7 +20,7 @@ from app.pool_evidence.figures import EvidenceFigures
 from app.pool_evidence.next_batch import MOST, USUAL
 from app.pool_evidence.subgroups import SubgroupMeans
 from app.results.consensus import VerdictSource
-from app.results.figure_registry import FILE_WIDTH, Page, PageFigure, draw, find, on_page
+from app.results.figure_registry import FILE_WIDTH, PageFigure, PageName, draw, find, on_page
 from app.routes.agreement import agreement_of
 from app.settings import Settings
 from app.studies import lifecycle
@@ -30,7 +30,7 @@ from app.web.pages import Reader, database, page, see
 router = APIRouter(prefix="/studies/{slug}", dependencies=[Depends(require_researcher)])
 Name = Annotated[str, Query(max_length=200)]
 FilterName = Annotated[str, Query(alias="filter", max_length=200)]
-PAGES: tuple[Page, ...] = ("pool", "fairness", "anchoring")
+PAGES: tuple[PageName, ...] = ("pool", "fairness", "anchoring")
 THRESHOLD_PREFIX = "cut_"
 """The address gives a filter's threshold as `cut_NAME`: an older word, kept so that saved links work."""
 
@@ -219,7 +219,7 @@ def _thresholds(texts: dict[str, str]) -> dict[str, float]:
     return found
 
 
-def _figures(page: Page, data: EvidenceFigures, query: str) -> list[PageFigure]:
+def _figures(page: PageName, data: EvidenceFigures, query: str) -> list[PageFigure]:
     return on_page(page, data, f"/studies/{data.evidence.study.slug}/consequences/figures", query=query)
 
 

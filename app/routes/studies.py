@@ -8,7 +8,7 @@ from fastapi.responses import PlainTextResponse
 from app.auth import require_researcher
 from app.filters.threshold_text import threshold_text
 from app.markdown import markdown
-from app.monitoring import answer_counts
+from app.monitoring import answer_counts, skipped_clips
 from app.raters import invite_list, raters
 from app.rating import questions
 from app.settings import Settings
@@ -43,7 +43,7 @@ def overview(request: Request, slug: str, db: Reader) -> Response:
         "line": study_overview.line_of(db, study),
         "raters": answer_counts.by_rater(db, study),
         "strata": answer_counts.by_stratum(db, study),
-        "skips": answer_counts.skips(db, study),
+        "skips": skipped_clips.by_reason(db, study),
         "notes": lifecycle.notes(study),
         "criteria": questions.views(whole.criteria, {}),
         "filters": [(rule, threshold_text(rule.minimum, rule.maximum)) for rule in whole.filters],

@@ -14,7 +14,8 @@ from analysis.thresholds.cascade import FilterContribution, filter_contributions
 from analysis.thresholds.cascade_guarantee import JointThresholds, joint_thresholds
 from app.errors import AppError, NotFound
 from app.models import Criterion, Filter, Study, StudyClip
-from app.results.filter_results import CONFIDENCE, FilterResult, Sample, sample_of
+from app.results.filter_results import CONFIDENCE, FilterResult
+from app.results.judged_sample import JudgedSample, judged_sample
 from app.results.study_results import Results
 from app.thresholds.filter_ends import End, ends, threshold_at
 
@@ -58,7 +59,7 @@ class CriterionCascade:
 
     criterion: Criterion
     ends: tuple[FilterEnd, ...]
-    sample: Sample
+    sample: JudgedSample
     notes: tuple[str, ...]
     left_out: int
     """The number of judged clips that lack one of the scores."""
@@ -123,7 +124,7 @@ def find_criterion(items: list[Criterion], key: str) -> Criterion:
     raise NotFound(f"No two filters are judged by {key!r}.", f"There is: {', '.join(one.key for one in items)}.")
 
 
-def joint_sample(db: Session, study: Study, filters: list[FilterResult]) -> tuple[Sample, tuple[str, ...], int]:
+def joint_sample(db: Session, study: Study, filters: list[FilterResult]) -> tuple[JudgedSample, tuple[str, ...], int]:
     """The judged clips that have the score of every filter, notes on them, and the number of clips that lack a score.
 
     Raises AppError if there is no such clip.
@@ -136,12 +137,12 @@ def joint_sample(db: Session, study: Study, filters: list[FilterResult]) -> tupl
         )
     used = tuple(one for one in decided[0].values() if one.clip in everywhere)
     query = select(StudyClip).where(col(StudyClip.study_id) == study.id, col(StudyClip.role) == "sample")
-    sample, notes = sample_of(used, study, {clip.id: clip for clip in db.scalars(query) if clip.id in everywhere})
+    sample, notes = judged_sample(used, study, {clip.id: clip for clip in db.scalars(query) if clip.id in everywhere})
     judged = set.union(*(set(one) for one in decided))
     return sample, tuple(notes), len(judged - everywhere)
 
 
-def _values(sample: Sample, filters: list[FilterResult], columns: tuple[FilterEnd, ...]) -> Floats:
+def _values(sample: JudgedSample, filters: list[FilterResult], columns: tuple[FilterEnd, ...]) -> Floats:
     """The scores with signs such that they rise with quality, shape (clips, columns)."""
     scores = {one.rule.name: {clip.clip: clip.score for clip in one.clips} for one in filters}
     found = [[column.sign * scores[column.rule.name][one.clip] for one in sample.clips] for column in columns]

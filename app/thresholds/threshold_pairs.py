@@ -12,7 +12,8 @@ from analysis.thresholds.threshold_pairs import ThresholdPair, threshold_pairs, 
 from app.errors import NotFound
 from app.models import Filter, Study
 from app.results.figure_registry import Figure, register
-from app.results.filter_results import CONFIDENCE, FilterResult, Sample
+from app.results.filter_results import CONFIDENCE, FilterResult
+from app.results.judged_sample import JudgedSample
 from app.results.study_results import Results
 from app.thresholds import cascades
 from app.thresholds.filter_ends import threshold_at
@@ -96,7 +97,7 @@ def build(db: Session, study: Study, results: Results, name: str) -> FilterPair:
     return FilterPair(both[0].rule, both[1].rule, pairs, notes, left_out, simulated=results.simulated)
 
 
-def _scores(result: FilterResult, sample: Sample) -> Floats:
+def _scores(result: FilterResult, sample: JudgedSample) -> Floats:
     scores = {clip.clip: clip.score for clip in result.clips}
     return np.array([scores[one.clip] for one in sample.clips], dtype=np.float64)
 

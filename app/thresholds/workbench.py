@@ -15,7 +15,8 @@ from analysis.number_format import estimate_text
 from analysis.thresholds.threshold_curves import ThresholdCurves, threshold_curves
 from app.errors import AppError
 from app.models import Study, StudyClip
-from app.results.filter_results import CONFIDENCE, FilterResult, Sample, curve_of
+from app.results.filter_results import CONFIDENCE, FilterResult, curve_of
+from app.results.judged_sample import JudgedSample
 from app.stats.calibration import Calibration
 from app.thresholds.filter_ends import End, direction_of, end_to_move, fails_other_end, threshold_at
 from app.thresholds.pool_retention import RetentionCurve, amount_text, pool_scores, retention_curve
@@ -151,7 +152,7 @@ def _auc(result: FilterResult, rejected: Bools, direction: Direction, seed: int)
     return curve_of(result.sample, direction, seed, without=rejected).auc
 
 
-def _calibration(sample: Sample, used: Bools, direction: Direction, seed: int) -> Calibration:
+def _calibration(sample: JudgedSample, used: Bools, direction: Direction, seed: int) -> Calibration:
     """The calibration of the clips that are used, shape (clips,): those that the other end accepts."""
     design = sample.design if used.all() else sample.design.part(used)
     good = sample.good[used].astype(np.float64)

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
 from analysis.agreement import icc, kappas
-from analysis.agreement.pairwise import raters_against_others, without_rater
-from analysis.agreement.statistics import fleiss_kappa, gwet_ac1, gwet_ac2, krippendorff_alpha
+from analysis.agreement.pairwise import clip_disagreement, raters_against_others, without_rater
+from analysis.agreement.statistics import fleiss_kappa, gwet_ac1, gwet_ac2, krippendorff_alpha, percent_agreement
 from analysis.agreement.weighted import weighted_agreement
 from analysis.estimate import Floats, Ints
 from analysis.raters.human_ceiling import human_ceiling
-from analysis.ratings import ACR5, Metric, Ratings, Scale
+from analysis.ratings import ACR5, VERDICT, Metric, Ratings, Scale
 from tests.helpers.analysis_data import case
 
 
@@ -195,3 +195,25 @@ def test_an_end_without_bound_gives_no_interval() -> None:
     assert found.value is not None
     assert (found.low, found.high) == (None, None)
     assert "no interval" in found.method
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 5), st.sampled_from(ACR5.levels)), min_size=1, max_size=30))
+def test_the_disagreement_on_a_clip_lies_between_0_and_1(rows: list[tuple[int, int, str]]) -> None:
+    """It is 0 exactly if all votes are equal, and NaN exactly if there are fewer than two votes."""
+    last = {(clip, rater): value for clip, rater, value in rows}
+    clips, raters = zip(*last, strict=True)
+    ratings = Ratings.from_votes([str(c) for c in clips], [str(r) for r in raters], list(last.values()), ACR5)
+    disagreement = clip_disagreement(ratings)
+    paired = ratings.votes >= 2
+    assert (np.isnan(disagreement) == ~paired).all()
+    assert ((disagreement[paired] >= 0) & (disagreement[paired] <= 1)).all()
+    assert ((disagreement[paired] == 0) == (np.count_nonzero(ratings.counts[paired], axis=1) == 1)).all()
+
+
+def test_disagreement_and_percent_agreement_add_up_to_1() -> None:
+    """On a nominal scale the mean disagreement of the clips is 1 minus the percent agreement."""
+    verdicts = ["accept" if letter == "A" else "reject" for letter in "ARAAARA"]
+    ratings = Ratings.from_votes(list("aaabbcc"), list("xyzxyxy"), verdicts, VERDICT)
+    share = percent_agreement(ratings, resamples=10).value
+    assert share is not None
+    assert 1 - float(np.mean(clip_disagreement(ratings))) == pytest.approx(share)

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from analysis.filters.rates import confusion
-from app.results.filter_results import Sample
+from app.results.judged_sample import JudgedSample
 from tests.browser.conftest import Site, SiteMaker
 from tests.helpers.factories import StudyMaker
 from tests.helpers.rated_studies import A, R, computed, verdicts, vote
@@ -31,7 +31,7 @@ def opened(make_site: SiteMaker, *, width: int = 1440, theme: str = "light") -> 
     return site, page
 
 
-def sample_of(site: Site) -> Sample:
+def sample_of(site: Site) -> JudgedSample:
     """The judged clips, for functions of the library."""
     sample = computed(site.database, site.study).filter_named("movement").sample
     assert sample is not None

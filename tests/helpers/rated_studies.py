@@ -10,12 +10,18 @@ from app.models import Rater, Study, StudyClip
 from app.rating import assignments, judgments
 from app.rating.judgments import Answer
 from app.results import study_results
-from app.results.counted_answers import Kind
+from app.results.counted_answers import RaterKind
 from app.results.study_results import Results
 from app.studies import lifecycle, whole_study
 from tests.helpers.factories import LEASE, NOON, StudyMaker, answers
 
 A, R, U = "accept", "reject", "unsure"
+DISPUTED_VERDICTS = {
+    "Ada": [A, R, A, A, R, A, U, A, None],
+    "Ben": [A, R, A, A, R, R, U, A, None],
+    "Cyd": [A, A, A, R, R, R, A, None, None],
+}
+"""The verdicts of three raters on nine clips."""
 
 
 def vote(
@@ -47,7 +53,7 @@ def verdicts(values: Sequence[str | None]) -> dict[int, dict[str, str]]:
     return {place: answers(verdict=value) for place, value in enumerate(values) if value is not None}
 
 
-def computed(database: Database, study: Study, kind: Kind = "person") -> Results:
+def computed(database: Database, study: Study, kind: RaterKind = "person") -> Results:
     """The study's results as they are now."""
     with database.reader() as db:
         return study_results.compute(db, lifecycle.by_slug(db, study.slug), kind)

@@ -1,43 +1,38 @@
-"""The progress page and what it counts: flow, strata, raters, who is stuck; the list of studies and copies of them."""
+"""The progress page and its counts: clips by step, strata, consensus, raters at work, who is stuck, skips, signs."""
 
 import re
 from datetime import timedelta
 from html import unescape
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 from sqlmodel import col
 from starlette.testclient import TestClient
-from typer.testing import CliRunner
 
-from app.cli import cli
 from app.db import Database
 from app.models import Assignment, Rater, Study
-from app.monitoring import answer_counts, clip_flow, consensus_flow
+from app.monitoring import clip_flow, consensus_flow, rater_activity, skipped_clips
 from app.monitoring.clip_flow import ClipCounts
 from app.raters import invite_list
 from app.rating import assignments
 from app.rating.judgments import Answer, record
 from app.results import filter_results, study_results
-from app.settings import Settings
 from app.studies import lifecycle
 from app.studies.overview import line_of
 from app.studies.whole_study import parts
-from tests.helpers import pool_studies
 from tests.helpers.factories import LEASE, NOON, StudyMaker, answers
 from tests.helpers.rated_studies import A, R, U, computed, in_strata, nine_clips, verdicts, vote
 from tests.helpers.visitors import on_sqlite
 
 
-def whole(database: Database, study: Study) -> ClipCounts:
-    """The study's flow, people alone."""
+def total_counts(database: Database, study: Study) -> ClipCounts:
+    """Return the counts of the study's clips, for people's answers."""
     with database.reader() as db:
         return clip_flow.total(clip_flow.by_stratum(db, study, kind="person"))
 
 
-def test_every_clip_is_lost_at_exactly_one_step(study_maker: StudyMaker, database: Database) -> None:
-    """Answered, before a rater now, skipped, left behind, waiting: the parts add up to the sample."""
+def test_every_clip_is_counted_at_its_furthest_step(study_maker: StudyMaker, database: Database) -> None:
+    """Rated, on screen, skipped, abandoned and waiting add up to the sample."""
     study = study_maker(clips=10, raters_per_clip=2, with_media=False)
     ada = study_maker.rater(study, "Ada")
     study_maker.rate(study, ada, answers())
@@ -49,7 +44,7 @@ def test_every_clip_is_lost_at_exactly_one_step(study_maker: StudyMaker, databas
     with database.writer() as db:
         assignments.top_up(db, study, cleo, [], now=NOON - timedelta(hours=2), lease=LEASE)
         assignments.expire(db, study, now=NOON)
-    counts = whole(database, study)
+    counts = total_counts(database, study)
     with database.reader() as db:
         rows = db.scalars(select(Assignment)).all()
     seen: dict[int, set[str]] = {one.study_clip_id: set() for one in rows}
@@ -66,28 +61,30 @@ def test_every_clip_is_lost_at_exactly_one_step(study_maker: StudyMaker, databas
     assert counts.shown == counts.rated + counts.on_screen + counts.skipped + counts.abandoned
 
 
-def test_a_simulated_panel_is_not_counted_among_people(study_maker: StudyMaker, database: Database) -> None:
-    """People's flow is empty while only the panel has answered, and the panel's is its own."""
+def test_the_simulated_panel_is_not_counted_among_people(study_maker: StudyMaker, database: Database) -> None:
+    """People's counts are 0 if only the panel has answered; the panel has its own counts."""
     study = study_maker(clips=3, with_media=False)
     vote(study_maker, study, "Robot", verdicts([A, R, A]), kind="simulated")
-    assert whole(database, study).shown == 0
+    assert total_counts(database, study).shown == 0
     with database.reader() as db:
         assert clip_flow.total(clip_flow.by_stratum(db, study, kind="simulated")).rated == 3
         assert consensus_flow.of_study(db, study, kind="person").decided == 0
         assert consensus_flow.of_study(db, study, kind="simulated").decided == 3
 
 
-def compared(database: Database, study: Study) -> tuple[consensus_flow.ConsensusFlow, filter_results.VerdictCounts]:
-    """The first question's counts by SQL, and the first filter's as the results have them."""
+def consensus_of_both(
+    database: Database, study: Study
+) -> tuple[consensus_flow.ConsensusFlow, filter_results.VerdictCounts]:
+    """Return the first question's counts by SQL, and the first filter's counts in the results."""
     with database.reader() as db:
         (question,) = consensus_flow.of_study(db, study, kind="person").questions
     return question, computed(database, study).filters[0].verdicts
 
 
 def test_the_consensus_equals_that_of_the_results(study_maker: StudyMaker, database: Database) -> None:
-    """Accepted, rejected, tied and blind agree with the results pages, but for clips without a score."""
+    """Accepted, rejected, tied and blind are the same, except for clips without a score."""
     study = nine_clips(study_maker)
-    question, counts = compared(database, study)
+    question, counts = consensus_of_both(database, study)
     assert question.asked == counts.drawn == 9
     assert question.decided + question.tied == counts.accepted + counts.rejected + counts.tied + counts.without_score
     assert question.tied == counts.tied
@@ -100,10 +97,10 @@ def test_the_consensus_equals_that_of_the_results(study_maker: StudyMaker, datab
 
 
 @pytest.mark.parametrize("visibility", ["hidden", "shown", "after", "randomised"])
-def test_revisions_and_arms_are_read_as_the_results_read_them(
+def test_revisions_and_arms_count_as_in_the_results(
     study_maker: StudyMaker, database: Database, visibility: str
 ) -> None:
-    """The last revision counts; answers with scores in view decide only where there are no others."""
+    """The last revision counts; answers given while scores were visible are used only if there are no others."""
     study = study_maker(clips=12, raters_per_clip=3, score_visibility=visibility, with_media=False)
     for name, first in (("Ada", [A, R, U] * 4), ("Ben", [A, A, R] * 4), ("Cleo", [R, A, U] * 4)):
         rater = vote(study_maker, study, name, verdicts(first))
@@ -114,7 +111,7 @@ def test_revisions_and_arms_are_read_as_the_results_read_them(
                 held = assignments.owned(db, rater, one.id)
                 answer = Answer(answers(verdict=R), f"again-{one.id}")
                 record(db, held, rater, list(asked.criteria), answer, now=NOON)
-    question, counts = compared(database, study)
+    question, counts = consensus_of_both(database, study)
     got = (question.accepted, question.rejected, question.tied, question.blind)
     assert got == (counts.accepted, counts.rejected, counts.tied, counts.blind)
     assert question.unsure + question.without + question.in_view == counts.without_votes
@@ -122,8 +119,8 @@ def test_revisions_and_arms_are_read_as_the_results_read_them(
         assert consensus_flow.of_study(db, study, kind="person").decided == question.decided
 
 
-def test_strata_carry_their_own_flow_in_the_order_of_the_design(study_maker: StudyMaker, database: Database) -> None:
-    """Each stratum counts its clips alone; together they are the study."""
+def test_strata_are_counted_separately_in_the_order_of_the_design(study_maker: StudyMaker, database: Database) -> None:
+    """Each stratum counts its own clips only."""
     study = study_maker(clips=6, raters_per_clip=1, scores=[90, 85, 60, 50, 40, None], with_media=False)
     in_strata(database, {"high": 2.0, "low": 4.0, "none": 1.0})
     vote(study_maker, study, "Ada", verdicts([A, None, R, R, None, None]))
@@ -138,8 +135,8 @@ def test_strata_carry_their_own_flow_in_the_order_of_the_design(study_maker: Stu
     assert counted == {"high": (2, 1, 1, 1), "low": (3, 2, 2, 1), "none": (1, 0, 0, 1)}
 
 
-def test_pace_and_time_left_come_from_the_raters_own_answers(study_maker: StudyMaker, database: Database) -> None:
-    """The middle gap counts and a pause does not; time left is that pace over the clips still open and unknown."""
+def test_pace_and_time_left_are_computed_from_the_raters_answers(study_maker: StudyMaker, database: Database) -> None:
+    """The pace is the median gap without breaks; the time left is the pace times the open clips new to the rater."""
     study = study_maker(clips=12, raters_per_clip=2, with_media=False)
     ada, ben = study_maker.rater(study, "Ada"), study_maker.rater(study, "Ben")
     at = NOON
@@ -148,8 +145,8 @@ def test_pace_and_time_left_come_from_the_raters_own_answers(study_maker: StudyM
         study_maker.rate(study, ada, answers(), at=at)
     study_maker.rate(study, ben, answers(), at=at)
     with database.reader() as db:
-        found = {one.name: one for one in clip_flow.by_rater(db, study, kind="person")}
-        remaining = clip_flow.remaining(db, study, list(found.values()), now=at)
+        found = {one.name: one for one in rater_activity.by_rater(db, study, kind="person")}
+        remaining = rater_activity.remaining(db, study, list(found.values()), now=at)
     assert found["Ada"].seconds_per_clip == 10
     assert found["Ada"].answered == 6
     assert found["Ada"].clips_left == 12 - 6 - found["Ada"].held
@@ -162,8 +159,8 @@ def test_pace_and_time_left_come_from_the_raters_own_answers(study_maker: StudyM
     assert {one.state(at) for one in found.values()} == {"at work"}
 
 
-def test_who_is_stuck_is_named(study_maker: StudyMaker, database: Database) -> None:
-    """A clip past its time with its name and holder; a rater silent for more than a day; nobody who is done."""
+def test_stuck_raters_are_listed(study_maker: StudyMaker, database: Database) -> None:
+    """A clip held past its lease and a rater silent for over a day are listed; raters who are done are not."""
     study = study_maker(clips=3, raters_per_clip=3, with_media=False)
     ada, ben = study_maker.rater(study, "Ada"), study_maker.rater(study, "Ben")
     for _ in range(3):
@@ -176,8 +173,8 @@ def test_who_is_stuck_is_named(study_maker: StudyMaker, database: Database) -> N
     def stuck(hours: float) -> tuple[list[tuple[str, str]], list[str]]:
         moment = NOON + timedelta(hours=hours)
         with database.reader() as db:
-            overdue = clip_flow.overdue(db, study, kind="person", now=moment)
-            silent = clip_flow.silent(clip_flow.by_rater(db, study, kind="person"), now=moment)
+            overdue = rater_activity.overdue(db, study, kind="person", now=moment)
+            silent = rater_activity.silent(rater_activity.by_rater(db, study, kind="person"), now=moment)
         return [(one.rater, one.clip) for one in overdue], [one.rater for one in silent]
 
     assert stuck(0.1) == ([], [])
@@ -186,10 +183,8 @@ def test_who_is_stuck_is_named(study_maker: StudyMaker, database: Database) -> N
     assert stuck(25)[1] == ["Ben"]
 
 
-def test_skips_and_clips_that_do_not_play_are_counted_by_the_database(
-    study_maker: StudyMaker, database: Database
-) -> None:
-    """By reason, and each clip with the number of raters for whom it failed."""
+def test_skips_are_counted_by_reason_and_failures_by_clip(study_maker: StudyMaker, database: Database) -> None:
+    """Skips are counted by reason, and each clip that did not play with the number of raters for whom it failed."""
     study = study_maker(clips=1, raters_per_clip=3, with_media=False)
     for name, reason in (("Ada", "cannot_play"), ("Ben", "cannot_play"), ("Cleo", "distressing")):
         rater = study_maker.rater(study, name)
@@ -197,12 +192,12 @@ def test_skips_and_clips_that_do_not_play_are_counted_by_the_database(
             (one,) = assignments.top_up(db, study, rater, [], now=NOON, lease=LEASE)
             assignments.skip(db, study, one.assignment, reason=reason)
     with database.reader() as db:
-        assert answer_counts.skips(db, study) == {"cannot_play": 2, "distressing": 1}
-        assert answer_counts.unplayable(db, study) == [answer_counts.Unplayable("secret-name-0", 2)]
+        assert skipped_clips.by_reason(db, study) == {"cannot_play": 2, "distressing": 1}
+        assert skipped_clips.unplayable(db, study) == [skipped_clips.UnplayableClip("secret-name-0", 2)]
 
 
-def test_a_withdrawn_rater_has_nothing_left(study_maker: StudyMaker, database: Database) -> None:
-    """Neither clips nor time, whatever is open; a quota bounds what is left for the others."""
+def test_a_withdrawn_rater_has_no_clips_left(study_maker: StudyMaker, database: Database) -> None:
+    """Whatever is open, none are left for that rater; a quota limits what is left for the others."""
     study = study_maker(clips=9, with_media=False)
     ada, ben = study_maker.rater(study, "Ada"), study_maker.rater(study, "Ben")
     with database.writer() as db:
@@ -212,14 +207,16 @@ def test_a_withdrawn_rater_has_nothing_left(study_maker: StudyMaker, database: D
         invite_list.withdraw_rater(db, kept, ada.id, now=NOON)
     with database.reader() as db:
         study = lifecycle.by_slug(db, study.slug)
-        found = {one.name: (one.clips_left, one.state(NOON)) for one in clip_flow.by_rater(db, study, kind="person")}
+        found = {
+            one.name: (one.clips_left, one.state(NOON)) for one in rater_activity.by_rater(db, study, kind="person")
+        }
     assert found == {"Ada": (0, "withdrawn"), "Ben": (4, "away")}
     assert ben.name == "Ben"
 
 
 @on_sqlite
-def test_the_page_shows_flow_raters_and_failures(study_maker: StudyMaker, researcher: TestClient) -> None:
-    """Whole without script; htmx gets the changing part alone; it can be held still; names stay text."""
+def test_the_progress_page_shows_counts_and_raters(study_maker: StudyMaker, researcher: TestClient) -> None:
+    """It is complete without script; htmx receives the changing part only; updates can be paused; names are escaped."""
     study = study_maker(clips=4, with_media=False)
     rater = study_maker.rater(study, "Ada <b>")
     study_maker.rate(study, rater, answers())
@@ -240,7 +237,7 @@ def test_the_page_shows_flow_raters_and_failures(study_maker: StudyMaker, resear
 
 @on_sqlite
 def test_empty_states_say_what_to_do(study_maker: StudyMaker, researcher: TestClient, database: Database) -> None:
-    """Nobody invited, nobody come, closed: each in words with a way on."""
+    """With nobody invited, nobody started, or the study closed, the page says so and what to do next."""
     study = study_maker(clips=2, with_media=False)
     address = f"/studies/{study.slug}/progress"
     assert "Nobody has come yet" in researcher.get(address).text
@@ -252,8 +249,10 @@ def test_empty_states_say_what_to_do(study_maker: StudyMaker, researcher: TestCl
 
 
 @on_sqlite
-def test_looking_writes_nothing(study_maker: StudyMaker, researcher: TestClient, database: Database) -> None:
-    """Not even a clip past its time is given away by looking: the page never takes the place of a writer."""
+def test_opening_the_progress_page_writes_nothing(
+    study_maker: StudyMaker, researcher: TestClient, database: Database
+) -> None:
+    """No overdue clip is released and no writing session is needed, so that the page never makes raters wait."""
     study = study_maker(clips=2, with_media=False)
     rater = study_maker.rater(study, "Ada")
     with database.writer() as db:
@@ -272,10 +271,10 @@ def test_looking_writes_nothing(study_maker: StudyMaker, researcher: TestClient,
 
 
 @on_sqlite
-def test_large_studies_are_counted_once_for_many_looks(
+def test_large_studies_are_counted_once_in_some_seconds(
     study_maker: StudyMaker, researcher: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Above the limit the numbers are kept some seconds; below it every look is fresh."""
+    """Above the limit the counts are reused for some seconds; below it every refresh counts anew."""
     from app.routes import progress as route
 
     study = study_maker(clips=6, with_media=False)
@@ -289,82 +288,26 @@ def test_large_studies_are_counted_once_for_many_looks(
         return found.group(1)
 
     assert [answered(), answered()] == ["1", "2"]
-    monkeypatch.setattr(route, "SMALL", 0)
-    monkeypatch.setattr(route, "KEPT_SECONDS", 10**9)
+    monkeypatch.setattr(route, "SMALL_STUDY", 0)
+    monkeypatch.setattr(route, "COUNTS_SECONDS", 10**9)
     assert [answered(), answered()] == ["3", "3"]
 
 
-def test_an_archived_study_leaves_the_list_and_stays_open_to_read(
-    study_maker: StudyMaker, researcher: TestClient
-) -> None:
-    """Out of the list's first table, under the archived ones, its pages as before; opened again it is back."""
-    study, other = study_maker(clips=1, with_media=False), study_maker(clips=1, with_media=False)
-    place = f"/studies/{study.slug}"
-    page = researcher.post(f"{place}/state", data={"state": "archived", "back": "list"})
-    assert page.url.path == "/studies"
-    shown, _, archived = page.text.partition("1 archived")
-    assert (f'href="{place}"' in shown, f'href="{place}"' in archived) == (False, True)
-    assert f'href="/studies/{other.slug}"' in shown
-    assert all(researcher.get(place + end).status_code == 200 for end in ("", "/progress", "/raters", "/results"))
-    again = researcher.post(f"{place}/state", data={"state": "open", "back": "list"}).text
-    assert f'href="{place}"' in again
-    assert "1 archived" not in again
-
-
-@on_sqlite
-def test_a_study_is_archived_on_the_command_line(
-    study_maker: StudyMaker, database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The same as the button; twice says so."""
-    study = study_maker(clips=1, with_media=False)
-    monkeypatch.setenv("CLIPJURY_HOME", str(settings.home))
-    monkeypatch.setenv("CLIPJURY_DATABASE_URL", settings.database_url)
-    runner = CliRunner()
-    assert "is archived." in runner.invoke(cli, ["study", "archive", study.slug]).output
-    assert "is archived already." in runner.invoke(cli, ["study", "archive", study.slug]).output
-    with database.reader() as db:
-        assert lifecycle.by_slug(db, study.slug).state == "archived"
-
-
-@on_sqlite
-def test_a_copy_is_a_draft_with_the_same_file(
-    researcher: TestClient, database: Database, settings: Settings, tmp_path: Path
-) -> None:
-    """The wizard opens with the study's filters; the copy can be made as it is, and the first study is untouched."""
-    study = pool_studies.make(database, settings, tmp_path)
-    page = researcher.post(f"/studies/{study.slug}/clone")
-    assert re.fullmatch(r"/studies/new/[0-9a-f]{16}/filters", page.url.path)
-    assert 'value="50"' in page.text
-    key = page.url.path.split("/")[3]
-    assert 'value="Copy of Judged pool"' in researcher.get(f"/studies/new/{key}/questions").text
-    assert "Make the study" in researcher.get(f"/studies/new/{key}/review").text
-    with database.reader() as db:
-        assert [one.name for one in db.scalars(select(Study))] == ["Judged pool"]
-
-
-@on_sqlite
-def test_a_copy_without_its_pool_is_refused_in_words(study_maker: StudyMaker, researcher: TestClient) -> None:
-    """The page names the pool that is gone and another way."""
-    refused = researcher.post(f"/studies/{study_maker(clips=1, with_media=False).slug}/clone")
-    assert refused.status_code == 409
-    assert "pool.parquet, is not there any more" in refused.text
-
-
-def test_the_list_counts_as_the_progress_page_does(study_maker: StudyMaker, database: Database) -> None:
-    """Answers of places in the list are the complete and begun ones of the flow."""
+def test_the_list_of_studies_counts_as_the_progress_page_does(study_maker: StudyMaker, database: Database) -> None:
+    """The answers and places of the list equal the counts of rated clips and remaining work."""
     study = study_maker(clips=4, raters_per_clip=2, with_media=False)
     vote(study_maker, study, "Ada", verdicts([A, A, R, None]))
     with database.reader() as db:
         line = line_of(db, study)
-        remaining = clip_flow.remaining(db, study, [], now=NOON)
-    assert line.places_done == whole(database, study).rated == 3
+        remaining = rater_activity.remaining(db, study, [], now=NOON)
+    assert line.places_done == total_counts(database, study).rated == 3
     assert remaining.places == line.places - line.places_done
     assert study_results.kind_of(study) == "person"
 
 
 @on_sqlite
 def test_signs_about_raters_are_shown_in_words(study_maker: StudyMaker, researcher: TestClient) -> None:
-    """A rater for whom clip after clip does not play is pointed out; one without signs is not."""
+    """A rater for whom many clips do not play is flagged; a rater without signs is not."""
     study = study_maker(clips=12, raters_per_clip=2, with_media=False)
     vote(study_maker, study, "Steady", verdicts([A, R] * 6))
     broken = study_maker.rater(study, "Broken")
@@ -383,7 +326,7 @@ def test_signs_about_raters_are_shown_in_words(study_maker: StudyMaker, research
 
 @on_sqlite
 def test_raters_who_never_differ_do_not_break_the_page(study_maker: StudyMaker, researcher: TestClient) -> None:
-    """Where two people give the same answers to every clip there is no drift to speak of, and the page says so."""
+    """If two raters give the same answer to every clip, drift is undefined, and the page gives the reason."""
     study = study_maker(clips=12, raters_per_clip=2, with_media=False)
     for name in ("Ada", "Ben"):
         vote(study_maker, study, name, verdicts([A] * 12))

@@ -100,7 +100,7 @@ def test_an_edit_is_a_new_revision_and_the_old_one_stays(study_maker: StudyMaker
     send(study_maker, study, rater, number, "second", quality=5)
     with study_maker.database.reader() as db:
         rows = db.scalars(select(Judgment).order_by(col(Judgment.id))).all()
-        now_counts = {vote.criterion: vote.value for vote in votes.current(db, study, kind="person")}
+        now_counts = {vote.criterion: vote.value for vote in votes.read(db, study, kind="person")}
     assert [row.revision for row in rows] == [1, 1, 1, 2, 2, 2]
     assert rows[0].value == "2"
     assert now_counts["quality"] == "5"
@@ -144,10 +144,8 @@ def test_a_correction_after_the_scores_were_revealed_is_no_blind_answer(study_ma
     send(study_maker, study, rater, number, "before", verdict="accept")
     send(study_maker, study, rater, number, "changed", verdict="reject")
     with study_maker.database.reader() as db:
-        blind = [
-            vote.value for vote in votes.current(db, study, kind="person", blind=True) if vote.criterion == "verdict"
-        ]
-        final = [vote.value for vote in votes.current(db, study, kind="person") if vote.criterion == "verdict"]
+        blind = [vote.value for vote in votes.read(db, study, kind="person", blind=True) if vote.criterion == "verdict"]
+        final = [vote.value for vote in votes.read(db, study, kind="person") if vote.criterion == "verdict"]
     assert (blind, final) == (["accept"], ["reject"])
 
 
@@ -169,8 +167,8 @@ def test_people_and_the_simulated_panel_are_never_mixed(study_maker: StudyMaker)
     study_maker.rate(study, person, answers())
     study_maker.rate(study, robot, answers(verdict="reject"))
     with study_maker.database.reader() as db:
-        people = {vote.rater for vote in votes.current(db, study, kind="person")}
-        panel = {vote.rater for vote in votes.current(db, study, kind="simulated")}
+        people = {vote.rater for vote in votes.read(db, study, kind="person")}
+        panel = {vote.rater for vote in votes.read(db, study, kind="simulated")}
     assert (people, panel) == ({"Ada"}, {"Simulated 1"})
 
 
@@ -186,9 +184,9 @@ def test_an_optional_answer_can_be_taken_back(study_maker: StudyMaker) -> None:
     send(study_maker, study, rater, number, "first", stability=2)
     send(study_maker, study, rater, number, "second", stability="")
     with study_maker.database.reader() as db:
-        said = {vote.criterion for vote in votes.current(db, study, kind="person")}
+        said = {vote.criterion for vote in votes.read(db, study, kind="person")}
         shown = judgments.current(db, number)
-        roles = votes.roles(db, study)
+        roles = votes.uses(db, study)
         rows = db.scalars(select(Judgment).where(col(Judgment.criterion_id) == optional.id)).all()
     assert said == {"quality", "verdict"}
     assert optional.id not in shown

@@ -189,7 +189,7 @@ def test_nothing_of_it_counts_and_nothing_of_it_changes(ada: TestClient, databas
     submit(ada, page)
     with database.reader() as db:
         before = len(db.scalars(select(Judgment)).all())
-        assert votes.current(db, study, kind="person") == []
+        assert votes.read(db, study, kind="person") == []
     again = {f"answer-{key}": value for key, value in answers(quality=1).items()} | {"submission": "other"}
     assert ada.post(address[1], data=again).url.path == "/rate/training"
     assert ada.get(address[1]).url.path == "/rate/training"

@@ -20,7 +20,7 @@ from app.rating import assignments, judgments, rater_position
 from app.rating.judgments import Answer
 from app.report import exports
 from app.results import filter_results, study_results
-from app.results.counted_answers import Kind
+from app.results.counted_answers import RaterKind
 from app.settings import Settings
 from app.studies import whole_study
 from tests.helpers.factories import LEASE, NOON, StudyMaker, answers
@@ -63,7 +63,7 @@ def csv_of(database: Database, study: Study) -> list[dict[str, str]]:
         return list(csv.DictReader(StringIO("".join(exports.judgments_csv(db, study)), newline="")))
 
 
-def json_of(database: Database, study: Study, kind: Kind = "person") -> dict[str, Any]:
+def json_of(database: Database, study: Study, kind: RaterKind = "person") -> dict[str, Any]:
     """The exported estimates. NaN and Infinity, which are not JSON, fail."""
     with database.reader() as db:
         text = exports.estimates_json(db, study, study_results.compute(db, study, kind))

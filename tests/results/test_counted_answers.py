@@ -1,4 +1,4 @@
-"""One rule says which answers count, wherever answers are read: excluded raters, from when on, lifted exclusions."""
+"""The rule about which answers count holds everywhere: excluded raters, exclusions from a moment on, lifted ones."""
 
 from datetime import datetime, timedelta
 
@@ -38,9 +38,9 @@ def exclude(db: Session, study: Study, rater: str, excluded_from: datetime | Non
     return row
 
 
-def who_counts(db: Session, study: Study) -> set[str]:
-    """The raters whose verdicts count, read in every way there is: all of them must agree."""
-    given = {one.rater for one in votes.current(db, study, kind="person") if one.criterion == "verdict"}
+def raters_that_count(db: Session, study: Study) -> set[str]:
+    """Return the raters whose verdicts count; all ways of reading answers must agree on them."""
+    given = {one.rater for one in votes.read(db, study, kind="person") if one.criterion == "verdict"}
     names = {f"R{place}": name for place, name in enumerate(("Ada", "Ben", "Cleo"), start=1)}
     assert {names[one] for one in answer_table.read(db, study, "person").first("verdict")["rater"]} == given
     exported = [row for row in exports.judgment_rows(db, study) if row["criterion"] == "verdict"]
@@ -53,22 +53,22 @@ def who_counts(db: Session, study: Study) -> set[str]:
 def test_an_excluded_raters_answers_count_nowhere(study: Study, database: Database) -> None:
     """Votes, agreement and exports leave the rater out; every answer stays in the export, marked as not counted."""
     with database.writer() as db:
-        assert who_counts(db, study) == {"Ada", "Ben", "Cleo"}
+        assert raters_that_count(db, study) == {"Ada", "Ben", "Cleo"}
         exclude(db, study, "Ben")
-        assert who_counts(db, study) == {"Ada", "Cleo"}
+        assert raters_that_count(db, study) == {"Ada", "Cleo"}
 
 
-def test_answers_before_the_moment_of_an_exclusion_count(study: Study, database: Database) -> None:
-    """An exclusion from a moment on keeps what was answered before it."""
+def test_answers_before_the_start_of_an_exclusion_count(study: Study, database: Database) -> None:
+    """An exclusion from a moment on keeps the answers given before it; of two exclusions the earlier start holds."""
     with database.writer() as db:
         exclude(db, study, "Ben", excluded_from=NOON + timedelta(days=1))
-        assert who_counts(db, study) == {"Ada", "Ben", "Cleo"}
+        assert raters_that_count(db, study) == {"Ada", "Ben", "Cleo"}
         exclude(db, study, "Ben", excluded_from=NOON - timedelta(days=1))
-        assert who_counts(db, study) == {"Ada", "Cleo"}, "of two exclusions the one that reaches back further holds"
+        assert raters_that_count(db, study) == {"Ada", "Cleo"}, "the exclusion with the earlier start holds"
 
 
-def test_a_lifted_exclusion_counts_the_answers_again(study: Study, database: Database) -> None:
-    """Lifting brings the answers back, and every change renews what is kept of the results."""
+def test_answers_count_again_after_an_exclusion_is_lifted(study: Study, database: Database) -> None:
+    """Every change also changes the fingerprint, so that cached results are computed again."""
     with database.writer() as db:
         marks = [votes.fingerprint(db, study)]
         row = exclude(db, study, "Ben")
@@ -77,22 +77,20 @@ def test_a_lifted_exclusion_counts_the_answers_again(study: Study, database: Dat
         db.add(row)
         db.flush()
         marks.append(votes.fingerprint(db, study))
-        assert who_counts(db, study) == {"Ada", "Ben", "Cleo"}
+        assert raters_that_count(db, study) == {"Ada", "Ben", "Cleo"}
     assert len(set(marks)) == 3
 
 
-def test_the_progress_page_counts_as_the_results_do(study: Study, database: Database) -> None:
-    """The flow to a consensus, computed in the database, leaves excluded raters out too."""
+def test_the_consensus_on_the_progress_page_leaves_excluded_raters_out(study: Study, database: Database) -> None:
+    """The counts computed in SQL use the same rule as the results."""
     with database.writer() as db:
         exclude(db, study, "Ben")
         [flow] = consensus_flow.of_study(db, study, kind="person").questions
         assert (flow.accepted, flow.rejected, flow.tied) == (3, 0, 0)
 
 
-def test_a_correction_made_after_the_moment_leaves_the_earlier_answer(
-    study_maker: StudyMaker, database: Database
-) -> None:
-    """Only revisions from the moment on are left out: the last one before it counts."""
+def test_an_exclusion_leaves_the_revision_before_its_start(study_maker: StudyMaker, database: Database) -> None:
+    """Only revisions from the start on are left out; the last revision before it counts."""
     study = study_maker(clips=1, raters_per_clip=1, with_media=False)
     ada = vote(study_maker, study, "Ada", verdicts([A]))
     day = timedelta(days=1)
@@ -100,6 +98,6 @@ def test_a_correction_made_after_the_moment_leaves_the_earlier_answer(
         held = assignments.owned(db, ada, db.execute(select(col(Assignment.id))).scalar_one())
         criteria = list(whole_study.parts(db, study.id).criteria)
         record(db, held, ada, criteria, Answer(answers(verdict=R), "second"), now=NOON + day)
-        assert [one.value for one in votes.current(db, study, kind="person") if one.criterion == "verdict"] == [R]
+        assert [one.value for one in votes.read(db, study, kind="person") if one.criterion == "verdict"] == [R]
         exclude(db, study, "Ada", excluded_from=NOON + day)
-        assert [one.value for one in votes.current(db, study, kind="person") if one.criterion == "verdict"] == [A]
+        assert [one.value for one in votes.read(db, study, kind="person") if one.criterion == "verdict"] == [A]

@@ -1,4 +1,4 @@
-"""A figure is one entry: its page, its address and the report find it; one refusal and one mark serve all."""
+"""A figure is one registry entry: page, address and report show it, with the same refusal and the same mark."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -16,14 +16,14 @@ from app.db import Database
 from app.errors import NotFound
 from app.models import Study, StudyClip
 from app.report import pack_files
-from app.results.figure_registry import FIGURES, Figure, Page, draw, find, register
+from app.results.figure_registry import FIGURES, Figure, PageName, draw, find, register
 from tests.helpers import pool_studies
 from tests.helpers.factories import StudyMaker
 from tests.helpers.visitors import on_sqlite
 
 FINDING = "Seven swans a-swimming"
 TEMPLATES = Path(__file__).parents[2] / "templates"
-PLACES: dict[Page, tuple[str, str, str]] = {
+PLACES: dict[PageName, tuple[str, str, str]] = {
     "results": ("", "results", "figures/swans"),
     "filter": ("", "filters/still", "figures/swans-still"),
     "agreement": ("raters", "agreement", "agreement/figures/swans?criterion=verdict"),
@@ -33,17 +33,17 @@ PLACES: dict[Page, tuple[str, str, str]] = {
     "anchoring": ("ceiling", "anchoring", "consequences/figures/swans"),
     "workbench": ("more", "filters/still/workbench", "filters/still/workbench/figures/swans"),
 }
-"""Page: its section, the page's address, and the figure's address without its ending, both within the study's."""
+"""By page: section, address of the page, address of the figure without extension, both below the study's address."""
 
 
 class Panel:
-    """Data of a simulated panel."""
+    """Figure data of a simulated panel."""
 
     simulated = True
 
 
 def swans(_data: Any, width: int) -> Chart:
-    """A figure of nothing."""
+    """Draw a figure that needs no data."""
     title = alt.Title(FINDING, subtitle="n = 7 swans")
     drawn: Chart = alt.Chart(alt.InlineData(values=[{"swans": 7}])).mark_point().properties(width=width, title=title)
     return drawn
@@ -51,10 +51,10 @@ def swans(_data: Any, width: int) -> Chart:
 
 @pytest.fixture
 def add() -> Iterator[Callable[..., Figure[Any]]]:
-    """Registers figures during one test."""
+    """Register a figure during one test."""
     before = dict(FIGURES)
 
-    def make(page: Page, section: str = "", **more: Any) -> Figure[Any]:
+    def make(page: PageName, section: str = "", **more: Any) -> Figure[Any]:
         figure = Figure[Any](
             page=page,
             section=section,
@@ -75,7 +75,7 @@ def add() -> Iterator[Callable[..., Figure[Any]]]:
 
 @pytest.fixture
 def study(study_maker: StudyMaker, tmp_path: Path) -> Study:
-    """Thirty clips of a pool of sixty, each judged by two people."""
+    """Thirty sampled clips of a pool of sixty, each judged by two people."""
     made = pool_studies.make(study_maker.database, study_maker.settings, tmp_path)
     with study_maker.database.reader() as db:
         clips = list(db.scalars(select(StudyClip).where(col(StudyClip.study_id) == made.id)))
@@ -87,7 +87,7 @@ def study(study_maker: StudyMaker, tmp_path: Path) -> Study:
 def test_a_registered_figure_is_on_its_page_and_at_its_address(
     add: Callable[..., Figure[Any]], study: Study, researcher: TestClient
 ) -> None:
-    """Every kind of page shows the figure with title and table, at the address where the picture and the spec are."""
+    """Every kind of page shows its title and table; its address has the picture and the specification."""
     here = f"/studies/{study.slug}"
     for page, (section, address, figure) in PLACES.items():
         add(page, section)
@@ -118,8 +118,8 @@ def test_a_registered_figure_is_in_the_report(
 
 
 @on_sqlite
-def test_every_address_refuses_a_figure_that_is_not_registered(study: Study, researcher: TestClient) -> None:
-    """One sentence everywhere, with the status 404."""
+def test_an_unknown_figure_is_refused_at_every_address(study: Study, researcher: TestClient) -> None:
+    """Every address answers 404 with the same sentence."""
     for _section, _address, figure in PLACES.values():
         path, _, query = figure.partition("?")
         asked = path.replace("swans-still", "swans")
@@ -129,14 +129,14 @@ def test_every_address_refuses_a_figure_that_is_not_registered(study: Study, res
 
 
 def test_simulated_answers_are_marked_in_the_figure_itself(add: Callable[..., Figure[Any]]) -> None:
-    """A saved file says it too; a figure that no rater's answer enters says nothing."""
+    """A saved file says so too; a figure without raters' answers has no mark."""
     marked, plain = add("results"), add("pool", from_ratings=False)
     assert "Simulated raters, no person's answers" in json.dumps(spec(draw(marked, Panel()), "light"))
     assert "Simulated" not in json.dumps(spec(draw(plain, Panel()), "light"))
 
 
-def test_a_figure_that_cannot_be_drawn_yet_says_why(add: Callable[..., Figure[Any]]) -> None:
-    """The refusal gives the reason; a page's second figure of one key is refused too."""
+def test_a_figure_that_cannot_be_drawn_yet_gives_the_reason(add: Callable[..., Figure[Any]]) -> None:
+    """Drawing it raises an error with the reason; a second figure with the same key on a page is refused."""
     figure = add("results", missing=lambda _: "no clip has two answers")
     assert find("swans", "pool", "results") is figure
     with pytest.raises(NotFound, match=r"cannot be drawn yet.*No clip has two answers\."):
@@ -146,20 +146,20 @@ def test_a_figure_that_cannot_be_drawn_yet_says_why(add: Callable[..., Figure[An
 
 
 @on_sqlite
-def test_a_figure_that_would_say_nothing_is_left_out(
+def test_an_uninformative_figure_is_not_on_the_page(
     add: Callable[..., Figure[Any]], study: Study, researcher: TestClient
 ) -> None:
-    """The page does not show it yet; at its address it can be looked at."""
+    """The page leaves it out; its address draws it."""
     add("results", worth_showing=lambda _: False)
     assert "Swans of the study" not in researcher.get(f"/studies/{study.slug}/results").text
     assert FINDING in researcher.get(f"/studies/{study.slug}/figures/swans.svg").text
 
 
-def test_every_section_of_a_figure_is_on_a_page() -> None:
+def test_every_section_of_a_figure_is_in_a_template() -> None:
     """No figure is registered for a section that no template shows."""
     shown = "".join(path.read_text(encoding="utf-8") for path in TEMPLATES.rglob("*.html"))
     assert FIGURES
     for figure in FIGURES.values():
         own = f'.section == "{figure.section}"'
         assert not figure.section or own in shown or (figure.page == "fairness" and ".section == kind" in shown)
-        assert figure.page in cast(Any, Page).__args__
+        assert figure.page in cast(Any, PageName).__args__

@@ -1,9 +1,8 @@
-"""The results pages: they show what was computed, of whom, and say what is missing."""
+"""The results page and the filter pages: the computed numbers, whose answers they use, and what is missing."""
 
 import json
 import re
 
-import pytest
 from sqlalchemy import select
 
 from app import auth
@@ -12,21 +11,15 @@ from app.models import Event, Study
 from app.results import misclassified_clips
 from app.settings import Settings
 from tests.helpers.factories import StudyMaker
-from tests.helpers.rated_studies import A, R, computed, nine_clips, verdicts, vote
+from tests.helpers.rated_studies import A, R, computed, verdicts, vote
 from tests.helpers.visitors import Visitor, on_sqlite
 
 
-@pytest.fixture
-def judged(study_maker: StudyMaker) -> Study:
-    """Nine clips of every kind, two raters."""
-    return nine_clips(study_maker)
-
-
 @on_sqlite
-def test_the_switch_decides_whose_answers_every_page_speaks_of(
+def test_the_switch_decides_whose_answers_every_page_shows(
     study_maker: StudyMaker, visitor: Visitor, settings: Settings, database: Database
 ) -> None:
-    """Off: people; on: the panel, marked on each page and in the export; each turn is remembered as an event."""
+    """Off: people; on: the simulated panel, marked on each page and in the export; each change is an event."""
     study = study_maker(clips=4, raters_per_clip=3, scores=[90, 85, 70, 60], with_media=False)
     with database.writer() as db:
         kept = db.get_one(Study, study.id)
@@ -54,17 +47,20 @@ def test_the_switch_decides_whose_answers_every_page_speaks_of(
 
 
 @on_sqlite
-def test_disputed_clips_come_the_clearest_error_first(judged: Study, database: Database) -> None:
-    """Those where filter and majority differ, farthest from the cut first; tied clips are no dispute."""
-    found = computed(database, judged).filter_named("movement")
+def test_misclassified_clips_are_sorted_by_distance_from_the_threshold(judged: Study, database: Database) -> None:
+    """They are the clips on which filter and majority disagree, the furthest first; tied clips are not among them."""
+    result = computed(database, judged).filter_named("movement")
     with database.reader() as db:
-        disputed = misclassified_clips.disputed(db, found)
-    assert disputed.total == 2
-    assert [(one.score, one.filter_accepts, one.distance) for one in disputed.shown] == [(70, False, 10), (85, True, 5)]
+        found = misclassified_clips.misclassified(db, result)
+    assert found.total == 2
+    assert [(one.score, one.filter_accepts, one.distance) for one in found.shown] == [
+        (70, False, 10),
+        (85, True, 5),
+    ]
 
 
 @on_sqlite
-def test_pages_show_the_numbers_that_the_results_hold(
+def test_a_filter_page_shows_the_computed_rates_with_intervals(
     judged: Study, database: Database, visitor: Visitor, settings: Settings
 ) -> None:
     """Counts, rates and intervals on the filter's page are the computed ones, with two digits."""
@@ -85,7 +81,7 @@ def test_pages_show_the_numbers_that_the_results_hold(
 
 @on_sqlite
 def test_empty_results_pages_say_what_is_missing(study_maker: StudyMaker, visitor: Visitor, settings: Settings) -> None:
-    """No table of zeros: a sentence and the way to invite people; undrawable figures are 404 in words."""
+    """They show a sentence and a way to invite raters instead of zeros; figures without data answer 404."""
     study = study_maker(clips=2, with_media=False)
     browser = visitor()
     browser.get(f"/researcher/{auth.researcher_key(settings)}")
@@ -98,7 +94,7 @@ def test_empty_results_pages_say_what_is_missing(study_maker: StudyMaker, visito
 
 @on_sqlite
 def test_figures_are_drawn_in_both_themes(judged: Study, visitor: Visitor, settings: Settings) -> None:
-    """Each figure that exists is a specification and a picture; an unknown theme is refused."""
+    """Each figure has a specification and a picture; an unknown theme is refused."""
     browser = visitor()
     browser.get(f"/researcher/{auth.researcher_key(settings)}")
     here = f"/studies/{judged.slug}/figures"

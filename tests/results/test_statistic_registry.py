@@ -1,4 +1,4 @@
-"""A statistic of agreement is one entry: every page, figure, file and command that shows statistics shows it."""
+"""An agreement statistic is one registry entry: all pages, figures, files and commands with statistics show it."""
 
 import json
 import re
@@ -19,8 +19,6 @@ from app.commands.stats.agreement import agreement
 from app.db import Database
 from app.models import Study
 from app.report import pack_files
-from tests.helpers.factories import StudyMaker
-from tests.helpers.rated_studies import nine_clips
 from tests.helpers.visitors import on_sqlite
 
 COMMAND = typer.Typer()
@@ -35,7 +33,7 @@ def unanimous_share(patterns: Ints, weights: Floats) -> Floats:
 
 @pytest.fixture
 def unanimity() -> Iterator[AgreementStatistic]:
-    """A statistic that is registered during one test."""
+    """Register a statistic during one test."""
     added = AgreementStatistic(
         key="unanimity",
         label="unanimous clips",
@@ -47,12 +45,6 @@ def unanimity() -> Iterator[AgreementStatistic]:
     STATISTICS[added.key] = added
     yield added
     del STATISTICS[added.key]
-
-
-@pytest.fixture
-def judged(study_maker: StudyMaker) -> Study:
-    """Nine clips, two raters, who differ on one of seven clips that both gave a verdict on."""
-    return nine_clips(study_maker)
 
 
 @on_sqlite
@@ -91,7 +83,7 @@ def test_a_registered_statistic_is_in_the_files(
 
 
 def test_a_registered_statistic_is_in_the_command(unanimity: AgreementStatistic, tmp_path: Path) -> None:
-    """`clipjury stats agreement` gives it as a table and as JSON, and design-weighted where clips have weights."""
+    """`clipjury stats agreement` prints it as a table and as JSON, and design-weighted if clips have weights."""
     votes = ["a,x,v,yes,1", "a,y,v,yes,1", "b,x,v,yes,3", "b,y,v,no,3", "c,x,v,no,1", "c,y,v,no,1"]
     plain, weighted = tmp_path / "plain.csv", tmp_path / "weighted.csv"
     plain.write_text("\n".join(["clip,rater,criterion,value", *(line.rsplit(",", 1)[0] for line in votes)]))
@@ -104,8 +96,8 @@ def test_a_registered_statistic_is_in_the_command(unanimity: AgreementStatistic,
         assert f"{unanimity.key} " in CliRunner().invoke(COMMAND, asked).output
 
 
-def test_a_statistic_that_is_not_registered_is_refused() -> None:
-    """An unknown name raises and tells which names there are, instead of giving another statistic's value."""
+def test_an_unknown_statistic_is_refused() -> None:
+    """An unknown name raises an error that lists the known names, instead of giving the value of another statistic."""
     with pytest.raises(ValueError, match=r"no statistic of agreement 'unanimity'.*krippendorff_alpha"):
         statistic_named("unanimity")
     ratings = Ratings.from_votes(list("aabb"), list("xyxy"), ["accept", "accept", "reject", "accept"], VERDICT)

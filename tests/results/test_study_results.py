@@ -1,4 +1,4 @@
-"""From answers to estimates: the right votes, the right counts, a stated reason where there is no number."""
+"""The results of a study: the right votes enter, counts are right, and an undefined estimate has a reason."""
 
 import threading
 
@@ -16,25 +16,19 @@ from app.models import Assignment, Filter, Judgment, Rater, Study, StudyClip
 from app.rating import assignments, judgments
 from app.rating.judgments import Answer
 from app.report import exports
-from app.results import misclassified_clips
-from app.results.counted_answers import Kind
+from app.results import undefined_reasons
+from app.results.counted_answers import RaterKind
 from app.results.study_results import Results, cached
 from app.settings import Settings
 from app.studies import whole_study
 from tests.helpers.factories import NOON, StudyMaker, answers
-from tests.helpers.rated_studies import A, R, U, computed, nine_clips, verdicts, vote
+from tests.helpers.rated_studies import A, R, U, computed, verdicts, vote
 from tests.helpers.visitors import Visitor, on_sqlite
 from tests.helpers.waiting import PATIENCE
 
 
-@pytest.fixture
-def judged(study_maker: StudyMaker) -> Study:
-    """Nine clips of every kind, two raters."""
-    return nine_clips(study_maker)
-
-
-def test_every_drawn_clip_is_counted_in_one_place(judged: Study, database: Database) -> None:
-    """Accepted, rejected, tied, without votes (unsure is none), without score: together the clips drawn."""
+def test_every_sampled_clip_is_in_exactly_one_count(judged: Study, database: Database) -> None:
+    """Accepted, rejected, tied, without votes (unsure is no vote) and without a score add up to the sampled clips."""
     counts = computed(database, judged).filter_named("movement").verdicts
     assert (counts.accepted, counts.rejected, counts.tied, counts.without_votes, counts.without_score) == (
         3,
@@ -47,8 +41,8 @@ def test_every_drawn_clip_is_counted_in_one_place(judged: Study, database: Datab
     assert (counts.raters, counts.votes) == (2, 14)
 
 
-def test_the_filter_table_is_the_one_counted_by_hand(judged: Study, database: Database) -> None:
-    """Cells count clips; rates weight them to the pool: 8 pool clips by 3 judged above the cut, 16 by 2 below."""
+def test_the_confusion_table_equals_the_one_computed_by_hand(judged: Study, database: Database) -> None:
+    """Cells count clips; rates weight them to the pool: 8 pool clips by 3 judged above the threshold, 16 by 2 below."""
     table = computed(database, judged).filter_named("movement").current
     assert table is not None
     assert (table.tp, table.fp, table.fn, table.tn) == (2, 1, 1, 1)
@@ -68,8 +62,8 @@ def test_the_filter_table_is_the_one_counted_by_hand(judged: Study, database: Da
 
 
 @on_sqlite
-def test_the_best_threshold_and_the_area_follow_the_judged_clips(judged: Study, database: Database) -> None:
-    """By hand: of the cuts at 90, 85, 80, 70, 60 the one at 70 has the largest weighted F1, 10/11."""
+def test_the_best_threshold_and_the_auc_equal_those_computed_by_hand(judged: Study, database: Database) -> None:
+    """Of the thresholds 90, 85, 80, 70 and 60, the one at 70 has the largest weighted F1, 10/11."""
     found = computed(database, judged).filter_named("movement")
     assert found.best is not None
     assert found.curve is not None
@@ -82,8 +76,8 @@ def test_the_best_threshold_and_the_area_follow_the_judged_clips(judged: Study, 
 
 
 @on_sqlite
-def test_a_filter_with_an_upper_end_or_two_ends_keeps_what_lies_inside(judged: Study, database: Database) -> None:
-    """`max = 80` keeps 80, 70 and 60; `min = 60, max = 85` keeps 85 down to 60; both ends count as inside."""
+def test_a_filter_with_an_upper_limit_or_two_limits_keeps_the_scores_within(judged: Study, database: Database) -> None:
+    """`max = 80` keeps 80, 70 and 60; `min = 60, max = 85` keeps 85 down to 60. Limits are inclusive."""
     for low, high, cells in ((None, 80.0, (2, 1, 1, 1)), (60.0, 85.0, (2, 2, 1, 0)), (None, 65.0, (0, 1, 3, 1))):
         with database.writer() as db:
             rule = db.scalars(select(Filter)).one()
@@ -97,7 +91,7 @@ def test_a_filter_with_an_upper_end_or_two_ends_keeps_what_lies_inside(judged: S
 
 @on_sqlite
 def test_a_borderline_sample_is_not_weighted_to_the_pool(judged: Study, database: Database) -> None:
-    """Its clips were chosen for lying next to the cut: plain shares, and the page says so."""
+    """Its clips were chosen because they lie near the threshold, so the rates are unweighted."""
     with database.writer() as db:
         study = db.get_one(Study, judged.id)
         study.design = study.design | {"kind": "borderline"}
@@ -112,8 +106,8 @@ def test_a_borderline_sample_is_not_weighted_to_the_pool(judged: Study, database
     assert table.recall.value == pytest.approx(2 / 3)
 
 
-def test_alpha_is_krippendorffs_own(study_maker: StudyMaker, database: Database) -> None:
-    """The same matrix of raters by clips through the reference package: ordinal for the scale, nominal for verdicts."""
+def test_alpha_equals_that_of_the_reference_package(study_maker: StudyMaker, database: Database) -> None:
+    """Both give the same value for the same votes: ordinal for the quality scale, nominal for verdicts."""
     generator = np.random.default_rng(5)
     quality = generator.integers(1, 6, size=(3, 8))
     chosen = generator.choice([A, R, U], size=(3, 8), p=[0.5, 0.4, 0.1])
@@ -148,8 +142,8 @@ def test_alpha_is_krippendorffs_own(study_maker: StudyMaker, database: Database)
     assert counted[U] > 0
 
 
-def test_without_votes_every_figure_has_a_reason_and_none_is_zero(study_maker: StudyMaker, database: Database) -> None:
-    """Coefficients are absent with words, filters say what is missing, nothing pretends to be a number."""
+def test_without_votes_every_estimate_is_undefined_with_a_reason(study_maker: StudyMaker, database: Database) -> None:
+    """Coefficients are undefined with a reason, and filters say which parts are missing."""
     found = computed(database, study_maker(clips=3, with_media=False))
     assert (found.raters, found.answers) == (0, 0)
     for item in found.criteria:
@@ -164,10 +158,8 @@ def test_without_votes_every_figure_has_a_reason_and_none_is_zero(study_maker: S
 
 
 @on_sqlite
-def test_one_person_is_enough_for_filters_and_too_few_for_agreement(
-    study_maker: StudyMaker, database: Database
-) -> None:
-    """Agreement says that it needs two; the table is there."""
+def test_one_rater_is_enough_for_filters_and_too_few_for_agreement(study_maker: StudyMaker, database: Database) -> None:
+    """With one rater agreement is undefined, and the confusion table exists."""
     study = study_maker(clips=4, scores=[90, 85, 70, 60], with_media=False)
     vote(study_maker, study, "Ada", verdicts([A, R, A, R]))
     found = computed(database, study)
@@ -178,8 +170,8 @@ def test_one_person_is_enough_for_filters_and_too_few_for_agreement(
 
 
 @on_sqlite
-def test_answers_without_variation_have_no_alpha_and_no_roc(study_maker: StudyMaker, database: Database) -> None:
-    """All accept: alpha, specificity and area are undefined in words; percent agreement is 1."""
+def test_answers_without_variation_have_no_alpha_and_no_auc(study_maker: StudyMaker, database: Database) -> None:
+    """If all answers are accept, alpha, specificity and AUC are undefined with a reason; percent agreement is 1."""
     study = study_maker(clips=4, scores=[90, 85, 70, 60], with_media=False)
     for name in ("Ada", "Ben"):
         vote(study_maker, study, name, verdicts([A] * 4))
@@ -191,12 +183,12 @@ def test_answers_without_variation_have_no_alpha_and_no_roc(study_maker: StudyMa
     assert rule.current is not None
     assert rule.current.specificity.undefined == "every rated clip is good"
     assert rule.curve is None or rule.curve.auc.value is None
-    assert any("Movement" in titles for titles in misclassified_clips.reasons(found).values())
+    assert any("Movement" in titles for titles in undefined_reasons.of_filters(found).values())
 
 
 @on_sqlite
-def test_only_blind_answers_judge_a_filter_when_there_are_any(study_maker: StudyMaker, database: Database) -> None:
-    """In a randomised study the hidden arm alone counts; agreement still uses every answer."""
+def test_a_filter_is_judged_by_blind_answers_only_if_there_are_any(study_maker: StudyMaker, database: Database) -> None:
+    """In a randomised study only the hidden arm counts for filters; agreement uses every answer."""
     study = study_maker(clips=12, raters_per_clip=2, score_visibility="randomised", with_media=False)
     for name in ("Ada", "Ben"):
         vote(study_maker, study, name, verdicts([A, R] * 6))
@@ -211,10 +203,10 @@ def test_only_blind_answers_judge_a_filter_when_there_are_any(study_maker: Study
 
 
 @on_sqlite
-def test_answers_given_with_the_scores_in_view_are_used_and_named_when_there_are_no_others(
+def test_answers_given_while_scores_were_visible_are_used_if_there_are_no_others(
     study_maker: StudyMaker, database: Database
 ) -> None:
-    """`blind` is False, so that page and export can say it."""
+    """`blind` is False then, so that page and export can say so."""
     study = study_maker(clips=3, score_visibility="shown", with_media=False)
     vote(study_maker, study, "Ada", verdicts([A, R, A]))
     counts = computed(database, study).filter_named("movement").verdicts
@@ -222,10 +214,10 @@ def test_answers_given_with_the_scores_in_view_are_used_and_named_when_there_are
 
 
 @on_sqlite
-def test_the_answer_before_the_scores_judges_the_filter_and_the_last_one_agreement(
+def test_a_filter_is_judged_by_the_answer_before_the_scores_and_agreement_uses_the_last(
     study_maker: StudyMaker, database: Database
 ) -> None:
-    """Where scores come after the answer, a change made with them in view does not reach the filter's truth."""
+    """If scores are shown after the answer, a correction made while they are visible affects no filter."""
     study = study_maker(clips=2, raters_per_clip=1, score_visibility="after", scores=[90, 60], with_media=False)
     rater = vote(study_maker, study, "Ada", verdicts([A, A]))
     with database.writer() as db:
@@ -242,8 +234,8 @@ def test_the_answer_before_the_scores_judges_the_filter_and_the_last_one_agreeme
     assert {value: count for value, _word, count in verdict.values} == {A: 0, R: 2, U: 0}
 
 
-def test_people_and_simulated_raters_are_computed_apart(study_maker: StudyMaker, database: Database) -> None:
-    """The same study, two results, no vote in both."""
+def test_people_and_simulated_raters_are_computed_separately(study_maker: StudyMaker, database: Database) -> None:
+    """One study has two results, and no vote enters both."""
     study = study_maker(clips=4, raters_per_clip=3, scores=[90, 85, 70, 60], with_media=False)
     vote(study_maker, study, "Ada", verdicts([A, A, R, R]))
     for name in ("Robot 1", "Robot 2"):
@@ -255,12 +247,12 @@ def test_people_and_simulated_raters_are_computed_apart(study_maker: StudyMaker,
     assert [(one.tp, one.fp, one.fn, one.tn) for one in tables if one] == [(2, 0, 0, 2), (0, 2, 2, 0)]
 
 
-def test_results_are_kept_until_an_answer_comes(study_maker: StudyMaker, database: Database) -> None:
-    """Asking again gives the very same object; one more judgment, or a changed one, gives a new one that counts it."""
+def test_results_are_cached_until_an_answer_changes(study_maker: StudyMaker, database: Database) -> None:
+    """Reading again returns the same object; a further judgment, or a changed one, gives new results."""
     study = study_maker(clips=3, raters_per_clip=2, with_media=False)
     cache = Cache()
 
-    def asked(kind: Kind = "person") -> Results:
+    def asked(kind: RaterKind = "person") -> Results:
         with database.reader() as db:
             return cached(cache, db, study, kind)
 
@@ -313,8 +305,8 @@ def test_a_study_that_is_slow_to_compute_does_not_block_other_studies(
 
 
 @on_sqlite
-def test_clips_of_shared_sources_are_said_and_resampled_by_source(study_maker: StudyMaker, database: Database) -> None:
-    """Enough sources: whole videos are resampled; too few: the note warns; one clip a source: nothing to say."""
+def test_clips_that_share_sources_are_resampled_by_source(study_maker: StudyMaker, database: Database) -> None:
+    """Enough sources are resampled; for too few, the note warns; with one clip per source there is no note."""
     for sources, words in ((12, "resample the 12 source videos"), (3, "may be too narrow"), (None, "")):
         study = study_maker(clips=24, sources=sources, raters_per_clip=2, with_media=False)
         for name in ("Ada", "Ben"):
@@ -327,8 +319,8 @@ def test_clips_of_shared_sources_are_said_and_resampled_by_source(study_maker: S
 
 
 @on_sqlite
-def test_surplus_answers_are_kept_and_not_counted(study_maker: StudyMaker, database: Database) -> None:
-    """A place more than the study asked for enters no estimate; its judgments stay stored."""
+def test_surplus_answers_are_stored_and_not_counted(study_maker: StudyMaker, database: Database) -> None:
+    """An answer beyond those the study asked for enters no estimate; its judgments stay stored."""
     study = study_maker(clips=2, raters_per_clip=2, with_media=False)
     vote(study_maker, study, "Ada", verdicts([A, A]))
     vote(study_maker, study, "Late", verdicts([R, R]))
