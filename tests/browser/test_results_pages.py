@@ -1,4 +1,4 @@
-"""The researcher's pages in a browser: figures are drawn under the content policy, nothing overflows."""
+"""The results pages in a browser: figures are drawn under the content security policy, and nothing overflows."""
 
 import pytest
 from playwright.sync_api import expect
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.browser
 
 
 def rated(make_site: SiteMaker) -> Site:
-    """A study that three people have finished, with a few rejects."""
+    """Make a study that three people have finished, with a few rejects."""
     site = make_site(clips=8, raters_per_clip=3)
     maker = StudyMaker(site.database, site.settings)
     for name in ("Ada", "Ben", "Cy"):
@@ -22,8 +22,8 @@ def rated(make_site: SiteMaker) -> Site:
 
 
 @pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")])
-def test_pages_are_drawn_without_complaint(make_site: SiteMaker, width: int, theme: str) -> None:
-    """List, progress, results and a filter's page: figures drawn, no error logged, no sideways scrolling."""
+def test_pages_are_drawn_without_errors(make_site: SiteMaker, width: int, theme: str) -> None:
+    """The list, overview, results and filter pages draw their figures, log no error and need no sideways scrolling."""
     site = rated(make_site)
     page = site.page(width=width, height=900, theme=theme)
     page.goto(site.server.links["Researcher"])
@@ -40,7 +40,7 @@ def test_pages_are_drawn_without_complaint(make_site: SiteMaker, width: int, the
 
 
 def test_a_figure_can_be_read_as_a_table_and_saved(make_site: SiteMaker) -> None:
-    """Every figure has its numbers, and a file."""
+    """A figure shows its numbers as a table and can be saved as a file."""
     site = rated(make_site)
     page = site.page()
     page.goto(site.server.links["Researcher"])
@@ -53,7 +53,7 @@ def test_a_figure_can_be_read_as_a_table_and_saved(make_site: SiteMaker) -> None
 
 
 def test_the_simulated_panel_is_named_and_can_be_switched_off(make_site: SiteMaker) -> None:
-    """Simulated figures say so; the switch shows people's instead."""
+    """Simulated figures are marked; the switch shows people's answers instead."""
     site = make_site(clips=4)
     maker = StudyMaker(site.database, site.settings)
     robot = maker.rater(site.study, "Simulated 1", kind="simulated")
