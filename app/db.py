@@ -1,9 +1,10 @@
 """Database access on SQLite or PostgreSQL: sessions that read, sessions that write, migrations."""
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,7 @@ class Database:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
         if self.is_sqlite:
-            Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+            _create_private(Path(url.removeprefix("sqlite:///")))
         self._queue = _WriterQueue()
         if self.is_sqlite:
             # A transaction that reads first and writes later fails with "database is locked" under load. Writers
@@ -185,6 +186,13 @@ class Database:
         """Close every connection."""
         for engine in (self.engine, self._at_once, self._read_engine):
             engine.dispose()
+
+
+def _create_private(path: Path) -> None:
+    """Create the database file for its owner only; SQLite gives the files next to it the same access."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(OSError):  # an old file, or a folder that cannot be written, of which SQLite tells
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def migration_config() -> Config:

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from app.db import Database
 from app.errors import AppError
 from app.main import create_app
+from app.private_files import tighten
 from app.raters.invite_list import links
 from app.settings import Settings
 from app.web import public_address, request_log, running_server
@@ -41,6 +42,7 @@ def serve(settings: Settings, database: Database, *, say: Callable[[str], object
     """
     public_address.check(settings)
     request_log.start(settings)
+    tighten(settings)
     with listening(settings) as door:
         if not settings.uds:
             settings = settings.model_copy(update={"port": door.getsockname()[1]})

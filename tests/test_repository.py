@@ -50,6 +50,7 @@ GROUND = {
     "cache",
     "jobs",
     "markdown",
+    "private_files",
     "toml_text",
     "toml_errors",
 }

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 def open_database(settings: Settings) -> "Database":
     """Open the database of the settings, whether or not it has tables."""
     from app.db import Database
+    from app.private_files import make_private
 
+    make_private(settings)
     database = Database(settings.database, pool_size=settings.pool_size)
     atexit.register(database.dispose)  # the database file alone is complete when the program has ended
     return database

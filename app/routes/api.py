@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import Annotated, Any, Literal
 
-from fastapi import Depends, FastAPI, Header, Path, Request, Response
+from fastapi import Depends, FastAPI, Path, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
+from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
@@ -36,13 +37,20 @@ CHUNK = 1 << 16
 """Bytes of a Parquet file that are sent at a time."""
 
 
+BEARER = HTTPBearer(
+    auto_error=False,
+    scheme_name="token",
+    bearerFormat="clipjury_...",
+    description="Make a token with: clipjury token create NAME --scope read (or judgments, or write).",
+)
+"""The security scheme that openapi.json declares; `api_tokens` reads the header."""
+
+
 def needs(scope: Scope) -> Any:
     """A dependency that refuses requests without a token of this scope."""
 
-    def check(
-        db: Reader, authorization: Annotated[str | None, Header(examples=["Bearer clipjury_..."])] = None
-    ) -> None:
-        api_tokens.check(db, authorization, scope)
+    def check(request: Request, db: Reader, _declared: Annotated[object, Security(BEARER)]) -> None:
+        api_tokens.check(db, request.headers.get("authorization"), scope)
 
     return Depends(check)
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 from app.errors import AppError
 from app.pools.pool_files import Pool
+from app.private_files import readable_as_its_folder
 from app.settings import Settings
 from scoring.video.packets import DecodingTimes, Upright, is_lying, shape_of
 from scoring.video.reading import DECODER_OPTIONS
@@ -50,6 +51,7 @@ def prepare(source: Path, target: Path) -> None:
         ):
             _copy_or_encode(given, made)
         os.utime(half, (MADE_AT, MADE_AT))
+        readable_as_its_folder(half)
         os.replace(half, target)  # noqa: PTH105 - atomic on every system
     except (FFmpegError, OSError, ValueError, IndexError) as error:
         half.unlink(missing_ok=True)

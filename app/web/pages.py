@@ -223,6 +223,8 @@ HEADERS = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
+NOT_STORED = (b"cache-control", b"no-store")
+"""For what programs receive; pages say so themselves."""
 STRICT_TRANSPORT = (b"strict-transport-security", f"max-age={YEAR}".encode())
 """Browsers then open this host through TLS only. Sent if the public URL is https, and by no proxy."""
 REFUSED = PlainTextResponse(
@@ -253,7 +255,8 @@ class Guard:
                 started = True
                 # A page may set a stricter content policy itself; with two policies both would apply.
                 own = {name for name, _value in message["headers"]}
-                message["headers"] = [*message["headers"], *(pair for pair in self.headers if pair[0] not in own)]
+                added = (*self.headers, NOT_STORED) if scope["path"].startswith("/api/") else self.headers
+                message["headers"] = [*message["headers"], *(pair for pair in added if pair[0] not in own)]
             await send(message)
 
         allowed = scope["method"] in SAFE_METHODS or _same_origin(Headers(scope=scope))

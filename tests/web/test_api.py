@@ -162,6 +162,22 @@ def test_posts_from_another_site_are_refused(study_maker: StudyMaker, visitor: V
     assert answer.status_code == 403
 
 
+def test_no_answer_to_a_program_is_stored_on_the_way(study_maker: StudyMaker, visitor: Visitor, token: Program) -> None:
+    """Data, streams, refusals and the description carry Cache-Control: no-store."""
+    study = study_maker(clips=2, with_media=False)
+    program, header = visitor(), token("read", "judgments", "write")
+    here = f"/api/v1/studies/{study.slug}"
+    answers = [
+        *(program.get(f"{here}{place}", headers=header) for place in ("", "/progress", "/judgments", "/none")),
+        program.get(f"{here}/estimates", headers=header),
+        program.get(here),
+        program.post(f"{here}/ratings", headers=header, json={}),
+        program.get("/api/v1/openapi.json"),
+    ]
+    assert [one.status_code for one in answers] == [200, 200, 200, 404, 200, 401, 422, 200]
+    assert {one.headers["cache-control"] for one in answers} == {"no-store"}
+
+
 def test_the_interface_describes_itself(visitor: Visitor) -> None:
     """openapi.json has every address and examples, and no page loads a viewer for it from another website."""
     told = visitor().get("/api/v1/openapi.json").json()
@@ -175,6 +191,9 @@ def test_the_interface_describes_itself(visitor: Visitor) -> None:
         "/studies/{slug}/judgments",
         "/studies/{slug}/ratings",
     }
+    assert told["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    operations = [one for path in told["paths"].values() for one in path.values()]
+    assert all(one["security"] == [{"token": []}] for one in operations)
     assert told["components"]["schemas"]["RatingIn"]["properties"]["value"]["examples"] == ["accept"]
     assert visitor().get("/api/v1/docs").status_code == 404
 
