@@ -1,5 +1,6 @@
 """Start the server: open the port, print the links, serve until Ctrl-C."""
 
+import errno
 import gc
 import os
 import signal
@@ -31,6 +32,8 @@ GRACE_SECONDS = 2
 BACKLOG = 1024
 """Connections that may wait to be accepted."""
 
+NO_LINKS = "The links are secrets, so they are not in this log. Print them with: clipjury links"
+
 NICENESS = 5
 """Niceness of the researchers' process (0 to 19): the raters' process gets the CPU first."""
 
@@ -59,7 +62,8 @@ def serve(settings: Settings, database: Database, *, say: Callable[[str], object
 
 
 def _first_words(settings: Settings, database: Database) -> list[str]:
-    lines = links(settings, database)
+    # The output of a public server becomes a log, and a log is read by people who may not sign in as the researcher.
+    lines = [NO_LINKS] if settings.https else links(settings, database)
     place = settings.uds or f"http://{settings.host}:{settings.port}"
     lines.append(f"Serving on {place} (Ctrl-C stops it; answers are kept)")
     if not settings.public_url and public_address.is_loopback(settings.host):
@@ -159,6 +163,12 @@ def _listen(host: str, port: int) -> socket.socket:
         door.listen(BACKLOG)
     except (OSError, OverflowError) as error:
         door.close()
+        if isinstance(error, socket.gaierror) or (isinstance(error, OSError) and error.errno == errno.EADDRNOTAVAIL):
+            raise AppError(
+                f"This machine has no address {host}.",
+                "--host names an address of this machine: 127.0.0.1, or 0.0.0.0 for all. "
+                "The name that people open is --public-url.",
+            ) from error
         raise AppError(
             f"Port {port} on {host} cannot be used ({error}).",
             f"Is ClipJury running already? Otherwise choose another: PORT={port + 1} or --port {port + 1}.",
@@ -182,7 +192,7 @@ def _listen_locally(path: str) -> socket.socket:
         door.close()
         raise AppError(
             f"The socket {path} cannot be used ({error}).",
-            "Is ClipJury running already? The folder must exist and be writable.",
+            "The folder must exist and be writable, and no other program or file may have this name.",
         ) from error
     return door
 

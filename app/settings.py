@@ -160,6 +160,7 @@ KEY_BYTES = 32
 def _with_password(url: str, file: Path) -> str:
     """The database's address with the password in a file. Raises AppError if there is no such file."""
     from sqlalchemy import make_url  # here, because `clipjury --help` needs no database
+    from sqlalchemy.exc import ArgumentError
 
     try:
         password = file.read_text(encoding="utf-8").strip()
@@ -168,7 +169,10 @@ def _with_password(url: str, file: Path) -> str:
             f"The password file {file} cannot be read ({error}).",
             "Correct CLIPJURY_DATABASE_PASSWORD_FILE, and let the user who runs ClipJury read the file.",
         ) from error
-    return make_url(url).set(password=password).render_as_string(hide_password=False)
+    try:
+        return make_url(url).set(password=password).render_as_string(hide_password=False)
+    except ArgumentError:
+        return url  # it is refused, with what it should look like, where it is opened
 
 
 def write_keys(path: Path, keys: tuple[bytes, ...], *, replace: bool) -> None:
@@ -191,6 +195,16 @@ def write_keys(path: Path, keys: tuple[bytes, ...], *, replace: bool) -> None:
         Path(name).unlink(missing_ok=True)
 
 
+LOOKS_LIKE = {
+    "host": "an address looks like 127.0.0.1 or 0.0.0.0",
+    "media_accel": "the internal location of nginx looks like /_media/",
+    "uds": "the path of a socket has at most 100 characters, as /run/clipjury/http.sock",
+    "insecure_http": "write true or false",
+    "port": "a port is a number from 0 to 65535",
+}
+"""What a setting looks like, where the general message would not help."""
+
+
 def load(**options: Any) -> Settings:
     """Read the settings from the environment; options of the command line that are not None come first.
 
@@ -200,7 +214,11 @@ def load(**options: Any) -> Settings:
         return Settings(**{name: value for name, value in options.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
+        name = str(first["loc"][0])
+        option = f"--{name.replace('_', '-')}"
+        is_option = options.get(name) is not None
         raise AppError(
-            f"The setting CLIPJURY_{str(first['loc'][0]).upper()} is {first['input']!r}: {first['msg']}.",
-            "Correct it or take it out of the environment.",
+            f"{f'The option {option}' if is_option else f'The setting CLIPJURY_{name.upper()}'} is {first['input']!r}: "
+            f"{LOOKS_LIKE.get(name, first['msg'])}.",
+            "Correct it." if is_option else "Correct it or take it out of the environment.",
         ) from error

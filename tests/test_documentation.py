@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-TOP = ("app", "scoring", "analysis", "templates", "static", "tests", "docs", "tools")
+TOP = ("app", "scoring", "analysis", "templates", "static", "tests", "docs", "tools", "deploy")
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,8 @@ def serve(
     ] = None,
 ) -> None:
     """Serve the studies of this folder. Each option is also a setting: CLIPJURY_HOST, CLIPJURY_PUBLIC_URL, ..."""
+    from app.web import public_address
+
     settings = load(
         host=host,
         port=port,
@@ -47,6 +49,7 @@ def serve(
         trusted_proxy=trusted_proxy,
         insecure_http=insecure_http,
     )
+    public_address.check(settings)  # before the database is opened, which may take long
     database = open_database(settings)
     database.migrate()
     serve_here(settings, database)

@@ -62,7 +62,7 @@ def _check_url(settings: Settings) -> None:
     if parts.path not in ("", "/") or parts.query or parts.fragment:
         raise AppError(
             f"The public URL {url} has a path, but ClipJury needs a host name of its own.",
-            f"Give it a name such as jury.{parts.hostname}, and leave the path out.",
+            f"Leave the path out: {parts.scheme}://{parts.netloc}. If that host has other pages, take another name.",
         )
     if parts.scheme == "http" and not settings.insecure_http and not is_loopback(parts.hostname or ""):
         raise AppError(

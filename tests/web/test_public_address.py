@@ -13,7 +13,8 @@ from app.db import Database
 from app.errors import AppError
 from app.main import create_app
 from app.raters import invite_list
-from app.settings import Settings
+from app.server import listening
+from app.settings import Settings, load
 from app.web.public_address import check, client_of, networks
 from tests.helpers.factories import StudyMaker
 from tests.helpers.visitors import on_sqlite
@@ -48,8 +49,8 @@ def test_these_settings_serve(options: dict[str, Any]) -> None:
         ({"host": "192.168.1.20"}, "unencrypted", "--insecure-http"),
         ({"host": "0.0.0.0", "public_url": "http://jury.example.org"}, "not encrypted", "https"),
         ({"host": "0.0.0.0", "insecure_http": True}, "links cannot name it", "--public-url http://"),
-        ({"public_url": f"{PUBLIC}/jury"}, "a host name of its own", "jury.jury.example.org"),
-        ({"public_url": f"{PUBLIC}/?a=1"}, "a host name of its own", "leave the path out"),
+        ({"public_url": f"{PUBLIC}/jury"}, "a host name of its own", f"{PUBLIC}. "),
+        ({"public_url": f"{PUBLIC}/?a=1"}, "a host name of its own", "Leave the path out"),
         ({"public_url": "jury.example.org"}, "is not an address", PUBLIC),
         ({"public_url": "ftp://jury.example.org"}, "is not an address", PUBLIC),
         ({"public_url": "https://me:secret@jury.example.org"}, "is not an address", PUBLIC),
@@ -137,3 +138,36 @@ def test_the_client_is_the_last_address_that_is_not_a_proxy(
 def test_a_proxy_behind_the_unix_socket_is_trusted(forwarded: list[str], client: str) -> None:
     """Only a proxy on this machine can open it; its last entry is the client."""
     assert client_of(None, forwarded, ()) == client
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"host": "a b"}, "The option --host is 'a b': an address looks like 127.0.0.1 or 0.0.0.0. Correct it."),
+        ({"uds": "x" * 101}, "has at most 100 characters"),
+        (
+            {},
+            "The setting CLIPJURY_MEDIA_ACCEL is 'media': the internal location of nginx looks like /_media/. Correct",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_named_as_it_was_given(
+    options: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An option by its name on the command line, a setting by its name in the environment, with an example."""
+    if not options:
+        monkeypatch.setenv("CLIPJURY_MEDIA_ACCEL", "media")
+    with pytest.raises(AppError) as refused:
+        load(**options)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "203.0.113.9"])
+def test_a_host_that_is_not_of_this_machine_is_named(host: str) -> None:
+    """The message speaks of the address and not of another ClipJury that might be running."""
+    with (
+        pytest.raises(AppError, match=f"This machine has no address {host}") as refused,
+        listening(Settings(host=host)),
+    ):
+        pass
+    assert "--public-url" in refused.value.remedy

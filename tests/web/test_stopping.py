@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from app import auth
 from app.db import Database
 from app.settings import Settings
 from tests.helpers import servers
@@ -64,3 +65,13 @@ def printed_links(settings: Settings) -> dict[str, str]:
         [*servers.COMMAND, "links"], env=servers.environment(settings), capture_output=True, text=True, check=True
     )
     return dict(line.split(": ") for line in ended.stdout.splitlines())
+
+
+def test_a_public_server_prints_no_link(home: Settings, tmp_path: Path) -> None:
+    """Its output becomes a log; `clipjury links` prints the links, at the public URL."""
+    public = home.model_copy(update={"public_url": "https://jury.example.org", "uds": str(tmp_path / "http.sock")})
+    server = servers.start(public)
+    assert auth.researcher_key(home) not in str(server.links)
+    links = printed_links(home)
+    assert links["Researcher"] == f"https://jury.example.org/researcher/{auth.researcher_key(home)}"
+    assert server.stop() == 0
