@@ -19,9 +19,10 @@ KNOW_THE_WEB = {"main", "server", "routes", "web", "demo"}
 FLOORS = (
     ("cli",),
     ("demo",),
+    ("commands",),
     ("server",),
     ("main",),
-    ("routes", "commands"),
+    ("routes",),
     ("exchange", "backup"),
     ("report",),
     ("pool_evidence",),
