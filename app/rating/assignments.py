@@ -318,9 +318,11 @@ def settle(db: Session, assignment: AssignmentRow, *, now: datetime, final: bool
             update(Assignment)
             .where(col(Assignment.id) == _open_place(assignment.study_clip_id), col(Assignment.status) == "open")
             .values(status="expired")
-            .returning(col(Assignment.id))
+            .returning(col(Assignment.place))
         ).first()
         status = "surplus" if free is None else "done"
+        if free is not None:
+            _change(db, assignment, place=free.place)
     _change(db, assignment, status=status, answered_at=assignment.answered_at or now)
 
 

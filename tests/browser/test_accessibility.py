@@ -187,6 +187,7 @@ def test_raters_pages_at_work(make_site: SiteMaker) -> None:
     assert checker.found == [], "\n".join(checker.found)
 
 
+@pytest.mark.timeout(900)  # thirty pages, each in two themes and two widths: minutes of work on a busy machine
 def test_researchers_pages_of_a_study(make_site: SiteMaker) -> None:
     """Every page of a study that two people judged, its figures drawn."""
     site, checker = judged(make_site), Checker()

@@ -122,6 +122,10 @@ class StudyMaker:
                 )
         return study
 
+    def add_clip(self, db: Any, study: Study, number: int) -> None:
+        """One more clip for a running study, as a top-up adds it; without video."""
+        self._clip(db, study, number, source=f"source-{number}", score=90.0, weight=2.0, with_media=False)
+
     def _clip(
         self, db: Any, study: Study, number: int, *, source: str, score: float | None, weight: float, with_media: bool
     ) -> None:

@@ -64,7 +64,10 @@ UNMOVED = (
 )
 """A score, another fault, and its own fault."""
 
-pytestmark = pytest.mark.skipif(not REAL_CLIPS.is_dir(), reason=f"the real clips are not here: {REAL_CLIPS}")
+pytestmark = [
+    pytest.mark.skipif(not REAL_CLIPS.is_dir(), reason=f"the real clips are not here: {REAL_CLIPS}"),
+    pytest.mark.timeout(1200),  # all versions of all clips are scored before the first test: minutes of work when busy
+]
 Table = dict[str, dict[str, ClipScores]]
 
 

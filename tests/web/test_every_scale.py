@@ -107,6 +107,8 @@ OF_RATER: dict[str, tuple[str, ...]] = {
     "/media/{key}.mp4": ("/media/no-such-key.mp4",),
     "/join/{token}": ("{link}", "{link}?PROLIFIC_PID=5", "/join/no-such-link"),
     "/": ("/",),
+    "/healthz": ("/healthz",),
+    "/readyz": ("/readyz",),
 }
 OF_ALL = {"/studies": ("/studies",), "/studies/new": ("/studies/new",), "/researcher/{key}": ("/researcher/wrong",)}
 OF_API: dict[str, tuple[str, ...]] = {
