@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 from sqlalchemy import inspect, select, text
 from sqlmodel import col
+from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 from app import auth
@@ -100,6 +101,22 @@ def test_the_access_table_is_complete(app: FastAPI) -> None:
         if method != "head"
     }
     assert described == {(method, path) for method, path, _sent, _wanted in TABLE if not path.startswith("/static")}
+
+
+@on_sqlite
+def test_no_address_is_hidden_from_the_access_table(app: FastAPI) -> None:
+    """Only HEAD is left out of the description that the table is compared with; nothing is mounted but these two."""
+    routers = [one.original_router for one in app.routes if hasattr(one, "original_router")]
+    hidden = {
+        (method, route.path)
+        for router in routers
+        for route in router.routes
+        for method in route.methods
+        if not route.include_in_schema
+    }
+    assert ("HEAD", "/healthz") in hidden
+    assert {method for method, _path in hidden} == {"HEAD"}
+    assert {route.path for route in app.routes if isinstance(route, Mount)} == {"/api/v1", "/static"}
 
 
 @on_sqlite

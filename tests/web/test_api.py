@@ -162,6 +162,39 @@ def test_posts_from_another_site_are_refused(study_maker: StudyMaker, visitor: V
     assert answer.status_code == 403
 
 
+SCOPE_NEEDED = {
+    ("GET", "/studies"): "read",
+    ("GET", "/studies/{slug}"): "read",
+    ("GET", "/studies/{slug}/progress"): "read",
+    ("GET", "/studies/{slug}/estimates"): "read",
+    ("GET", "/studies/{slug}/clips"): "read",
+    ("GET", "/studies/{slug}/comparison"): "read",
+    ("GET", "/studies/{slug}/judgments"): "judgments",
+    ("POST", "/studies/{slug}/ratings"): "write",
+}
+
+
+def test_every_address_needs_its_scope(study_maker: StudyMaker, visitor: Visitor, token: Program) -> None:
+    """Without a token 401, with each other scope 403; an address without a line in SCOPE_NEEDED fails here."""
+    study = nine_clips(study_maker)
+    program, scopes = visitor(), ("read", "judgments", "write")
+    headers = {scope: token(scope) for scope in scopes}
+    described = program.get("/api/v1/openapi.json").json()["paths"]
+    assert {(method.upper(), path) for path, methods in described.items() for method in methods} == set(SCOPE_NEEDED)
+    for (method, path), needed in SCOPE_NEEDED.items():
+        address = f"/api/v1{path.format(slug=study.slug)}"
+        rating = {"rater": "vlm", "ratings": [{"clip": "none.mp4", "criterion": "verdict", "value": "accept"}]}
+        sent = rating if method == "POST" else None
+
+        def asked(given: dict[str, str], method: str = method, address: str = address, sent: object = sent) -> int:
+            return program.request(method, address, headers=given, json=sent).status_code
+
+        assert asked({}) == 401, path
+        got = {scope: asked(header) for scope, header in headers.items()}
+        assert got.pop(needed) not in (401, 403, 405), path
+        assert set(got.values()) == {403}, path
+
+
 def test_no_answer_to_a_program_is_stored_on_the_way(study_maker: StudyMaker, visitor: Visitor, token: Program) -> None:
     """Data, streams, refusals and the description carry Cache-Control: no-store."""
     study = study_maker(clips=2, with_media=False)
