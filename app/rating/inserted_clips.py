@@ -7,7 +7,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from app.models import Assignment, Rater, RaterRecord, Study, StudyClip, WorkPurpose, is_work, shuffled_order
-from app.rating import schedule
+from app.rating import inserted_schedule
 from app.studies.rules import Rules
 
 _mine = aliased(Assignment)
@@ -73,17 +73,20 @@ _REPEAT = (
 
 def purpose(db: Session, rules: Rules, rater: RaterRecord, *, now: datetime) -> WorkPurpose:
     """The purpose of the rater's next clip."""
-    if rules.sessions.stabilisers and schedule.in_sitting(_moments(db, rules, rater), now) < rules.sessions.stabilisers:
+    if (
+        rules.sessions.stabilisers
+        and inserted_schedule.in_sitting(_moments(db, rules, rater), now) < rules.sessions.stabilisers
+    ):
         return "stabiliser"
-    if not schedule.has_inserted_clips(rules):
+    if not inserted_schedule.has_inserted_clips(rules):
         return "sample"
     taken = db.execute(select(col(Rater.taken)).where(col(Rater.id) == rater.id)).scalar_one()
-    return schedule.purpose_at(rules, rater.shuffle, taken)
+    return inserted_schedule.purpose_at(rules, rater.shuffle, taken)
 
 
 def is_new_sitting(db: Session, rules: Rules, rater: RaterRecord, *, now: datetime) -> bool:
     """True if a new sitting begins, because the rater's last clip is long ago."""
-    return schedule.in_sitting(_moments(db, rules, rater), now) == 0
+    return inserted_schedule.in_sitting(_moments(db, rules, rater), now) == 0
 
 
 def _moments(db: Session, rules: Rules, rater: RaterRecord) -> list[datetime]:

@@ -10,7 +10,7 @@ from sqlmodel import Session, col
 
 from app.db import UtcTime
 from app.models import Assignment, Rater, RaterRecord, Study, is_work
-from app.rating import schedule
+from app.rating import inserted_schedule
 from app.rating.inserted_clips import SEEN
 from app.studies import rules as study_rules
 
@@ -114,9 +114,9 @@ def of(db: Session, study: Study, rater: RaterRecord) -> RaterPosition:
         return found
     rules = study_rules.rules_of(study)
     free = found.free
-    if schedule.has_inserted_clips(rules):
+    if inserted_schedule.has_inserted_clips(rules):
         taken = db.execute(select(col(Rater.taken)).where(col(Rater.id) == rater.id)).scalar_one()
-        free = schedule.clips_until(rules, rater.shuffle, taken, free)
+        free = inserted_schedule.clips_until(rules, rater.shuffle, taken, free)
     if rules.recruitment.clips_per_rater:
         free = min(free, max(0, rules.recruitment.clips_per_rater - found.done - found.held))
     return replace(found, free=free)

@@ -101,8 +101,9 @@ def _statistics(facts: ReportFacts) -> list[str]:
     errors = facts.subgroups
     first, *others = shown_on("results")
     return [
-        f"Agreement is {first.label} (nominal for verdicts, ordinal for categories) with a 95 % percentile "
-        f"interval over resampled clips, beside {' and '.join(one.label for one in others)}.",
+        f"Agreement is {first.label} ({_metrics(facts)}) with a 95 % percentile interval, "
+        f"beside {' and '.join(one.label for one in others)}.",
+        *_resampling(facts),
         weighting,
         "Intervals of rates are Wilson's on the effective number of clips; thresholds found on these data are marked "
         "exploratory and their F1 is cross-fitted.",
@@ -111,6 +112,24 @@ def _statistics(facts: ReportFacts) -> list[str]:
         if errors.rows
         else "",
     ]
+
+
+def _metrics(facts: ReportFacts) -> str:
+    """The level of measurement of each question: "nominal for Verdict, ordinal for Quality and Stability"."""
+    labels: dict[str, list[str]] = {}
+    for item in facts.parts.criteria:
+        metric = scales.of(item).metric
+        if metric is not None:
+            labels.setdefault(metric, []).append(item.label)
+    return ", ".join(f"{metric} for {' and '.join(found)}" for metric, found in sorted(labels.items(), reverse=True))
+
+
+def _resampling(facts: ReportFacts) -> list[str]:
+    """What the intervals of agreement resample: whole source videos, or clips."""
+    compared = [one for one in facts.results.criteria if one.estimates]
+    notes = list(dict.fromkeys(one.note for one in compared if one.note))
+    whole = any(not one.note for one in compared)
+    return [*(["Intervals of agreement resample clips."] if whole else []), *notes]
 
 
 def _count(number_of: int, word: str) -> str:

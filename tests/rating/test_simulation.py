@@ -13,7 +13,7 @@ from sqlmodel import col
 
 from app.db import Database
 from app.models import Assignment, Study, StudyClip
-from app.rating import assignments, rater_position, schedule
+from app.rating import assignments, inserted_schedule, rater_position
 from app.studies.creation import blocks
 from app.studies.rules import Rules
 from tests.helpers.factories import LEASE, NOON, StudyMaker, answers
@@ -99,8 +99,8 @@ def test_two_hundred_raters_of_whom_a_third_vanish(study_maker: StudyMaker, seed
 def test_specials_keep_their_shares_at_every_moment(seed: int) -> None:
     """Gold and repeats stay within two clips of their shares, never follow each other, repeats not before 21."""
     rules = Rules.model_validate(RULES)
-    got = [schedule.purpose_at(rules, seed * 7919 + 1, taken) for taken in range(110)]
-    again = [schedule.purpose_at(rules, seed * 7919 + 1, taken) for taken in range(110)]
+    got = [inserted_schedule.purpose_at(rules, seed * 7919 + 1, taken) for taken in range(110)]
+    again = [inserted_schedule.purpose_at(rules, seed * 7919 + 1, taken) for taken in range(110)]
     assert got == again
     assert got[0] == "sample"
     assert all("sample" in pair for pair in pairwise(got))

@@ -121,6 +121,28 @@ def test_texts_report_the_counts_and_show_gaps(study_maker: StudyMaker, database
         author.read(filled)
 
 
+@on_sqlite
+def test_the_methods_name_each_questions_scale_and_what_was_resampled(
+    study_maker: StudyMaker, database: Database
+) -> None:
+    """Nominal, ordinal or interval by question; source videos where the intervals resample them, else clips."""
+    study = nine_clips(study_maker)
+    words = methods.paragraph(known(database, study))
+    assert "(ordinal for Quality and Stability, nominal for Verdict)" in words
+    assert "Intervals of agreement resample clips." in words
+    with database.writer() as db:
+        asked = db.scalars(select(Criterion).where(col(Criterion.key) == "stability")).one()
+        asked.scale, asked.options = "slider", ["Shaky", "Steady"]
+        db.add(asked)
+        for clip in db.scalars(select(StudyClip)):
+            clip.source = f"video-{clip.position // 2}"
+            db.add(clip)
+    words = methods.paragraph(known(database, study))
+    assert "(ordinal for Quality, nominal for Verdict, interval for Stability)" in words
+    assert "That is too few to resample videos" in words
+    assert "Intervals of agreement resample clips." not in words
+
+
 def check_latex(latex: str) -> None:
     """Fail on errors that LaTeX would report: unbalanced groups, rows of unequal length, bare special characters."""
     body = re.sub(r"^%.*$", "", latex, flags=re.MULTILINE)

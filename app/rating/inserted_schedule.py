@@ -104,13 +104,3 @@ def in_sitting(moments: list[datetime], now: datetime) -> int:
             break
         count, now = count + 1, moment
     return count
-
-
-def passes(criteria: list[str], rater: int) -> list[str]:
-    """The criteria in this rater's order. Every criterion comes first for the same share of raters.
-
-    >>> passes(["quality", "verdict"], 7)
-    ['verdict', 'quality']
-    """
-    start = rater % len(criteria)
-    return criteria[start:] + criteria[:start]
