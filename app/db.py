@@ -4,7 +4,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import DateTime, Dialect, Engine, TypeDecorator, event, inspect
+from sqlalchemy import Connection, DateTime, Dialect, Engine, TypeDecorator, event, func, inspect, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlmodel import Session, create_engine
 
@@ -40,6 +40,8 @@ class UtcTime(TypeDecorator[datetime]):
 
 LOCK_TIMEOUT = 30_000
 """Milliseconds to wait for the lock while another program writes."""
+MIGRATION_LOCK = 7267131
+"""Number of the advisory lock that a process holds on PostgreSQL while it changes tables."""
 
 
 class WriterBusy(Exception):
@@ -157,25 +159,72 @@ class Database:
 
         Raises AppError if a newer version of ClipJury has migrated them already.
         """
+        with self.changing_tables() as connection:
+            try:
+                upgrade(connection)
+            except CommandError as error:  # the tables' revision is unknown to this version
+                raise self.newer() from error
+
+    @contextmanager
+    def changing_tables(self) -> Iterator[Connection]:
+        """A connection in a transaction that may create and change tables; other processes wait for its end."""
         with _database_errors_explained(self.url), self.engine.connect() as connection:
             driver = connection.connection.dbapi_connection
+            assert driver is not None, "it is connected"
             if self.is_sqlite:
                 # SQLite changes a table by creating a new one: foreign keys to the old table must be ignored meanwhile.
-                driver.execute("PRAGMA foreign_keys=OFF")  # type: ignore[union-attr]  # it is connected
+                driver.execute("PRAGMA foreign_keys=OFF")
+            try:
+                with connection.begin():
+                    if not self.is_sqlite:
+                        # Two processes that create the same table at once fail; on SQLite `BEGIN IMMEDIATE` waits.
+                        connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+                    yield connection
+            finally:
+                if self.is_sqlite:
+                    driver.execute("PRAGMA foreign_keys=ON")
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection that reads one state of all tables, however long it takes and whatever others write."""
+        with _database_errors_explained(self.url), self._read_engine.connect() as connection:
+            if not self.is_sqlite:
+                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             with connection.begin():
-                config = migration_config()
-                config.attributes["connection"] = connection
-                try:
-                    command.upgrade(config, "head")
-                except CommandError as error:  # the tables' revision is unknown to this version
-                    raise AppError(
-                        f"The database {_without_password(self.url)} belongs to a newer version of ClipJury.",
-                        f"This is version {__version__}. Install the newer one (pip install --upgrade clipjury), or "
-                        "name another database with CLIPJURY_HOME or CLIPJURY_DATABASE_URL. Nothing was changed.",
+                yield connection
+
+    @contextmanager
+    def alone(self) -> Iterator[Connection]:
+        """A connection that reads one state while no other program has the database open, idle ones included.
+
+        Raises DatabaseLocked if one has. The database must not be used by other threads meanwhile.
+        """
+        self.dispose()
+        if self.is_sqlite:
+            engine = _sqlite(self.url, "BEGIN IMMEDIATE", pool_size=1, timeout=0, locking="EXCLUSIVE")
+        else:
+            engine = self.engine
+        with _database_errors_explained(self.url), engine.connect() as connection:
+            if not self.is_sqlite:
+                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            with connection.begin():
+                if not self.is_sqlite and not connection.execute(_NOBODY_ELSE).scalar():
+                    raise DatabaseLocked(
+                        f"Other programs are connected to the database {_without_password(self.url)}.",
+                        "Stop ClipJury and close other programs; nothing was changed.",
                         status=503,
-                    ) from error
-            if self.is_sqlite:
-                driver.execute("PRAGMA foreign_keys=ON")  # type: ignore[union-attr]
+                    )
+                yield connection
+        engine.dispose()
+
+    def newer(self) -> AppError:
+        """The error that says that a newer version of ClipJury has migrated the tables."""
+        return AppError(
+            f"The database {_without_password(self.url)} belongs to a newer version of ClipJury.",
+            f"This is version {__version__}. Install the newer one (pip install --upgrade clipjury), or "
+            "name another database with CLIPJURY_HOME or CLIPJURY_DATABASE_URL. Nothing was changed.",
+            status=503,
+        )
 
     def has_tables(self) -> bool:
         """True if the database has ClipJury's tables."""
@@ -183,9 +232,11 @@ class Database:
             return inspect(self.engine).has_table("study")
 
     def dispose(self) -> None:
-        """Close every connection."""
+        """Close every connection. On SQLite every row is then in the database file, and none in the file -wal alone."""
         for engine in (self.engine, self._at_once, self._read_engine):
             engine.dispose()
+        if self.is_sqlite:
+            _checkpoint(Path(self.url.removeprefix("sqlite:///")))
 
 
 def _create_private(path: Path) -> None:
@@ -193,6 +244,16 @@ def _create_private(path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with suppress(OSError):  # an old file, or a folder that cannot be written, of which SQLite tells
         os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Run the migrations up to a revision, in the caller's transaction.
+
+    Raises CommandError if the tables have a revision that this version does not know.
+    """
+    config = migration_config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
 
 
 def migration_config() -> Config:
@@ -212,14 +273,27 @@ def _server(url: str, pool_size: int) -> Engine:
         ) from error
 
 
-def _sqlite(url: str, begin: str, *, pool_size: int, timeout: int = LOCK_TIMEOUT) -> Engine:
+_NOBODY_ELSE = text(
+    # The lock keeps a server that starts now waiting.
+    "SELECT pg_try_advisory_xact_lock(:lock) AND count(*) = 0 FROM pg_stat_activity "
+    "WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+).bindparams(lock=MIGRATION_LOCK)
+
+
+def _sqlite(url: str, begin: str, *, pool_size: int, timeout: int = LOCK_TIMEOUT, locking: str = "NORMAL") -> Engine:
     """An engine whose transactions start with the statement `begin` and wait `timeout` milliseconds for the lock."""
 
     def set_up(connection: Any, _record: object) -> None:
         # The driver must not open transactions itself: `begin` determines their kind.
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", f"busy_timeout={timeout}", "foreign_keys=ON", "synchronous=FULL"):
+        for pragma in (
+            f"locking_mode={locking}",
+            "journal_mode=WAL",
+            f"busy_timeout={timeout}",
+            "foreign_keys=ON",
+            "synchronous=FULL",
+        ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
@@ -227,6 +301,18 @@ def _sqlite(url: str, begin: str, *, pool_size: int, timeout: int = LOCK_TIMEOUT
     event.listen(engine, "connect", set_up)
     event.listen(engine, "begin", lambda connection: connection.connection.dbapi_connection.execute(begin))
     return engine
+
+
+def _checkpoint(file: Path) -> None:
+    """Copy what is in the file -wal alone into the database file; nobody waits for it.
+
+    SQLite does so itself when the last connection is closed, but another program may have the file open.
+    """
+    log = file.with_name(f"{file.name}-wal")
+    with suppress(OSError, sqlite3.Error):
+        if log.stat().st_size:
+            with closing(sqlite3.connect(file)) as connection:
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def _without_password(url: str) -> str:
