@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from app import __version__
+from app.commands import backup as backups
 from app.commands import filter as filters
 from app.commands import key, running_study, tokens, webhook, weights
 from app.commands import pool as pools_command
@@ -138,6 +139,10 @@ cli.command()(sample)
 cli.command()(plan)
 cli.command()(report)
 cli.command()(export)
+cli.command()(backups.backup)
+cli.command()(backups.restore)
+cli.command("move-to")(backups.move_to)
+cli.command()(backups.check)
 cli.command("bench-set")(bench_set)
 cli.command("filter")(filters.filter_pool)
 cli.command("filters")(filters.convert)

@@ -17,6 +17,7 @@ from app import auth
 from app.db import Database
 from app.main import create_app
 from app.settings import Settings
+from tests.helpers.databases import EmptyDatabase
 from tests.helpers.factories import StudyMaker
 from tests.helpers.visitors import Visitor
 
@@ -92,6 +93,26 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 def _address(server: str, name: str) -> str:
     head, _, tail = server.partition("/postgres?")
     return f"{head}/{name}?{tail}".replace("postgresql://", "postgresql+psycopg://")
+
+
+@pytest.fixture
+def empty_database(request: pytest.FixtureRequest) -> Iterator[EmptyDatabase]:
+    """Makes empty databases: the URL of one without tables, of the kind that is named."""
+    made: list[str] = []
+
+    def make(kind: str) -> str:
+        if kind == "sqlite":
+            return ""
+        server = request.getfixturevalue("postgres")
+        made.append(f"empty_{uuid4().hex[:8]}")
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{made[-1]}"')
+        return _address(server, made[-1])
+
+    yield make
+    for name in made:
+        with psycopg.connect(request.getfixturevalue("postgres"), autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture

@@ -21,9 +21,12 @@ ON_FILES = {
     *("pool head", "pool import", "pool join", "pool retention", "pool show", "pool tail", "pool where", "weights get"),
     *(f"stats {name}" for name in ("agreement", "anchoring", "calibrate", "cascade", "consensus", "fairness")),
     *(f"stats {name}" for name in ("ppi", "raters", "talkvid")),
+    *("key rotate", "restore"),
 }
-"""Commands that open no database of studies."""
+"""Commands that open no database of studies; `restore` refuses any that has rows."""
 ON_DATABASE: dict[str, tuple[str, ...]] = {
+    "backup": ("backup.zip",),
+    "check": (),
     "create": ("pool.parquet", "study.toml"),
     "demo": (),
     "export": ("a-study", "--estimates", "estimates.json"),
@@ -31,6 +34,7 @@ ON_DATABASE: dict[str, tuple[str, ...]] = {
     "invite": ("a-study", "Ada"),
     "invites": ("a-study", "--open"),
     "links": (),
+    "move-to": ("postgresql://127.0.0.1:1/new",),
     "report": ("a-study",),
     "revoke": ("a-study", "Ada"),
     "serve": ("--port", "0"),
