@@ -86,15 +86,20 @@ def _researchers(settings: Settings) -> Iterator[ResearcherProcess | None]:
 
 
 def serve_researchers(door: int) -> None:
-    """Serve researchers' pages on the socket with file descriptor `door` until standard input is closed."""
+    """Load the application, wait for a byte on standard input, and serve researchers' pages until it is closed.
+
+    `door` is the file descriptor of the socket. Without a byte nothing is served: the process was a spare one.
+    """
     os.nice(NICENESS)
     settings = Settings()
     request_log.start(settings)
     way = socket.socket(fileno=door)
     folder = Path(way.getsockname()).parent
     server = _ResearcherServer(config(Pulse(create_app(settings, second=True))))
-    threading.Thread(target=_end_with_the_other, args=(server,), daemon=True).start()
     _forget_modules()
+    if not os.read(sys.stdin.fileno(), 1):
+        return
+    threading.Thread(target=_end_with_the_other, args=(server,), daemon=True).start()
     server.run(sockets=[way])
     rmtree(folder, ignore_errors=True)  # a server that was killed did not remove it
 

@@ -70,6 +70,9 @@ class Settings(BaseSettings):
     researcher_process: bool = True
     """True to serve researchers' pages from a second process: computing statistics then does not slow raters down."""
 
+    spare_process: bool = True
+    """True to keep a loaded spare of that process, which takes over within a second; False saves its memory."""
+
     joins_per_hour: int = Field(default=600, ge=1)
     """Raters who may join from one client address within an hour; all of them may come at once.
 

@@ -49,15 +49,60 @@ TIMEOUTS = {"connect": 5.0, "pool": 30.0, "write": 30.0, "read": 300.0}
 IN_MEMORY = 1 << 16
 """Bytes of a request's body that are kept in memory while it arrives; the rest is stored in a file."""
 
-SECONDS_BETWEEN_CHECKS = 0.25
+SECONDS_BETWEEN_CHECKS = 0.5
+SECONDS_BEFORE_SPARE = 10.0
+"""Seconds after the start of a process before the next spare one is started."""
 MOST_SECONDS_BETWEEN_STARTS = 30.0
 
 
-class ResearcherProcess:
-    """The second process and the socket to it.
+class _Child:
+    """A process that has loaded the application, or is loading it, and serves once it is told to."""
 
-    The socket belongs to the server process: requests wait in it while the second process starts, and a process that
-    stopped is started again.
+    def __init__(self, settings: Settings, door: int) -> None:
+        own = {f"CLIPJURY_{name.upper()}": str(getattr(settings, name)) for name in Settings.model_fields}
+        self._process = subprocess.Popen(  # noqa: S603 - this program itself, and a number
+            # -P: files of the current folder must not be imported instead of packages.
+            [sys.executable, "-P", "-c", f"from app.server import serve_researchers; serve_researchers({door})"],
+            env=os.environ | own,
+            stdin=subprocess.PIPE,  # the process serves when a byte arrives, and ends when this pipe is closed
+            pass_fds=[door],
+            start_new_session=True,  # Ctrl-C must reach the server only
+        )
+        self.watch = SilenceWatch(self._process.pid, now=monotonic())
+
+    def serve(self) -> None:
+        """Tell the process to serve."""
+        assert self._process.stdin is not None
+        with suppress(OSError):  # it has just died, which the next check notices
+            self._process.stdin.write(b"s")
+            self._process.stdin.flush()
+
+    @property
+    def ended_with(self) -> int | None:
+        """The exit code; None while the process runs."""
+        return self._process.poll()
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self._process.kill()
+        self.end()
+
+    def end(self) -> None:
+        """Let the process finish its requests, for SECONDS_TO_END."""
+        assert self._process.stdin is not None
+        with suppress(OSError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(SECONDS_TO_END)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+class ResearcherProcess:
+    """The second process and the socket to it, and a spare process that takes over when the second one fails.
+
+    The socket belongs to the server process: requests wait in it while the second process starts or is replaced.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -71,20 +116,13 @@ class ResearcherProcess:
         # A transport and not a client, which would store people's cookies.
         self._way = httpx2.AsyncHTTPTransport(uds=self._path, limits=LIMITS)
         self._failed_starts = 0
-        self._start()
+        self._spare: _Child | None = None
+        self._active = self._child()
+        self._active.serve()
 
-    def _start(self) -> None:
-        own = {f"CLIPJURY_{name.upper()}": str(getattr(self._settings, name)) for name in Settings.model_fields}
-        door = self._door.fileno()
-        self._process = subprocess.Popen(  # noqa: S603 - this program itself, and a number
-            # -P: files of the current folder must not be imported instead of packages.
-            [sys.executable, "-P", "-c", f"from app.server import serve_researchers; serve_researchers({door})"],
-            env=os.environ | own,
-            stdin=subprocess.PIPE,  # the process ends when this pipe is closed
-            pass_fds=[door],
-            start_new_session=True,  # Ctrl-C must reach the server only
-        )
-        self._watch = SilenceWatch(self._process.pid, now=monotonic())
+    def _child(self) -> _Child:
+        self._spare_from = monotonic() + SECONDS_BEFORE_SPARE
+        return _Child(self._settings, self._door.fileno())
 
     @asynccontextmanager
     async def supervised(self) -> AsyncIterator[None]:
@@ -100,25 +138,41 @@ class ResearcherProcess:
     async def _supervise(self) -> None:
         while True:
             await asyncio.sleep(SECONDS_BETWEEN_CHECKS)
-            if self._process.poll() is None:
-                answered = await has_pulse(self._path)
-                if not self._watch.hangs(answered=answered, now=monotonic()):
-                    continue
-                log.warning("the researchers' process hangs and is replaced")
-                self._process.kill()
-            else:
-                log.warning("the researchers' process ended with code %s and is replaced", self._process.returncode)
+            try:
+                await self._check()
+            except OSError:  # no memory for another process: the next check tries again
+                log.exception("a process for researchers' pages could not be started")
+
+    async def _check(self) -> None:
+        code = self._active.ended_with
+        if code is not None:
+            log.warning("the researchers' process ended with code %s and is replaced", code)
             await self._replace()
+        elif self._active.watch.hangs(answered=await has_pulse(self._path), now=monotonic()):
+            log.warning("the researchers' process hangs and is replaced")
+            await self._replace()
+        else:
+            self._keep_spare()
 
     async def _replace(self) -> None:
-        """Start a new process, at once unless several in a row have never answered."""
-        self._failed_starts = 0 if self._watch.has_answered else self._failed_starts + 1
+        """Let the spare process serve, or a new one: at once, unless several in a row have never answered."""
+        self._failed_starts = 0 if self._active.watch.has_answered else self._failed_starts + 1
+        self._active.kill()
         if self._failed_starts > 1:
             await asyncio.sleep(min(MOST_SECONDS_BETWEEN_STARTS, 2.0**self._failed_starts))
-        self._process.wait()
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._start()
+        self._active, self._spare = self._spare or self._child(), None
+        self._active.serve()
+        self._spare_from = monotonic() + SECONDS_BEFORE_SPARE
+
+    def _keep_spare(self) -> None:
+        """Start a spare process if there is none, but not while the second process starts: that would slow it down."""
+        if not self._settings.spare_process or monotonic() < self._spare_from or not self._active.watch.has_answered:
+            return
+        if self._spare is not None and self._spare.ended_with is not None:
+            self._spare.end()
+            self._spare = None
+        if self._spare is None:
+            self._spare = self._child()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward one request and send its response back."""
@@ -153,14 +207,10 @@ class ResearcherProcess:
             return await self._way.handle_async_request(_forwarded(request, str(size).encode(), _pieces(body)))
 
     def end(self) -> None:
-        """Stop the process and remove the socket."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(SECONDS_TO_END)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        """Stop the processes and remove the socket."""
+        if self._spare is not None:
+            self._spare.kill()
+        self._active.end()
         self._door.close()
         self._folder.cleanup()
 
