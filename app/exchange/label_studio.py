@@ -9,7 +9,7 @@ import json
 from collections import defaultdict
 from typing import Any
 from urllib.parse import quote
-from xml.etree import ElementTree as Xml
+from xml.etree import ElementTree as Xml  # nosec B405 # it writes XML here and reads none
 
 from sqlalchemy import select
 from sqlmodel import Session, col

@@ -55,6 +55,25 @@ def needs(scope: Scope) -> Any:
     return Depends(check)
 
 
+class Problem(BaseModel):
+    """Why a request was refused, and what to do about it."""
+
+    error: str = Field(examples=["There is no study 'demo'."])
+    remedy: str
+
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": Problem, "description": "The request was refused; a 429 has the header Retry-After."},
+    "503": {"model": Problem, "description": "The server cannot answer at the moment; nothing was stored."},
+}
+FILES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "One line or row for each answer to a question.",
+        "content": {media_type.partition(";")[0]: {} for media_type in MEDIA_TYPES.values()},
+    }
+}
+
+
 class StudyOut(BaseModel):
     """A study with its counts. Answers are those of people."""
 
@@ -96,6 +115,7 @@ def create_api(settings: Settings, db: Database, cache: Cache) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        responses=REFUSALS,
     )
     api.state.settings, api.state.database, api.state.cache = settings, db, cache
     _add_reading(api)
@@ -147,7 +167,7 @@ def _add_reading(api: FastAPI) -> None:
 
 
 def _add_data(api: FastAPI) -> None:
-    @api.get("/studies/{slug}/judgments", dependencies=[needs("judgments")])
+    @api.get("/studies/{slug}/judgments", dependencies=[needs("judgments")], response_class=Response, responses=FILES)
     def judgments(request: Request, slug: Slug, db: Reader, format: Format = "ndjson") -> Response:
         """Stream every revision of every answer, in the order in which they were stored, as NDJSON, CSV or Parquet."""
         study = lifecycle.by_slug(db, slug)
@@ -211,7 +231,9 @@ async def _unknown_address(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     words = {404: "There is no such address.", 405: "This address takes no such request."}
     message = words.get(error.status_code, str(error.detail))
-    return problem(AppError(message, "See /api/v1/openapi.json.", status=error.status_code))
+    answer = problem(AppError(message, "See /api/v1/openapi.json.", status=error.status_code))
+    answer.headers.update(error.headers or {})  # a 405 names the methods that are allowed
+    return answer
 
 
 async def _malformed(_request: Request, error: Exception) -> Response:

@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -66,12 +66,14 @@ def environment(settings: Settings) -> dict[str, str]:
     return kept | {f"CLIPJURY_{name.upper()}": str(value) for name, value in settings if name != "port"}
 
 
-def start(settings: Settings, *, port: int = 0, errors: Path | None = None) -> Server:
-    """Start a server and wait until it says that it serves."""
+def start(
+    settings: Settings, *, port: int = 0, errors: Path | None = None, also: Mapping[str, str] | None = None
+) -> Server:
+    """Start a server and wait until it says that it serves; `also` is added to its environment."""
     with errors.open("a") if errors else open(os.devnull, "w") as log:  # noqa: PTH123 - not a path of ours
         process = subprocess.Popen(
             [*COMMAND, "serve", "--port", str(port)],
-            env=environment(settings),
+            env=environment(settings) | dict(also or {}),
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,

