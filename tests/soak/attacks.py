@@ -45,7 +45,7 @@ class KillServerAtItsStart(Attack):
 
 
 class KillResearchersProcess(Attack):
-    """kill -9 of the second process; the first one replaces it."""
+    """kill -9 of the process for researchers; the spare one, or a new one, takes over."""
 
     name = "kill -9 of the researchers' process"
 

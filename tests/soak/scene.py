@@ -45,9 +45,10 @@ class Scene:
 
     @property
     def second_process(self) -> psutil.Process:
-        """The researchers' process."""
-        [child] = psutil.Process(self.server.process.pid).children()
-        return child
+        """The researchers' process: a spare one is always younger."""
+        children = psutil.Process(self.server.process.pid).children()
+        alive = [one for one in children if one.status() != psutil.STATUS_ZOMBIE]
+        return min(alive, key=lambda one: one.create_time())
 
     def restart(self) -> None:
         """Start the server again at its address after it has ended."""
