@@ -6,7 +6,7 @@ import numpy as np
 
 from analysis.agreement.pairwise import votes_of_others
 from analysis.estimate import Estimate, Floats, Ints, absent, signature
-from analysis.raters.intra_rater import NO_REPEATS, Repeats
+from analysis.raters.intra_rater import Repeats, repeat_agreement
 from analysis.ratings import Ratings
 from analysis.resampling import pattern_weights, percentile_interval
 
@@ -23,7 +23,9 @@ def human_ceiling(
     seed: int = 0,
     confidence: float = 0.95,
 ) -> list[Estimate]:
-    """The share of equal answers (0 to 1) for each of `NAMES`, with percentile intervals over clips.
+    """The share of equal answers (0 to 1) for each of `NAMES`, with intervals.
+
+    Those of filter and rater resample clips; `repeat_agreement` has its own.
 
     Filter and rater are compared with the same references: for every vote, the strict majority of the other raters
     (ties and clips without other raters are left out), with the filter in the place of that vote. Compared with the
@@ -49,7 +51,7 @@ def human_ceiling(
     return [
         _share(NAMES[0], (said == reference)[judged], clip_of[judged], "no verdict of a filter on a decided clip", how),
         _share(NAMES[1], own, clip_of, nobody, how),
-        _share(NAMES[2], again.first == again.second, again.clip_of, NO_REPEATS, how),
+        repeat_agreement(again, name=NAMES[2], confidence=confidence),
     ]
 
 

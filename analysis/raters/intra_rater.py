@@ -43,6 +43,18 @@ def repeats(clip_of: Ints, rater_of: Ints, occasion: Ints, level: Ints) -> Repea
     return Repeats(levels[again], levels[again + 1], raters[again], clips[again])
 
 
+def repeat_agreement(found: Repeats, *, name: str = NAMES[0], confidence: float = 0.95) -> Estimate:
+    """The share (0 to 1) of repeated ratings with the same answer, with Wilson's interval, as the statistic `name`."""
+    n, clips = len(found.first), len(np.unique(found.clip_of))
+    made = signature(name, ["scipy"], confidence=confidence)
+    if not n:
+        return absent(name, NO_REPEATS, signature=made, confidence=confidence, clips=clips)
+    same, raters = int((found.first == found.second).sum()), len(np.unique(found.rater_of))
+    low, high = wilson(same, n, confidence)
+    method = f"Wilson on {n} repeated ratings"
+    return Estimate(name, same / n, low, high, confidence, clips, raters, 2 * n, method, made)
+
+
 def intra_rater(found: Repeats, scale: Scale, *, confidence: float = 0.95) -> list[Estimate]:
     """The four statistics of `NAMES`; pairs count as independent, so intervals are short with several pairs per clip.
 
@@ -52,7 +64,8 @@ def intra_rater(found: Repeats, scale: Scale, *, confidence: float = 0.95) -> li
     The last two need numbers for levels.
     """
     n = len(found.first)
-    clips, raters = len(np.unique(found.clip_of)), len(np.unique(found.rater_of))
+    agreement = repeat_agreement(found, confidence=confidence)
+    clips, raters = agreement.clips, agreement.raters
     weights = "none" if scale.metric == "nominal" else "quadratic"
     made = {name: signature(name, ["scipy"], confidence=confidence) for name in NAMES}
     made["intra_rater_kappa"] = signature("intra_rater_kappa", ["scipy"], weights=weights, confidence=confidence)
@@ -64,10 +77,8 @@ def intra_rater(found: Repeats, scale: Scale, *, confidence: float = 0.95) -> li
         return absent(name, reason, signature=made[name], confidence=confidence, clips=clips)
 
     if not n:
-        return [refused(name, NO_REPEATS) for name in NAMES]
-    same = int((found.first == found.second).sum())
-    low, high = wilson(same, n, confidence)
-    answers = [given(NAMES[0], same / n, low, high, f"Wilson on {n} repeated ratings")]
+        return [agreement, *(refused(name, NO_REPEATS) for name in NAMES[1:])]
+    answers = [agreement]
     own = kappa(found.first, found.second, disagreement(scale, "none" if weights == "none" else "quadratic"))
     if np.isnan(own.value):
         answers.append(refused(NAMES[1], "every repeated rating is the same answer: there is no variation"))

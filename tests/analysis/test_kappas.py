@@ -12,6 +12,7 @@ from analysis.agreement.statistics import fleiss_kappa, gwet_ac1, gwet_ac2, krip
 from analysis.agreement.weighted import weighted_agreement
 from analysis.estimate import Floats, Ints
 from analysis.raters.human_ceiling import human_ceiling
+from analysis.raters.intra_rater import intra_rater, repeats
 from analysis.ratings import ACR5, VERDICT, Metric, Ratings, Scale
 from tests.helpers.analysis_data import case
 
@@ -176,6 +177,18 @@ def test_filter_and_rater_are_compared_with_the_same_panel() -> None:
     assert itself.undefined
     with pytest.raises(ValueError, match="'maybe'"):
         human_ceiling(of_levels(levels, scale), {"c000": "maybe"}, None)
+
+
+def test_agreement_with_oneself_is_one_number_in_both_tables() -> None:
+    """The human ceiling and the table of repeats give the same value and interval, with several repeats of a clip."""
+    clip, rater = np.array([0, 0, 0, 0, 1, 1, 2, 2]), np.array([0, 0, 1, 1, 0, 0, 1, 1])
+    found = repeats(clip, rater, np.array([0, 1] * 4), np.array([0, 0, 1, 1, 1, 0, 0, 0]))
+    scale = Scale("verdict", ("reject", "accept"), "nominal")
+    itself = human_ceiling(of_levels(np.eye(3, dtype=int)[:, :2], scale), None, found, resamples=50)[2]
+    in_table = intra_rater(found, scale)[0]
+    assert itself.value == 0.75
+    assert (itself.value, itself.low, itself.high) == (in_table.value, in_table.low, in_table.high)
+    assert itself.method == in_table.method
 
 
 def test_weighted_alpha_refuses_a_clip_without_weight() -> None:
