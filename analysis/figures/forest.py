@@ -42,7 +42,7 @@ def agreement_forest(estimates: Mapping[str, Sequence[Estimate]], *, width: int 
     shapes = alt.Scale(domain=names, range=list(_SHAPES[: len(names)]))
     shape = alt.Shape("statistic:N", title=None, sort=names, scale=shapes)
     data = alt.Chart(alt.InlineData(values=known))
-    tips = ["criterion:N", "statistic:N", "value:Q", "low:Q", "high:Q", "clips:Q"]
+    tips = ["criterion:N", "statistic:N", "estimate:N", "clips:Q"]
     bars = data.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q", y=y, yOffset=offset, color=colour)
     points = data.mark_point(size=70, filled=True, opacity=1).encode(
         x=x, y=y, yOffset=offset, color=colour, shape=shape, tooltip=tips
@@ -55,20 +55,17 @@ def agreement_forest(estimates: Mapping[str, Sequence[Estimate]], *, width: int 
 
 
 def agreement_forest_table(estimates: Mapping[str, Sequence[Estimate]]) -> Table:
-    """One row per criterion and statistic: value, interval, clips, raters, ratings, method, reason if undefined."""
-    headings = ("criterion", "statistic", "value", "low", "high", "clips", "raters", "ratings", "method", "undefined")
+    """One row per criterion and statistic: the estimate as pages write it, clips, raters, ratings, method."""
+    headings = ("criterion", "statistic", "estimate", "clips", "raters", "ratings", "method")
     rows = tuple(
         (
             criterion,
             label_of(estimate.statistic),
-            estimate.value,
-            estimate.low,
-            estimate.high,
+            estimate_text(estimate),
             estimate.clips,
             estimate.raters,
             estimate.ratings,
             estimate.method,
-            estimate.undefined,
         )
         for criterion, group in estimates.items()
         for estimate in group
@@ -84,6 +81,7 @@ def _known(criterion: str, estimate: Estimate) -> dict[str, str | float | int | 
         "value": value,
         "low": value if estimate.low is None else estimate.low,
         "high": value if estimate.high is None else estimate.high,
+        "estimate": estimate_text(estimate),
         "clips": estimate.clips,
     }
 

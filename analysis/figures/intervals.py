@@ -9,6 +9,7 @@ import altair as alt
 
 from analysis.estimate import Estimate
 from analysis.figures.rendering import Chart, Table
+from analysis.number_format import decimal, estimate_text
 
 _COLOURS = ("#5b78e6", "#8b8f97", "#b08a2e")  # readable on both backgrounds; shapes distinguish them as well
 _SHAPES = ("circle", "diamond", "square")
@@ -39,20 +40,25 @@ def interval_plot(
     share: bool = False,
     counted: bool = False,
     at: float | None = None,
+    digits: int = 2,
     width: int = 440,
 ) -> Chart:
     """Points with interval bars by line and series; an undefined estimate has words in its place.
 
     `axis` names what is measured, with its unit; `share` says that it lies between 0 and 1; `counted` shares are plain
-    counts without an interval and are written in percent; `at` draws a line of reference, such as 0 for no effect.
-    Lines and series keep their order. `width` in pixels includes names longer than nine letters. Raises ValueError
-    without a line.
+    counts without an interval and are written in percent; `at` draws a line of reference, such as 0 for no effect;
+    `digits` are the decimals of means in a unit of their own. Lines and series keep their order. `width` in pixels
+    includes names longer than nine letters. Raises ValueError without a line.
     """
     if not lines:
         raise ValueError("no estimate to draw")
     labels = list(dict.fromkeys(_label(line) for line in lines))
     series = list(dict.fromkeys(line.series for line in lines))
-    known = [_row(line) for line in lines if line.estimate.value is not None]
+    known = [
+        _row(line) | {"estimate": _written(line.estimate, counted=counted, digits=digits)}
+        for line in lines
+        if line.estimate.value is not None
+    ]
     ends = [end for row in known for end in (row["value"], row["low"], row["high"])] + ([] if at is None else [at])
     domain = _domain(ends, share=share)
     room = min(_LABEL if width >= _NARROW else _LABEL // 2, max(len(label) for label in labels) * _LETTER)
@@ -73,7 +79,7 @@ def interval_plot(
     if at is not None:
         layers.append(alt.Chart(alt.InlineData(values=[{"value": at}])).mark_rule(style="quiet").encode(x=x))
     data = alt.Chart(alt.InlineData(values=known))
-    tips = ["label:N", "series:N", "value:Q", "low:Q", "high:Q", "clips:Q"]
+    tips = ["label:N", "series:N", "estimate:N", "clips:Q"]
     layers.append(data.mark_rule(strokeWidth=2).encode(x="low:Q", x2="high:Q", **place, color=colour))
     points = data.mark_point(size=70, filled=True, opacity=1)
     layers.append(points.encode(x=x, **place, color=colour, shape=shape, tooltip=tips))
@@ -97,24 +103,25 @@ def _by_series(series: list[str], *, narrow: bool) -> tuple[alt.Color, alt.Shape
     )
 
 
-def interval_plot_table(lines: Sequence[Line], *, axis: str) -> Table:
-    """One row per estimate: line, series, value with interval, clips, method, reason if undefined."""
-    headings = ("", "of", axis, "low", "high", "clips", "mark", "method", "undefined")
+def interval_plot_table(lines: Sequence[Line], *, axis: str, counted: bool = False, digits: int = 2) -> Table:
+    """One row per estimate: line, series, the estimate as pages write it, clips, method."""
+    headings = ("", "of", axis, "clips", "mark", "method")
     rows = [
         (
             line.label,
             line.series,
-            line.estimate.value,
-            line.estimate.low,
-            line.estimate.high,
+            _written(line.estimate, counted=counted, digits=digits),
             line.estimate.clips,
             line.mark or None,
             line.estimate.method,
-            line.estimate.undefined,
         )
         for line in lines
     ]
     return Table(headings, tuple(rows))
+
+
+def _written(one: Estimate, *, counted: bool, digits: int) -> str:
+    return f"{decimal(100 * one.value, 1)} %" if counted and one.value is not None else estimate_text(one, digits)
 
 
 def _label(line: Line) -> str:

@@ -7,7 +7,7 @@ import altair as alt
 
 from analysis.estimate import Estimate
 from analysis.figures.rendering import Chart, Table
-from analysis.number_format import estimate_text
+from analysis.number_format import decimal, estimate_text
 
 _RANGE = ("#dfe4f7", "#8fa3ec", "#2f49b0")  # from light to dark, so that numbers inside are readable
 _MAX_NUMBERS = 16  # raters; with more the cells are too small for numbers
@@ -44,7 +44,7 @@ def pair_heat_map(pairs: Sequence[PairAgreement], *, name: str, width: int = 440
         scale=alt.Scale(domain=[0, 0.5, 1], range=list(_RANGE), clamp=True),
         legend=alt.Legend(format=".1f", gradientLength=160, orient="bottom"),
     )
-    tips = ["first:N", "second:N", "kappa:Q", "low:Q", "high:Q", "clips:Q", "same answer:Q"]
+    tips = ["first:N", "second:N", "estimate:N", "clips:Q", alt.Tooltip("same answer:Q", format=".2f")]
     cells = alt.Chart(alt.InlineData(values=known)).mark_rect().encode(x=x, y=y, color=colour, tooltip=tips)
     layers: list[alt.Chart] = [cells]
     if absent:
@@ -60,20 +60,10 @@ def pair_heat_map(pairs: Sequence[PairAgreement], *, name: str, width: int = 440
 
 
 def pair_heat_map_table(pairs: Sequence[PairAgreement], *, name: str) -> Table:
-    """One row per pair: raters, kappa with interval, clips, share of equal answers, reason if undefined."""
-    headings = ("rater", "other rater", name, "low", "high", "clips of both", "same answer", "undefined")
+    """One row per pair: raters, kappa as pages write it, clips, share of equal answers."""
+    headings = ("rater", "other rater", name, "clips of both", "same answer")
     rows = [
-        (
-            pair.first,
-            pair.second,
-            pair.kappa.value,
-            pair.kappa.low,
-            pair.kappa.high,
-            pair.kappa.clips,
-            pair.same,
-            pair.kappa.undefined,
-        )
-        for pair in pairs
+        (pair.first, pair.second, estimate_text(pair.kappa), pair.kappa.clips, decimal(pair.same)) for pair in pairs
     ]
     return Table(headings, tuple(rows))
 
@@ -83,8 +73,7 @@ def _cell(pair: PairAgreement) -> dict[str, str | float | int | None]:
         "first": pair.first,
         "second": pair.second,
         "kappa": pair.kappa.value,
-        "low": pair.kappa.low,
-        "high": pair.kappa.high,
+        "estimate": estimate_text(pair.kappa),
         "clips": pair.kappa.clips,
         "same answer": pair.same,
         "reason": pair.kappa.undefined,

@@ -24,7 +24,7 @@ def roc_curve(roc: RocCurve, *, thresholds: Mapping[str, float] | None = None, w
     kept = [*range(0, len(roc.fpr) - 1, stride), len(roc.fpr) - 1]
     curve = [{"fpr": float(roc.fpr[k]), "tpr": float(roc.tpr[k]), "order": k} for k in kept]
     share = alt.Scale(domain=[0, 1])
-    axis = alt.Axis(format="%", tickCount=5)
+    axis = alt.Axis(format="~g", tickCount=5)
     x = alt.X("fpr:Q", title="bad clips accepted", scale=share, axis=axis)
     y = alt.Y("tpr:Q", title="good clips accepted", scale=share, axis=axis)
     chance = alt.Chart(alt.InlineData(values=[{"fpr": 0, "tpr": 0}, {"fpr": 1, "tpr": 1}]))

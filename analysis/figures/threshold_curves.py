@@ -10,7 +10,7 @@ import altair as alt
 import numpy as np
 
 from analysis.estimate import Estimate
-from analysis.figures.rendering import Chart, Table
+from analysis.figures.rendering import Cell, Chart, Table
 from analysis.number_format import estimate_text
 from analysis.thresholds.threshold_curves import ThresholdCurves
 
@@ -48,8 +48,8 @@ def rate_curves(curves: ThresholdCurves, *, name: str, at: int, width: int = 440
     return alt.layer(*bands, lines, _rule(curves, at)).properties(width=width, height=width // 2, title=title)
 
 
-def roc_with_mark(curves: ThresholdCurves, auc: Estimate, *, at: int, width: int = 300) -> Chart:
-    """The ROC curve: good clips kept against bad clips kept, with a mark at the threshold."""
+def roc_with_mark(curves: ThresholdCurves, auc: Estimate, *, label: str = "AUC", at: int, width: int = 300) -> Chart:
+    """The ROC curve: good clips kept against bad clips kept, with a mark at the threshold. `label` names `auc`."""
     rows: list[dict[str, float | None]] = [{"k": -1, "fpr": 0.0, "tpr": 0.0, "threshold": None}]
     for k, (hits, wrong, lost, spared) in enumerate(curves.weighted.tolist()):
         if hits + lost and wrong + spared:
@@ -68,7 +68,7 @@ def roc_with_mark(curves: ThresholdCurves, auc: Estimate, *, at: int, width: int
         .encode(tooltip=["threshold:Q", "tpr:Q", "fpr:Q"])
         .transform_filter("datum.k == at"),
     ]
-    title = alt.Title("ROC curve", subtitle=f"AUC {estimate_text(auc)}; {counted(curves)}")
+    title = alt.Title("ROC curve", subtitle=[f"{label} {estimate_text(auc)}", counted(curves)])
     return alt.layer(*layers).add_params(_at(at)).properties(width=width, height=width, title=title)
 
 
@@ -123,15 +123,13 @@ def kept_curve(
 
 
 def threshold_table(curves: ThresholdCurves, amounts: Mapping[str, list[float]] | None = None) -> Table:
-    """One row per threshold: counts of rated clips, rates with the ends of their bands, amounts of the pool kept."""
+    """One row per threshold: counts of rated clips, rates as pages write them, amounts of the pool kept."""
     extra = tuple(amounts or {})
     words = {**WORDS, "specificity": "specificity"}
-    ends = tuple(end for word in words.values() for end in (word, f"{word} from", f"{word} to"))
-    headings = ("threshold", "good kept", "bad kept", "good rejected", "bad rejected", *ends)
-    rows = []
+    headings = ("threshold", "good kept", "bad kept", "good rejected", "bad rejected", *words.values())
+    rows: list[tuple[Cell, ...]] = []
     for k, threshold in enumerate(curves.thresholds):
-        bands = [curves.rates[key] for key in words]
-        figures = [_known(part[k]) for band in bands for part in (band.value, band.low, band.high)]
+        figures = [estimate_text(curves.rates[key].estimates[k]) for key in words]
         kept = [amounts[unit][k] for unit in extra] if amounts else []
         rows.append((float(threshold), *(int(count) for count in curves.counts[k]), *figures, *kept))
     return Table((*headings, *(f"{unit} of the pool kept" for unit in extra)), tuple(rows))

@@ -5,7 +5,7 @@ from typing import Literal
 
 import altair as alt
 
-from analysis.figures.rendering import Chart, Table
+from analysis.figures.rendering import Cell, Chart, Table
 from analysis.number_format import decimal, estimate_text
 from analysis.thresholds.threshold_pairs import ThresholdPair
 
@@ -58,17 +58,14 @@ def threshold_pair_map(
 
 
 def threshold_pair_table(pairs: Sequence[ThresholdPair], *, first: str, second: str) -> Table:
-    """One row per pair: the counts of rated clips and every rate with its interval."""
-    headings = [f"{first} ≥", f"{second} ≥", "good kept", "bad kept", "good rejected", "bad rejected"]
-    for word in WORDS.values():
-        headings += [word, f"{word} from", f"{word} to"]
-    rows = []
+    """One row per pair: the counts of rated clips, and every rate as pages write it."""
+    counts = ("good kept", "bad kept", "good rejected", "bad rejected")
+    rows: list[tuple[Cell, ...]] = []
     for pair in pairs:
         table = pair.table
-        rates = [getattr(table, rate) for rate in WORDS]
-        figures = [part for one in rates for part in (one.value, one.low, one.high)]
-        rows.append((pair.first, pair.second, table.tp, table.fp, table.fn, table.tn, *figures))
-    return Table(tuple(headings), tuple(rows))
+        rates = (estimate_text(getattr(table, rate)) for rate in WORDS)
+        rows.append((pair.first, pair.second, table.tp, table.fp, table.fn, table.tn, *rates))
+    return Table((f"{first} ≥", f"{second} ≥", *counts, *WORDS.values()), tuple(rows))
 
 
 def _labels(thresholds: Sequence[float]) -> dict[float, str]:

@@ -10,7 +10,7 @@ from analysis.consensus.mean_opinion import mean_opinion
 from analysis.estimate import Estimate, signature
 from analysis.figures import Line
 from analysis.filters.fairness import FEW_CLIPS, ErrorKind, GroupError, group_errors
-from analysis.number_format import estimate_text
+from analysis.number_format import digits_of, estimate_text
 from app.errors import AppError
 from app.filters.retention import OTHERS, label_of
 from app.filters.threshold_text import passes
@@ -184,11 +184,14 @@ def _merge_small_groups_of_pool(values: pl.Series) -> pl.Series:
 
 def means_plot(found: SubgroupMeans) -> IntervalPlot:
     """The mean of a column by subgroup."""
+    widths = [one.high - one.low for _, one, _ in found.groups if one.low is not None and one.high is not None]
+    digits = digits_of(min(widths, default=0.0) / 2)
     ranked = sorted(found.groups, key=lambda one: one[1].value or 0.0)
     low, high = ranked[0], ranked[-1]
     finding = f"{found.column} is the same for every group"
     if len(ranked) > 1:
-        finding = f"{found.column}: {high[1].value:.3g} for {high[0]}, {low[1].value:.3g} for {low[0]}"
+        most, least = (estimate_text(one, digits) for _, one, _ in (high, low))
+        finding = f"{found.column}: {most} for {high[0]}, {least} for {low[0]}"
     clips = sum(one.clips for _, one, _ in found.groups)
     which = "clips that pass every filter" if found.kept else "clips of the pool"
     return IntervalPlot(
@@ -196,4 +199,5 @@ def means_plot(found: SubgroupMeans) -> IntervalPlot:
         finding=finding,
         caption=f"n = {clips} {which}; bars are 95 % intervals of the mean",
         axis=f"{found.column}, mean",
+        digits=digits,
     )

@@ -11,8 +11,8 @@ from app.results.figure_registry import Data
 class IntervalPlot:
     """The content of an interval plot: estimates with their intervals, and the words around them.
 
-    `finding` is the title of the chart and `caption` the line below it. `axis`, `share`, `counted` and `at` are those
-    of `analysis.figures.interval_plot`.
+    `finding` is the title of the chart and `caption` the line below it. `axis`, `share`, `counted`, `at` and `digits`
+    are those of `analysis.figures.interval_plot`.
     """
 
     lines: Sequence[Line]
@@ -22,6 +22,7 @@ class IntervalPlot:
     share: bool = False
     counted: bool = False
     at: float | None = None
+    digits: int = 2
 
     def chart(self, width: int) -> Chart:
         """The plot; `width` in pixels."""
@@ -33,12 +34,13 @@ class IntervalPlot:
             share=self.share,
             counted=self.counted,
             at=self.at,
+            digits=self.digits,
             width=width,
         )
 
     def table(self) -> Table:
         """The numbers of the plot, one row per estimate."""
-        return interval_plot_table(self.lines, axis=self.axis)
+        return interval_plot_table(self.lines, axis=self.axis, counted=self.counted, digits=self.digits)
 
 
 def interval_chart(plot: Callable[[Data], IntervalPlot]) -> Callable[[Data, int], Chart]:

@@ -35,6 +35,13 @@ class WorkbenchClip:
     """Whether the other end of the filter's band rejects the clip at every threshold."""
 
 
+AUC_WITHIN: dict[End, str] = {
+    "min": "AUC of clips below the upper end",
+    "max": "AUC of clips above the lower end",
+}
+"""What the area is called by the end that moves, where it is not that of the results page."""
+
+
 @dataclass(frozen=True, eq=False)
 class Workbench:
     """Everything that the page shows of one end of a filter.
@@ -57,6 +64,13 @@ class Workbench:
     """The judged clips by score and verdict, and the pool's clips, in the bins that the figure draws."""
     no_pool: str
     """The reason why `retention` is None; empty otherwise."""
+
+    @property
+    def auc_label(self) -> str:
+        """What `auc` is called: "AUC" is the area of all judged clips, as on the results page."""
+        if self.result.curve is not None and self.auc == self.result.curve.auc:
+            return "AUC"
+        return AUC_WITHIN[self.end]
 
     @property
     def preset(self) -> float:

@@ -109,7 +109,9 @@ register(
         section="more",
         key="roc",
         title=lambda _: "ROC curve",
-        chart=lambda data, width: roc_with_mark(data.bench.curves, data.bench.auc, at=data.at, width=width),
+        chart=lambda data, width: roc_with_mark(
+            data.bench.curves, data.bench.auc, label=data.bench.auc_label, at=data.at, width=width
+        ),
         fit=square,
     ),
     Figure[WorkbenchFigures](

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from scipy.stats import norm
-
+from analysis.sampling.sample_size import half_width
 from app.filters.threshold_text import passes
 from app.pools.pool_files import Pool
 from app.studies.drawing import StudySample
@@ -95,10 +94,8 @@ def _raters(spec: StudyFile, sample: StudySample) -> list[Claim]:
     elif spec.raters_per_clip == 2:
         made.append(Claim("careful", "Two raters per clip: a split has no majority, and split clips have no truth."))
     if clips and sample.design["kind"] != "borderline":
-        half = float(norm.ppf(0.975)) * (0.25 / clips) ** 0.5
-        made.append(
-            Claim("can", f"A share of good clips to about ±{100 * half:.0f} points at worst (95 %, equal weights).")
-        )
+        half = half_width(0.5, clips)
+        made.append(Claim("can", f"A share of good clips to about ±{half:.2f} at worst (95 %, equal weights)."))
     if spec.score_visibility == "shown":
         made.append(
             Claim(

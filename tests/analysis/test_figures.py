@@ -19,6 +19,7 @@ from analysis.figures import (
     agreement_forest,
     agreement_forest_table,
     interval_plot,
+    interval_plot_table,
     pair_heat_map,
     pair_heat_map_table,
     retention_cascade,
@@ -98,7 +99,7 @@ def test_pairs_are_cells_and_the_title_names_least_and_most() -> None:
     assert "R1 and R2 most: 0.80" in drawn
     assert "3 pairs, 1 without a value" in drawn
     table = pair_heat_map_table(compared(), name="kappa")
-    assert table.rows[2][2:] == (None, None, None, 4, 1.0, "one answer")
+    assert table.rows[2][2:] == ("undefined: one answer", 4, "1.00")
     with pytest.raises(ValueError, match="no two raters"):
         pair_heat_map([], name="kappa")
 
@@ -118,6 +119,27 @@ def test_lines_without_interval_or_value_say_so() -> None:
     assert '"low": 0.25, "high": 0.25' in content
     with pytest.raises(ValueError, match="no estimate"):
         interval_plot([], finding="", caption="", axis="")
+
+
+def test_tables_of_figures_write_estimates_as_pages_do() -> None:
+    """Value and interval are one cell; plain counts are percentages; means in other units have more decimals."""
+    small = Estimate("mean", 0.00123, 0.00121, 0.00125, 0.95, 3, None, None, "t", "")
+    lines = [Line("a", "group", kappa(0.5, 0.2, 1.0)), Line("b", "group", small)]
+    asked = {"finding": "f", "caption": "n = 3", "axis": "share"}
+    for more, cells in (
+        ({}, ["0.50 [0.20, 1.00]", "0.00 [0.00, 0.00]"]),
+        ({"digits": 5}, ["0.50000 [0.20000, 1.00000]", "0.00123 [0.00121, 0.00125]"]),
+        ({"counted": True}, ["50.0 %", "0.1 %"]),
+    ):
+        table = interval_plot_table(lines, axis="share", **more)  # type: ignore[arg-type]  # words of a test
+        assert [row[2] for row in table.rows] == cells
+        drawn = json.dumps(spec(interval_plot(lines, **asked, **more), "light"))  # type: ignore[arg-type]
+        assert all(f'"estimate": "{cell}"' in drawn for cell in cells)
+
+
+def test_the_axes_of_a_roc_curve_are_decimals() -> None:
+    """Shares of good and of bad clips are estimates, so no axis is written in percent."""
+    assert '"format": "%"' not in json.dumps(spec(charts()["roc_curve"], "light"))
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -239,5 +261,4 @@ def test_undefined_agreement_is_shown_as_such() -> None:
     estimates = {"sharpness": [STATISTICS["krippendorff_alpha"](single, resamples=10)]}
     assert "not defined" in svg(agreement_forest(estimates), "light")
     row = agreement_forest_table(estimates).rows[0]
-    assert row[2] is None
-    assert "no clip has two ratings" in str(row[-1])
+    assert str(row[2]).startswith("undefined: no clip has two ratings")

@@ -1,12 +1,14 @@
 """Studies with votes on known clips, for tests of what is made of them."""
 
+import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import select
+from sqlmodel import col
 
 from app.db import Database
-from app.models import Rater, Study, StudyClip
+from app.models import Filter, Rater, Study, StudyClip
 from app.rating import assignments, judgments
 from app.rating.judgments import Answer
 from app.results import study_results
@@ -87,4 +89,29 @@ def nine_clips(study_maker: StudyMaker) -> Study:
     in_strata(study_maker.database, {"high": 2.0, "low": 4.0, "none": 1.0})
     vote(study_maker, study, "Ada", verdicts(FIRST))
     vote(study_maker, study, "Ben", verdicts(SECOND))
+    return study
+
+
+CLIPS_OF_BOTH = 30
+"""Clips of `average_and_worst`."""
+
+
+def average_and_worst(study_maker: StudyMaker) -> Study:
+    """Clips with both scores of movement, a filter on each, and a rater who likes those whose worst moment is good."""
+    chance = random.Random(11)
+    scores: list[float | None] = [round(chance.uniform(70, 100), 2) for _ in range(CLIPS_OF_BOTH)]
+    study = study_maker(clips=CLIPS_OF_BOTH, raters_per_clip=1, scores=scores, with_media=False)
+    worst = {}
+    with study_maker.database.writer() as db:
+        for clip in db.scalars(select(StudyClip).order_by(col(StudyClip.id))).all():
+            worst[clip.id] = round(clip.scores["avg_movement"] - chance.uniform(0, 30), 2)
+            clip.scores = clip.scores | {"min_movement": worst[clip.id]}
+            db.add(clip)
+        rule = Filter(
+            study_id=study.id, position=1, name="worst", title="Worst", score="min_movement", criterion="verdict"
+        )
+        rule.minimum = 60
+        db.add(rule)
+    said = [A if worst[key] + chance.gauss(0, 5) > 66 else R for key in sorted(worst)]
+    vote(study_maker, study, "Ada", verdicts(said))
     return study

@@ -1,7 +1,5 @@
 """Pairs of thresholds on an average and its worst moment: the library's rates, the partner of a filter, the map."""
 
-import random
-
 import numpy as np
 import pytest
 from sqlalchemy import select
@@ -10,42 +8,24 @@ from sqlmodel import col
 from analysis.design import Design
 from analysis.figures.threshold_pairs import threshold_pair_map, threshold_pair_table
 from analysis.filters.rates import confusion
+from analysis.number_format import estimate_text
 from analysis.thresholds.threshold_pairs import threshold_pairs, thresholds_between
 from app import auth
 from app.db import Database
 from app.errors import NotFound
-from app.models import Filter, Study, StudyClip
+from app.models import Filter, Study
 from app.settings import Settings
 from app.studies import lifecycle
 from app.thresholds import threshold_pairs as filter_pairs
 from tests.helpers.factories import StudyMaker
-from tests.helpers.rated_studies import A, R, computed, verdicts, vote
+from tests.helpers.rated_studies import CLIPS_OF_BOTH, average_and_worst, computed
 from tests.helpers.visitors import Visitor, on_sqlite
-
-CLIPS = 30
 
 
 @pytest.fixture
-def judged(study_maker: StudyMaker, database: Database) -> Study:
-    """A study of 30 clips with both scores of movement; its rater accepts clips whose worst moment is good."""
-    chance = random.Random(11)
-    scores: list[float | None] = [round(chance.uniform(70, 100), 2) for _ in range(CLIPS)]
-    study = study_maker(clips=CLIPS, raters_per_clip=1, scores=scores, with_media=False)
-    worst = {}
-    with database.writer() as db:
-        for clip in db.scalars(select(StudyClip).order_by(col(StudyClip.id))).all():
-            worst[clip.id] = round(clip.scores["avg_movement"] - chance.uniform(0, 30), 2)
-            clip.scores = clip.scores | {"min_movement": worst[clip.id]}
-            db.add(clip)
-        rule = Filter(
-            study_id=study.id, position=1, name="worst", title="Worst", score="min_movement", criterion="verdict"
-        )
-        rule.minimum = 60
-        db.add(rule)
-    vote(
-        study_maker, study, "Ada", verdicts([A if worst[key] + chance.gauss(0, 5) > 66 else R for key in sorted(worst)])
-    )
-    return study
+def judged(study_maker: StudyMaker) -> Study:
+    """Thirty clips with both scores of movement, and a rater who likes those whose worst moment is good."""
+    return average_and_worst(study_maker)
 
 
 def test_every_pair_has_the_rates_of_the_clips_that_reach_both_thresholds() -> None:
@@ -81,7 +61,7 @@ def test_filters_on_an_average_and_its_worst_moment_make_a_pair(judged: Study, d
         assert filter_pairs.build(db, study, found, "movement").table == pair.table
     assert (pair.first.score, pair.second.score) == ("avg_movement", "min_movement")
     [preset] = [one for one in pair.pairs if (one.first, one.second) == (80.0, 60.0)]
-    assert sum(preset.table.counts) == CLIPS
+    assert sum(preset.table.counts) == CLIPS_OF_BOTH
     sample = found.filter_named("movement").sample
     worst = found.filter_named("worst").sample
     assert sample is not None and worst is not None  # noqa: PT018 - both are needed for the types
@@ -124,5 +104,6 @@ def test_the_map_outlines_the_preset_and_marks_undefined_rates() -> None:
     [cells] = drawn["datasets"].values()
     assert [(cell["short"], cell["preset"]) for cell in cells] == [("0.50", True), ("–", False)]
     table = threshold_pair_table(pairs, first="avg_a", second="min_a")
-    assert [row[6] for row in table.rows] == [0.5, None]
+    assert [row[6] for row in table.rows] == [estimate_text(one.table.precision) for one in pairs]
+    assert str(table.rows[1][6]).startswith("undefined: ")
     assert len(table.headings) == len(table.rows[0])

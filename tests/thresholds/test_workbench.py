@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 
 from analysis.design import Design
 from analysis.filters.rates import confusion, tabulate
+from analysis.number_format import estimate_text
 from analysis.thresholds.threshold_curves import threshold_curves
 from app.db import Database
 from app.filters import filter_files
@@ -94,6 +95,26 @@ def test_intervals_contain_their_rates(judged: Study, database: Database) -> Non
         assert there.mean() > 0.8
         assert (band.low[there] <= band.value[there] + 1e-9).all()
         assert (band.high[there] >= band.value[there] - 1e-9).all()
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("name", "end", "label"),
+    [
+        ("movement", "min", "AUC"),
+        ("band", "min", "AUC of clips below the upper end"),
+        ("band", "max", "AUC of clips above the lower end"),
+    ],
+)
+def test_only_the_area_of_the_results_page_is_called_auc(
+    judged: Study, database: Database, researcher: TestClient, name: str, end: End, label: str
+) -> None:
+    """A band's end has the area of the clips that the other end lets pass, which its label says."""
+    bench = workbench_of(database, judged, name, ThresholdAims(end=end))
+    assert bench.result.curve is not None
+    assert (bench.auc == bench.result.curve.auc) is (label == "AUC")
+    address = f"/studies/{judged.slug}/filters/{name}/workbench/figures/roc.json?end={end}"
+    assert f"{label} {estimate_text(bench.auc)}" in researcher.get(address).json()["title"]["subtitle"]
 
 
 @pytest.mark.parametrize("sources", [False, True])
