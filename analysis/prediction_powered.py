@@ -1,13 +1,15 @@
 """Prediction-powered inference: the share of good clips in a pool, from few judged clips and a prediction for each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import t as student
 from sklearn.isotonic import IsotonicRegression
 
+from analysis.design import Design
 from analysis.estimate import Estimate, Floats, Ints, absent, signature
+from analysis.filters.rates import tabulate
 
 FOLDS = 5
 MIN_TUNED = 20
@@ -21,6 +23,9 @@ FLAT = 1e-7
 @dataclass(frozen=True)
 class PoolShare:
     """The share of good clips in the pool, estimated with the predictions and from the judged clips alone.
+
+    `judged_alone` is the share of good clips as in every table of rates (`rates.tabulate`): it takes the pool as a draw
+    from the clips to come, while `with_predictions` is about this finite pool.
 
     `gain` is how many times as many judged clips the classical estimate needs for the same variance (1 if the
     predictions are uninformative). `tuning` holds the weight of the predictions in each stratum (usually 0 to 1).
@@ -110,26 +115,28 @@ def pool_share(
     for name in names:
         of_own, of_all = own == name, of_pool == name
         parts.append(_Stratum(float(of_all.mean()), y[of_own], f[of_own], every[of_all]))
-    return _joined(parts, confidence, "mean" if strata is None else "stratified mean")
+    return _joined(parts, confidence)
 
 
-def _joined(parts: list[_Stratum], confidence: float, plain: str) -> PoolShare:
+def _joined(parts: list[_Stratum], confidence: float) -> PoolShare:
     tuning, widened, fitted = _tunings(parts)
-    clips, census = sum(len(part.y) for part in parts), not any(part.unseen for part in parts)
-
-    def estimate(name: str, weights: list[float], variance: float, method: str, lost: int) -> Estimate:
-        value = sum(part.share * part.mean(weight) for part, weight in zip(parts, weights, strict=True))
-        freedom = clips - len(parts) - lost
-        return _estimate(name, value, variance, freedom, method, confidence, clips, len(parts), census=census)
-
     alone = sum(part.variance(0.0) for part in parts)
     powered = sum(part.variance(weight) * wider for part, weight, wider in zip(parts, tuning, widened, strict=True))
     return PoolShare(
-        with_predictions=estimate("pool_share", tuning, powered, "prediction-powered", fitted),
-        judged_alone=estimate("pool_share_judged_alone", [0.0] * len(parts), alone, plain, 0),
+        with_predictions=_with_predictions(parts, tuning, powered, fitted, confidence),
+        judged_alone=_judged_alone(parts, confidence),
         gain=alone / powered if powered > ROUNDING else None,
         tuning=tuple(tuning),
     )
+
+
+def _judged_alone(parts: list[_Stratum], confidence: float) -> Estimate:
+    """The share of good clips with the method of every table of rates, each clip for its part of the stratum."""
+    y = np.concatenate([part.y for part in parts])
+    weights = np.concatenate([np.full(len(part.y), len(part.every) / len(part.y)) for part in parts])
+    strata = [str(number) for number, part in enumerate(parts) for _ in part.y]
+    table = tabulate(np.ones(len(y)), y, Design.build(len(y), weights, strata), confidence)
+    return replace(table.prevalence, statistic="pool_share_judged_alone")
 
 
 def _tunings(parts: list[_Stratum]) -> tuple[list[float], list[float], int]:
@@ -205,27 +212,20 @@ def _undefined(reason: str, confidence: float, clips: int) -> PoolShare:
     return PoolShare(gone[0], gone[1], None, ())
 
 
-def _estimate(
-    name: str,
-    value: float,
-    variance: float,
-    freedom: int,
-    method: str,
-    confidence: float,
-    clips: int,
-    strata: int,
-    *,
-    census: bool,
+def _with_predictions(
+    parts: list[_Stratum], tuning: list[float], variance: float, fitted: int, confidence: float
 ) -> Estimate:
-    low = high = None
-    value = min(1.0, max(0.0, value))
-    words = f"{method}; no interval: the judged clips show no spread"
-    if census:
+    clips = sum(len(part.y) for part in parts)
+    share = sum(part.share * part.mean(weight) for part, weight in zip(parts, tuning, strict=True))
+    value, low, high = min(1.0, max(0.0, share)), None, None
+    words = "prediction-powered; no interval: the judged clips show no spread"
+    if not any(part.unseen for part in parts):
         low = high = value
         words = "no sampling error: every clip of the pool was judged"
     elif variance > ROUNDING:
+        freedom = clips - len(parts) - fitted
         half = float(student.ppf((1 + confidence) / 2, freedom) * np.sqrt(variance))
         low, high = max(0.0, value - half), min(1.0, value + half)
-        words = f"{method}, t with {freedom} degrees of freedom"
-    made = _signature(name, confidence, strata)
-    return Estimate(name, value, low, high, confidence, clips, None, None, words, made)
+        words = f"prediction-powered, t with {freedom} degrees of freedom"
+    made = _signature("pool_share", confidence, len(parts))
+    return Estimate("pool_share", value, low, high, confidence, clips, None, None, words, made)

@@ -56,13 +56,13 @@ GROUND = {
     "toml_errors",
 }
 """The files directly in app/ that every package may import."""
-ANALYSIS_GROUND = {"estimate", "ratings", "design", "resampling", "proportions", "prediction_powered", "number_format"}
+ANALYSIS_GROUND = {"estimate", "ratings", "design", "resampling", "proportions", "number_format"}
 """The same for analysis/."""
 
 
 ANALYSIS_FLOORS = (
     ("figures",),
-    ("thresholds", "sampling", "raters"),
+    ("thresholds", "sampling", "raters", "prediction_powered"),
     ("filters", "agreement", "consensus"),
     ("ground",),
 )

@@ -87,7 +87,8 @@ def test_small_strata_share_one_weight() -> None:
     few = own[np.isin(stratum[own], ["a", "b"])]
     found = pool_share(good[few], predicted[few], predicted[two], stratum[few].tolist(), stratum[two].tolist())
     assert found.tuning == (0.0, 0.0)
-    assert found.with_predictions.low == found.judged_alone.low
+    assert found.with_predictions.value == pytest.approx(found.judged_alone.value)
+    assert found.gain == 1.0
 
 
 def test_uninformative_predictions_are_harmless() -> None:
