@@ -26,8 +26,9 @@ MEAN_ROWS = ("mean", "average", "avg", "overall", "all")
 class TalkvidRow:
     """The row of one filter; shares lie between 0 and 1.
 
-    `published` holds the six columns as printed and `table` the same rates with intervals, on the clips on which both
-    raters agree; `split` counts the other clips. `kappa_high` is the largest kappa that this agreement on this number
+    `agreement` and `kappa` compare the two raters on all their clips. Everything else is about the `clips` on which
+    the filter has a verdict: `table` holds its rates on those on which both raters agree, `split` counts the others.
+    `published` holds the six columns as printed. `kappa_high` is the largest kappa that this agreement on this number
     of clips allows. `accuracy_split_wrong` counts every split clip as an error of the filter and `accuracy_split_half`
     as half an error, the two other rules a reader may assume.
     """
@@ -51,7 +52,7 @@ class TalkvidRow:
 
 def talkvid_row(
     name: str,
-    accepted: Sequence[bool],
+    accepted: Sequence[bool | None],
     first: Sequence[bool],
     second: Sequence[bool],
     *,
@@ -61,24 +62,27 @@ def talkvid_row(
 ) -> TalkvidRow:
     """The row of one filter, from its verdict and those of the two raters on every clip (True accepts).
 
-    Raw agreement and kappa have the intervals of `percent_agreement` and `pair_estimate`; only the former resamples.
-    Raises ValueError if lengths differ or there is no clip.
+    Clips on which the filter has no verdict (None) count for the agreement of the raters only. Raw agreement and kappa
+    have the intervals of `percent_agreement` and `pair_estimate`; only the former resamples. Raises ValueError if
+    lengths differ or the filter has no verdict at all.
 
     >>> made = talkvid_row("sharp", [1, 1, 0, 0], [1, 1, 0, 1], [1, 0, 0, 1])
     >>> made.cells, made.split, round(made.published["precision"], 2), made.accuracy_split_half
     ((1, 0, 1, 1), 1, 100.0, 0.625)
     """
-    verdict, one, two = (np.asarray(votes, dtype=np.bool_) for votes in (accepted, first, second))
-    if not len(verdict) == len(one) == len(two) or not len(verdict):
-        raise ValueError(f"{name}: {len(verdict)} verdicts and {len(one)} and {len(two)} votes are not one per clip")
+    one, two = (np.asarray(votes, dtype=np.bool_) for votes in (first, second))
+    told = np.array([verdict is not None for verdict in accepted], dtype=np.bool_)
+    if not len(told) == len(one) == len(two) or not told.any():
+        raise ValueError(f"{name}: {told.sum()} verdicts and {len(one)} and {len(two)} votes are not one per clip")
     same = one == two
-    n, agreed = len(same), int(same.sum())
-    table = confusion(verdict[same], one[same], confidence=confidence)
+    n, agreed = int(told.sum()), int((told & same).sum())
+    verdict = np.array([bool(given) for given in accepted], dtype=np.bool_)
+    table = confusion(verdict[told & same], one[told & same], confidence=confidence)
     right = table.tp + table.tn
     ratings = _ratings(one, two)
     kappa = pair_estimate("cohen_kappa", pairs(ratings)[0], ratings, confidence=confidence)
     printed = {
-        "agreement": 100 * agreed / n,
+        "agreement": 100 * float(same.mean()),
         "kappa": kappa.value,
         **{
             column: None if (found := getattr(table, column).value) is None else 100 * found
@@ -93,7 +97,7 @@ def talkvid_row(
         table=table,
         agreement=percent_agreement(ratings, resamples=resamples, seed=seed, confidence=confidence),
         kappa=kappa,
-        kappa_high=highest_kappa(agreed, n),
+        kappa_high=highest_kappa(int(same.sum()), len(same)),
         accuracy_split_wrong=_share("accuracy_split_wrong", right, n, confidence),
         accuracy_split_half=(right + (n - agreed) / 2) / n,
     )
@@ -149,13 +153,14 @@ def _slack(rows: Collection[Mapping[str, float]]) -> dict[str, float]:
 def _wrong_row(one: TalkvidRow, printed: Mapping[str, float], slack: Mapping[str, float]) -> list[str]:
     said = []
     if "agreement" in printed:
-        agreed = min(max(round(printed["agreement"] * one.clips / 100), 0), one.clips)
-        if abs(100 * agreed / one.clips - printed["agreement"]) > slack["agreement"]:
-            said.append(f"{one.name}: no whole number of {one.clips} clips is {printed['agreement']:g} % of them")
-        elif "kappa" in printed and printed["kappa"] > (most := highest_kappa(agreed, one.clips)) + slack["kappa"]:
+        clips = one.agreement.clips
+        agreed = min(max(round(printed["agreement"] * clips / 100), 0), clips)
+        if abs(100 * agreed / clips - printed["agreement"]) > slack["agreement"]:
+            said.append(f"{one.name}: no whole number of {clips} clips is {printed['agreement']:g} % of them")
+        elif "kappa" in printed and printed["kappa"] > (most := highest_kappa(agreed, clips)) + slack["kappa"]:
             said.append(
                 f"{one.name}: a kappa of {printed['kappa']:g} is impossible at {printed['agreement']:g} % agreement on "
-                f"{one.clips} clips; the highest is {most:.4f}"
+                f"{clips} clips; the highest is {most:.4f}"
             )
     if printed.get("kappa", 0) < -1 or printed.get("kappa", 0) > 1:
         said.append(f"{one.name}: a kappa of {printed['kappa']:g} is impossible: kappas lie between -1 and 1")

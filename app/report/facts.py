@@ -88,6 +88,12 @@ class ReportFacts:
         return str(design.get("design", design.get("kind", "given")))
 
     @property
+    def resampled(self) -> str:
+        """What the intervals of agreement resample, as the estimates' signatures say: clips or source videos."""
+        made = (one.signature for item in self.results.criteria for one in item.estimates.values())
+        return "source videos" if any("|unit:source|" in signature for signature in made) else "clips"
+
+    @property
     def seconds_per_answer(self) -> float | None:
         """The median of the raters' medians; None if no browser reported times."""
         medians = [rater.median_seconds for rater in self.raters if rater.median_seconds is not None]

@@ -2,18 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import isfinite
 from string import ascii_lowercase
-from typing import TYPE_CHECKING
 
 from analysis.agreement.statistics import shown_on
 from analysis.filters.fairness import FEW_CLIPS
 from analysis.number_format import DASH, UNDEFINED, decimal, estimate_text
 from analysis.raters.talkvid_table import TalkvidRow, talkvid_row
 from app.filters.threshold_text import passes, threshold_text
+from app.models import Filter
 from app.report.facts import ReportFacts
-
-if TYPE_CHECKING:
-    from app.results.filter_results import FilterResult
+from app.results.filter_results import FilterResult
+from app.results.judged_sample import is_weighted
 
 REASON = f"{UNDEFINED}: "
 """The beginning of a cell that says why a number is undefined."""
@@ -111,7 +111,9 @@ def _agreement(facts: ReportFacts) -> ReportTable:
         for one in facts.results.criteria
     )
     heads = ("criterion", *(statistic.label for statistic in shown), "clips", "raters", "answers")
-    note = " ".join(["Value and 95 % interval; clips resampled.", *(statistic.explanation for statistic in shown)])
+    note = " ".join(
+        [f"Value and 95 % interval; {facts.resampled} resampled.", *(statistic.explanation for statistic in shown)]
+    )
     return ReportTable("agreement", "Agreement between raters", heads, lines, note)
 
 
@@ -127,7 +129,7 @@ def _thresholds(facts: ReportFacts) -> ReportTable:
     return ReportTable("thresholds", "Filters against the raters", heads, lines, note)
 
 
-def _threshold_row(result: "FilterResult") -> tuple[str, ...]:
+def _threshold_row(result: FilterResult) -> tuple[str, ...]:
     threshold = threshold_text(result.rule.minimum, result.rule.maximum)
     clips = str(result.verdicts.accepted + result.verdicts.rejected)
     if result.current is None:
@@ -150,15 +152,24 @@ def _two_rater_rows(facts: ReportFacts) -> Iterator[TalkvidRow]:
         for vote in facts.votes:
             if vote.criterion == result.rule.criterion and vote.value in ("accept", "reject"):
                 votes.setdefault(vote.clip, []).append((vote.rater, vote.value == "accept"))
-        scores = {one.clip: one.score for one in result.clips}
-        clips = [clip for clip in sorted(scores) if len(votes.get(clip, [])) == 2]
-        if not clips:
+        scores = _scores(facts, result.rule)
+        clips = [clip for clip, given in sorted(votes.items()) if len(given) == 2]
+        verdicts = [
+            passes(scores[clip], result.rule.minimum, result.rule.maximum) if clip in scores else None for clip in clips
+        ]
+        if not any(verdict is not None for verdict in verdicts):
             continue
         pairs = [[given for _rater, given in sorted(votes[clip])] for clip in clips]
-        verdicts = [passes(scores[clip], result.rule.minimum, result.rule.maximum) for clip in clips]
         yield talkvid_row(
             result.rule.title, verdicts, [one for one, _ in pairs], [two for _, two in pairs], seed=facts.study.seed
         )
+
+
+def _scores(facts: ReportFacts, rule: Filter) -> dict[int, float]:
+    """The scores of the clips that were drawn for this filter, where there is a score."""
+    own = [one for one in facts.clips.values() if is_weighted(facts.study) or rule.name in one.drawn_for]
+    given = ((one.id, one.scores.get(rule.score)) for one in own)
+    return {clip: float(score) for clip, score in given if score is not None and isfinite(score)}
 
 
 def _as_published(rows: list[TalkvidRow]) -> ReportTable:
@@ -171,7 +182,10 @@ def _as_published(rows: list[TalkvidRow]) -> ReportTable:
         )
         for one in rows
     )
-    note = "The layout of TalkVid’s table (arXiv 2508.13618): rates on the clips on which both raters agree."
+    note = (
+        "The layout of TalkVid’s table (arXiv 2508.13618): agreement and κ on all clips with two votes, rates on those "
+        "with the filter’s score on which both raters agree."
+    )
     return ReportTable("as_published", "Filters against agreeing raters, as usually published", heads, lines, note)
 
 

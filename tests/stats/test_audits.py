@@ -94,6 +94,19 @@ def test_the_highest_kappa_is_the_highest_of_all_tables() -> None:
         assert highest_kappa(agreed, 10) >= best - 1e-12
 
 
+def test_clips_without_a_verdict_of_the_filter_count_for_the_raters_alone() -> None:
+    """Agreement and kappa are those of all clips, the filter's rates and split clips those of the others."""
+    first, second = [True, True, False, False, True, False], [True, False, False, True, True, True]
+    whole = talkvid_row("sharp", [True] * 6, first, second)
+    part = talkvid_row("sharp", [True, True, False, False, None, None], first, second)
+    assert (part.agreement, part.kappa, part.kappa_high) == (whole.agreement, whole.kappa, whole.kappa_high)
+    assert part.published["agreement"] == 50.0
+    assert (part.clips, part.split, part.cells) == (4, 2, (1, 0, 0, 1))
+    assert part.accuracy_split_wrong.value == 0.5
+    with pytest.raises(ValueError, match="not one per clip"):
+        talkvid_row("sharp", [None] * 6, first, second)
+
+
 def test_a_row_that_no_counts_can_give_is_named() -> None:
     """Four clips cannot give precision 1/3 with accuracy 3/4 and recall 1."""
     made = talkvid_row("sharp", *[[True, True, False, False]] * 3)
