@@ -4,17 +4,16 @@ from dataclasses import dataclass
 
 from sqlmodel import Session
 
-from analysis.estimate import Floats
+from analysis.estimate import Estimate
 from analysis.sampling.alpha_sample_size import alpha_half_width, pilot_votes
-from analysis.sampling.sample_size import half_width, rate_from
+from analysis.sampling.sample_size import half_width, size_for
 from app.errors import AppError
-from app.filters.threshold_text import passes, threshold_text
+from app.filters.threshold_text import threshold_text
 from app.models import Study
 from app.pool_evidence.study_draws import study_draws
 from app.pool_evidence.top_ups import StratumTopUp, preview
 from app.results.agreement import MAX_PLANNED_LEVELS, Agreement, CriterionAgreement
 from app.results.filter_results import FilterResult
-from app.results.judged_sample import JudgedSample
 from app.results.study_results import Results
 
 USUAL = 50
@@ -64,52 +63,45 @@ def next_batch(db: Session, study: Study, results: Results, agreement: Agreement
 
 def _rate_forecasts(result: FilterResult, clips: int, drawn: int) -> list[HalfWidthForecast]:
     title = f"{result.rule.title} {threshold_text(result.rule.minimum, result.rule.maximum)}"
-    sample = result.sample
-    if sample is None:
+    if result.current is None:
         missing = result.missing.get("current", "no clip is judged")
         return [HalfWidthForecast("precision", title, None, None, None, 0, missing)]
-    accepted = _accepted(result, sample)
-    good = sample.good.astype(float)
-    judged = len(good)
+    judged = result.verdicts.accepted + result.verdicts.rejected
     # As many clips of the batch as of the sample so far will get a verdict.
     more = max(1, round(clips * min(1.0, judged / drawn)))
-    found = []
-    for statistic, hits, of in (("precision", good * accepted, accepted), ("recall", good * accepted, good)):
-        try:
-            rate, effect = rate_from(hits, of, sample.design)
-            current, with_batch = (half_width(rate, count, design_effect=effect) for count in (judged, judged + more))
-        except ValueError as error:
-            found.append(HalfWidthForecast(statistic, title, None, None, None, judged, _reason(error)))
-            continue
-        found.append(HalfWidthForecast(statistic, title, rate, current, with_batch, judged))
-    return found
+    rates = (("precision", result.current.precision), ("recall", result.current.recall))
+    return [_rate_forecast(statistic, title, one, judged, more) for statistic, one in rates]
 
 
-def _reason(error: ValueError) -> str:
-    """Reword an error about the pilot of a planned study for the clips of this study."""
-    return str(error).partition(";")[0].replace("a pilot with a rate", "a rate").replace("of the pilot ", "")
-
-
-def _accepted(result: FilterResult, sample: JudgedSample) -> Floats:
-    """1 for each clip that the filter accepts and 0 for the others, shape (clips,)."""
-    rule = result.rule
-    accepted: Floats = sample.scores * 0.0
-    accepted[[passes(score, rule.minimum, rule.maximum) for score in sample.scores.tolist()]] = 1.0
-    return accepted
+def _rate_forecast(statistic: str, title: str, one: Estimate, judged: int, more: int) -> HalfWidthForecast:
+    """Half of the interval on the results page, and of the one with as many more effective clips as clips in all."""
+    if one.value is None or one.low is None or one.high is None:
+        return HalfWidthForecast(statistic, title, one.value, None, None, judged, one.undefined or one.method)
+    current = (one.high - one.low) / 2
+    effective = size_for(one.value, current)
+    planned, larger = (
+        half_width(one.value, count) for count in (effective, round(effective * (judged + more) / judged))
+    )
+    return HalfWidthForecast(statistic, title, one.value, current, current * larger / planned, judged)
 
 
 def _alpha_forecast(one: CriterionAgreement, raters: int, clips: int) -> HalfWidthForecast:
-    label = one.item.label
-    ratings, alpha = one.ratings, one.alpha.value
+    label, alpha = one.item.label, one.alpha.value
+    ratings, low, high = one.ratings, one.alpha.low, one.alpha.high
     have = int((ratings.votes >= 2).sum())
     if not have:
         return HalfWidthForecast("alpha", label, alpha, None, None, have, "no clip has two answers yet")
+    if low is None or high is None:
+        missing = one.alpha.undefined or one.alpha.method
+        return HalfWidthForecast("alpha", label, alpha, None, None, have, missing)
     if len(ratings.scale.levels) > MAX_PLANNED_LEVELS:
         missing = "a scale of so many levels is not planned"
         return HalfWidthForecast("alpha", label, alpha, None, None, have, missing)
     try:
         votes = pilot_votes(ratings, max(2, min(raters, int(ratings.votes.max(initial=0)))))
-        current, with_batch = (alpha_half_width(votes, count, resamples=RESAMPLES) for count in (have, have + clips))
+        planned, larger = (alpha_half_width(votes, count, resamples=RESAMPLES) for count in (have, have + clips))
     except ValueError as error:
         return HalfWidthForecast("alpha", label, alpha, None, None, have, str(error))
+    current = (high - low) / 2
+    with_batch = current * larger / planned if planned else None
     return HalfWidthForecast("alpha", label, alpha, current, with_batch, have)

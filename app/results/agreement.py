@@ -19,7 +19,7 @@ from analysis.sampling.alpha_sample_size import alpha_size, guessed_votes, pilot
 from app.models import Criterion, Study, StudyClip
 from app.results.answer_table import AnswerTable, read
 from app.results.counted_answers import RaterKind
-from app.results.study_results import agreement_estimates
+from app.results.study_results import agreement_estimates, resampled_units
 from app.studies import scales, whole_study
 
 MAX_PAIRED_RATERS = 40
@@ -46,6 +46,8 @@ class CriterionAgreement:
     raters: tuple[RaterAgainstOthers, ...]
     self_agreement: tuple[Estimate, ...]
     """The agreement of raters with themselves on repeated clips (see `intra_rater`)."""
+    sources: dict[str, str] | None
+    """The source of each clip; None if intervals resample clips and not sources."""
     note: str
     """What a reader must know about the intervals; empty if there is nothing."""
     needed: str
@@ -127,6 +129,7 @@ def _criterion(item: Criterion, answers: AnswerTable, sources: Mapping[int, str]
         pairs=_pairs(item, answers, kappa),
         raters=tuple(sorted(raters_against_others(ratings), key=lambda one: _number(one.rater))),
         self_agreement=tuple(intra_rater(answers.repeats(item), ratings.scale)),
+        sources=resampled_units(ratings, sources)[0],
         note=note,
         needed=_needed(ratings, estimates[krippendorff_alpha.key], seed),
     )

@@ -12,9 +12,10 @@ from analysis.raters.intra_rater import intra_rater
 from analysis.ratings import Ratings
 from app.errors import NotFound
 from app.results.agreement import Agreement, CriterionAgreement
+from app.results.filter_results import resamples_for
+from app.results.study_results import RESAMPLES
 from app.studies import scales
 
-RESAMPLES = 1000
 SHORT_SCALE = 5
 """On scales with at most this many answers, answers that the rater never gave are listed too."""
 
@@ -103,7 +104,12 @@ def _criterion(found: Agreement, one: CriterionAgreement, name: str, seed: int) 
             for estimate in intra_rater(found.answers.repeats(one.item, name), ratings.scale)
         },
         alpha=one.alpha,
-        alpha_without=krippendorff_alpha(without_rater(ratings, name), resamples=RESAMPLES, seed=seed),
+        alpha_without=krippendorff_alpha(
+            without_rater(ratings, name),
+            resamples=resamples_for(len(ratings.clips), RESAMPLES),
+            seed=seed,
+            groups=one.sources,
+        ),
         subject_model=_bias_and_inconsistency(ratings, name) if has_points else None,
         accept_shares=None if has_points else _accept_shares(ratings, name),
         answer_counts=tuple(

@@ -17,6 +17,7 @@ from app.cache import Cache
 from app.db import Database
 from app.errors import AppError
 from app.models import Assignment, Judgment, Rater, Study, StudyClip
+from app.models import Filter as StudyFilter
 from app.pool_evidence import consequences, next_batch, top_ups
 from app.pool_evidence.consequences import composition, levels
 from app.pool_evidence.evidence import Evidence
@@ -215,6 +216,32 @@ def test_a_batch_narrows_intervals_and_names_its_strata(study: Study, database: 
         assert less.current == more.current
         assert less.current > less.with_batch > more.with_batch
     assert any(one.statistic == "alpha" and one.current for one in few.forecasts)
+
+
+def test_a_batch_starts_from_the_intervals_of_the_results_page(study: Study, database: Database) -> None:
+    """Half-widths now are half of those intervals; what has none there says the same reason."""
+    with database.writer() as db:
+        rule = db.scalars(select(StudyFilter).where(col(StudyFilter.name) == "still")).one()
+        rule.minimum = -1.0  # rejects nothing
+        db.add(rule)
+    with database.reader() as db:
+        asked = evidence(db, study)
+        batch = next_batch.next_batch(db, study, asked.results, compute(db, study, "person"), 6)
+    planned = {(one.subject, one.statistic): one for one in batch.forecasts}
+    current = asked.results.filter_named("still").current
+    assert current is not None
+    assert planned["Still ≥ -1", "recall"].missing == current.recall.undefined
+    assert "no clip that the filter rejects was rated" in str(current.recall.undefined)
+    precision = planned["Still ≥ -1", "precision"]
+    assert current.precision.low is not None
+    assert current.precision.high is not None
+    assert precision.current == (current.precision.high - current.precision.low) / 2
+    assert precision.with_batch is not None
+    assert precision.with_batch == pytest.approx(precision.current * (30 / 36) ** 0.5, rel=0.03)
+    alpha = asked.results.criteria[0].estimates["krippendorff_alpha"]
+    assert alpha.low is not None
+    assert alpha.high is not None
+    assert planned["Verdict", "alpha"].current == (alpha.high - alpha.low) / 2
 
 
 def drawn(researcher: TestClient, here: str) -> Response:
