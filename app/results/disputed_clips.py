@@ -23,7 +23,7 @@ ShownClips = Literal["disputed", "tied", "ruled", "open", "all"]
 ClipOrder = Literal["disputed", "agreed", "votes", "study"]
 PAGE_SIZE = 12
 SHOWN_CLIPS: dict[ShownClips, str] = {
-    "disputed": "clips on which raters differ",
+    "disputed": "disputed clips",
     "tied": "clips without a majority",
     "open": "disputed, without a verdict of yours",
     "ruled": "clips with a verdict of yours",
@@ -97,6 +97,8 @@ class DisputedClipsPage:
     pages: int
     words: dict[str, str]
     """The answers that a ruling may give, with their words."""
+    rule: str
+    """A sentence that says which clips are disputed on this scale."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +109,8 @@ class _Disputes:
     numbers: Ints
     """The clips' numbers in the study."""
     disagreement: Floats
+    span: Ints
+    """How many values apart the highest and the lowest answer are."""
     distance: Floats | None
     """The selected rater's distance from the mean of the others, NaN where undefined; None if no rater is selected."""
     histories: Mapping[tuple[int, str], RulingHistory]
@@ -125,7 +129,7 @@ class _Disputes:
         if show == "tied":
             counts = self.chosen.ratings.counts[place]
             return bool(2 * counts.max() <= counts.sum())
-        return bool(self.disagreement[place] > 0) and not (show == "open" and ruled)
+        return bool(self.span[place] > scales.of(self.chosen.item).step) and not (show == "open" and ruled)
 
     def sort_key(self, place: int, order: ClipOrder) -> tuple[float, ...]:
         """Return the value by which the clip at a place of the arrays is sorted."""
@@ -165,7 +169,22 @@ def select_clips(
         page=page,
         pages=pages,
         words=adjudications.possible_answers(chosen.item),
+        rule=_rule(scales.of(chosen.item).step),
     )
+
+
+def _rule(step: int) -> str:
+    if not step:
+        return "A clip is disputed when two raters give different answers."
+    apart = "one step" if step == 1 else f"{step} points"
+    return f"A clip is disputed when two of its answers are more than {apart} apart."
+
+
+def _span(ratings: Ratings) -> Ints:
+    """Return how many values apart the highest and the lowest answer to each clip are, shape (clips,)."""
+    given = ratings.counts > 0
+    lowest, from_highest = given.argmax(axis=1), given[:, ::-1].argmax(axis=1)
+    return np.asarray(given.shape[1] - 1 - from_highest - lowest)
 
 
 def _disputes(chosen: CriterionAgreement, histories: Mapping[tuple[int, str], RulingHistory], rater: str) -> _Disputes:
@@ -173,6 +192,7 @@ def _disputes(chosen: CriterionAgreement, histories: Mapping[tuple[int, str], Ru
         chosen=chosen,
         numbers=np.array([int(clip) for clip in chosen.ratings.clips], dtype=np.int64),
         disagreement=clip_disagreement(chosen.ratings),
+        span=_span(chosen.ratings),
         distance=_distance(chosen.ratings, rater) if rater else None,
         histories=histories,
         rulings=adjudications.in_force(histories),

@@ -12,7 +12,7 @@ from analysis.raters.intra_rater import intra_rater
 from analysis.ratings import Ratings
 from app.errors import NotFound
 from app.results.agreement import Agreement, CriterionAgreement
-from app.results.filter_results import resamples_for
+from app.results.judged_sample import resamples_for
 from app.results.study_results import RESAMPLES
 from app.studies import scales
 

@@ -83,7 +83,10 @@ class RatingScale:
     missing: frozenset[str] = frozenset()
     """Answers that are no vote."""
     step: int = 0
-    """Values that a tolerance of 1 spans when an answer is compared with the right one; 0 if it must be equal."""
+    """Values that a tolerance of 1 spans when an answer is compared with the right one; 0 if it must be equal.
+
+    A clip is disputed if two of its answers are further apart.
+    """
     has_consensus: bool = False
     """True if answers are accept or reject: a strict majority of them is the consensus that filters are judged by."""
     control: Control = ONE_CHOICE

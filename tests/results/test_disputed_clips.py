@@ -11,13 +11,16 @@ from app.models import Event, Study, StudyClip
 from app.results import adjudications, agreement, disputed_clips
 from app.results.disputed_clips import ClipSelection, DisputedClipsPage
 from app.studies import whole_study
-from tests.helpers.rated_studies import computed
+from tests.helpers.factories import StudyMaker, answers
+from tests.helpers.rated_studies import A, R, computed, vote
 from tests.helpers.visitors import on_sqlite
 
 
-def selected_clips(database: Database, study: Study, **selection: object) -> DisputedClipsPage:
-    """Return the selected clips of the question `verdict`."""
-    chosen = ClipSelection("verdict", **selection)  # type: ignore[arg-type]  # a test's words
+def selected_clips(
+    database: Database, study: Study, criterion: str = "verdict", **selection: object
+) -> DisputedClipsPage:
+    """Return the selected clips of a question."""
+    chosen = ClipSelection(criterion, **selection)  # type: ignore[arg-type]  # a test's words
     with database.reader() as db:
         whole = whole_study.parts(db, study.id)
         found = agreement.compute(db, whole.study, "person")
@@ -44,6 +47,22 @@ def test_the_most_disputed_clips_come_first(disputed: Study, database: Database)
         ("R2", "Reject"),
         ("R3", "Accept"),
     ]
+
+
+def test_a_difference_of_one_step_is_no_dispute(study_maker: StudyMaker, database: Database) -> None:
+    """On points answers must be further apart than the scale's tolerance; verdicts are disputed when they differ."""
+    study = study_maker(clips=4, raters_per_clip=2, with_media=False)
+    for name, points, verdict in (("Ada", [3, 2, 4, 5], [A, A, R, A]), ("Ben", [4, 4, 4, 2], [A, R, R, A])):
+        plan = {place: answers(quality=points[place], verdict=verdict[place]) for place in range(4)}
+        vote(study_maker, study, name, plan)
+    quality = selected_clips(database, study, "quality")
+    assert [one.clip for one in quality.clips] == ["secret-name-3", "secret-name-1"]
+    assert (quality.total, quality.compared) == (2, 4)
+    assert quality.rule == "A clip is disputed when two of its answers are more than one step apart."
+    assert selected_clips(database, study, "quality", show="all").total == 4
+    accepted = selected_clips(database, study)
+    assert [one.clip for one in accepted.clips] == ["secret-name-1"]
+    assert accepted.rule == "A clip is disputed when two raters give different answers."
 
 
 def test_clips_can_be_sorted_by_agreement_and_by_votes(disputed: Study, database: Database) -> None:
