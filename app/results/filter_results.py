@@ -33,6 +33,8 @@ CONFIDENCE = 0.95
 RESAMPLES, CURVE_RESAMPLES = 1000, 2000
 LARGE_WEIGHT_SHARE = 0.2
 """A note names a clip that carries more than this share of the total weight."""
+FEW_REJECTED = 3
+"""A note names the number of rejected clips with a verdict if there are at most this many."""
 RATES = ("precision", "recall", "f1", "specificity", "accuracy", "prevalence")
 
 
@@ -256,6 +258,12 @@ def _with_estimates(result: FilterResult, study: Study, clips: Mapping[int, Samp
     current = rates.tabulate(accepted, sample.good.astype(np.float64), sample.design, CONFIDENCE)
     if current.max_weight_share > LARGE_WEIGHT_SHARE and len(judged) > 1 / LARGE_WEIGHT_SHARE:
         notes.append(f"One clip carries {current.max_weight_share:.0%} of the weight: it decides much alone.")
+    if 0 < (rejected := current.tn + current.fn) <= FEW_REJECTED:
+        which = "that clip" if rejected == 1 else f"those {rejected} clips"
+        notes.append(
+            f"The filter rejects only {rejected} of the {len(judged)} judged clips at its threshold: what it loses, "
+            f"and so its recall, specificity and F1, is known from {which} alone."
+        )
     return replace(result, sample=sample, current=current, best=best, curve=curve, missing=missing, notes=tuple(notes))
 
 

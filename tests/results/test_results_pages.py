@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from app import auth
 from app.db import Database
-from app.models import Event, Study
+from app.models import Event, Filter, Study
 from app.results import misclassified_clips
 from app.settings import Settings
 from tests.helpers.factories import StudyMaker
@@ -106,3 +106,26 @@ def test_figures_are_drawn_in_both_themes(judged: Study, visitor: Visitor, setti
     assert picture.headers["content-type"].startswith("image/svg+xml")
     assert picture.text.startswith("<svg")
     assert browser.get(f"{here}/agreement.json?theme=pink").status_code == 422
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("minimum", "said"), [(80.0, "rejects only 2 of the 5 judged clips"), (65.0, "only 1 of the 5")]
+)
+def test_a_filter_that_rejects_few_judged_clips_says_so(
+    judged: Study, database: Database, visitor: Visitor, settings: Settings, minimum: float, said: str
+) -> None:
+    """The page says on how many clips recall rests, and nothing of the kind where no clip is rejected."""
+    browser = visitor()
+    browser.get(f"/researcher/{auth.researcher_key(settings)}")
+    page = f"/studies/{judged.slug}/filters/movement"
+    for threshold, expected in ((minimum, True), (10.0, False)):
+        with database.writer() as db:
+            rule = db.scalars(select(Filter)).one()
+            rule.minimum = threshold
+            db.add(rule)
+            study = db.scalars(select(Study)).one()
+            study.version += 1
+            db.add(study)
+        assert (said in browser.get(page).text) is expected
+    assert "no clip that the filter rejects was rated" in browser.get(page).text
