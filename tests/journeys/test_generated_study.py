@@ -7,7 +7,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 from starlette.testclient import TestClient
 
-from app import auth
 from app.db import Database
 from app.main import create_app
 from app.models import Assignment, Criterion, Document, Event, Filter, Judgment, Rater, Study, StudyClip
@@ -36,26 +34,13 @@ from app.studies import lifecycle, whole_study
 from app.studies.scales import checked
 from tests.helpers.factories import LEASE, NOON, StudyMaker, answers
 from tests.helpers.generated_study import Options, generate
+from tests.helpers.generated_study.homes import generated, signed_in
 
 TABLES = (Study, Criterion, Filter, Document, StudyClip, Rater, Assignment, Judgment, Event)
 BY_HOME = {"pool", "invite_hash"}
 """Columns of a study that follow from the home folder and its key."""
 SMALL = Options(clips=60)
 PAGE = "/studies/generated-study"
-
-
-@contextmanager
-def generated(home: Path, options: Options) -> Iterator[tuple[Database, Settings]]:
-    """A home folder with nothing but the study."""
-    settings = Settings(home=home, database_url="", researcher_process=False)
-    settings.home.mkdir(parents=True, exist_ok=True)
-    database = Database(settings.database)
-    database.migrate()
-    generate(database, settings, options)
-    try:
-        yield database, settings
-    finally:
-        database.dispose()
 
 
 @pytest.fixture(scope="module")
@@ -300,15 +285,6 @@ def test_work_goes_on_in_a_generated_study(study_maker: StudyMaker, settings: Se
         assert record(db, held[0], rater, list(whole.criteria), Answer(answers(), "new"), now=NOON)
         db.add(Assignment(study_id=study.id, study_clip_id=held[0].clip.id, place=9))
         db.flush()
-
-
-@contextmanager
-def signed_in(database: Database, settings: Settings) -> Iterator[TestClient]:
-    """A researcher's browser."""
-    app = create_app(settings, database=database)
-    with TestClient(app, "http://127.0.0.1", raise_server_exceptions=False) as browser:
-        browser.get(f"/researcher/{auth.researcher_key(settings)}")
-        yield browser
 
 
 def kind_of(address: str) -> str:
