@@ -131,9 +131,9 @@ def test_tables_of_figures_write_estimates_as_pages_do() -> None:
         ({"digits": 5}, ["0.50000 [0.20000, 1.00000]", "0.00123 [0.00121, 0.00125]"]),
         ({"counted": True}, ["50.0 %", "0.1 %"]),
     ):
-        table = interval_plot_table(lines, axis="share", **more)  # type: ignore[arg-type]  # words of a test
+        table = interval_plot_table(lines, axis="share", **more)
         assert [row[2] for row in table.rows] == cells
-        drawn = json.dumps(spec(interval_plot(lines, **asked, **more), "light"))  # type: ignore[arg-type]
+        drawn = json.dumps(spec(interval_plot(lines, **asked, **more), "light"))  # type: ignore[arg-type]  # words of a test
         assert all(f'"estimate": "{cell}"' in drawn for cell in cells)
 
 

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from analysis.number_format import number_text
 from app.report import facts, tables
-from app.report.facts import Facts
+from app.report.facts import ReportFacts
 from app.results import study_results
 from app.studies import lifecycle
 from tests.helpers.exported_files import Exports
@@ -41,7 +41,7 @@ class Site:
         return Exports.of(self.browser, self.address)
 
     @cached_property
-    def facts(self) -> Facts:
+    def facts(self) -> ReportFacts:
         """What the report is made from."""
         study = lifecycle.by_slug(self.db, self.address.rpartition("/")[2])
         return facts.gather(self.db, study, study_results.compute(self.db, study, "person"))

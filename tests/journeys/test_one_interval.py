@@ -38,7 +38,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 def stats_agreement(site: Site, criterion: str, folder: Path) -> dict[str, Any]:
     """What `clipjury stats agreement` says of the exported answers to a criterion, repeats included."""
-    (item,) = (one for one in site.facts.whole.criteria if one.key == criterion)
+    (item,) = (one for one in site.facts.parts.criteria if one.key == criterion)
     scale = scales.statistical(item)
     file = site.exports.ratings(criterion, folder / f"{criterion}.csv", repeats=True)
     levels = "--values", ",".join(scale.levels), "--unit", "source"
@@ -59,7 +59,7 @@ def test_statistics_of_agreement_are_the_same_everywhere(site: Site, criterion: 
         drawn(site.figure("agreement/figures/forest.json")),
     )
     (content,) = (one for one in site.exports.estimates["agreement"] if one["criterion"] == criterion)
-    (label,) = (one.label for one in site.facts.whole.criteria if one.key == criterion)
+    (label,) = (one.label for one in site.facts.parts.criteria if one.key == criterion)
     from_files = {one["statistic"]: written(one) for one in stats_agreement(site, criterion, tmp_path)["estimates"]}
     nominal = criterion == "verdict"
     found: dict[str, dict[str, str]] = {}
@@ -121,7 +121,8 @@ def test_the_methods_text_names_the_method_of_the_intervals(site: Site) -> None:
     method = site.exports.estimates["agreement"][0]["estimates"]["krippendorff_alpha"]["method"]
     assert method.endswith(" sources")
     assert "Agreement is Krippendorff's alpha" in text
-    assert "95 % percentile interval over resampled source videos" in text
+    assert "with a 95 % percentile interval" in text
+    assert "Intervals resample the 190 source videos, not single clips." in text
     assert not re.search(r"\d\.\d\d \[", text)
 
 

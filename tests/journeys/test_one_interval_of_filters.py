@@ -49,7 +49,7 @@ def test_rates_of_a_filter_are_the_same_everywhere(site: Site, name: str, tmp_pa
     False rejections are 1 - recall and false acceptances 1 - specificity; no page shows them for the whole sample.
     """
     (content,) = (one for one in site.exports.estimates["filters"] if one["filter"] == name)
-    (title,) = (one.title for one in site.facts.whole.filters if one.name == name)
+    (title,) = (one.title for one in site.facts.parts.filters if one.name == name)
     results = site.tables("results")["Filters"]
     at_both = site.tables(f"filters/{name}")["Rates at both thresholds"]
     one_end = content["minimum"] is None or content["maximum"] is None
@@ -78,7 +78,7 @@ def test_rates_of_a_filter_are_the_same_everywhere(site: Site, name: str, tmp_pa
 def test_the_area_under_the_curve_is_the_same_everywhere(site: Site, name: str, tmp_path: Path) -> None:
     """Results page, ROC curve, workbench, report, estimates.json and `clipjury stats calibrate`."""
     (content,) = (one for one in site.exports.estimates["filters"] if one["filter"] == name)
-    (title,) = (one.title for one in site.facts.whole.filters if one.name == name)
+    (title,) = (one.title for one in site.facts.parts.filters if one.name == name)
     auc = written(content["auc"])
     texts = {"estimates.json": auc, "results page": site.tables("results")["Filters"].cell("AUC", title)}
     texts["report"] = site.report["thresholds"].cell("AUC", title)
@@ -115,7 +115,7 @@ def calibrated(site: Site, content: Mapping[str, Any], folder: Path) -> tuple[di
 def test_the_share_of_good_clips_is_the_same_everywhere(site: Site, name: str, tmp_path: Path) -> None:
     """Filter page at both thresholds, pool page, its figure, estimates.json and `clipjury stats calibrate`."""
     (content,) = (one for one in site.exports.estimates["filters"] if one["filter"] == name)
-    (title,) = (one.title for one in site.facts.whole.filters if one.name == name)
+    (title,) = (one.title for one in site.facts.parts.filters if one.name == name)
     at_both = site.tables(f"filters/{name}")["Rates at both thresholds"]
     pool = site.tables("pool")
     alone, powered = "from the judged clips alone", "with the score's predictions"
