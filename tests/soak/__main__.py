@@ -110,7 +110,7 @@ def _rounds(database: str, made: Scene, kinds: tuple[Attack, ...], count: int, s
         attack = kinds[number % len(kinds)]
         try:
             found = play(made, attack, size)
-        except (AssertionError, RuntimeError, OSError) as error:
+        except Exception as error:
             yield _said(database, Round(attack.name, violations=[f"{type(error).__name__}: {error}"]))
             return  # the server may not run any more
         yield _said(database, found)

@@ -32,7 +32,7 @@ class PatientRater:
     """Submission, then the assignment and the answer by question."""
     problems: list[str] = field(default_factory=list)
     longest_outage: float = 0.0
-    """Seconds from the first request that failed to the next one that was answered."""
+    """Most seconds that the rater waited for an answer: from the first request that failed, or that was slow."""
     outbox: tuple[int, dict[str, str]] | None = None
 
     def work(self, stop: threading.Event) -> None:
@@ -46,9 +46,9 @@ class PatientRater:
                 self.client.close()  # the next request opens a new connection
                 failing_since = failing_since or began
             else:
-                if failing_since is not None:
-                    self.longest_outage = max(self.longest_outage, time.monotonic() - failing_since)
-                    failing_since = None
+                waited = time.monotonic() - (failing_since or began)
+                self.longest_outage = max(self.longest_outage, waited)
+                failing_since = None
             stop.wait(self.chance.uniform(0, PAUSE))
 
     def _step(self) -> None:

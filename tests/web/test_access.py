@@ -92,6 +92,35 @@ def test_every_address_follows_the_access_table(scene: Scene) -> None:
 
 
 @on_sqlite
+def test_a_researcher_who_signed_out_is_answered_as_nobody(scene: Scene, visitor: Visitor) -> None:
+    """A copy of the cookie from before the sign-out gets 401 at every address of the researcher's."""
+    copy = visitor()
+    copy.follow_redirects = False
+    copy.cookies.update(dict(scene.browsers["researcher"].cookies))
+    assert copy.get("/studies").status_code == 200
+    scene.browsers["researcher"].post("/sign-out")
+    rows = [row for row in TABLE if row[1].startswith("/studies")]
+    assert len(rows) > 60
+    for method, path, sent, _wanted in rows:
+        got = copy.request(method, address(path, scene), data=sent if method == "POST" else None).status_code
+        assert (method, path, got) == (method, path, 401)
+
+
+@on_sqlite
+def test_a_rater_of_the_same_study_is_answered_as_a_wrong_rater(scene: Scene, visitor: Visitor) -> None:
+    """Assignments and clips that another rater of the study holds are closed to them."""
+    colleague = visitor()
+    colleague.follow_redirects = False
+    colleague.post(scene.link, data={"name": "Colleague"})
+    colleague.post("/rate/start")
+    rows = [row for row in TABLE if "{assignment_id}" in row[1] or row[1].startswith("/media/")]
+    assert len(rows) == 6
+    for method, path, sent, wanted in rows:
+        got = colleague.request(method, address(path, scene), data=sent if method == "POST" else None).status_code
+        assert (method, path, got) == (method, path, wanted[1])
+
+
+@on_sqlite
 def test_the_access_table_is_complete(app: FastAPI) -> None:
     """A route without a line in the access table fails here."""
     described = {
