@@ -46,6 +46,27 @@ HANDLERS_AT_ONCE = 6
 """Threads for handlers. With the default of 40 the slowest requests wait longer (p95 of `next` with fifty raters:
 320-350 ms with 40, 210-290 ms with 6), because all threads compete for the interpreter's lock and for the writer."""
 
+ROUTES = (
+    my_answers,
+    training,
+    onboarding,
+    rating,
+    media,
+    account,
+    wizard,
+    studies,
+    invites,
+    progress,
+    results,
+    agreement,
+    pool_evidence,
+    workbench,
+    threshold_pairs,
+    report,
+    health,
+)
+"""Routers are tried in this order, so the busiest come first. (Those before `rating` match words after /rate/.)"""
+
 
 def create_app(
     settings: Settings,
@@ -79,6 +100,19 @@ def create_app(
     app.state.study_parts = Cache()
     app.state.jobs = Jobs()
     app.state.cache = Cache()
+    _add_middleware(app, settings, researchers, second=second)
+    app.mount("/api/v1", api.create_api(settings, db, app.state.cache), name="api")
+    app.mount("/static", pages.StaticForever(directory=data_folder("static")), name="static")
+    for routes in ROUTES:
+        app.include_router(routes.router)
+    app.add_exception_handler(AppError, _app_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _form_error)
+    return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings, researchers: ResearcherProcess | None, *, second: bool) -> None:
+    """The last one added sees a request first."""
     app.add_middleware(ForwardToResearcherProcess, researchers=researchers)
     app.add_middleware(RequestBodies)
     if not second:  # the first process has counted what it forwards
@@ -86,33 +120,6 @@ def create_app(
     app.add_middleware(pages.Guard, https=settings.https)
     app.add_middleware(PublicAddress, settings=settings)
     app.add_middleware(RequestLog, trusts_header=second)
-    app.mount("/api/v1", api.create_api(settings, db, app.state.cache), name="api")
-    app.mount("/static", pages.StaticForever(directory=data_folder("static")), name="static")
-    # Routers are tried in this order, so the busiest come first. (Those before `rating` match words after /rate/.)
-    for routes in (
-        my_answers,
-        training,
-        onboarding,
-        rating,
-        media,
-        account,
-        wizard,
-        studies,
-        invites,
-        progress,
-        results,
-        agreement,
-        pool_evidence,
-        workbench,
-        threshold_pairs,
-        report,
-        health,
-    ):
-        app.include_router(routes.router)
-    app.add_exception_handler(AppError, _app_error)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(RequestValidationError, _form_error)
-    return app
 
 
 async def _app_error(request: Request, error: Exception) -> Response:

@@ -78,30 +78,24 @@ def record(
             raise AppError(FINAL, "The answer that was saved before stays.", status=409)
         revision += stored.revision
         _refuse_too_many(db, assignment.id, revision, per_hour=revisions_per_hour, now=now)
-    given = {item.id: checked(item, answer.values.get(item.key)) for item in criteria}
-    before = current(db, assignment.id) if revision > 1 and None in given.values() else {}
-    # An optional answer that was taken back is a revision too: an empty one.
-    values = {key: value or "" for key, value in given.items() if value is not None or key in before}
+    values = _checked_values(db, assignment.id, criteria, answer, revision=revision)
     # A rater who corrects an answer after its scores were revealed has seen them.
     arm = "shown" if assignment.arm == "after" and revision > 1 else assignment.arm
     assert arm is not None, "an assignment somebody holds has its arm"
-    facts = facts_of(answer.facts)
-    first = next(iter(values), None)
+    same = {
+        "study_id": assignment.study_id,
+        "assignment_id": assignment.id,
+        "rater_id": rater.id,
+        "revision": revision,
+        "submission": submission,
+        "arm": arm,
+        "guidelines_hash": rater.guidelines_hash or "",
+        "created_at": now,
+    }
+    facts, first = facts_of(answer.facts), next(iter(values), None)
     written = [
-        {
-            "study_id": assignment.study_id,
-            "assignment_id": assignment.id,
-            "criterion_id": criterion_id,
-            "rater_id": rater.id,
-            "value": value,
-            "revision": revision,
-            "submission": submission,
-            "arm": arm,
-            "guidelines_hash": rater.guidelines_hash or "",
-            "facts": facts if criterion_id == first else {},
-            "created_at": now,
-        }
-        for criterion_id, value in values.items()
+        same | {"criterion_id": criterion, "value": value, "facts": facts if criterion == first else {}}
+        for criterion, value in values.items()
     ]
     try:
         if written:
@@ -111,6 +105,16 @@ def record(
     settle(db, assignment, now=now, final=final)
     db.flush()
     return True
+
+
+def _checked_values(
+    db: Session, assignment_id: int, criteria: list[Criterion], answer: Answer, *, revision: int
+) -> dict[int, str]:
+    """The values to store by criterion. Raises AppError naming what is missing or off the scale."""
+    given = {item.id: checked(item, answer.values.get(item.key)) for item in criteria}
+    before = current(db, assignment_id) if revision > 1 and None in given.values() else {}
+    # An optional answer that was taken back is a revision too: an empty one.
+    return {key: value or "" for key, value in given.items() if value is not None or key in before}
 
 
 def _refuse_too_many(db: Session, assignment_id: int, revision: int, *, per_hour: int, now: datetime) -> None:

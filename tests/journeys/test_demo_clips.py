@@ -94,7 +94,7 @@ def test_a_freeze_and_a_leaving_face_change_their_scores(scored: Scored) -> None
     assert value(strong, "face_consistency") < 80
 
 
-def test_only_the_truth_file_reveals_a_fault(folder: Path, clips: tuple[DemoClip, ...]) -> None:
+def test_only_the_file_of_faults_reveals_a_fault(folder: Path, clips: tuple[DemoClip, ...]) -> None:
     """Names, manifest and metadata are alike for all clips; each source has good and faulty clips."""
     records = [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
     assert [set(record) for record in records] == [{"id", "video-path", "source", "info"}] * 24
@@ -111,7 +111,7 @@ def test_only_the_truth_file_reveals_a_fault(folder: Path, clips: tuple[DemoClip
     assert {source for source, fault, _ in PLAN if fault == "none"} == {source for source, _, _ in PLAN}
 
 
-def test_the_truth_file_equals_the_returned_clips(folder: Path, clips: tuple[DemoClip, ...]) -> None:
+def test_the_file_of_faults_equals_the_returned_clips(folder: Path, clips: tuple[DemoClip, ...]) -> None:
     """24 clips with values on their scales; a stronger fault of the same kind is never better."""
     truth = json.loads((folder / "truth.json").read_text())["clips"]
     assert [(t["clip"], t["fault"], t["quality"]) for t in truth] == [(c.clip, c.fault, c.quality) for c in clips]

@@ -273,7 +273,7 @@ def test_a_hidden_score_is_nowhere_in_what_the_browser_gets(
     assert not any(word in str(one.headers) for one in videos for word in (*SECRETS, *SCORES))
 
 
-def test_shown_scores_stand_beside_the_clip_with_cut_and_outcome(
+def test_shown_scores_are_next_to_the_clip_with_threshold_and_outcome(
     study_maker: StudyMaker, enter: Enter, database: Database
 ) -> None:
     """Value, threshold and the filter's word are there; file name, source, stratum and weight still are not."""
