@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+import psycopg
 from sqlalchemy import Connection, Table, inspect, literal, select, text
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
@@ -67,7 +68,9 @@ def _fill_table(connection: Connection, table: Table, lines: Iterator[bytes]) ->
         rows.add(connection, table, counted.passing(lines))
     except (OperationalError, InterfaceError):
         raise  # the database failed, not the rows
-    except (SQLAlchemyError, ValueError, TypeError, OverflowError, RecursionError) as error:
+    except psycopg.OperationalError as error:
+        raise OperationalError("COPY", None, error) from error
+    except (SQLAlchemyError, psycopg.Error, ValueError, TypeError, OverflowError, RecursionError) as error:
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         raise CannotFill(f"a row of {table.name} cannot be stored ({reason[:200]})") from error
     return counted.digest()

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import psycopg
+from psycopg import sql
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -105,9 +107,36 @@ def digest(connection: Connection, table: Table) -> Digest:
 
 
 def add(connection: Connection, table: Table, given: Iterable[bytes]) -> None:
-    """Insert rows from their lines. Raises ValueError or an SQLAlchemyError if a line is not a row of the table."""
+    """Insert rows from their lines.
+
+    Raises ValueError, an SQLAlchemyError or a psycopg.Error if a line is not a row of the table.
+    """
+    if connection.dialect.name == "postgresql":
+        _copy(connection, table, given)
+        return
     for part in batched_lines(given):
         connection.execute(insert(table), [_row(table, line) for line in part])
+
+
+def _copy(connection: Connection, table: Table, given: Iterable[bytes]) -> None:
+    """Insert rows with COPY, which takes a tenth of the time of INSERT, and update the statistics for queries."""
+    driver = connection.connection.dbapi_connection
+    assert isinstance(driver, psycopg.Connection)
+    names = sql.SQL(", ").join(sql.Identifier(column.name) for column in table.columns)
+    target = sql.Identifier(table.name)
+    with driver.cursor() as cursor:
+        with cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN").format(target, names)) as copy:
+            for line in given:
+                row = _row(table, line)
+                copy.write_row([_copied(column.type, row[column.name]) for column in table.columns])
+        cursor.execute(sql.SQL("ANALYZE {}").format(target))
+
+
+def _copied(kind: Any, value: Any) -> Any:
+    """A value as COPY takes it: JSON is text, written as the ORM writes it."""
+    if not isinstance(kind, JSON) or value is None:
+        return value
+    return "null" if value is JSON.NULL else json.dumps(value)
 
 
 def batched_lines(given: Iterable[bytes]) -> Iterator[list[bytes]]:

@@ -13,6 +13,9 @@ from app.settings import Settings, load
 if TYPE_CHECKING:
     from app.backup.manifest import Manifest
 
+MISSING_SHOWN = 5
+"""How many missing files are named on the terminal."""
+
 
 def backup(
     file: Annotated[Path, typer.Argument(help="The archive to write; in a folder it gets a name with the time.")],
@@ -38,8 +41,11 @@ def backup(
     database.dispose()
     for line in summary(target, made):
         typer.echo(line)
-    for name in made.missing:
+    for name in made.missing[:MISSING_SHOWN]:
         typer.echo(f"Missing, and therefore not in the archive: {name}", err=True)
+    if len(made.missing) > MISSING_SHOWN:
+        more = len(made.missing) - MISSING_SHOWN
+        typer.echo(f"{more} more files are missing; manifest.json in the archive lists them.", err=True)
     for path in keeping.remove_old(file, own, keep) if keep is not None else []:
         typer.echo(f"Removed: {path.name}")
 
