@@ -6,14 +6,12 @@ from typing import Any, Literal, Protocol, get_args
 from sqlalchemy import (
     JSON,
     BigInteger,
-    BindParameter,
     CheckConstraint,
     ColumnElement,
     Index,
     MetaData,
     UniqueConstraint,
     and_,
-    cast,
 )
 from sqlalchemy.orm import validates
 from sqlmodel import Field, SQLModel, col
@@ -180,6 +178,16 @@ class StudyClip(SQLModel, table=True):
     scores: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
 
 
+class PreparedClip(SQLModel, table=True):
+    """The file of a prepared clip as it was written: `clipjury check` compares the file with it."""
+
+    id: int = Field(default=None, primary_key=True)
+    media_key: str = Field(unique=True)
+    size: int = Field(sa_type=BigInteger)
+    """Bytes."""
+    sha256: str
+
+
 class Invite(SQLModel, table=True):
     """An open invite link: each person who opens it becomes a rater, at most `cap` of them, until it expires."""
 
@@ -213,7 +221,7 @@ class Rater(SQLModel, table=True):
     token_hash: str | None = Field(default=None, unique=True)
     """Hash of the secret of a personal invite link; None for raters who came through an open link."""
     shuffle: int = Field(sa_type=BigInteger)
-    """Multiplier that determines this rater's random order of the clips; see `shuffled_order`."""
+    """Multiplier that determines this rater's random order of the clips (`app.rating.rater_order`)."""
     guidelines_hash: str | None = None
     """Hash of the guidelines that this rater has read; None before the first clip."""
     consent_hash: str | None = None
@@ -244,15 +252,6 @@ class Rater(SQLModel, table=True):
 
 SHUFFLE_PRIME = 1_000_003
 """Modulus of each rater's own order of the clips; larger than the highest position of a study's clips."""
-
-
-def shuffled_order(shuffle: int | BindParameter[int]) -> ColumnElement[int]:
-    """SQL value that sorts a study's clips into the order of the rater with this `Rater.shuffle`.
-
-    It is position * shuffle modulo SHUFFLE_PRIME, a permutation of the positions. The product needs 64 bits:
-    PostgreSQL would refuse it as a 32-bit integer from position 2,148 on for the largest multipliers.
-    """
-    return (cast(col(StudyClip.position), BigInteger) * shuffle) % SHUFFLE_PRIME
 
 
 class RaterRecord(Protocol):

@@ -10,7 +10,7 @@ from sqlmodel import Session, col
 
 from app.backup.fault import Fault, examples
 from app.errors import AppError
-from app.models import Study, StudyClip
+from app.models import PreparedClip, Study, StudyClip
 from app.pools.pool_files import SHOWN_DIGITS, fingerprint
 from app.settings import Settings
 
@@ -29,11 +29,23 @@ def check(db: Session, settings: Settings, *, key: bool, media: bool) -> Iterato
 
 
 def _media(db: Session, settings: Settings) -> Iterator[Fault]:
-    names = db.scalars(select(col(StudyClip.media_key)).distinct().order_by(col(StudyClip.media_key)))
-    places = [settings.media / f"{name}.mp4" for name in names]
-    gone = [place.name for place in places if not place.is_file()]
-    empty = [place.name for place in places if place.is_file() and place.stat().st_size == 0]
-    for found, what in ((gone, "not there"), (empty, "empty")):
+    """Compares with size and SHA-256 as they were when the clip was prepared; the first versions stored neither."""
+    query = (
+        select(col(StudyClip.media_key), col(PreparedClip.size), col(PreparedClip.sha256))
+        .join(PreparedClip, col(PreparedClip.media_key) == col(StudyClip.media_key), isouter=True)
+        .distinct()
+        .order_by(col(StudyClip.media_key))
+    )
+    faulty: dict[str, list[str]] = {"not there": [], "empty": [], "not as they were prepared": []}
+    for key, size, sha256 in db.execute(query):
+        place = settings.media / f"{key}.mp4"
+        if not place.is_file():
+            faulty["not there"].append(place.name)
+        elif place.stat().st_size == 0:
+            faulty["empty"].append(place.name)
+        elif sha256 is not None and (place.stat().st_size != size or fingerprint(place) != sha256):
+            faulty["not as they were prepared"].append(place.name)
+    for what, found in faulty.items():
         if found:
             yield Fault(
                 f"{len(found)} prepared clips are {what}: {examples(found)} in {settings.media}.",

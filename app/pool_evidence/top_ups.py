@@ -197,6 +197,7 @@ def _store(
     """
     keys = clip_files.make_ready(pool, settings, [one.clip for one in new], on_clip)
     try:
+        files = clip_files.digests(settings, keys.values())
         with database.writer() as db:
             live = db.scalars(select(Study).where(col(Study.id) == study.id).with_for_update()).one()
             if live.design != study.design:
@@ -212,6 +213,7 @@ def _store(
             ).one()
             read = set(db.scalars(select(col(StudyFilter.score)).where(col(StudyFilter.study_id) == study.id)))
             creation.write_clips(db, live, pool, new, keys, read, start=(-1 if start is None else start) + 1)
+            db.add_all(files)
             live.design = design
             live.version += 1
             db.add(live)

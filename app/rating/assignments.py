@@ -12,9 +12,10 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from app.errors import NotAllowed
-from app.models import Assignment, Criterion, Event, Rater, RaterRecord, Study, StudyClip, is_work, shuffled_order
+from app.models import Assignment, Criterion, Event, Rater, RaterRecord, Study, StudyClip, is_work
 from app.rating import inserted_clips
 from app.rating.inserted_clips import LAST_SOURCE, SEEN
+from app.rating.rater_order import shuffled_order
 from app.studies import rules as study_rules
 from app.studies.rules import Rules
 

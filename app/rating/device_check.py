@@ -8,7 +8,8 @@ from sqlalchemy import case, select, update
 from sqlmodel import Session, col
 
 from app.errors import AppError
-from app.models import Event, Rater, RaterRecord, StudyClip, shuffled_order
+from app.models import Event, Rater, RaterRecord, StudyClip
+from app.rating.rater_order import shuffled_order
 from app.studies import media
 from app.studies.rules import Device
 

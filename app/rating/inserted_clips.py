@@ -6,8 +6,9 @@ from sqlalchemy import bindparam, case, func, or_, select
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
-from app.models import Assignment, Rater, RaterRecord, Study, StudyClip, WorkPurpose, is_work, shuffled_order
+from app.models import Assignment, Rater, RaterRecord, Study, StudyClip, WorkPurpose, is_work
 from app.rating import inserted_schedule
+from app.rating.rater_order import shuffled_order
 from app.studies.rules import Rules
 
 _mine = aliased(Assignment)

@@ -1,8 +1,9 @@
 """Prepare clips for raters' browsers: copies under random names that carry no metadata."""
 
+import hashlib
 import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from av.error import FFmpegError
 from PIL import Image
 
 from app.errors import AppError
+from app.models import PreparedClip
 from app.pools.pool_files import Pool
 from app.private_files import readable_as_its_folder
 from app.settings import Settings
@@ -177,6 +179,18 @@ def make_ready(
         forget(settings, keys)
         raise
     return keys
+
+
+def digests(settings: Settings, keys: Iterable[str]) -> list[PreparedClip]:
+    """Size and SHA-256 of the prepared clips with these random names; clips without a file are left out."""
+    found = []
+    for key in keys:
+        path = settings.media / f"{key}.mp4"
+        if path.is_file():
+            with path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            found.append(PreparedClip(media_key=key, size=path.stat().st_size, sha256=sha256))
+    return found
 
 
 def forget(settings: Settings, keys: dict[str, str]) -> None:

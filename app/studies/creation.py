@@ -16,7 +16,7 @@ from app.models import Assignment, Criterion, Event, Filter, Study, StudyClip
 from app.pools.pool_files import Pool
 from app.settings import Settings
 from app.studies import attention_clips, documents, reference_clips, rules
-from app.studies.clip_files import CopyClip, make_ready, prepare, shuffled
+from app.studies.clip_files import CopyClip, digests, make_ready, prepare, shuffled
 from app.studies.drawing import DrawnClip, StudySample, sample_from_file, sample_from_pool
 from app.studies.lifecycle import slug_of
 from app.studies.reference_clips import ReferenceClip
@@ -50,6 +50,7 @@ def create(
     chosen = _choose_clips(pool, spec, sample)
     keys = make_ready(pool, settings, chosen.names, on_clip, copy_clip)
     attention_keys = attention_clips.make(pool, spec, chosen.attention, settings, keys)
+    files = digests(settings, [*keys.values(), *attention_keys.values()])
     with database.writer() as db:
         study = Study(
             slug=slug,
@@ -71,6 +72,7 @@ def create(
         db.flush()
         _write_questions(db, study, spec, chosen.filters, pool)
         _write_all_clips(db, study, pool, chosen, keys, attention_keys)
+        db.add_all(files)
         documents.keep(db, study)
         db.add(Event(study_id=study.id, kind="created"))
     return slug

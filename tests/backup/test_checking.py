@@ -233,6 +233,14 @@ def empty_a_clip(there: Place) -> None:
     next((there.home / "media").iterdir()).write_bytes(b"")
 
 
+def spoil_a_clip(there: Place) -> None:
+    """One bit of a prepared clip has turned over on the disk."""
+    clip = next((there.home / "media").iterdir())
+    content = bytearray(clip.read_bytes())
+    content[len(content) // 2] ^= 1
+    clip.write_bytes(content)
+
+
 def remove_the_pool(there: Place) -> None:
     """The pool was moved away."""
     there.pool.unlink()
@@ -275,6 +283,7 @@ def spoil_the_key(there: Place) -> None:
 FILES: dict[str, Callable[[Place], None]] = {
     "1 prepared clips are not there": remove_a_clip,
     "1 prepared clips are empty": empty_a_clip,
+    "1 prepared clips are not as they were prepared": spoil_a_clip,
     "cannot be read": remove_the_pool,
     "has changed since the study was made": change_the_pool,
     "The draft 0123456789abcdef.json cannot be read": spoil_a_draft,
