@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 LONGEST = 60
 """Characters of a value that a message repeats."""
+MOST_SENTENCES = 40
+"""Wrong keys that are told one by one."""
 REMEDY = "Correct these lines and try again."
 WORDS = {
     "missing": "it is missing, and this part of the file needs it",
@@ -50,7 +52,10 @@ def wrong_keys(error: ValidationError, text: str, name: str, model: object, *, m
     `text` and `name` are those of the file, `model` is the model (or union of models) that it was checked against, and
     `more` are the keys at the top of the file that the model does not know.
     """
-    return [_sentence(item, text, name, model, more) for item in error.errors()]
+    told = error.errors()[:MOST_SENTENCES]
+    sentences = [_sentence(item, text, name, model, more) for item in told]
+    left = error.error_count() - len(told)
+    return [*sentences, f"{name}: {left:,} more keys are wrong."] if left else sentences
 
 
 def _sentence(item: "ErrorDetails", text: str, name: str, model: object, more: Collection[str]) -> str:

@@ -4,6 +4,8 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
@@ -14,6 +16,14 @@ _PART = r"""(?:"[^"]*"|'[^']*'|[\w-]+)"""
 _DOTTED = rf"\s*({_PART}(?:\s*\.\s*{_PART})*)\s*"
 _HEADER = re.compile(rf"\s*(\[\[?){_DOTTED}\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(rf"{_DOTTED}=")
+MOST_BYTES = 1_000_000
+"""Size of a file that is read; the largest preset has a hundredth of it."""
+MOST_PARTS = 32
+"""Parts of a dotted key, and levels of nesting. The parser's work grows with the square of the parts."""
+_TOKEN = re.compile(r"""([\w-]++|"(?:[^"\\]|\\.)*+"?|'[^']*+'?)|(\.)|[ \t]++|.""")
+"""A part of a key, a dot, or anything else; every letter of a line is read once."""
+_LARGEST_WHOLE = 2**63
+"""TOML has whole numbers of 64 bits."""
 _LONG_QUOTES = re.compile(r'"""|' + "'''")
 
 
@@ -27,17 +37,74 @@ Name = Annotated[str, Field(max_length=40), AfterValidator(_checked_name)]
 """A name that people choose in a TOML file: lower-case letters, digits and underscores."""
 
 
+def read_text(path: Path, most: int = MOST_BYTES) -> str:
+    """The text of a file that somebody wrote, UTF-8 of at most `most` bytes.
+
+    Raises OSError if it is missing, too large or no regular file, and UnicodeDecodeError if it is not UTF-8.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError("it is a folder, a device or a pipe")
+    with path.open("rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise OSError(f"it has more than {most:,} bytes")
+    return data.decode("utf-8").replace("\r\n", "\n")
+
+
 def parsed(text: str, name: str, remedy: str) -> dict[str, Any]:
     """Parse a TOML text without checking its keys; `name` is the name of the file, for messages.
 
-    Raises AppError that names the wrong line. The remedy for a file that is nested too deeply is `remedy`.
+    Raises AppError that names the wrong line. The remedy for a file that is too large or nested too deeply is `remedy`.
     """
+    if len(text) > MOST_BYTES:
+        raise AppError(f"{name} has more than {MOST_BYTES:,} characters.", remedy)
+    for line, content in enumerate(text.split("\n"), start=1):
+        if content.count(".") >= MOST_PARTS and _most_parts(content) > MOST_PARTS:
+            raise AppError(f"{name}, line {line}: a key has more than {MOST_PARTS} parts.", remedy)
     try:
-        return tomllib.loads(text)
+        found = tomllib.loads(text)
     except RecursionError as error:
         raise AppError(f"{name} is nested too deeply.", remedy) from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # wrong TOML, or a number of thousands of digits
         raise AppError(f"{name} is not TOML: {error}.", "Correct that line and try again.") from error
+    _refuse_extremes(found, name, remedy)
+    return found
+
+
+def _most_parts(line: str) -> int:
+    """The largest number of parts in a row that are joined by dots.
+
+    >>> _most_parts('a . "b.c" .d = 1.5'), _most_parts("a b"), _most_parts("...")
+    (3, 1, 0)
+    """
+    most = parts = 0
+    joined = False
+    for token in _TOKEN.finditer(line):
+        if token[1]:
+            parts = parts + 1 if joined else 1
+            most, joined = max(most, parts), False
+        elif token[2]:
+            joined = parts > 0
+        elif not token[0].isspace():
+            parts, joined = 0, False
+    return most
+
+
+def _refuse_extremes(content: dict[str, Any], name: str, remedy: str) -> None:
+    """Raise AppError for nesting and for whole numbers that TOML allows to refuse, and that others could not write."""
+    level: list[object] = [content]
+    for _ in range(MOST_PARTS):
+        inner: list[object] = []
+        for value in level:
+            if isinstance(value, dict):
+                inner += value.values()
+            elif isinstance(value, list):
+                inner += value
+            elif isinstance(value, int) and not -_LARGEST_WHOLE <= value < _LARGEST_WHOLE:
+                raise AppError(f"{name} has a whole number of more than 64 bits.", "Correct that line and try again.")
+        level = inner
+    if level:
+        raise AppError(f"{name} is nested too deeply.", remedy)
 
 
 def place_of(text: str, name: str, path: Sequence[int | str]) -> str:
@@ -83,8 +150,16 @@ def key_in_words(text: str, path: Sequence[int | str]) -> str:
     return ", ".join([*words, ".".join(names)] if names else words) or "the file"
 
 
-def _keys(text: str) -> Iterator[tuple[int, tuple[int | str, ...]]]:
-    """Every table and key of a TOML text: its line, and its path, which numbers the tables of a list from 0."""
+@lru_cache(maxsize=2)
+def _keys(text: str) -> tuple[tuple[int, tuple[int | str, ...]], ...]:
+    """Every table and key of a TOML text: its line, and its path, which numbers the tables of a list from 0.
+
+    Kept, because every message about the text asks for them.
+    """
+    return tuple(_found_keys(text))
+
+
+def _found_keys(text: str) -> Iterator[tuple[int, tuple[int | str, ...]]]:
     lists: Counter[tuple[int | str, ...]] = Counter()
     table: tuple[int | str, ...] = ()
     in_long_text = False

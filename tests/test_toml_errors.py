@@ -1,7 +1,10 @@
 """Wrong keys in study, filter and design files: one message per key, in plain words, the same in all three files."""
 
+import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +12,7 @@ from app.errors import AppError
 from app.filters import filter_files
 from app.sampling import design_files
 from app.studies import study_file
+from app.toml_text import parsed
 
 STUDY = study_file.preset("acr")
 FILTERS = '[[filter]]\nscore = "luma"\nmin = 5\n'
@@ -123,3 +127,54 @@ def test_a_key_inside_a_long_text_is_no_key() -> None:
     with pytest.raises(AppError) as caught:
         study_file.parse(text, "mine.toml")
     assert f"mine.toml, line {real}, raters_per_clip: " in str(caught.value)
+
+
+HOSTILE = {
+    "dotted": (".".join("a" * 50_000) + " = 1", "a key has more than 32 parts"),
+    "quoted": (".".join(['"a b\\""'] * 50_000) + " = 1", "a key has more than 32 parts"),
+    "a header": ("[" + ".".join("a" * 50_000) + "]", "a key has more than 32 parts"),
+    "lists": ("a = " + "[" * 100_000, "is nested too deeply"),
+    "tables": ("a = " + "{a=" * 100_000, "is nested too deeply"),
+    "some tables": ("a = " + "{a=" * 50 + "1" + "}" * 50, "is nested too deeply"),
+    "digits": ("a = " + "9" * 5000, "is not TOML"),
+    "sixteens": ("a = 0x" + "f" * 5000, "a whole number of more than 64 bits"),
+    "long": ("# " + "x" * 1_000_000, "more than 1,000,000 characters"),
+    "quotes": ('"\\' * 400_000, "is not TOML"),
+    "keys": ("\n".join(f"k{number} = 1" for number in range(20_000)), "more keys are wrong"),
+}
+"""Texts that cost a parser minutes, gigabytes or its stack, and what is said about each."""
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_text_is_refused_in_words(name: str) -> None:
+    """Fifty thousand parts, a hundred thousand levels, huge numbers: a sentence with the file's name, in seconds."""
+    text, words = HOSTILE[name]
+    began = time.monotonic()
+    with pytest.raises(AppError, match=words) as caught:
+        study_file.parse(text, "study.toml")
+    assert "study.toml" in caught.value.message
+    assert caught.value.remedy
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("kind", ["2 GB", "a pipe", "a device"])
+def test_a_file_that_is_no_text_is_refused_unread(kind: str, tmp_path: Path) -> None:
+    """Two gigabytes, a pipe that nobody writes to and an endless device end in words at once."""
+    path = tmp_path / "study.toml"
+    if kind == "2 GB":
+        with path.open("wb") as file:
+            file.truncate(2 << 30)
+    elif kind == "a pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    began = time.monotonic()
+    with pytest.raises(AppError, match=r"study\.toml cannot be read .*(bytes|a device or a pipe)"):
+        study_file.read(path)
+    assert time.monotonic() - began < 1
+
+
+def test_sentences_with_dots_are_no_keys() -> None:
+    """A text of many words that are joined by dots and spaces is read as it is."""
+    text = 'guidelines = "' + "See www.a.b.org. Then go on. And so on ... " * 50 + '"'
+    assert len(parsed(text, "study.toml", "")["guidelines"]) > 2000

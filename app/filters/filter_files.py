@@ -15,7 +15,7 @@ from app.errors import AppError
 from app.filters import talkvid_yaml
 from app.settings import HERE
 from app.toml_errors import REMEDY, wrong_keys
-from app.toml_text import Name, parsed, place_of
+from app.toml_text import Name, parsed, place_of, read_text
 from scoring.filters import Filter
 
 PRESETS = ("talkvid",)
@@ -90,11 +90,11 @@ def find(name: str) -> FilterFile:
         text = (HERE / "presets" / "filters" / f"{name}.toml").read_text(encoding="utf-8")
         return FilterFile(f"preset {name}", text, parse(text, f"preset {name}"), preset=True)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         is_preset = path.stem in PRESETS
         remedy = f"The preset is called {path.stem}: --filters {path.stem}" if is_preset else START
-        why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        why = (error.strerror or error) if isinstance(error, OSError) else "it is no UTF-8 text"
         raise AppError(f"The filter file {name} cannot be read ({why}).", remedy) from error
     if path.suffix.lower() in (".yml", ".yaml"):
         filters, notes = talkvid_yaml.parse(text, name)

@@ -1,6 +1,5 @@
 """The author's answers to questions that the data cannot answer, from a TOML file or the Report page."""
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,10 +8,12 @@ from sqlmodel import Session, col
 
 from app.errors import AppError, did_you_mean
 from app.models import Event, Study
+from app.toml_text import parsed, read_text
 
 EVENT = "report_answers"
 """Kind of the events that store the answers."""
 MAX_CHARACTERS = 4000
+START = "Start from clipjury report --questions > answers.toml"
 
 QUESTIONS: dict[str, str] = {
     "intended_use": "What the filtered dataset is for, and what it should not be used for",
@@ -39,11 +40,9 @@ def read(path: Path | None) -> dict[str, str]:
     if path is None:
         return {}
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise AppError(
-            f"The answers {path} cannot be read ({error}).", "Start from clipjury report --questions > answers.toml"
-        ) from error
+        given = parsed(read_text(path), str(path), START)
+    except (OSError, UnicodeDecodeError) as error:
+        raise AppError(f"The answers {path} cannot be read ({error}).", START) from error
     for key, value in given.items():
         if key not in QUESTIONS:
             near = did_you_mean(key, QUESTIONS) or f"Keys: {', '.join(QUESTIONS)}."

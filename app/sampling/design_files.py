@@ -14,12 +14,14 @@ from app.errors import AppError, did_you_mean
 from app.filters import filter_files
 from app.sampling.designs import Borderline, Place, SamplingPlan, Simple, Stratified, TwoPhase
 from app.toml_errors import REMEDY, wrong_keys
-from app.toml_text import parsed, place_of
+from app.toml_text import parsed, place_of, read_text
 from scoring.filters import Filter
 
 START = 'A design file begins with design = "simple", "stratified", "borderline" or "two_phase".'
 OWN = ("seed", "cascade", "filter", "exclude_file", "include_file")
 """Keys of a design file that [sampling] in a study file lacks, because the study has its own seed and filters."""
+MOST_LIST_BYTES = 100_000_000
+"""Size of a file with a clip id on each line."""
 PLANS: TypeAdapter[Simple | Stratified | Borderline | TwoPhase] = TypeAdapter(SamplingPlan)
 
 
@@ -47,7 +49,7 @@ class DesignFile:
 def read(path: Path) -> DesignFile:
     """Read a design file; files that it names are in its folder. Raises AppError naming file, line and remedy."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise AppError(f"The design file {path} cannot be read ({error}).", START) from error
     return parse(text, str(path), path.parent)
@@ -136,7 +138,7 @@ def _listed(content: dict[str, Any], text: str, name: str, folder: Path) -> dict
         if (file := content.get(f"{key}_file")) is None or not isinstance(listed, list):
             continue
         try:
-            lines = (folder / str(file)).read_text(encoding="utf-8").splitlines()
+            lines = read_text(folder / str(file), most=MOST_LIST_BYTES).splitlines()
         except (OSError, UnicodeDecodeError) as error:
             where = place_of(text, name, [f"{key}_file"])
             raise AppError(f"{where}: {file} cannot be read ({error}).", "Write one clip id a line.") from error

@@ -12,7 +12,7 @@ from app.settings import HERE
 from app.studies import scales
 from app.studies.rules import Rules, StudyTable
 from app.toml_errors import REMEDY, wrong_keys
-from app.toml_text import Name, parsed, place_of
+from app.toml_text import Name, parsed, place_of, read_text
 
 PRESETS = ("acr", "talkvid")
 START = "Start from a preset: clipjury preset acr > study.toml"
@@ -119,7 +119,7 @@ def preset(name: str) -> str:
 def read(path: Path) -> tuple[str, StudyFile]:
     """Text and content of a study file on disk. Raises AppError."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise AppError(f"The study file {path} cannot be read ({error}).", START) from error
     return text, parse(text, str(path))
