@@ -16,6 +16,7 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 
+from app import limited_process
 from app.db import Database
 from app.errors import AppError
 from app.main import create_app
@@ -100,6 +101,7 @@ def serve_researchers(door: int) -> None:
     if not os.read(sys.stdin.fileno(), 1):
         return
     threading.Thread(target=_end_with_the_other, args=(server,), daemon=True).start()
+    threading.Thread(target=limited_process.warm_up, daemon=True).start()
     server.run(sockets=[way])
     rmtree(folder, ignore_errors=True)  # a server that was killed did not remove it
 

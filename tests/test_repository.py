@@ -50,6 +50,7 @@ GROUND = {
     "api_tokens",
     "cache",
     "jobs",
+    "limited_process",
     "markdown",
     "private_files",
     "toml_text",

@@ -8,7 +8,7 @@ import polars as pl
 
 from app.errors import AppError
 from app.models import Study
-from app.pools import scanning
+from app.pools import parquet_check, scanning
 from app.pools import summary as pool_summary
 from app.pools.pool_files import require_same_pool
 
@@ -49,7 +49,11 @@ def refuse_changed(study: Study) -> None:
 
 
 def rows(study: Study) -> pl.LazyFrame:
-    """The clips of the pool whose files could be read, as a lazy table. Raises AppError if there is no pool."""
+    """The clips of the pool whose files could be read, as a lazy table.
+
+    Raises AppError if there is no pool, or if it cannot be read within limits.
+    """
+    parquet_check.check(Path(study.pool))
     table = scanning.scan_pool(study.pool)
     schema = table.collect_schema()
     if "duration" in schema and "reason" in schema:

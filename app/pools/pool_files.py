@@ -12,6 +12,7 @@ import polars.selectors as cs
 from polars.exceptions import PolarsError
 
 from app.errors import AppError, did_you_mean
+from app.pools import parquet_check
 from app.pools.clip_names import clip_names
 from app.pools.scoring import ScoreSummary, score_to_pool
 from app.pools.table import KEY, read_record
@@ -105,10 +106,10 @@ class Pool:
 def read_pool(path: Path) -> Pool:
     """Read a pool: any Parquet file with the text columns `clip` and `media`. `source` defaults to the clip.
 
-    Raises AppError for a missing file, another type of file, a missing column, or a clip that is there twice.
+    Raises AppError for a missing file, another type of file, a file that needs too much memory, a missing column, or a
+    clip that is there twice.
     """
-    if not path.is_file():
-        raise AppError(f"There is no pool at {path}.", "Make one: clipjury score FOLDER -o POOL.parquet", status=404)
+    parquet_check.refuse_too_large(path)
     try:
         data = path.read_bytes()
         frame = pl.read_parquet(data)

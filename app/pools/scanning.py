@@ -11,6 +11,8 @@ import polars as pl
 from polars.exceptions import ComputeError, SchemaError
 
 from app.errors import AppError, did_you_mean
+from app.pools import parquet_check
+from app.pools.parquet_check import NotParquet
 from scoring.locations import LocationError, is_remote, plain
 
 NATIVE = ("s3://", "s3a://", "gs://", "gcs://", "az://", "azure://", "abfs://", "abfss://", "hf://")
@@ -22,7 +24,8 @@ def scan(path: str) -> pl.LazyFrame:
     """A Parquet file, folder of Parquet files or remote address as a lazy table; a query reads only what it needs.
 
     Remote stores are opened with the environment's settings (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL and so on); fsspec
-    opens addresses that Polars does not know. Raises AppError if there is nothing at `path`.
+    opens addresses that Polars does not know. Raises AppError if there is nothing at `path`, or if a file that is small
+    on disk expands to more than can be read.
     """
     place = plain(path)
     if is_remote(place):
@@ -35,6 +38,10 @@ def scan(path: str) -> pl.LazyFrame:
         return pl.scan_parquet(files, glob=False, missing_columns="insert", extra_columns="ignore")
     if not folder.is_file():
         raise AppError(f"There is no pool at {path}.", MAKE, status=404)
+    try:
+        parquet_check.check_small(folder)
+    except NotParquet as error:
+        raise AppError(f"{path} cannot be read as a pool: it is no Parquet file, or it is damaged.", MAKE) from error
     return pl.scan_parquet(folder, glob=False)
 
 

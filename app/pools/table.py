@@ -121,7 +121,7 @@ def read_record(kept: Mapping[str, str]) -> dict[str, Any]:
     """
     try:
         made = json.loads(kept.get(KEY, "{}"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     if not isinstance(made, dict):
         return {}

@@ -14,6 +14,8 @@ from polars.exceptions import PolarsError
 from analysis.sampling.quotas import Balance, Quota, balance, choose
 from app import __version__
 from app.errors import AppError, did_you_mean
+from app.pools import parquet_check
+from app.pools.parquet_check import NotParquet
 from app.pools.pool_files import KEY, fingerprint
 from scoring.locations import written
 
@@ -66,6 +68,7 @@ def make(pool: Path, request: BenchSetRequest, output: Path) -> BenchSet:
     """
     if output.is_dir() or output.resolve() == pool.resolve():
         raise AppError(f"{output} cannot be written: it is the pool itself or a folder.", "Name another file with -o.")
+    parquet_check.check_small(pool)
     found = fingerprint(pool)
     try:
         scan = pl.scan_parquet(pool, glob=False)
@@ -86,7 +89,7 @@ def make(pool: Path, request: BenchSetRequest, output: Path) -> BenchSet:
         record = _record(pool, found, request, columns, quotas, rows, notes)
         made = json.loads(metadata.get(KEY, "{}")) | {RECORD: record}
         frame = _frame(scan, chosen, groups)
-    except (PolarsError, json.JSONDecodeError) as error:
+    except (PolarsError, json.JSONDecodeError, RecursionError) as error:
         raise AppError(f"{pool} is not a pool ({error}).", "Make one: clipjury score FOLDER -o POOL.parquet") from error
     with written(str(output)) as path:
         frame.write_parquet(path, metadata=metadata | {KEY: json.dumps(made)})
@@ -101,9 +104,10 @@ def check(path: Path, *, person: str | None = None) -> BenchSet:
     """
     remedy = "Make one: clipjury bench-set POOL --quota age=105 -o BENCH.parquet"
     try:
+        parquet_check.refuse_too_large(path)
         frame = pl.read_parquet(path, glob=False)
         record = json.loads(pl.read_parquet_metadata(path).get(KEY, "{}")).get(RECORD)
-    except (OSError, PolarsError, json.JSONDecodeError, AttributeError) as error:
+    except (NotParquet, OSError, PolarsError, ValueError, RecursionError, AttributeError) as error:
         raise AppError(f"{path} is not a benchmark set ({error}).", remedy) from error
     if not isinstance(record, dict) or not {*ADDED, "clip"} <= set(frame.columns):
         raise AppError(f"{path} is not a benchmark set: it does not say what its clips were taken for.", remedy)

@@ -12,6 +12,8 @@ from polars.exceptions import PolarsError
 
 from app import __version__
 from app.errors import AppError
+from app.pools import parquet_check
+from app.pools.parquet_check import NotParquet
 from app.pools.pool_files import fingerprint, require_same_pool
 from app.sampling import draws
 from app.sampling.design_files import PLANS, DesignFile
@@ -55,6 +57,7 @@ def make(
     """
     if output.is_dir() or output.resolve() == pool.resolve():
         raise AppError(f"{output} cannot be written: it is the pool itself or a folder.", "Name another file with -o.")
+    parquet_check.check_small(pool)
     with ThreadPoolExecutor(1) as other:  # hashing takes as long as reading, so both run at once
         hashing = other.submit(fingerprint, pool)
         table, design, notes = _read(pool, design)
@@ -87,9 +90,10 @@ def make(
 def read(path: Path) -> SampleFile:
     """Read a sample file. Raises AppError if the file is not a sample file."""
     try:
+        parquet_check.refuse_too_large(path)
         clips = pl.read_parquet(path, glob=False)
         record = json.loads(pl.read_parquet_metadata(path).get(KEY, "{}")).get("sample")
-    except (OSError, PolarsError, json.JSONDecodeError, AttributeError) as error:
+    except (NotParquet, OSError, PolarsError, ValueError, RecursionError, AttributeError) as error:
         raise AppError(
             f"{path} is not a sample ({error}).", "Make one: clipjury sample POOL --design FILE -o FILE"
         ) from error

@@ -13,6 +13,7 @@ import polars as pl
 from PIL import Image, ImageDraw, ImageFont
 
 from app.errors import AppError
+from app.limited_process import run_limited
 from app.pools.pool_files import Pool
 from app.settings import Settings
 from app.studies import clip_files, scales
@@ -74,13 +75,18 @@ def make(
 def with_instruction(source: Path, target: Path, words: Sequence[str]) -> None:
     """Write a prepared copy of a clip with an instruction in a dark band along its lower edge.
 
-    `words` has one entry per question, such as "Quality: Poor". Raises AppError that names the file.
+    `words` has one entry per question, such as "Quality: Poor". The clip is read in a child process with limits. Raises
+    AppError that names the file.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=target.parent) as folder:
         half = Path(folder) / "drawn.mp4"
-        clip_files.encode_anew(source, half, _stamp(["Please answer this clip with:", *words]))
-        clip_files.prepare(half, target)  # removes the encoder's metadata, as for every other clip
+        run_limited(clip_files.LIMITS, f"The clip {source.name}", _draw_words, source, half, target, words)
+
+
+def _draw_words(source: Path, half: Path, target: Path, words: Sequence[str]) -> None:
+    clip_files.encode_anew(source, half, _stamp(["Please answer this clip with:", *words]))
+    clip_files.prepare_here(half, target)  # removes the encoder's metadata, as for every other clip
 
 
 def _stamp(lines: Sequence[str]) -> Callable[[Image.Image], Image.Image]:

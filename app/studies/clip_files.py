@@ -15,12 +15,13 @@ from av.error import FFmpegError
 from PIL import Image
 
 from app.errors import AppError
+from app.limited_process import GIGABYTE, Limits, run_limited
 from app.models import PreparedClip
 from app.pools.pool_files import Pool
 from app.private_files import readable_as_its_folder
 from app.settings import Settings
 from scoring.video.packets import DecodingTimes, Upright, is_lying, shape_of
-from scoring.video.reading import DECODER_OPTIONS
+from scoring.video.reading import DECODER_OPTIONS, Unreadable, refuse_by_name
 
 Item = TypeVar("Item")
 CopyClip = Callable[[Path, Path], None]
@@ -34,6 +35,10 @@ MADE_AT = 1_700_000_000
 """Modification time of every prepared clip: `Last-Modified` must not reveal the order of preparation."""
 
 
+LIMITS = Limits(seconds=600, memory=4 * GIGABYTE, written=4 * GIGABYTE)
+"""For one clip. Encoding a long 4K clip takes minutes, and 8K takes gigabytes."""
+
+
 def new_key() -> str:
     """A random name for a clip."""
     return secrets.token_urlsafe(12)
@@ -42,11 +47,21 @@ def new_key() -> str:
 def prepare(source: Path, target: Path) -> None:
     """Write a copy for browsers: MP4 that starts to play at once, without metadata in the container or the stream.
 
-    H.264 in 4:2:0 is copied packet by packet; anything else is re-encoded. Raises AppError that names the file.
+    H.264 in 4:2:0 is copied packet by packet; anything else is re-encoded. The clip is read in a child process with
+    limits. Raises AppError that names the file.
     """
+    try:
+        run_limited(LIMITS, f"The clip {source.name}", prepare_here, source, target)
+    finally:
+        target.with_suffix(".part").unlink(missing_ok=True)
+
+
+def prepare_here(source: Path, target: Path) -> None:
+    """Write the copy of `prepare` in this process, without limits. Raises AppError."""
     target.parent.mkdir(parents=True, exist_ok=True)
     half = target.with_suffix(".part")
     try:
+        refuse_by_name(source)
         with (
             av.open(str(source.absolute()), options=DECODER_OPTIONS) as given,
             av.open(str(half), "w", format="mp4", options={"movflags": "+faststart", "fflags": "+bitexact"}) as made,
@@ -55,7 +70,7 @@ def prepare(source: Path, target: Path) -> None:
         os.utime(half, (MADE_AT, MADE_AT))
         readable_as_its_folder(half)
         os.replace(half, target)  # noqa: PTH105 - atomic on every system
-    except (FFmpegError, OSError, ValueError, IndexError) as error:
+    except (Unreadable, FFmpegError, OSError, ValueError, IndexError) as error:
         half.unlink(missing_ok=True)
         raise AppError(
             f"The clip {source.name} cannot be made ready for browsers ({error}).",
@@ -66,15 +81,17 @@ def prepare(source: Path, target: Path) -> None:
 def encode_anew(source: Path, target: Path, draw: Callable[[Image.Image], Image.Image]) -> None:
     """Write a copy of a clip with something drawn into every frame; sound and timing stay. Raises AppError.
 
-    The copy contains the encoder's metadata: call `prepare` before raters get it.
+    The copy contains the encoder's metadata: call `prepare_here` before raters get it. Only for a child process with
+    limits.
     """
     try:
+        refuse_by_name(source)
         with (
             av.open(str(source.absolute()), options=DECODER_OPTIONS) as given,
             av.open(str(target), "w", format="mp4") as made,
         ):
             _encode_picture(given, made, given.streams.video[0], draw)
-    except (FFmpegError, OSError, ValueError, IndexError) as error:
+    except (Unreadable, FFmpegError, OSError, ValueError, IndexError) as error:
         raise AppError(f"The clip {source.name} cannot be drawn into ({error}).", "Take it out of the pool.") from error
 
 

@@ -1,6 +1,7 @@
 """What a filter alone keeps of the pool at every threshold: hours, or clips if no durations are known."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -8,7 +9,7 @@ import polars as pl
 from analysis.estimate import Floats
 from app.errors import AppError
 from app.models import Filter, Study
-from app.pools import scanning
+from app.pools import parquet_check, scanning
 from app.thresholds.filter_ends import End
 
 
@@ -51,6 +52,7 @@ def amount_text(value: float) -> str:
 def retention_curve(study: Study, rule: Filter, end: End, thresholds: Floats) -> tuple[RetentionCurve | None, str]:
     """What each threshold keeps of the study's pool, or None and the reason why that is not known."""
     try:
+        parquet_check.check(Path(study.pool))
         rows = scanning.scan_pool(study.pool)
         schema = rows.collect_schema()
         if rule.score not in schema:
@@ -78,6 +80,7 @@ def retention_curve(study: Study, rule: Filter, end: End, thresholds: Floats) ->
 def pool_scores(study: Study, rule: Filter) -> Floats | None:
     """The finite scores of the pool, to be drawn behind those of the judged clips; None if the pool is missing."""
     try:
+        parquet_check.check(Path(study.pool))
         found = scanning.scan_pool(study.pool).select(pl.col(rule.score).cast(pl.Float64)).collect(engine="streaming")
     except (AppError, pl.exceptions.PolarsError):
         return None

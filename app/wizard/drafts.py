@@ -10,15 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import tomli_w
-from polars.exceptions import PolarsError
 from sqlalchemy import select
 from sqlmodel import Session, col
 
 from app.cache import Cache
 from app.errors import AppError, NotFound
 from app.models import Study
+from app.pools import parquet_check
 from app.pools.pool_files import Pool, read_pool
 from app.settings import Settings
 from app.studies import study_file
@@ -82,11 +81,11 @@ def chosen_pool(settings: Settings, db: Session, key: str) -> Path:
 
 def _choice(place: Path) -> PoolChoice | None:
     try:
-        clips = pl.scan_parquet(place).select(pl.len()).collect().item()
-    except (PolarsError, OSError):
-        return None  # another kind of Parquet file, or an incomplete one
+        clips = parquet_check.footer(place).rows
+    except AppError:
+        return None  # another kind of file, or an incomplete one
     key = hashlib.sha256(str(place).encode()).hexdigest()[:16]
-    return PoolChoice(key, place.stem, place, int(clips), place.stat().st_size / 1e6)
+    return PoolChoice(key, place.stem, place, clips, place.stat().st_size / 1e6)
 
 
 def pool_of(draft: Draft) -> Pool:

@@ -1,0 +1,70 @@
+"""Clips made to harm: posters and copies for browsers end in words, and neighbours are never read."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import polars as pl
+import pytest
+from av.error import FFmpegError
+
+from app.errors import AppError
+from app.pools import posters
+from app.pools.pool_files import Pool
+from app.settings import Settings
+from app.studies import attention_clips, clip_files
+from scoring.video import playable, reading
+from tests.helpers.real_videos import moving, texture, write_video
+
+
+def playlist(path: Path) -> None:
+    """A list of files to join, which names a good clip in the same folder."""
+    write_video(path.with_name("good.mp4"), moving([(number, 0) for number in range(10)]))
+    path.write_text("ffconcat version 1.0\nfile 'good.mp4'\n")
+
+
+def large_picture(path: Path) -> None:
+    """A PNG whose head says that it is two thousand million pixels wide and high."""
+    data = bytearray(cv2.imencode(".png", texture())[1].tobytes())
+    data[16:24] = (2**31 - 1).to_bytes(4, "big") * 2
+    path.write_bytes(data)
+
+
+HOSTILE: dict[str, Callable[[Path], object]] = {
+    "playlist": playlist,
+    "large picture": large_picture,
+    "pipe": os.mkfifo,
+    "device": lambda path: path.symlink_to("/dev/zero"),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_hostile_clip_gives_no_copy_and_no_poster(kind: str, tmp_path: Path) -> None:
+    """Neither a copy, nor one with words drawn into it, nor a poster is made; each says so within seconds."""
+    HOSTILE[kind](tmp_path / "bad.mp4")
+    frame = pl.DataFrame({"clip": ["bad"], "media": ["bad.mp4"]})
+    pool = Pool(tmp_path / "pool.parquet", frame, {}, "ab")
+    settings = Settings(home=tmp_path / "home", researcher_process=False)
+    target = tmp_path / "media" / "copy.mp4"
+    began = time.monotonic()
+    with pytest.raises(AppError, match=r"The clip bad\.mp4 cannot be made ready .* Take it out of the pool"):
+        clip_files.prepare(tmp_path / "bad.mp4", target)
+    with pytest.raises(AppError, match=r"The clip bad\.mp4 cannot be drawn into .* Take it out of the pool"):
+        attention_clips.with_instruction(tmp_path / "bad.mp4", target, ["Quality: Poor"])
+    with pytest.raises(AppError, match=r"This clip has no picture here\. Check the pool"):
+        posters.poster(settings, pool, "bad")
+    assert time.monotonic() - began < 10
+    assert list(target.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["playlist", "large picture"])
+@pytest.mark.parametrize("open_file", [playable.inspect, reading.VideoReader])
+def test_no_reader_opens_a_playlist_or_a_picture(
+    open_file: Callable[[Path], object], kind: str, tmp_path: Path
+) -> None:
+    """Proxies and scores have the same list of formats as copies and posters."""
+    HOSTILE[kind](tmp_path / "bad.mp4")
+    with pytest.raises((FFmpegError, reading.Unreadable)):
+        open_file(tmp_path / "bad.mp4")

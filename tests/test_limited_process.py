@@ -1,0 +1,115 @@
+"""Child processes with limits: a value comes back, and whatever exhausts or crashes the child is told in words."""
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.errors import AppError
+from app.limited_process import LARGEST_RESULT, Limits, run_limited, warm_up
+
+LIMITS = Limits(seconds=1, memory=200 << 20)
+LINUX = sys.platform == "linux"
+
+
+def added(one: int, two: int) -> int:
+    return one + two
+
+
+def refused() -> None:
+    raise AppError("The clip is too long.", "Divide it.", status=422)
+
+
+def sleeping() -> None:
+    time.sleep(60)
+
+
+def busy() -> None:
+    while True:
+        pass
+
+
+def greedy() -> int:
+    return len(bytearray(1 << 30))
+
+
+def crashing() -> None:
+    ctypes.string_at(0)
+
+
+def killed() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def talkative() -> bytes:
+    return bytes(LARGEST_RESULT + 1)
+
+
+def writing(path: Path, size: int) -> int:
+    return path.write_bytes(bytes(size))
+
+
+def test_a_value_and_an_error_of_the_function_come_back_unchanged() -> None:
+    """The value is returned; message, remedy and status of an AppError are those of the function."""
+    assert run_limited(LIMITS, "a.mp4", added, 2, two=3) == 5
+    with pytest.raises(AppError) as caught:
+        run_limited(LIMITS, "a.mp4", refused)
+    assert (caught.value.message, caught.value.remedy, caught.value.status) == (
+        "The clip is too long.",
+        "Divide it.",
+        422,
+    )
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (sleeping, r"a\.mp4 takes more than 1 s to read\. It may be damaged"),
+        (busy, r"a\.mp4 takes more than 1 s to read\. It may be damaged"),
+        pytest.param(
+            greedy,
+            r"a\.mp4 needs more than 0\.2 GB of memory to read\..* use another file",
+            marks=pytest.mark.skipif(not LINUX, reason="memory is limited on Linux only"),
+        ),
+        (crashing, r"a\.mp4 cannot be read: the program that reads it crashed\. .* use another file"),
+        (killed, r"a\.mp4 needs more than 0\.2 GB of memory"),
+        (talkative, r"a\.mp4 holds more than can be read here\. Divide it"),
+    ],
+)
+def test_a_child_that_breaks_its_limits_is_told_in_words_within_its_time(
+    function: Callable[[], object], words: str
+) -> None:
+    """Sleep, endless work, too much memory, a crash, a kill and a huge result: each names the file and the remedy."""
+    warm_up()
+    began = time.monotonic()
+    with pytest.raises(AppError, match=words):
+        run_limited(LIMITS, "a.mp4", function)
+    assert time.monotonic() - began < LIMITS.seconds + 4
+
+
+def test_a_child_writes_no_more_than_it_may(tmp_path: Path) -> None:
+    """A file within the limit is written; a longer one is an error, and no more than the limit is on disk."""
+    limits = Limits(seconds=5, memory=200 << 20, written=1000)
+    assert run_limited(limits, "a.mp4", writing, tmp_path / "short", 1000) == 1000
+    with pytest.raises(OSError, match="too large"):
+        run_limited(limits, "a.mp4", writing, tmp_path / "long", 1001)
+    assert (tmp_path / "long").stat().st_size <= 1000
+
+
+def test_children_run_side_by_side() -> None:
+    """Calls from several threads do not wait for each other."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    warm_up()
+    began = time.monotonic()
+    with ThreadPoolExecutor(4) as threads:
+        waiting = [threads.submit(run_limited, LIMITS, "a.mp4", sleeping) for _ in range(4)]
+        for one in waiting:
+            with pytest.raises(AppError, match="takes more than"):
+                one.result()
+    assert time.monotonic() - began < 3 * LIMITS.seconds
