@@ -167,7 +167,7 @@ def test_a_study_file_takes_the_same_designs() -> None:
     with pytest.raises(AppError) as caught:
         parse_study(head + crossed + 'filter = "none"\n', "study.toml")
     line = (head + crossed).count("\n") + 1
-    assert f"study.toml, line {line}, sampling.strata.1.filter: there is no filter 'none'" in str(caught.value)
+    assert f"study.toml, line {line}, [[sampling.strata]] no. 2, filter: there is no filter 'none'" in str(caught.value)
 
 
 def test_the_borderline_design_says_whether_other_filters_must_accept() -> None:

@@ -219,7 +219,7 @@ def test_htmx_gets_only_the_preview(researcher: TestClient, pool: Path, settings
         f"/studies/new/{draft.key}/design", data={"design": "simple", "clips": "8"}, headers={"HX-Request": "true"}
     )
     assert page.text.strip().startswith("<section")
-    assert "±35 points" in page.text
+    assert "±0.28" in page.text  # half of the Wilson interval of 4 of 8
 
 
 @on_sqlite
