@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from math import isclose
+from typing import Any
 
 from sqlalchemy import Select, and_, func, or_, select
 from sqlmodel import Session, col
@@ -152,7 +153,7 @@ def _places(db: Session, study: Study) -> Iterator[Fault]:
 
 
 def _weights(db: Session, study: Study) -> Iterator[Fault]:
-    """Weights are one over the inclusion probability, and every stratum has as many clips as its design drew."""
+    """Weights are one over the inclusion probability, and probabilities and counts are those of the design."""
     query = select(
         col(StudyClip.id),
         col(StudyClip.clip),
@@ -181,6 +182,28 @@ def _weights(db: Session, study: Study) -> Iterator[Fault]:
             f"{study.slug}: the stratum {examples(differ)} has not the number of clips that the design drew.",
             f"{KEEP}weighted results of this study are wrong.",
         )
+    plain = [row for row in strata if row["population"]] if _is_plain(study.design) else []
+    shares = {row["label"]: row["drawn"] / row["population"] for row in plain}
+    other = [
+        one.id
+        for one in sample
+        if one.stratum in shares and not isclose(one.inclusion_probability, shares[one.stratum], rel_tol=PRECISION)
+    ]
+    if other:
+        yield Fault(
+            f"{study.slug}: the inclusion probability of {len(other)} clips is not the share of their stratum that the "
+            f"design drew (clip {examples(other)}).",
+            f"{KEEP}weighted results of this study are wrong.",
+        )
+
+
+def _is_plain(design: dict[str, Any]) -> bool:
+    """True if every clip of a stratum had the same chance: no second design, limit per source or guaranteed clips."""
+    plan = design.get("plan", {})
+    draws = design.get("draws", [])
+    return not any(plan.get(key) for key in ("per_source", "include", "rejects")) and all(
+        draw["part"] == 0 and draw["kind"] in ("first", "top-up") for draw in draws
+    )
 
 
 def _fits(probability: float, weight: float) -> bool:

@@ -1,11 +1,15 @@
 """Names of backups in a folder, and which old ones are removed."""
 
 import re
+import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
 from app.backup import reading
 from app.errors import AppError
+
+DAY = 86_400
+"""Seconds."""
 
 
 def name_of(installation: str, now: datetime) -> str:
@@ -17,12 +21,23 @@ def name_of(installation: str, now: datetime) -> str:
     return f"clipjury-{installation[:8]}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}.zip"
 
 
-def remove_old(folder: Path, installation: str, keep: int) -> list[Path]:
+def half_name(name: str) -> str:
+    """Name of a backup while it is written, for example `.one.zip.1a2b3c4d.part`."""
+    return f".{name}.{secrets.token_hex(4)}.part"
+
+
+def remove_old(folder: Path, installation: str, keep: int, *, now: datetime) -> list[Path]:
     """Remove all but the newest `keep` backups of this installation from a folder; returns those removed.
 
-    Only files with a name of `name_of` whose manifest names this installation are counted and removed.
+    Only files with a name of `name_of` whose manifest names this installation are counted and removed. Halves of
+    backups of this installation that were killed more than a day ago are removed too.
     """
-    pattern = re.compile(rf"clipjury-{re.escape(installation[:8])}-\d{{8}}T\d{{6}}Z\.zip")
+    stem = rf"clipjury-{re.escape(installation[:8])}-\d{{8}}T\d{{6}}Z\.zip"
+    half = re.compile(rf"\.{stem}\.[0-9a-f]{{8}}\.part")
+    for path in folder.iterdir():
+        if half.fullmatch(path.name) and path.stat().st_mtime < now.timestamp() - DAY:
+            path.unlink()
+    pattern = re.compile(stem)
     named = sorted(path for path in folder.iterdir() if pattern.fullmatch(path.name) and not path.is_symlink())
     own = [path for path in named if _is_of(path, installation)]
     old = own[: len(own) - keep] if len(own) > keep else []

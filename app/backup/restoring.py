@@ -17,7 +17,7 @@ from app.backup.filling import CannotFill
 from app.backup.home_files import KEY, STATE
 from app.backup.manifest import FileEntry, Manifest
 from app.backup.reading import Archive, damaged, opened
-from app.backup.writing import sync_folder
+from app.backup.writing import new_private_file, sync_folder
 from app.db import Database, upgrade
 from app.errors import AppError
 from app.pools.pool_files import fingerprint
@@ -136,8 +136,7 @@ def _extract(archive: Archive, entry: FileEntry, stage: Path) -> None:
 
 def _write(place: Path, content: bytes | Iterator[bytes]) -> None:
     """Write a new file that only its owner can read."""
-    handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(handle, "wb") as file:  # noqa: PTH123 - Path.open has no mode for the owner
+    with new_private_file(place) as file:
         for piece in (content,) if isinstance(content, bytes) else content:
             file.write(piece)
         file.flush()

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import secrets
 import stat
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -15,7 +14,7 @@ from typing import IO
 from sqlalchemy import Connection, select
 
 from app import __version__
-from app.backup import home_files, keys, reading, rows, schema
+from app.backup import home_files, keeping, keys, reading, rows, schema
 from app.backup.home_files import KEY, HomeFile
 from app.backup.manifest import FORMAT, NAME, FileEntry, Manifest, PoolEntry, TableEntry
 from app.db import Database
@@ -60,15 +59,21 @@ def write(
 def _appearing(target: Path) -> Iterator[tuple[IO[bytes], Path]]:
     """A new file that gets its name when the block succeeds; it is removed when the block fails."""
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    half = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    half = target.with_name(keeping.half_name(target.name))
     try:
-        with open(os.open(half, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b") as file:  # noqa: PTH123 - a mode
+        with new_private_file(half) as file:
             yield file, half
         half.rename(target)
         sync_folder(target.parent)
     except BaseException:
         half.unlink(missing_ok=True)
         raise
+
+
+def new_private_file(path: Path) -> IO[bytes]:
+    """A new file that only its owner can read. Raises FileExistsError."""
+    binary = getattr(os, "O_BINARY", 0)  # on Windows
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | binary, 0o600), "w+b")
 
 
 def sync_folder(folder: Path) -> None:

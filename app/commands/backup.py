@@ -1,5 +1,6 @@
 """`clipjury backup`, `restore`, `move-to` and `check`: keep an installation safe, and bring it back."""
 
+import signal
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,6 +29,7 @@ def backup(
     """Write a checked archive of all studies, answers, pools and clips, while raters work."""
     from app.backup import keeping, keys, writing
 
+    _end_orderly()
     settings, now = load(), datetime.now(UTC)
     database = open_database(settings)
     if not database.has_tables():
@@ -46,8 +48,13 @@ def backup(
     if len(made.missing) > MISSING_SHOWN:
         more = len(made.missing) - MISSING_SHOWN
         typer.echo(f"{more} more files are missing; manifest.json in the archive lists them.", err=True)
-    for path in keeping.remove_old(file, own, keep) if keep is not None else []:
+    for path in keeping.remove_old(file, own, keep, now=now) if keep is not None else []:
         typer.echo(f"Removed: {path.name}")
+
+
+def _end_orderly() -> None:
+    """Let SIGTERM end the command as Ctrl-C does: what is half written is removed."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def summary(target: Path, made: "Manifest") -> list[str]:
@@ -73,6 +80,7 @@ def restore(
     """Restore an archive into an empty home folder, on SQLite or PostgreSQL, and check what was restored."""
     from app.backup import restoring
 
+    _end_orderly()
     settings = load()
     found = restoring.restore(settings, file)
     made = found.manifest
@@ -97,13 +105,14 @@ def move_to(
     database = open_database(settings)
     if not database.has_tables():
         raise AppError(f"There is no study in {settings.home} to move.", "Name its folder with CLIPJURY_HOME.")
-    moved = moving.move(database, address)
+    after = settings.model_copy(update={"database_url": address})
+    moved = moving.move(database, after.database)
     rows = sum(digest.rows for digest in moved.values())
     typer.echo(f"Copied {rows} rows in {len(moved)} tables; both databases have the same.")
     typer.echo("Start ClipJury from now on with the new database, so that no answer goes into the old one:")
     typer.echo(f"  CLIPJURY_DATABASE_URL={moving.without_password(address)}")
     typer.echo("The old database is as it was; keep it until you have looked at the studies.")
-    _tell_faults(settings.model_copy(update={"database_url": address}))
+    _tell_faults(after)
 
 
 def check() -> None:

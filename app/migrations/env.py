@@ -20,10 +20,19 @@ def plain_type(kind: str, item: Any, _context: object) -> str | Literal[False]:
     return False
 
 
+def is_ours(name: str | None, kind: str, _parents: object) -> bool:
+    """Leave out tables that other programs keep in the database, for example Litestream."""
+    return kind != "table" or name is None or not name.startswith("_litestream_")
+
+
 def run(connection: Connection) -> None:
     """Run the migrations. Batch mode is needed because SQLite cannot alter tables in place."""
     context.configure(
-        connection=connection, target_metadata=models.metadata, render_as_batch=True, render_item=plain_type
+        connection=connection,
+        target_metadata=models.metadata,
+        include_name=is_ours,
+        render_as_batch=True,
+        render_item=plain_type,
     )
     with context.begin_transaction():
         context.run_migrations()

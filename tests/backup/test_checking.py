@@ -16,6 +16,8 @@ from app.backup.fault import Fault
 from app.db import Database
 from app.errors import AppError
 from app.models import Study, metadata
+from app.pool_evidence import top_ups
+from app.sampling import design_files
 from app.settings import Settings
 from tests.helpers import every_scale, full_installation
 from tests.helpers.every_scale import BORDERLINE, Questions
@@ -67,6 +69,10 @@ SAMPLINGS = {
     "limited": f"{every_scale.SAMPLING}per_source = 1\n",
     "included": f'{every_scale.SAMPLING}include = ["c40", "c41"]\n',
     "borderline": BORDERLINE,
+    "rejects": f"{every_scale.SAMPLING}rejects = 9\n",
+    "passed only": f'{every_scale.SAMPLING}only = "passed"\n',
+    "crossed": 'design = "stratified"\nclips = 20\n[[sampling.strata]]\ncolumn = "gender"\n'
+    '[[sampling.strata]]\nfilter = "still"\nbands = 2\n',
     "two phases": 'design = "two_phase"\nby = "still"\npilot = 9\nbands = 3\n',
 }
 
@@ -80,6 +86,20 @@ def test_weights_of_every_design_have_no_fault(
     presentation = "one_by_one" if sampling == "limited" else "together"
     every_scale.make(database, settings, tmp_path, Questions(sampling=SAMPLINGS[sampling], presentation=presentation))
     assert [one for one in checking.check(database, settings) if "signing key" not in one.what] == []
+
+
+@on_sqlite
+def test_weights_of_a_study_that_was_topped_up_have_no_fault(
+    database: Database, settings: Settings, tmp_path: Path
+) -> None:
+    """By its own design, and then by another one."""
+    study = every_scale.make(database, settings, tmp_path)
+    _ = settings.keys
+    top_ups.top_up(database, settings, study.slug, 9)
+    assert checking.check(database, settings) == []
+    another = design_files.parse('design = "simple"\nclips = 9\nseed = 8\n', "design.toml")
+    top_ups.top_up(database, settings, study.slug, 9, design=another)
+    assert checking.check(database, settings) == []
 
 
 @dataclass(frozen=True)
@@ -152,6 +172,13 @@ BREAKS = {
     "a probability above 1": Break(
         "the weight of 1 clips is not one over their inclusion probability",
         (f"UPDATE studyclip SET weight = 0.5, inclusion_probability = 2 WHERE id = {SAMPLED}",),
+    ),
+    "a changed probability": Break(
+        "the inclusion probability of 1 clips is not the share of their stratum that the design drew",
+        (
+            "UPDATE studyclip SET weight = weight * 2, inclusion_probability = inclusion_probability / 2 "
+            f"WHERE id = {SAMPLED}",
+        ),
     ),
     "a weight of a gold clip": Break(
         "the weight of 1 clips is not one over their inclusion probability",

@@ -1,5 +1,6 @@
 """`clipjury restore`: everything is back, on either database; what is not as it was written is refused whole."""
 
+import socket
 import stat
 from pathlib import Path
 
@@ -10,13 +11,14 @@ from sqlalchemy import inspect, select
 from sqlmodel import col
 
 from app import auth
-from app.backup import checking, moving, reading, restoring, rows, schema, writing
+from app.backup import checking, keys, moving, reading, restoring, rows, schema, writing
 from app.backup.rows import Digest
 from app.db import Database, migration_config
 from app.errors import AppError
 from app.models import Judgment, Rater, Study
-from app.settings import Settings
+from app.settings import Settings, write_keys
 from app.studies import lifecycle
+from app.web import running_server
 from app.wizard import drafts
 from tests.helpers import full_installation
 from tests.helpers.databases import EmptyDatabase
@@ -152,6 +154,35 @@ def test_without_the_key_the_archive_says_whose_key_is_missing(
         assert restoring.restore(restored, archive).key_is_known is known
         assert (restored.key == settings.key) is known
         assert (auth.researcher_key(restored) == auth.researcher_key(settings)) is known
+
+
+@on_sqlite
+def test_keys_that_were_rotated_since_are_kept(settings: Settings, study_maker: StudyMaker, tmp_path: Path) -> None:
+    """A home folder whose keys end with those of the archive keeps its own; backups have the same names as before."""
+    study_maker()
+    archive = backup(settings, tmp_path / "one.zip")
+    rotated = (b"n" * 32, *settings.keys)
+    home = tmp_path / "home-2"
+    write_keys(home / "signing.key", rotated, replace=True)
+    restored = Settings(home=home, database_url="")
+    assert restoring.restore(restored, archive).key_is_known
+    assert restored.keys == rotated
+    assert keys.installation_of(restored) == reading.read_manifest(archive).installation
+
+
+@on_sqlite
+def test_nothing_is_restored_under_a_running_server(
+    settings: Settings, study_maker: StudyMaker, tmp_path: Path
+) -> None:
+    """A server that answers at the address in the home folder would work on with its own key and its own rows."""
+    study_maker(with_media=False)
+    archive = backup(settings, tmp_path / "one.zip")
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        served = Settings(home=tmp_path / "served", database_url="", port=door.getsockname()[1])
+        served.home.mkdir()
+        with running_server.announced(served), pytest.raises(AppError, match="is running"):
+            restoring.restore(served, archive)
+    assert list(served.home.iterdir()) == []
 
 
 @on_sqlite

@@ -6,7 +6,7 @@ import stat
 import threading
 import tracemalloc
 import zipfile
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -240,12 +240,16 @@ def test_old_backups_of_this_installation_alone_are_removed(
     link = folder / keeping.name_of(own, NOON - timedelta(days=7))
     link.symlink_to(folder / names[0])
     (folder / "clipjury-notes.zip").write_bytes(b"mine")
-    removed = keeping.remove_old(folder, own, 3)
+    halves = [folder / keeping.half_name(names[0]) for _ in range(2)]
+    for half in halves:
+        half.write_bytes(b"half")
+    os.utime(halves[0], (0, 0))
+    removed = keeping.remove_old(folder, own, 3, now=datetime.now(UTC))
     assert [path.name for path in removed] == names[:1]
     assert {path.name for path in folder.iterdir()} == {
-        *(*names[1:], same_name, damaged.name, link.name, "clipjury-notes.zip")
+        *(*names[1:], same_name, damaged.name, link.name, "clipjury-notes.zip", halves[1].name)
     }
-    assert keeping.remove_old(folder, own, 3) == []
+    assert keeping.remove_old(folder, own, 3, now=datetime.now(UTC)) == []
 
 
 def test_a_database_of_an_older_version_is_backed_up_as_it_is(

@@ -36,6 +36,16 @@ def test_models_and_migrations_agree(database: Database) -> None:
     run(database, "check")
 
 
+def test_tables_of_litestream_disturb_no_migration(database: Database) -> None:
+    """Litestream keeps two tables of its own in a database: they are no difference, and stay."""
+    with database.engine.begin() as connection:
+        connection.execute(text("CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER)"))
+    run(database, "check")
+    run(database, "downgrade", "base")
+    database.migrate()
+    assert inspect(database.engine).has_table("_litestream_seq")
+
+
 def test_down_and_up_again(database: Database) -> None:
     """Every migration can be reverted and applied again."""
     run(database, "downgrade", "base")
