@@ -48,7 +48,7 @@ licences: .venv/installed ## write docs/licences.md: the licences of the package
 	@$(BIN)/python tools/licences.py
 
 clean: ## remove the environment and what tools left behind
-	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis
 
 .venv/bin/python:
 	@$(PYTHON) tools/make_venv.py
