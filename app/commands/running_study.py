@@ -34,7 +34,7 @@ def pause(study: Study) -> None:
 
 def resume(study: Study) -> None:
     """Open a paused or closed study again: the same links work."""
-    _move(study, "open", "Raters go on where they stopped.")
+    _move(study, "open", "Raters continue where they stopped.")
 
 
 def close(study: Study) -> None:

@@ -44,7 +44,7 @@ def stratified_pool(db: Session, study: Study) -> StratifiedPool:
     if not is_weighted(study):
         raise AppError(
             "The clips were drawn next to the thresholds: they say nothing about the whole pool.",
-            "Draw a sample by lot, simple or stratified.",
+            "Draw a simple or a stratified random sample.",
         )
     found = study_draws(db, study)
     if len(found.draws) > 1:

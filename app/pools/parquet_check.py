@@ -134,7 +134,7 @@ def _content(path: Path) -> ParquetSize:
                 raise AppError(f"{path.name} is damaged: its footer says {found.rows:,} rows, it has {part.height:,}.")
             total += int(part.estimated_size())
             if total > 4 * MOST_BYTES:
-                break  # nobody reads it whole, and a hostile file could go on for ever
+                break  # no reader needs the rest, and a hostile file may have no end
     except PolarsError as error:
         raise _not_a_pool(path) from error
     return ParquetSize(found.rows, len(columns), total)

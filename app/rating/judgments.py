@@ -79,24 +79,7 @@ def record(
         revision += stored.revision
         _refuse_too_many(db, assignment.id, revision, per_hour=revisions_per_hour, now=now)
     values = _checked_values(db, assignment.id, criteria, answer, revision=revision)
-    # A rater who corrects an answer after its scores were revealed has seen them.
-    arm = "shown" if assignment.arm == "after" and revision > 1 else assignment.arm
-    assert arm is not None, "an assignment somebody holds has its arm"
-    same = {
-        "study_id": assignment.study_id,
-        "assignment_id": assignment.id,
-        "rater_id": rater.id,
-        "revision": revision,
-        "submission": submission,
-        "arm": arm,
-        "guidelines_hash": rater.guidelines_hash or "",
-        "created_at": now,
-    }
-    facts, first = facts_of(answer.facts), next(iter(values), None)
-    written = [
-        same | {"criterion_id": criterion, "value": value, "facts": facts if criterion == first else {}}
-        for criterion, value in values.items()
-    ]
+    written = _rows(held, rater, values, answer, revision=revision, now=now)
     try:
         if written:
             db.connection().execute(_INSERT, written)
@@ -105,6 +88,31 @@ def record(
     settle(db, assignment, now=now, final=final)
     db.flush()
     return True
+
+
+def _rows(
+    held: HeldAssignment, rater: RaterRecord, values: dict[int, str], answer: Answer, *, revision: int, now: datetime
+) -> list[dict[str, Any]]:
+    """The rows of a revision, one per criterion with a value. The first row holds the facts of the whole answer."""
+    assignment = held.assignment
+    # A rater who corrects an answer after its scores were revealed has seen them.
+    arm = "shown" if assignment.arm == "after" and revision > 1 else assignment.arm
+    assert arm is not None, "a held assignment has its arm"
+    same = {
+        "study_id": assignment.study_id,
+        "assignment_id": assignment.id,
+        "rater_id": rater.id,
+        "revision": revision,
+        "submission": answer.submission.strip(),
+        "arm": arm,
+        "guidelines_hash": rater.guidelines_hash or "",
+        "created_at": now,
+    }
+    facts, first = facts_of(answer.facts), next(iter(values), None)
+    return [
+        same | {"criterion_id": criterion, "value": value, "facts": facts if criterion == first else {}}
+        for criterion, value in values.items()
+    ]
 
 
 def _checked_values(

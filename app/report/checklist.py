@@ -96,7 +96,7 @@ def _clips(facts: ReportFacts) -> Answers:
         (
             "Flow",
             f"pool {flow.pool}, sampled {flow.sampled}, shown {flow.shown}, rated {flow.rated}, usable {flow.usable}, "
-            f"in the truth {flow.with_consensus}",
+            f"with a consensus {flow.with_consensus}",
         ),
     ]
 

@@ -83,7 +83,7 @@ def versions(db: Session, study: Study) -> tuple[PlanVersion, ...]:
 def save(db: Session, study: Study, given: Mapping[str, str]) -> None:
     """Save the draft of the plan. Raises AppError if the plan is frozen, or if a part is too long."""
     if versions(db, study):
-        raise AppError("The plan is frozen.", "Write an amendment: it stands beside the plan.", status=409)
+        raise AppError("The plan is frozen.", "Write an amendment; it is kept with the plan.", status=409)
     parts = _parts(given)
     if parts != draft(db, study):
         db.add(Event(study_id=study.id, kind=DRAFTED, detail={"parts": parts}))
@@ -93,7 +93,7 @@ def save(db: Session, study: Study, given: Mapping[str, str]) -> None:
 def freeze(db: Session, study: Study, given: Mapping[str, str]) -> PlanVersion:
     """Freeze the plan. Raises AppError if a plan is frozen already, or if a required part is empty."""
     if versions(db, study):
-        raise AppError("The plan is frozen already.", "Write an amendment: it stands beside the plan.", status=409)
+        raise AppError("The plan is frozen already.", "Write an amendment; it is kept with the plan.", status=409)
     return _freeze(db, study, given, FROZEN, reason="")
 
 

@@ -71,11 +71,11 @@ def _flow(facts: ReportFacts) -> ReportTable:
         ("shown to a rater", flow.shown),
         ("rated", flow.rated),
         ("usable (with a vote)", flow.usable),
-        ("in the truth of a filter", flow.with_consensus),
+        ("with a consensus for a filter", flow.with_consensus),
     )
-    note = "Clips. A vote is an answer other than “unsure”; the truth is a strict majority of votes."
+    note = "Clips. A vote is an answer other than “unsure”; the consensus is a strict majority of votes."
     return ReportTable(
-        "flow", "From the pool to the truth", ("step", "clips"), tuple((s, str(n)) for s, n in steps), note
+        "flow", "From the pool to the consensus", ("step", "clips"), tuple((s, str(n)) for s, n in steps), note
     )
 
 

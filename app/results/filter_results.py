@@ -257,7 +257,7 @@ def _with_estimates(result: FilterResult, study: Study, clips: Mapping[int, Samp
     accepted = np.array([passes(one.score, result.rule.minimum, result.rule.maximum) for one in judged])
     current = rates.tabulate(accepted, sample.good.astype(np.float64), sample.design, CONFIDENCE)
     if current.max_weight_share > LARGE_WEIGHT_SHARE and len(judged) > 1 / LARGE_WEIGHT_SHARE:
-        notes.append(f"One clip carries {current.max_weight_share:.0%} of the weight: it decides much alone.")
+        notes.append(f"One clip carries {current.max_weight_share:.0%} of the weight, so it has a large influence.")
     if 0 < (rejected := current.tn + current.fn) <= FEW_REJECTED:
         which = "that clip" if rejected == 1 else f"those {rejected} clips"
         notes.append(

@@ -261,7 +261,9 @@ def _effect(guesses: Assumptions, pilot: Pilot | None) -> tuple[float, list[str]
     try:
         effect = sample_size.cluster_effect(size, icc)
     except ValueError as error:
-        raise AppError(f"The effect of sources cannot be had: {error}.", "Give an --icc between 0 and 1.") from error
+        raise AppError(
+            f"The effect of sources cannot be computed: {error}.", "Give an --icc between 0 and 1."
+        ) from error
     return effect, [f"{size:.3g} clips per source, intraclass correlation {icc:.3g}: design effect {effect:.3g}."]
 
 

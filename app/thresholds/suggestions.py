@@ -65,7 +65,7 @@ def _best(sample: Calibration, key: str, title: str, objective: Objective) -> Su
         achieved = f"Mean cost of a clip {decimal(found.value)}"
     words = f"{achieved} on these same clips"
     if found.held_out is not None:
-        words += f", {decimal(found.held_out.value)} on clips that had no say"
+        words += f", {decimal(found.held_out.value)} on held-out clips"
     return Suggestion(key, title, found.threshold, words, "found on these data")
 
 

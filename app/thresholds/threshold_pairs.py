@@ -107,7 +107,7 @@ def _figure(rate: Rate) -> Figure[FilterPair]:
     return Figure[FilterPair](
         page="pair",
         key=rate,
-        title=lambda _: f"{words.capitalize()} for every pair of cuts",
+        title=lambda _: f"{words.capitalize()} for every pair of thresholds",
         chart=lambda pair, width: pair.chart(rate, width),
     )
 

@@ -28,8 +28,8 @@ def claims(pool: Pool, spec: StudyFile, sample: StudySample, filters: list[Filte
             Claim("can", "How raters and each filter agree next to its threshold, and whether it should move."),
             Claim(
                 "cannot",
-                "Precision or recall in the pool: clips were chosen for lying next to the thresholds, and no weight "
-                "mends that.",
+                "Precision or recall in the pool: clips were chosen for lying next to the thresholds, and "
+                "weighting cannot correct this.",
             ),
         ]
     else:

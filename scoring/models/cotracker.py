@@ -225,7 +225,7 @@ def _visible(torch: Any, network: Any, options: dict[str, int], pictures: NDArra
 COLUMNS = (
     Column(
         "cotracker_ratio",
-        "share of points that CoTracker goes on seeing; TalkVid's band is .85 to .999",
+        "share of points that CoTracker still sees; TalkVid's band is .85 to .999",
         "band",
         low=0,
         high=1,

@@ -135,7 +135,7 @@ def _get_ready(work: Work) -> None:
 
 
 def _end_with_parent() -> None:
-    """End this process with its parent: if the parent is killed, it would wait for clips for ever."""
+    """End this process with its parent: if the parent is killed, it would wait for clips without end."""
     parent = parent_process()
     if parent is not None:
         parent.join()

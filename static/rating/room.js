@@ -1,4 +1,4 @@
-/** The rating room: puts a clip on the screen, takes the answer by key or click, sends it and goes on to the next. */
+/** The rating room: puts a clip on the screen, takes the answer by key or click, sends it and continues with the next. */
 
 import * as curve from "./curve.js";
 import { Facts } from "./facts.js";
@@ -137,7 +137,7 @@ function stopAdvance() {
   return running;
 }
 
-/** After the last question the room goes on by itself, unless the last word may not be said: tags, a slider, a text. */
+/** After the last question the room continues by itself, unless more may be added: tags, a slider, a text. */
 function answered(input) {
   facts.chose(input.name, scales.valueOf(form(), input.name));
   way.stop();
@@ -164,7 +164,7 @@ document.addEventListener("change", (event) => {
   if (event.target.matches(QUESTIONS)) answered(event.target);
 });
 
-// While an answer is on its way its values hold still: a change made now would be swept away with the page.
+// While an answer is on its way its values cannot be changed: a change would be lost with the page.
 document.addEventListener(
   "click",
   (event) => {
@@ -224,7 +224,7 @@ document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
 });
 
 document.addEventListener("htmx:error", ({ detail }) => {
-  // After an answer has come an error is ours and not the network's: no sending again would mend it.
+  // Once a response has come, an error is in this script and not in the network: sending again would not help.
   if (detail.ctx && detail.ctx.text === undefined) failed(detail.ctx);
 });
 

@@ -27,7 +27,7 @@ function answered(form, wanted) {
 /** Whether everything required is answered: then Enter sends. */
 export const isComplete = (form) => answered(form, fieldsets(form).filter((one) => one.dataset.required !== undefined));
 
-/** Whether every question is answered, the optional ones too: then the room goes on by itself. */
+/** Whether every question is answered, the optional ones too: then the room continues by itself. */
 export const isFull = (form) => answered(form, fieldsets(form));
 
 /** Put kept values back into the form. */
