@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.commands.common import open_database
+from app.commands.numeric_options import MAX_COUNT, whole
 from app.errors import AppError
 from app.settings import Settings, load
 
@@ -23,7 +24,10 @@ def backup(
     no_media: Annotated[bool, typer.Option("--no-media", help="List the clips, without their videos.")] = False,
     with_keys: Annotated[bool, typer.Option("--with-keys", help="Put the signing key into the archive.")] = False,
     keep: Annotated[
-        int | None, typer.Option(min=1, help="Remove all but the newest N backups of this installation from FILE.")
+        int | None,
+        whole(
+            "--keep", 1, MAX_COUNT, "Remove all but the newest backups of this installation from FILE: so many stay."
+        ),
     ] = None,
 ) -> None:
     """Write a checked archive of all studies, answers, pools and clips, while raters work."""
