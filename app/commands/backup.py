@@ -26,7 +26,7 @@ def backup(
     keep: Annotated[
         int | None,
         whole(
-            "--keep", 1, MAX_COUNT, "Remove all but the newest backups of this installation from FILE: so many stay."
+            "--keep", 1, MAX_COUNT, "Number of backups to keep in FILE; older ones of this installation are removed."
         ),
     ] = None,
 ) -> None:
