@@ -13,9 +13,11 @@ from sqlalchemy import select, update
 from sqlmodel import Session, col
 
 from app.errors import AppError
+from app.markdown import hidden_images
 from app.models import Criterion, Document, Event, Rater, RaterRecord, Study, StudyClip
 from app.studies import media
 from app.studies.rules import Rules
+from app.toml_errors import REMEDY
 
 DocumentKind = Literal["guidelines", "consent"]
 LEVELS = ("good", "fair", "poor")
@@ -70,7 +72,7 @@ def change(db: Session, study: Study, kind: DocumentKind, text: str) -> bool:
     """Replace the guidelines or the consent text. Returns False if the text is unchanged.
 
     Raters must read changed guidelines before their next clip, and must agree to a changed consent text. Raises
-    AppError if the text is empty or too long.
+    AppError if the text is empty or too long, or has an image that raters would not see.
     """
     wanted = text.replace("\r\n", "\n").strip()
     if not wanted:
@@ -79,6 +81,8 @@ def change(db: Session, study: Study, kind: DocumentKind, text: str) -> bool:
         raise AppError(
             "This is no text for raters.", f"Bring Markdown of at most {MAX_CHARACTERS:,} letters.", status=422
         )
+    if images := hidden_images(wanted):
+        raise AppError("\n".join(f"{kind.capitalize()}, {one}." for one in images), REMEDY, status=422)
     before = study.guidelines if kind == "guidelines" else consent_text(study)
     if before.strip() == wanted:
         return False

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from app.errors import AppError
+from app.markdown import hidden_images
 from app.sampling.designs import SamplingPlan
 from app.settings import HERE
 from app.studies import scales
@@ -145,8 +146,19 @@ def parse(text: str, name: str) -> StudyFile:
 
 def _contradictions(spec: StudyFile) -> Iterator[tuple[list[int | str], str]]:
     """Parts of a study file that contradict each other: the path of the key, and what is wrong."""
+    yield from _wrong_texts(spec)
     yield from _wrong_questions(spec)
     yield from _wrong_filters(spec)
+
+
+def _wrong_texts(spec: StudyFile) -> Iterator[tuple[list[int | str], str]]:
+    # Not a validator of the models: they also read the rules of studies that exist, whose raters must not lose a page.
+    texts: list[tuple[list[int | str], str]] = [(["guidelines"], spec.guidelines)]
+    if spec.consent is not None:
+        texts.append((["consent", "text"], spec.consent.text))
+    for path, text in texts:
+        for image in hidden_images(text):
+            yield path, str(image)
 
 
 def _wrong_questions(spec: StudyFile) -> Iterator[tuple[list[int | str], str]]:

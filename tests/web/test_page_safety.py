@@ -18,6 +18,7 @@ def test_the_content_policy_allows_neither_inline_code_nor_other_hosts() -> None
     rules = dict(rule.split(" ", 1) for rule in CONTENT_POLICY.split("; "))
     assert rules["default-src"] == "'none'"
     assert rules["script-src"] == rules["style-src"] == rules["form-action"] == "'self'"
+    assert rules["img-src"] == "'self' data:"
     assert rules["frame-ancestors"] == rules["base-uri"] == "'none'"
     assert "unsafe" not in CONTENT_POLICY
     assert "http" not in CONTENT_POLICY
