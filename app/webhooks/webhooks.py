@@ -1,8 +1,9 @@
 """Webhooks: send a signed message to another program when a study is closed, and retry until it is received.
 
 Webhooks and delivery attempts are events of the study. What is due is computed from these events, so a restarted
-server continues where it stopped. A receiver may get the same delivery twice and recognises it by its number. The
-secret is derived from the signing key and is not stored.
+server continues where it stopped. Of several servers on one database, the one that claims a delivery sends it. A
+receiver may still get the same delivery twice and recognises it by its number. The secret is derived from the signing
+key and is not stored.
 """
 
 import hashlib
@@ -29,11 +30,14 @@ from app.settings import Settings
 from app.webhooks import calls
 
 log = logging.getLogger("clipjury")
-ADDED, REMOVED, TRIED = "webhook_added", "webhook_removed", "webhook_tried"
+ADDED, REMOVED, CLAIMED, TRIED = "webhook_added", "webhook_removed", "webhook_claimed", "webhook_tried"
 DELIVERED_EVENTS = ("closed", "archived")
 """Events of a study that are delivered to webhooks."""
 RETRY_DELAYS = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800, 7200, 21_600, 86_400))
 """Time between a failed attempt and the next; after the last of them the delivery is given up."""
+CLAIM_LAPSES = timedelta(minutes=2)
+"""Time after which a delivery without an outcome is sent again: its server has died. A request takes at most
+`calls.TOTAL_SECONDS`, to which come the search for the host's name and the wait for the database."""
 MOST_AT_ONCE = 16
 """Deliveries that are sent at the same time."""
 CHECK_SECONDS = 5.0
@@ -58,8 +62,6 @@ class Delivery:
     webhook: Webhook
     event: int
     body: bytes
-    tries: int
-    due: datetime
 
 
 def add(db: Session, settings: Settings, study: Study, url: str) -> str:
@@ -113,44 +115,54 @@ def signature(secret_text: str, body: bytes) -> str:
 
 
 def due(db: Session, at: datetime) -> list[Delivery]:
-    """Deliveries that are due at this time, oldest first."""
+    """Deliveries that are due at this time."""
     with_webhooks = db.execute(select(col(Event.study_id)).where(col(Event.kind) == ADDED).distinct()).scalars().all()
     if not with_webhooks:
         return []
-    events, found = _events(db, list(with_webhooks)), []
-    for webhook in _webhooks(events):
-        for event in events:
-            if (
-                event.kind not in DELIVERED_EVENTS
-                or event.study_id != webhook.study_id
-                or event.created_at < webhook.added
-            ):
-                continue
-            tries = _tries(events, webhook.key, event.id)
-            if any(one.detail["ok"] for one in tries) or len(tries) > len(RETRY_DELAYS):
-                continue
-            moment = tries[-1].created_at + RETRY_DELAYS[len(tries) - 1] if tries else event.created_at
-            if moment <= at:
-                found.append(Delivery(webhook, event.id, _body(db, event), len(tries), moment))
-    return found
+    events = _events(db, list(with_webhooks))
+    return [
+        Delivery(webhook, event.id, _body(db, event))
+        for webhook in _webhooks(events)
+        for event in events
+        if _is_due(events, webhook, event, at)
+    ]
+
+
+def _is_due(events: list[Event], webhook: Webhook, event: Event, at: datetime) -> bool:
+    """True if the webhook is to receive this event now, and no server is sending it."""
+    if event.kind not in DELIVERED_EVENTS or event.study_id != webhook.study_id or event.created_at < webhook.added:
+        return False
+    tries = _attempts(events, TRIED, webhook.key, event.id)
+    if any(one.detail["ok"] for one in tries) or len(tries) > len(RETRY_DELAYS):
+        return False
+    claims = _attempts(events, CLAIMED, webhook.key, event.id)
+    if claims and (not tries or tries[-1].id < claims[-1].id):
+        return claims[-1].created_at + CLAIM_LAPSES <= at
+    return not tries or tries[-1].created_at + RETRY_DELAYS[len(tries) - 1] <= at
 
 
 def deliver(database: Database, settings: Settings, *, at: datetime | None = None) -> list[tuple[str, str]]:
     """Deliver what is due; returns address and outcome of each attempt. No transaction is open during network calls.
 
-    Deliveries are sent at the same time, so that a slow receiver delays no other.
+    Deliveries are sent at the same time, so that a slow receiver delays no other. Those that another server sends
+    meanwhile are left to it.
     """
-    moment = at or now()
     with database.reader() as db:
-        waiting = due(db, moment)
+        waiting = due(db, at or now())
     if not waiting:
         return []
     with ThreadPoolExecutor(min(len(waiting), MOST_AT_ONCE), thread_name_prefix="webhook") as pool:
-        return list(pool.map(lambda one: _attempt(database, settings, one, moment), waiting))
+        attempts = pool.map(lambda one: _attempt(database, settings, one, at or now()), waiting)
+        return [attempt for attempt in attempts if attempt is not None]
 
 
-def _attempt(database: Database, settings: Settings, one: Delivery, moment: datetime) -> tuple[str, str]:
-    """Send one delivery and record the outcome; returns its address and the outcome."""
+def _attempt(database: Database, settings: Settings, one: Delivery, moment: datetime) -> tuple[str, str] | None:
+    """Send one delivery and record the outcome; returns its address and the outcome.
+
+    None if another server has claimed it.
+    """
+    if not _claim(database, one, moment):
+        return None
     headers = {
         "ClipJury-Delivery": f"{one.webhook.key}-{one.event}",
         "ClipJury-Signature": signature(secret(settings, one.webhook.key), one.body),
@@ -162,8 +174,21 @@ def _attempt(database: Database, settings: Settings, one: Delivery, moment: date
     return one.webhook.url, outcome.words
 
 
+def _claim(database: Database, one: Delivery, moment: datetime) -> bool:
+    """Reserve a delivery for this server. False if another server has claimed or sent it since it was found due."""
+    study_id, key = one.webhook.study_id, one.webhook.key
+    with database.writer() as db:
+        # Servers claim one after the other: on SQLite a writer is alone, on PostgreSQL the event's row is locked.
+        event = db.scalars(select(Event).where(col(Event.id) == one.event).with_for_update()).one()
+        events = _events(db, [study_id])
+        if not any(found.key == key and _is_due(events, found, event, moment) for found in _webhooks(events)):
+            return False
+        db.add(Event(study_id=study_id, kind=CLAIMED, detail={"key": key, "event": one.event}, created_at=moment))
+    return True
+
+
 def _events(db: Session, study_ids: list[int]) -> list[Event]:
-    kinds = (ADDED, REMOVED, TRIED, *DELIVERED_EVENTS)
+    kinds = (ADDED, REMOVED, CLAIMED, TRIED, *DELIVERED_EVENTS)
     query = select(Event).where(col(Event.study_id).in_(study_ids), col(Event.kind).in_(kinds)).order_by(col(Event.id))
     return list(db.execute(query).scalars())
 
@@ -177,8 +202,8 @@ def _webhooks(events: list[Event]) -> list[Webhook]:
     ]
 
 
-def _tries(events: list[Event], key: str, event: int) -> list[Event]:
-    return [one for one in events if one.kind == TRIED and one.detail["key"] == key and one.detail["event"] == event]
+def _attempts(events: list[Event], kind: str, key: str, event: int) -> list[Event]:
+    return [one for one in events if one.kind == kind and one.detail["key"] == key and one.detail["event"] == event]
 
 
 def _state(events: list[Event], key: str) -> str:

@@ -23,17 +23,23 @@ from tests.helpers.waiting import wait_until
 
 
 class Receiver:
-    """A real HTTP server that keeps what it is sent and answers as it is told, 200 when told nothing."""
+    """A real HTTP server that keeps what it is sent and answers as it is told, 200 when told nothing.
+
+    It answers while `may_answer` is set.
+    """
 
     def __init__(self) -> None:
         self.heard: list[tuple[str, dict[str, str], bytes]] = []
         self.answers: list[int] = []
-        heard, waiting = self.heard, self.answers
+        self.may_answer = threading.Event()
+        self.may_answer.set()
+        heard, waiting, may_answer = self.heard, self.answers, self.may_answer
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 heard.append((self.path, dict(self.headers), body))
+                may_answer.wait()
                 status = waiting.pop(0) if waiting else 200
                 self.send_response(status)
                 if status == 302:
@@ -50,6 +56,7 @@ class Receiver:
 
     def end(self) -> None:
         """Stop serving."""
+        self.may_answer.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
