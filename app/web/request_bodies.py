@@ -38,13 +38,15 @@ def _rule(addresses: str, sender: Sender, max_bytes: int, *, is_upload: bool = F
     return BodyRule(re.compile(addresses), sender, max_bytes, is_upload)
 
 
+MAX_FROM_STRANGERS = 16_000
+"""Bytes that anyone may send to join or sign in. The body of an answer is smaller, too."""
 MAX_RATINGS = 32_000_000
 """Bytes of a program's ratings: the 200,000 that `external_ratings` takes at once, with names of usual length."""
 MAX_LIST = 1_100_000
 """Bytes of a list of raters: the file of 1 MB that `app.routes.invites` takes, and the form around it."""
 
 RULES = (
-    _rule(r"/sign-in|/sign-out|/join/[^/]*", "anyone", 16_000),
+    _rule(r"/sign-in|/sign-out|/join/[^/]*", "anyone", MAX_FROM_STRANGERS),
     _rule(r"/rate(/.*)?|/language", "rater", 256_000),
     _rule(r"/studies/[^/]+/raters/list", "researcher", MAX_LIST, is_upload=True),
     _rule(r"/studies(/.*)?", "researcher", 1_000_000),
@@ -223,6 +225,16 @@ async def _anyone(_request: Request) -> None:
 
 async def _rater(request: Request) -> None:
     auth.require_rater_session(request)
+    # A query in a thread before each answer would slow rating down: only larger bodies than a stranger's are worth it.
+    length = request.headers.get("content-length", "")
+    if "transfer-encoding" not in request.headers and length.isdigit() and int(length) <= MAX_FROM_STRANGERS:
+        return
+
+    def check() -> None:
+        with pages.database(request).reader() as db:
+            auth.signed_in_rater(request, db)
+
+    await to_thread.run_sync(check)
 
 
 async def _researcher(request: Request) -> None:

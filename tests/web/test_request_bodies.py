@@ -4,11 +4,14 @@ import asyncio
 import re
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psutil
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import update
+from sqlmodel import col
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount
@@ -16,8 +19,10 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app import api_tokens, auth
 from app.db import Database
+from app.models import Rater
 from app.raters import raters
 from app.settings import Settings
+from app.studies import lifecycle
 from app.web.request_bodies import ELSEWHERE, RULES, BodyRule, Pace, RequestBodies, rule_of
 from tests.helpers import raw_requests, servers
 from tests.helpers.factories import StudyMaker
@@ -146,6 +151,36 @@ def test_a_body_at_the_limit_is_taken(place: Place) -> None:
     status, text = raw_requests.post(place.base, f"/studies/{place.slug}/raters/list", headers, [body])
     assert status == 200, text[:400]
     assert text.count("/join/") == 100
+
+
+def _ended(database: Database, slug: str, name: str, *, how: str) -> None:
+    now = datetime.now(UTC)
+    with database.writer() as db:
+        study = lifecycle.by_slug(db, slug)
+        if how == "withdrawn":
+            raters.revoke(db, study, name, now=now)
+        elif how == "expired":
+            db.execute(update(Rater).where(col(Rater.name) == name).values(expires_at=now - timedelta(seconds=1)))
+        elif how == "renewed":
+            db.execute(update(Rater).where(col(Rater.name) == name).values(epoch=1))
+
+
+@pytest.mark.parametrize("how", ["withdrawn", "expired", "renewed", "open"])
+def test_a_rater_whose_session_has_ended_sends_no_more_than_a_stranger(place: Place, how: str) -> None:
+    """A larger body is refused before it arrives, with or without a length; other raters may send it."""
+    rater = join(place.base, place.link, how)
+    _ended(place.database, place.slug, how, how=how)
+    is_chunked = how != "withdrawn"
+    size = {"Transfer-Encoding": "chunked"} if is_chunked else {"Content-Length": "200000"}
+    headers = FORM | size | {"Cookie": rater.cookie, "Connection": "close"}
+    with raw_requests.connect(place.base) as door:
+        door.sendall(raw_requests.head(place.base, "POST", "/language", headers))
+        if how == "open":
+            door.sendall(b"30d40\r\nlanguage=en&x=%b\r\n0\r\n\r\n" % (b"x" * 199_986))
+        status, text = raw_requests.answer(door)
+    rater.close()
+    assert status == (303 if how == "open" else 401), text[:400]
+    assert ("is not valid any more" in text) is (how != "open")
 
 
 def test_slow_posts_are_not_noticed_by_a_researcher_at_work(place: Place) -> None:
