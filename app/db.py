@@ -319,6 +319,14 @@ def _without_password(url: str) -> str:
     return url.split("@")[-1]
 
 
+def _is_outage(error: DBAPIError | sqlite3.Error, reason: str) -> bool:
+    """True if the database cannot work at the moment; False if the statement is at fault."""
+    if isinstance(error, OperationalError | sqlite3.OperationalError) or "not a database" in reason:
+        return True
+    # Read-only: a standby, or a provider whose disk is nearly full. XX000 is also a disk quota that is used up.
+    return getattr(getattr(error, "orig", None), "sqlstate", None) in ("25006", "XX000")
+
+
 class DatabaseLocked(AppError):
     """Another program holds the lock of the database."""
 
@@ -331,7 +339,7 @@ def _database_errors_explained(url: str) -> Iterator[None]:
         reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
         if "NUL (0x00)" in reason:  # PostgreSQL stores and compares no such text, wherever it was typed or sent
             raise AppError("The text holds a character that is no text.", "Type it anew.", status=422) from error
-        if not isinstance(error, OperationalError | sqlite3.OperationalError) and "not a database" not in reason:
+        if not _is_outage(error, reason):
             raise
         if "locked" in reason:
             raise DatabaseLocked(

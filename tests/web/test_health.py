@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
-from app import __version__
+from app import __version__, auth
 from app.db import Database
+from app.errors import AppError
 from app.main import create_app
 from app.settings import Settings
 from app.web import readiness
@@ -48,6 +49,30 @@ def test_a_database_that_does_not_answer_is_not_ready(settings: Settings, tmp_pa
     broken = Database(url.format(folder=tmp_path))
     assert readiness.problems(settings, broken) == ["The database does not answer."]
     broken.dispose()
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_database_that_takes_no_changes_is_not_ready(settings: Settings, database: Database) -> None:
+    """A standby, or a provider's database whose disk is nearly full; requests that store something are answered 503."""
+    settings.home.mkdir()
+    with TestClient(create_app(settings, database=database), "http://127.0.0.1") as check:
+        with database.engine.connect() as connection:
+            name = database.engine.url.database
+            connection.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = on"))
+            connection.commit()
+        database.dispose()  # the setting holds for new connections
+        ready, stored = check.get("/readyz"), check.post("/sign-in", data={"key": auth.researcher_key(settings)})
+    assert (ready.status_code, ready.text) == (503, "The database is read-only.\n")
+    assert stored.status_code == 503
+    assert "cannot be used at the moment" in stored.text
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_disk_quota_of_the_database_is_an_outage(database: Database) -> None:
+    """PostgreSQL reports it as an internal error (XX000), not as a full disk; the message is the one of an outage."""
+    quota = "RAISE 'could not extend file: Disk quota exceeded' USING ERRCODE = 'XX000'"
+    with pytest.raises(AppError, match="cannot be used at the moment"), database.writer() as db:
+        db.execute(text(f"DO $$ BEGIN {quota}; END $$"))
 
 
 @on_sqlite
