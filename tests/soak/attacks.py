@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+import psycopg
 
 from tests.helpers import raw_requests, servers
 from tests.helpers.waiting import PATIENCE
@@ -104,12 +105,47 @@ class FullDisk(Attack):
 
     def strike(self, scene: Scene) -> None:  # noqa: ARG002 - its folder is on this disk
         """Fill it, wait, make room."""
-        ballast = self.disk / "ballast"
-        with ballast.open("wb", buffering=0) as file, suppress(OSError):
-            while True:
-                file.write(b"x" * 4096)
-        time.sleep(self.seconds)
-        ballast.unlink()
+        with disks.filled(self.disk):
+            time.sleep(self.seconds)
+
+
+@dataclass
+class FullDiskOfPostgres(Attack):
+    """The disk of PostgreSQL's files fills up: its tables cannot grow, then its log cannot either, and it ends."""
+
+    disk: Path
+    seconds: float = 3.0
+    name = "full disk of PostgreSQL"
+
+    def strike(self, scene: Scene) -> None:
+        """Fill it, wait until the server says that it is not ready, make room, and start PostgreSQL if it has ended."""
+        assert scene.postgres is not None
+        with disks.filled(self.disk):
+            time.sleep(self.seconds / 2)
+            with suppress(psycopg.OperationalError):
+                while True:  # each round begins the log's next file, which may have been made before
+                    scene.postgres.execute("SELECT pg_switch_wal()")
+                    scene.postgres.execute("SELECT pg_logical_emit_message(true, 'soak', '')")
+            scene.wait_until_ready(ready=False)
+            time.sleep(self.seconds / 2)
+        scene.postgres.start()
+        scene.wait_until_ready(ready=True)
+
+
+@dataclass
+class ReadOnlyPostgres(Attack):
+    """PostgreSQL takes no changes for a while: providers do so when its disk is nearly full, a standby always."""
+
+    seconds: float = 3.0
+    name = "PostgreSQL read-only"
+
+    def strike(self, scene: Scene) -> None:
+        """Make it read-only, wait until the server says that it is not ready, make it writable."""
+        assert scene.postgres is not None
+        with scene.postgres.read_only():
+            scene.wait_until_ready(ready=False)
+            time.sleep(self.seconds)
+        scene.wait_until_ready(ready=True)
 
 
 @dataclass
@@ -197,4 +233,10 @@ class Bodies(Attack):
 
 
 ON_SQLITE: tuple[Attack, ...] = (KillServer(), KillResearchersProcess(), KillServerAtItsStart(), LockSqlite())
-ON_POSTGRESQL: tuple[Attack, ...] = (KillServer(), KillPostgres(), KillResearchersProcess(), FreezePostgres())
+ON_POSTGRESQL: tuple[Attack, ...] = (
+    KillServer(),
+    KillPostgres(),
+    KillResearchersProcess(),
+    FreezePostgres(),
+    ReadOnlyPostgres(),
+)

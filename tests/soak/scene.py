@@ -6,7 +6,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,6 +54,12 @@ class Scene:
         """Start the server again at its address after it has ended."""
         port = int(self.server.base.rpartition(":")[2])
         self.server = servers.start(self.settings, port=port, also=self.server_environment)
+
+    def wait_until_ready(self, *, ready: bool) -> None:
+        """Wait until the server says that raters can, or cannot, be served."""
+        wanted = 200 if ready else 503
+        with closing(Client(self.server.base)) as monitor:
+            wait_until(lambda: monitor.get("/readyz")[0] == wanted, f"an answer of {wanted} from /readyz")
 
     def seconds_until_researchers_are_served(self) -> float:
         """Seconds until a researcher's page comes, with the session from before the attack."""

