@@ -24,6 +24,7 @@ from app.private_files import tighten
 from app.raters.invite_list import links
 from app.settings import Settings
 from app.web import public_address, request_log, running_server
+from app.web.connections import BoundedConnection, allow_many_connections
 from app.web.process_health import Pulse
 from app.web.researcher_process import ResearcherProcess
 
@@ -47,6 +48,7 @@ def serve(settings: Settings, database: Database, *, say: Callable[[str], object
     public_address.check(settings)
     request_log.start(settings)
     tighten(settings)
+    allow_many_connections()
     with listening(settings) as door:
         if not settings.uds:
             settings = settings.model_copy(update={"port": door.getsockname()[1]})
@@ -138,9 +140,10 @@ class _AnnouncingServer(uvicorn.Server):
 
 
 def config(app: ASGIApp) -> uvicorn.Config:
-    """Configuration of uvicorn: few messages, no server name in headers, no access log, which would contain links."""
+    """Configuration of uvicorn: limits of connections, few messages, no server name, no access log of secret links."""
     return uvicorn.Config(
         app,
+        http=BoundedConnection,
         log_level="warning",
         access_log=False,
         server_header=False,

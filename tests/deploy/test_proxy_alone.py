@@ -107,6 +107,17 @@ def test_a_body_that_is_too_large_is_refused(name: ProxyName, tmp_path: Path, pa
 
 
 @BOTH
+def test_large_headers_are_refused_by_the_proxy(name: ProxyName, tmp_path: Path) -> None:
+    """A header of 7 kB passes (502, nobody is behind), one of 40 kB is refused; ClipJury's own limit is 64 kB."""
+    with (
+        in_front(tmp_path, upstream_of(name, tmp_path)) as proxy,
+        httpx2.Client(base_url=proxy.base, verify=proxy.context, timeout=PATIENCE, trust_env=False) as browser,
+    ):
+        assert browser.get("/", headers={"X-Big": "x" * 7_000}).status_code == 502
+        assert browser.get("/", headers={"X-Big": "x" * 40_000}).status_code in (400, 431)
+
+
+@BOTH
 @pytest.mark.parametrize("claimed", ["", "6.6.6.6", "6.6.6.6, 127.0.0.1", "unknown"])
 def test_the_client_is_the_address_that_the_proxy_sees(name: ProxyName, tmp_path: Path, claimed: str) -> None:
     """Whatever the client claims in X-Forwarded-For, by a socket (nginx) and by a trusted port (Caddy)."""

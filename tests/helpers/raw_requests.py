@@ -40,8 +40,8 @@ def pieces(size: int, *, chunked: bool) -> Iterator[bytes]:
 def post(base: str, path: str, headers: dict[str, str], body: Iterable[bytes]) -> tuple[int, str]:
     """Send a body until all is sent or the server hangs up; status and text of the answer."""
     with connect(base) as door:
-        door.sendall(head(base, "POST", path, headers))
         try:
+            door.sendall(head(base, "POST", path, headers))
             for piece in body:
                 door.sendall(piece)
         except OSError:

@@ -209,15 +209,17 @@ class ClockJumps(Attack):
 
 @dataclass
 class Bodies(Attack):
-    """Strangers send bodies that are huge, and bodies that stop in the middle."""
+    """Strangers send bodies that are huge, bodies that stop in the middle, huge headers, and nothing."""
 
     huge: int = 5
     slow: int = 60
+    silent: int = 1000
     name = "huge and slow bodies"
 
     def strike(self, scene: Scene) -> None:
         """Send them all; each must be refused in its way."""
         base = scene.server.base
+        silent = [raw_requests.connect(base) for _ in range(self.silent)]
         doors = [raw_requests.connect(base) for _ in range(self.slow)]
         for door in doors:
             door.sendall(raw_requests.head(base, "POST", "/sign-in", FORM | {"Content-Length": "900"}) + b"key=")
@@ -226,10 +228,13 @@ class Bodies(Attack):
             size = FORM | {"Content-Length": str(50 * MB)}
             status, text = raw_requests.post(base, path, size, raw_requests.pieces(50 * MB, chunked=False))
             assert status == wanted, (path, status, text[:300])
+            status, text = raw_requests.post(base, path, {"X-Big": "x" * 50 * MB}, [])
+            assert status in (431, 0), text[:300]  # 0: the answer came while the header was sent
         answers = [raw_requests.answer(door)[0] for door in doors]
-        for door in doors:
-            door.close()
         assert set(answers) == {408}, answers
+        assert {raw_requests.answer(door)[0] for door in silent} == {0}
+        for door in (*doors, *silent):
+            door.close()
 
 
 ON_SQLITE: tuple[Attack, ...] = (KillServer(), KillResearchersProcess(), KillServerAtItsStart(), LockSqlite())
