@@ -4,10 +4,10 @@ import re
 
 import pytest
 from playwright.sync_api import Page, Response, expect
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlmodel import col
 
-from app.models import Judgment
+from app.models import Filter, Judgment, StudyClip
 from tests.browser.conftest import Site, SiteMaker
 
 pytestmark = pytest.mark.browser
@@ -199,6 +199,24 @@ def test_everything_fits_on_a_laptop_screen(make_site: SiteMaker) -> None:
         assert box is not None
         assert box["y"] >= 0, selector
         assert box["y"] + box["height"] <= 900, selector
+
+
+@pytest.mark.parametrize("width", [1440, 1366, 390])
+def test_scores_with_long_words_stay_within_the_answer_column(make_site: SiteMaker, width: int) -> None:
+    """A score with a unit and a long title pushes neither the questions nor itself over the column's padding."""
+    site = make_site(score_visibility="shown")
+    with site.database.writer() as db:
+        db.execute(
+            update(Filter).values(title="Completeness of the light", score="luma", units="grey levels", maximum=200.0)
+        )
+        db.execute(update(StudyClip).values(scores={"luma": 106.43}))
+    page = site.page(width=width, height=900)
+    site.join(page)
+    expect(page.locator(".scores")).to_contain_text("grey levels")
+    edge = "document.querySelector('.answer').getBoundingClientRect().right - 12"
+    for selector in (".scores td:last-child", ".criterion", "button[form=answers], #answers button"):
+        right = f"document.querySelector('{selector}').getBoundingClientRect().right"
+        assert page.evaluate(f"{right} <= {edge}"), selector
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
