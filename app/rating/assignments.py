@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, Select, Update, bindparam, case, func, select, update
+from sqlalchemy import Row, Select, Update, bindparam, case, func, or_, select, update
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
@@ -21,6 +21,9 @@ from app.studies.rules import Rules
 
 HELD_AHEAD = 3
 """Clips that a rater holds at once: the one on screen, and two that the browser loads in the meantime."""
+
+MOST_LEASES = 2
+"""Leases from now within which every lease ends, also if the clocks of several servers differ a little."""
 
 
 @dataclass(slots=True)
@@ -119,13 +122,14 @@ def top_up(
     if rules.sessions.stabilisers and have:
         _do_not_count(db, study, rules, rater, have, now=now)
     for one in have:
-        if one.assignment.lease_until is None or one.assignment.lease_until < now + lease / 2:
+        until = one.assignment.lease_until
+        if until is None or not now + lease / 2 <= until <= now + MOST_LEASES * lease:
             _change(db, one.assignment, lease_until=now + lease)
     while len(have) < HELD_AHEAD:
         # A microsecond apart, so that the order in which they were taken is the order in which they are shown.
         moment = now + timedelta(microseconds=len(have))
         taken = claim(db, study, rater, now=moment, lease=lease)
-        if taken is None and expire(db, study, now=now):
+        if taken is None and expire(db, study, now=now, lease=lease):
             taken = claim(db, study, rater, now=moment, lease=lease)
         if taken is None:
             break
@@ -261,14 +265,18 @@ def draw_arm(study: Study, rater_id: int, study_clip_id: int) -> str:
     return coin.choice(("shown", "hidden"))
 
 
-def expire(db: Session, study: Study, *, now: datetime) -> int:
-    """End the leases that have run out and return their number. A new place opens for each; the old row stays."""
+def expire(db: Session, study: Study, *, now: datetime, lease: timedelta) -> int:
+    """End the leases that have run out and return their number. A new place opens for each; the old row stays.
+
+    A lease that ends more than `MOST_LEASES` from now was given by a clock that was ahead. It ends too: its rater may
+    have left.
+    """
     gone = db.execute(
         update(Assignment)
         .where(
             col(Assignment.study_id) == study.id,
             col(Assignment.status) == "held",
-            col(Assignment.lease_until) < now,
+            or_(col(Assignment.lease_until) < now, col(Assignment.lease_until) > now + MOST_LEASES * lease),
             _IS_WORK,
         )
         .values(status="expired")

@@ -43,7 +43,7 @@ def test_every_clip_is_counted_at_its_furthest_step(study_maker: StudyMaker, dat
     cleo = study_maker.rater(study, "Cleo")
     with database.writer() as db:
         assignments.top_up(db, study, cleo, [], now=NOON - timedelta(hours=2), lease=LEASE)
-        assignments.expire(db, study, now=NOON)
+        assignments.expire(db, study, now=NOON, lease=LEASE)
     counts = total_counts(database, study)
     with database.reader() as db:
         rows = db.scalars(select(Assignment)).all()

@@ -180,7 +180,12 @@ class Assigning(RuleBasedStateMachine):
         """Every lease runs out and ends."""
         self.now += LEASE + timedelta(minutes=1)
         with self.database.writer() as db:
-            assignments.expire(db, self.live(db), now=self.now)
+            assignments.expire(db, self.live(db), now=self.now, lease=LEASE)
+
+    @rule(days=st.sampled_from((-1, 1)))
+    def set_clock(self, days: int) -> None:
+        """The server's clock is set a day back or forth."""
+        self.now += timedelta(days=days)
 
     @rule(state=st.sampled_from(("open", "paused", "closed", "archived")))
     def change_state(self, state: lifecycle.State) -> None:
@@ -288,7 +293,7 @@ class Assigning(RuleBasedStateMachine):
 
 
 def test_any_order_of_events_keeps_every_answer_and_every_place(database: Database, settings: Settings) -> None:
-    """Join, claim, expire, answer, change, answer late, skip, return, pause, close, top up, exclude: in any order."""
+    """Join, claim, expire, answer, change, answer late, skip, return, pause, close, top up, exclude, set the clock: in any order."""
     maker = StudyMaker(database, settings)
     run_state_machine_as_test(
         lambda: Assigning(maker),  # type: ignore[arg-type]  # whatever makes a machine will do

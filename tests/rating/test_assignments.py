@@ -98,6 +98,32 @@ def test_a_silent_rater_loses_the_place_to_somebody_else(study_maker: StudyMaker
         assert [event.kind for event in db.scalars(select(Event)).all()].count("expired") == 1
 
 
+def test_a_clock_that_was_set_back_keeps_no_place(study_maker: StudyMaker) -> None:
+    """A lease given while the clock was a year ahead ends when another rater needs the place."""
+    study = study_maker(clips=1, raters_per_clip=1)
+    gone, other = study_maker.rater(study, "Gone"), study_maker.rater(study, "Other")
+    ahead = NOON + timedelta(days=365)
+    with study_maker.database.writer() as db:
+        assert assignments.top_up(db, study, gone, [], now=ahead, lease=LEASE)
+    with study_maker.database.writer() as db:
+        assert assignments.top_up(db, study, other, [], now=NOON, lease=LEASE)
+
+
+def test_a_rater_at_work_keeps_the_place_when_the_clock_is_set_back(study_maker: StudyMaker) -> None:
+    """The next request of its rater gives the lease its usual length; no other rater gets the clip."""
+    study = study_maker(clips=1, raters_per_clip=1)
+    here, other = study_maker.rater(study, "Here"), study_maker.rater(study, "Other")
+    ahead = NOON + timedelta(days=365)
+    with study_maker.database.writer() as db:
+        before = assignments.top_up(db, study, here, [], now=ahead, lease=LEASE)
+    with study_maker.database.writer() as db:
+        after = assignments.top_up(db, study, here, assignments.held(db, here), now=NOON, lease=LEASE)
+        assert [one.assignment.id for one in after] == [one.assignment.id for one in before]
+        assert [one.assignment.lease_until for one in after] == [NOON + LEASE]
+    with study_maker.database.writer() as db:
+        assert assignments.top_up(db, study, other, [], now=NOON, lease=LEASE) == []
+
+
 def test_a_late_answer_is_kept_and_never_counted_over_the_limit(study_maker: StudyMaker) -> None:
     """An answer after the lease takes a place that is still open; when it is gone the answer stays as surplus."""
     study = study_maker(clips=2, raters_per_clip=1, with_media=False)
