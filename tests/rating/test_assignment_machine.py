@@ -293,7 +293,7 @@ class Assigning(RuleBasedStateMachine):
 
 
 def test_any_order_of_events_keeps_every_answer_and_every_place(database: Database, settings: Settings) -> None:
-    """Join, claim, expire, answer, change, answer late, skip, return, pause, close, top up, exclude, set the clock: in any order."""
+    """Join, claim, expire, answer, change, skip, return, pause, close, top up, exclude, set the clock: in any order."""
     maker = StudyMaker(database, settings)
     run_state_machine_as_test(
         lambda: Assigning(maker),  # type: ignore[arg-type]  # whatever makes a machine will do
