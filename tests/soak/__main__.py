@@ -1,7 +1,6 @@
 """`make soak`: many rounds of every attack on both databases; prints figures, and ends with 1 on a violation."""
 
 import argparse
-import os
 import random
 import sys
 import time
@@ -10,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.soak import attacks, disks, interface
+from tests.soak import attacks, clock, disks, interface
 from tests.soak.postgres import DISK_MEGABYTES as DISK_OF_POSTGRES
 from tests.soak.postgres import Postgres
 from tests.soak.scene import Attack, Round, Scene, Size, play, scene
@@ -18,7 +17,6 @@ from tests.soak.scene import Attack, Round, Scene, Size, play, scene
 ROUNDS = 20
 EXAMPLES = 100
 DISK_MEGABYTES = 24
-FAKETIME = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/local/lib/faketime/libfaketimeMT.so.1")
 
 
 def main() -> int:
@@ -99,23 +97,14 @@ def full_disk_of_postgresql(chance: random.Random, size: Size) -> Iterator[Round
 
 
 def jumping_clock(chance: random.Random, size: Size) -> Iterator[Round]:
-    """A server whose clock jumps by libfaketime, where that is installed."""
-    installed = [str(path) for pattern in FAKETIME for path in Path("/").glob(pattern[1:])]
-    library = os.environ.get("LIBFAKETIME") or next(iter(installed), "")
-    if not library:
-        print("clock jumps: skipped, libfaketime is not installed (apt install faketime)")
+    """A server whose wall clock jumps."""
+    if lacking := clock.missing():
+        print(f"clock jumps: skipped, {lacking}")
         return
     with TemporaryDirectory() as folder:
-        offsets = Path(folder) / "offset"
-        offsets.write_text("+0")
-        environment = {
-            "LD_PRELOAD": library,
-            "FAKETIME_TIMESTAMP_FILE": str(offsets),
-            "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        }
-        with scene(chance, server_environment=environment) as made:
-            yield from _rounds("SQLite", made, (attacks.ClockJumps(offsets),), 3, size)
+        own = clock.WallClock(Path(folder))
+        with scene(chance, server_environment=own.environment) as made:
+            yield from _rounds("SQLite", made, (attacks.ClockJumps(own),), 3, size)
 
 
 def interface_round(database: str, made: Scene) -> Round:

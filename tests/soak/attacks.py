@@ -11,8 +11,9 @@ import psutil
 import psycopg
 
 from tests.helpers import raw_requests, servers
-from tests.helpers.waiting import PATIENCE
+from tests.helpers.waiting import PATIENCE, wait_until
 from tests.soak import disks
+from tests.soak.clock import WallClock
 from tests.soak.scene import Attack, Scene
 
 MB = 1_000_000
@@ -192,18 +193,23 @@ class ReadOnlyFolder(Attack):
 
 @dataclass
 class ClockJumps(Attack):
-    """The server's clock jumps by libfaketime, which reads the offset from a file."""
+    """The server's wall clock jumps: leases end early, or would last for a day; sessions and pages stay."""
 
-    offsets: Path
-    jumps: tuple[str, ...] = ("+25h", "-26h", "+0")
-    seconds: float = 1.5
+    clock: WallClock
+    hours: tuple[float, ...] = (1, -24, 25, 0)
+    seconds: float = 1.0
     name = "clock jumps forth and back"
     may_end_leases = True
 
-    def strike(self, scene: Scene) -> None:  # noqa: ARG002 - the server reads the file
-        """Jump to each offset, and work a while there."""
-        for offset in self.jumps:
-            self.offsets.write_text(offset)
+    def strike(self, scene: Scene) -> None:
+        """Set it to each error in turn and work a while; the researcher, still signed in, opens the study's pages."""
+        for hours in self.hours:
+            self.clock.set(hours)
+            wait_until(lambda: abs(scene.hours_ahead() - hours) < 0.1, "the jump of the clock")  # noqa: B023
+            scene.seconds_until_researchers_are_served()
+            for path in scene.pages_of_newest_study():
+                status, page = scene.researcher.get(path)
+                assert status == 200, (hours, path, status, page[-600:])
             time.sleep(self.seconds)
 
 

@@ -20,7 +20,8 @@ from app.settings import Settings
 from tests.conftest import need
 from tests.helpers.factories import StudyMaker
 from tests.helpers.raters_over_http import Client
-from tests.soak import attacks, checks, disks, interface
+from tests.soak import attacks, checks, clock, disks, interface
+from tests.soak.clock import WallClock
 from tests.soak.patient_raters import PatientRater
 from tests.soak.postgres import DISK_MEGABYTES, Postgres
 from tests.soak.scene import Attack, Scene, Size, play, scene
@@ -36,9 +37,16 @@ def chance() -> random.Random:
 
 
 @pytest.fixture(scope="module")
-def on_sqlite() -> Iterator[Scene]:
+def wall_clock(tmp_path_factory: pytest.TempPathFactory) -> WallClock | None:
+    """The clock of the server on SQLite; None where no process can have a clock of its own."""
+    return None if clock.missing() else WallClock(tmp_path_factory.mktemp("clock"))
+
+
+@pytest.fixture(scope="module")
+def on_sqlite(wall_clock: WallClock | None) -> Iterator[Scene]:
     """A server on SQLite for the rounds that do not need another."""
-    with scene(chance(), researcher_process=False) as made:
+    environment = wall_clock.environment if wall_clock else {}
+    with scene(chance(), server_environment=environment, researcher_process=False) as made:
         yield made
 
 
@@ -100,6 +108,14 @@ def test_answers_survive_a_full_disk_of_postgresql(on_postgresql: Scene, disk_of
     found = play(on_postgresql, attacks.FullDiskOfPostgres(disk_of_postgresql, SECONDS), SMALL)
     assert found.violations == []
     assert found.acknowledged == SMALL.places
+
+
+def test_answers_survive_a_clock_that_jumps(on_sqlite: Scene, wall_clock: WallClock | None) -> None:
+    """An hour ahead, a day behind, right again: the researcher stays signed in, and the study is completed."""
+    if wall_clock is None:
+        pytest.skip(f"no clock that jumps: {clock.missing()}")
+    found = play(on_sqlite, attacks.ClockJumps(wall_clock, hours=(1, -24, 0), seconds=0.5), SMALL)
+    assert found.violations == []
 
 
 def test_a_read_only_data_folder_is_refused_in_words(on_sqlite: Scene) -> None:
