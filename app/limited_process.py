@@ -1,26 +1,30 @@
 """Run a function on a file that came from somebody else, in a child process with limits on memory, time and files.
 
-A faulty or hostile file then costs one child process, never the server. The limits protect against exhaustion and
+A faulty or hostile file then costs one child process, never the server. A child that answered in time is used for the
+next file too: starting one takes about as long as decoding eight posters. The limits protect against exhaustion and
 crashes; they are no sandbox against code that a decoder's fault would let run.
 """
 
+import copy
 import math
 import multiprocessing
 import os
 import pickle
 import signal
 import sys
+import threading
+import time
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from app.errors import AppError
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerContext, SpawnContext
-    from multiprocessing.process import BaseProcess
 
 Arguments = ParamSpec("Arguments")
 Value = TypeVar("Value")
@@ -28,10 +32,19 @@ Value = TypeVar("Value")
 GIGABYTE = 1 << 30
 LARGEST_RESULT = 64 << 20
 """Bytes of a pickled result. What is larger is written to a file by the function."""
-MOST_FILES = 128
-"""Files that the child may have open at once."""
 GRACE_SECONDS = 1.0
 """Seconds after its limit at which a child that its own alarm did not end is killed."""
+MOST_CALLS = 200
+"""Calls after which a child is replaced."""
+MOST_KEPT = 256 << 20
+"""Bytes that a child may have kept of its calls; one that keeps more is replaced."""
+MOST_IDLE = 4
+"""Children that wait for a next file."""
+IDLE_SECONDS = 10.0
+"""Seconds for which a waiting child may still get a file; after three times as long it ends itself."""
+REMEMBERED_SECONDS = 600.0
+"""Seconds for which a file that failed is not tried again, unless it changes."""
+MOST_REMEMBERED = 4096
 PRELOADED = ["app.pools.parquet_check", "app.pools.posters", "app.studies.clip_files"]
 """Modules that are imported once, by the process that the children are forked from: a child then starts in
 milliseconds. They must start no thread when they are imported."""
@@ -42,16 +55,34 @@ OUT_OF_MEMORY = frozenset({-getattr(signal, name, 0) for name in ("SIGABRT", "SI
 
 @dataclass(frozen=True)
 class Limits:
-    """What a child may use: seconds by the clock, bytes of memory of its own, bytes of each file that it writes."""
+    """What a call may use: seconds by the clock, bytes of memory of its own, bytes of each file that it writes, and
+    files that are open at once.
+
+    `remedy` says how the user can raise the limits of time and memory; "" if they are fixed.
+    """
 
     seconds: float
     memory: int
     written: int = 0
+    files: int = 128
+    remedy: str = ""
 
 
 @dataclass(frozen=True)
 class _OutOfMemory:
     """Sent by a child that noticed itself that its memory is used up."""
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A call as it is sent to a child, with the folder and the environment of the process that asks for it."""
+
+    limits: Limits
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    options: dict[str, Any]
+    folder: str
+    environment: dict[str, str]
 
 
 def run_limited(
@@ -67,78 +98,210 @@ def run_limited(
     that names the file if the child runs out of memory or time, crashes, or returns more than LARGEST_RESULT bytes.
     Where the system cannot limit memory (Windows, macOS), only the time is limited.
     """
-    context = _context()
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(theirs, limits, function, arguments, options), daemon=True)
-    process.start()
-    theirs.close()
+    call = _Call(limits, function, arguments, options, _folder(), dict(os.environ))
+    child = _idle_child() or _Child(function.__module__)
     try:
-        if not ours.poll(limits.seconds + GRACE_SECONDS):
-            raise _out_of_time(name, limits)
-        worked, value = pickle.loads(ours.recv_bytes(LARGEST_RESULT))  # noqa: S301 - written by our own child
-    except EOFError as error:
-        process.join(GRACE_SECONDS)
-        raise _died(name, process.exitcode, limits) from error
-    except OSError as error:
-        raise AppError(f"{name} holds more than can be read here.", "Divide it into smaller files.") from error
-    finally:
-        _end(process)
-        ours.close()
+        (worked, value), again = child.answer(call, name)
+    except BaseException:
+        child.end()
+        raise
+    if again:
+        _keep(child)
+    else:
+        child.end()
     if worked:
         result: Value = value
         return result
     raise _out_of_memory(name, limits) if isinstance(value, _OutOfMemory) else value
 
 
+def _folder() -> str:
+    """The current folder; "" if somebody removed it."""
+    try:
+        return str(Path.cwd())
+    except OSError:
+        return ""
+
+
+def run_on_file(
+    limits: Limits,
+    path: Path,
+    function: Callable[Arguments, Value],
+    *arguments: Arguments.args,
+    **options: Arguments.kwargs,
+) -> Value:
+    """As `run_limited`, for a function that only reads the file at `path`.
+
+    A file that failed is not read again for REMEMBERED_SECONDS unless it changes: its AppError is raised again.
+    """
+    try:
+        status = path.stat()
+    except (OSError, RuntimeError):  # a loop of links is a RuntimeError on older Pythons
+        return run_limited(limits, path.name, function, *arguments, **options)
+    key = (function, path, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    failed = _failures.get(key)
+    if failed is not None and time.monotonic() - failed[0] < REMEMBERED_SECONDS:
+        raise copy.copy(failed[1])
+    try:
+        return run_limited(limits, path.name, function, *arguments, **options)
+    except AppError as error:
+        with _lock:
+            _failures[key] = (time.monotonic(), copy.copy(error))
+            while len(_failures) > MOST_REMEMBERED:
+                _failures.popitem(last=False)
+        raise
+
+
+_failures: OrderedDict[object, tuple[float, AppError]] = OrderedDict()
+"""When each file failed, and how, by function and state of the file."""
+_idle: "list[_Child]" = []
+_lock = threading.Lock()
+"""Held while `_failures` or `_idle` changes."""
+
+
+class _Child:
+    """A child process that answers one call after the other."""
+
+    def __init__(self, module: str) -> None:
+        context = _context(module)
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        self._process.start()
+        theirs.close()
+        self.idle_since = time.monotonic()
+
+    @property
+    def is_ready(self) -> bool:
+        """True if it will answer another call."""
+        return time.monotonic() - self.idle_since < IDLE_SECONDS and self._process.is_alive()
+
+    def answer(self, call: _Call, name: str) -> tuple[tuple[bool, Any], bool]:
+        """Whether the call worked, its value or error, and whether the process waits for another call.
+
+        Raises AppError that names the file if there is no answer.
+        """
+        sent = pickle.dumps(call)
+        try:
+            self._pipe.send_bytes(sent)
+            if not self._pipe.poll(call.limits.seconds + GRACE_SECONDS):
+                raise _out_of_time(name, call.limits)
+            data = self._pipe.recv_bytes(LARGEST_RESULT)
+        except (EOFError, ConnectionError) as error:
+            self._process.join(GRACE_SECONDS)
+            raise _died(name, self._process.exitcode, call.limits) from error
+        except OSError as error:
+            raise AppError(f"{name} holds more than can be read here.", "Divide it into smaller files.") from error
+        return pickle.loads(data[1:]), data[0] == 1  # noqa: S301 - written by our own child
+
+    def end(self) -> None:
+        """End the process."""
+        self._pipe.close()
+        self._process.join(0 if self._process.is_alive() else None)
+        if self._process.exitcode is None:
+            self._process.kill()
+            self._process.join(GRACE_SECONDS)
+
+
+def _idle_child() -> _Child | None:
+    """A child that waits for a call, if there is one; those that have waited for too long are ended."""
+    while True:
+        with _lock:
+            if not _idle:
+                return None
+            child = _idle.pop()
+        if child.is_ready:
+            return child
+        child.end()
+
+
+def _keep(child: _Child) -> None:
+    child.idle_since = time.monotonic()
+    with _lock:
+        _idle.append(child)
+        surplus = _idle.pop(0) if len(_idle) > MOST_IDLE else None
+    if surplus is not None:
+        surplus.end()
+
+
+def preload_all() -> None:
+    """Let the process that children are forked from import PRELOADED, for a program that reads files of every kind."""
+    _preloaded.update(PRELOADED)
+
+
 def warm_up() -> None:
     """Start the process that children are forked from, so that the first file does not wait for its imports."""
+    preload_all()
     run_limited(Limits(60, GIGABYTE), "nothing", os.getpid)
 
 
-def _context() -> "ForkServerContext | SpawnContext":
+_preloaded: set[str] = set()
+"""Modules to preload; on the command line that of the first function, because the others take a second."""
+
+
+def _context(module: str) -> "ForkServerContext | SpawnContext":
     # Never a fork of this process: copies of a process with threads may hang.
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     # Children import the program's main file; that of the command line imports `app.cli`, which takes long.
-    context.set_forkserver_preload([*PRELOADED, *(name for name in ("app.cli",) if name in sys.modules)])
+    command_line = [name for name in ("app.cli",) if name in sys.modules]
+    context.set_forkserver_preload([*(sorted(_preloaded) or [module]), *command_line])
     return context
 
 
-def _end(process: "BaseProcess") -> None:
-    process.join(0 if process.is_alive() else None)
-    if process.exitcode is None:
-        process.kill()
-        process.join(GRACE_SECONDS)
-
-
-def _answer(
-    answer: Connection,
-    limits: Limits,
-    function: Callable[..., object],
-    arguments: tuple[object, ...],
-    options: dict[str, object],
-) -> None:
-    """In the child: call the function within the limits and send (True, its value) or (False, its error)."""
+def _serve(pipe: Connection) -> None:
+    """In the child: answer calls until one fails, or none comes any more."""
     # Libraries write their own words about a lack of memory, over many lines.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    _limit(limits)
+    first = _data_bytes()
+    for left in range(MOST_CALLS - 1, -1, -1):
+        if not pipe.poll(3 * IDLE_SECONDS):
+            return
+        try:
+            sent = pipe.recv_bytes()
+        except (EOFError, ConnectionError):
+            return
+        answer, again = _answered(sent)
+        again = again and left > 0 and _data_bytes() - first < MOST_KEPT
+        pipe.send_bytes(bytes([again]) + answer)
+        if not again:
+            return
+        _unlimit()
+
+
+def _answered(sent: bytes) -> tuple[bytes, bool]:
+    """In the child: the pickled answer to a call, which is made within its limits, and whether it worked."""
     try:
-        sent = pickle.dumps((True, function(*arguments, **options)))
+        call: _Call = pickle.loads(sent)  # noqa: S301 - written by our own parent
+        if call.folder:
+            os.chdir(call.folder)
+        if os.environ != call.environment:
+            os.environ.clear()
+            os.environ.update(call.environment)
+        _limit(call.limits)
+        return pickle.dumps((True, call.function(*call.arguments, **call.options))), True
     except MemoryError:
-        sent = pickle.dumps((False, _OutOfMemory()))
+        return pickle.dumps((False, _OutOfMemory())), False
     except Exception as error:
-        sent = _pickled(error)
-    answer.send_bytes(sent)
+        return pickle.dumps((False, _sendable(error))), False
 
 
-def _pickled(error: Exception) -> bytes:
+def _sendable(error: Exception) -> Exception:
+    """The error; a RuntimeError with its words if it cannot be sent to the parent."""
     try:
-        sent = pickle.dumps((False, error))
-        pickle.loads(sent)  # noqa: S301 - made in the line above; some errors can be written, but not read
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - made in this line; some errors can be written, but not read
     except Exception:
-        return pickle.dumps((False, RuntimeError(f"{type(error).__name__}: {error}")))
-    return sent
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+def _data_bytes() -> int:
+    """Bytes of data of this process, as RLIMIT_DATA counts them; 0 where the system does not say."""
+    if sys.platform != "linux":
+        return 0
+    import resource
+
+    return int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
 
 
 def _limit(limits: Limits) -> None:
@@ -148,34 +311,47 @@ def _limit(limits: Limits) -> None:
 
         seconds = math.ceil(limits.seconds) * (os.cpu_count() or 1)
         bounds = {
-            resource.RLIMIT_CPU: seconds,
+            resource.RLIMIT_CPU: math.ceil(time.process_time()) + seconds,
             resource.RLIMIT_FSIZE: limits.written,
-            resource.RLIMIT_NOFILE: MOST_FILES,
+            resource.RLIMIT_NOFILE: limits.files,
             resource.RLIMIT_CORE: 0,
         }
         if sys.platform == "linux":
             # Not RLIMIT_AS: allocators reserve address space for every thread, which they never use.
-            pages = int(Path("/proc/self/statm").read_text().split()[5])
-            bounds[resource.RLIMIT_DATA] = pages * resource.getpagesize() + limits.memory
+            bounds[resource.RLIMIT_DATA] = _data_bytes() + limits.memory
         for kind, bound in bounds.items():
             hard = resource.getrlimit(kind)[1]
-            most = bound if hard == resource.RLIM_INFINITY else min(bound, hard)
-            resource.setrlimit(kind, (most, most))
+            resource.setrlimit(kind, (bound if hard == resource.RLIM_INFINITY else min(bound, hard), hard))
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.setitimer(signal.ITIMER_REAL, limits.seconds)
 
 
+def _unlimit() -> None:
+    """End the limits of a call that is over, so that the child can wait for the next one."""
+    if sys.platform != "win32":
+        import resource
+
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for kind in (resource.RLIMIT_CPU, resource.RLIMIT_DATA):
+            hard = resource.getrlimit(kind)[1]
+            resource.setrlimit(kind, (hard, hard))
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:g} s" if seconds < 600 else f"{seconds / 60:g} minutes"
+
+
 def _out_of_time(name: str, limits: Limits) -> AppError:
     return AppError(
-        f"{name} takes more than {limits.seconds:g} s to read.",
-        "It may be damaged, or made to exhaust this machine; use another file.",
+        f"{name} takes more than {_duration(limits.seconds)} to read.",
+        f"It may be damaged, or made to exhaust this machine; use another file{limits.remedy}.",
     )
 
 
 def _out_of_memory(name: str, limits: Limits) -> AppError:
     return AppError(
         f"{name} needs more than {round(limits.memory / GIGABYTE, 1):g} GB of memory to read.",
-        "It may be damaged, or made to exhaust this machine; use another file, or make it smaller.",
+        f"It may be damaged, or made to exhaust this machine; use another file, or make it smaller{limits.remedy}.",
     )
 
 

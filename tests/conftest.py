@@ -13,7 +13,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from app import auth
+from app import auth, limited_process
 from app.db import Database
 from app.main import create_app
 from app.settings import Settings
@@ -24,6 +24,7 @@ from tests.helpers.visitors import Visitor
 # How long an example takes says nothing on a busy machine.
 hypothesis.settings.register_profile("clipjury", deadline=None)
 hypothesis.settings.load_profile("clipjury")
+limited_process.preload_all()  # as a server does; otherwise the first test would decide what children know
 IN_CI = os.environ.get("CI") == "true"
 
 

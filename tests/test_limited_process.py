@@ -5,13 +5,23 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from app.errors import AppError
-from app.limited_process import LARGEST_RESULT, Limits, run_limited, warm_up
+from app.limited_process import (
+    LARGEST_RESULT,
+    MOST_CALLS,
+    MOST_IDLE,
+    MOST_KEPT,
+    Limits,
+    run_limited,
+    run_on_file,
+    warm_up,
+)
 
 LIMITS = Limits(seconds=1, memory=200 << 20)
 LINUX = sys.platform == "linux"
@@ -34,8 +44,8 @@ def busy() -> None:
         pass
 
 
-def greedy() -> int:
-    return len(bytearray(1 << 30))
+def greedy(size: int = 1 << 30) -> int:
+    return len(bytearray(size))
 
 
 def crashing() -> None:
@@ -52,6 +62,24 @@ def talkative() -> bytes:
 
 def writing(path: Path, size: int) -> int:
     return path.write_bytes(bytes(size))
+
+
+_kept: list[bytearray] = []
+
+
+def keeping() -> int:
+    _kept.append(bytearray(MOST_KEPT))
+    return os.getpid()
+
+
+def noted(notes: Path) -> None:
+    with notes.open("a") as file:
+        file.write("read\n")
+    raise AppError("The clip is damaged.", "Use another.")
+
+
+def setting(name: str) -> tuple[str, str | None]:
+    return str(Path.cwd()), os.environ.get(name)
 
 
 def test_a_value_and_an_error_of_the_function_come_back_unchanged() -> None:
@@ -113,3 +141,54 @@ def test_children_run_side_by_side() -> None:
             with pytest.raises(AppError, match="takes more than"):
                 one.result()
     assert time.monotonic() - began < 3 * LIMITS.seconds
+
+
+def test_one_child_reads_many_files_and_is_replaced_after_a_failure() -> None:
+    """Calls share a child until one fails, crashes it, keeps memory, or the child has answered MOST_CALLS."""
+    began = time.monotonic()
+    counts = Counter(run_limited(LIMITS, "a.mp4", os.getpid) for _ in range(2 * MOST_CALLS))
+    assert max(counts.values()) <= MOST_CALLS
+    assert len(counts) <= MOST_IDLE + 2  # earlier tests may have left some that wait
+    assert time.monotonic() - began < 8  # a child for each of 400 calls takes longer
+    for failing in (refused, crashing):
+        used = run_limited(LIMITS, "a.mp4", os.getpid)
+        assert run_limited(LIMITS, "a.mp4", os.getpid) == used
+        with pytest.raises(AppError):
+            run_limited(LIMITS, "a.mp4", failing)
+        assert run_limited(LIMITS, "a.mp4", os.getpid) != used
+    if LINUX:
+        used = run_limited(Limits(seconds=30, memory=2 * MOST_KEPT), "a.mp4", keeping)
+        assert run_limited(LIMITS, "a.mp4", os.getpid) != used
+
+
+@pytest.mark.skipif(not LINUX, reason="memory is limited on Linux only")
+def test_each_call_has_its_own_limits() -> None:
+    """A call with much room and one with little room share a child: only the second is refused."""
+    assert run_limited(Limits(seconds=30, memory=400 << 20), "a.mp4", greedy, 300 << 20) == 300 << 20
+    with pytest.raises(AppError, match=r"a\.mp4 needs more than 0\.2 GB"):
+        run_limited(Limits(seconds=30, memory=200 << 20), "a.mp4", greedy, 300 << 20)
+    with pytest.raises(AppError, match=r"b\.mp4 takes more than 0\.2 s"):
+        run_limited(Limits(seconds=0.2, memory=1 << 30), "b.mp4", sleeping)
+
+
+def test_a_child_has_the_folder_and_the_environment_of_its_caller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relative path means the same file, and an address of a store has the same account, in every call."""
+    assert run_limited(LIMITS, "a.mp4", setting, "CLIPJURY_TRY") == (str(Path.cwd()), None)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CLIPJURY_TRY", "yes")
+    assert run_limited(LIMITS, "a.mp4", setting, "CLIPJURY_TRY") == (str(tmp_path), "yes")
+
+
+def test_a_file_that_failed_is_not_read_again_until_it_changes(tmp_path: Path) -> None:
+    """The same words come back without a child; a changed file is read once more."""
+    clip, notes = tmp_path / "a.mp4", tmp_path / "notes"
+    clip.write_bytes(b"bad")
+    limits = Limits(seconds=5, memory=200 << 20, written=1000)
+    for content, reads in ((b"bad", 1), (b"also bad", 2)):
+        clip.write_bytes(content)
+        for _ in range(5):
+            with pytest.raises(AppError, match=r"The clip is damaged\. Use another\."):
+                run_on_file(limits, clip, noted, notes)
+        assert len(notes.read_text().splitlines()) == reads

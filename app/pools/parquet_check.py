@@ -12,7 +12,7 @@ from polars.exceptions import PolarsError
 
 from app.cache import Cache
 from app.errors import AppError
-from app.limited_process import GIGABYTE, Limits, run_limited
+from app.limited_process import GIGABYTE, Limits, run_on_file
 
 MOST_COLUMNS = 2000
 MOST_BYTES = 4 * GIGABYTE
@@ -49,7 +49,7 @@ def footer(path: Path) -> ParquetSize:
     Raises AppError if it is not a Parquet file or has too many columns.
     """
     version = _version(path)
-    return _FOOTERS.get(path, version, lambda: run_limited(FOOTER, path.name, _footer, path))
+    return _FOOTERS.get(path, version, lambda: run_on_file(FOOTER, path, _footer, path))
 
 
 def check(path: Path) -> ParquetSize:
@@ -59,7 +59,7 @@ def check(path: Path) -> ParquetSize:
     too much memory, or all together too much time.
     """
     version = _version(path)
-    return _CONTENTS.get(path, version, lambda: run_limited(CONTENT, path.name, _content, path))
+    return _CONTENTS.get(path, version, lambda: run_on_file(CONTENT, path, _content, path))
 
 
 def check_small(path: Path) -> None:

@@ -9,7 +9,7 @@ from av.error import FFmpegError
 from PIL import Image
 
 from app.errors import NotFound
-from app.limited_process import GIGABYTE, Limits, run_limited
+from app.limited_process import GIGABYTE, Limits, run_on_file
 from app.pools.pool_files import Pool
 from app.settings import Settings
 from scoring.video.reading import DECODER_OPTIONS, Unreadable, refuse_by_name
@@ -30,7 +30,7 @@ def poster(settings: Settings, pool: Pool, clip: str) -> Path:
     mark = hashlib.sha256(f"{pool.fingerprint}:{clip}".encode()).hexdigest()[:32]
     target = settings.home / "posters" / mark[:2] / f"{mark}.jpg"
     if not target.is_file():
-        content = run_limited(LIMITS, media.name, _frame, media)
+        content = run_on_file(LIMITS, media, _frame, media)
         target.parent.mkdir(parents=True, exist_ok=True)
         half = target.with_suffix(".part")
         half.write_bytes(content)

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from av.error import FFmpegError
 
-from app.errors import AppError
+from app.errors import AppError, NotFound
 from app.pools import posters
 from app.pools.pool_files import Pool
 from app.settings import Settings
@@ -68,3 +68,21 @@ def test_no_reader_opens_a_playlist_or_a_picture(
     HOSTILE[kind](tmp_path / "bad.mp4")
     with pytest.raises((FFmpegError, reading.Unreadable)):
         open_file(tmp_path / "bad.mp4")
+
+
+def test_a_hostile_clip_loses_only_its_own_poster(tmp_path: Path) -> None:
+    """Its neighbours have posters, and it is not read again at each request."""
+    write_video(tmp_path / "good.mp4", moving([(number, 0) for number in range(10)]))
+    large_picture(tmp_path / "bad.mp4")
+    frame = pl.DataFrame({"clip": ["a", "bad", "b"], "media": ["good.mp4", "bad.mp4", "good.mp4"]})
+    pool = Pool(tmp_path / "pool.parquet", frame, {}, "ab")
+    settings = Settings(home=tmp_path / "home", researcher_process=False)
+    for clip in ("a", "b"):
+        with pytest.raises(NotFound, match="This clip has no picture here"):
+            posters.poster(settings, pool, "bad")
+        assert posters.poster(settings, pool, clip).read_bytes()[:2] == b"\xff\xd8"
+    began = time.monotonic()
+    for _ in range(200):
+        with pytest.raises(NotFound, match="This clip has no picture here"):
+            posters.poster(settings, pool, "bad")
+    assert time.monotonic() - began < 1
