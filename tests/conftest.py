@@ -17,7 +17,7 @@ from app import auth, limited_process
 from app.db import Database
 from app.main import create_app
 from app.settings import Settings
-from tests.helpers.databases import EmptyDatabase
+from tests.helpers.databases import EmptyDatabase, copy_sqlite_tables
 from tests.helpers.factories import StudyMaker
 from tests.helpers.visitors import Visitor
 
@@ -76,11 +76,8 @@ def postgres_template(postgres: str) -> str:
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A fresh database with tables, of both kinds in turn."""
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'clipjury.db'}"
-        database = Database(url)
-        database.migrate()
-        database.dispose()
-        yield url
+        copy_sqlite_tables(tmp_path / "clipjury.db")
+        yield f"sqlite:///{tmp_path / 'clipjury.db'}"
         return
     server = request.getfixturevalue("postgres")
     name = f"test_{uuid4().hex[:8]}"

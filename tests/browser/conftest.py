@@ -14,6 +14,7 @@ from app.raters import raters
 from app.settings import Settings
 from tests.conftest import need
 from tests.helpers import servers
+from tests.helpers.databases import copy_sqlite_tables
 from tests.helpers.factories import StudyMaker
 
 FLAGS = (
@@ -109,8 +110,8 @@ class SiteMaker:
         """A study with tiny clips, served by a process of its own."""
         home = self.folder / f"home-{len(self.sites)}"
         settings = Settings(home=home, database_url="", researcher_process=False)
+        copy_sqlite_tables(home / "clipjury.db")
         database = Database(settings.database)
-        database.migrate()
         study = StudyMaker(database, settings)(
             clips=clips, raters_per_clip=raters_per_clip, score_visibility=score_visibility
         )

@@ -10,6 +10,7 @@ from app import auth
 from app.db import Database
 from app.main import create_app
 from app.settings import Settings
+from tests.helpers.databases import copy_sqlite_tables
 from tests.helpers.generated_study import Options, generate
 
 
@@ -17,9 +18,8 @@ from tests.helpers.generated_study import Options, generate
 def generated(home: Path, options: Options) -> Iterator[tuple[Database, Settings]]:
     """A home folder with the study; its database is closed afterwards."""
     settings = Settings(home=home, database_url="", researcher_process=False)
-    settings.home.mkdir(parents=True, exist_ok=True)
+    copy_sqlite_tables(home / "clipjury.db")
     database = Database(settings.database)
-    database.migrate()
     generate(database, settings, options)
     try:
         yield database, settings
