@@ -31,7 +31,7 @@ oracles: .venv/installed-oracles ## compare the statistics with other people's l
 bench: .venv/installed-dev ## measure the server under load and the pages' speed, and print the figures
 	@$(BIN)/python -m tests.bench
 
-soak: .venv/installed-dev ## attack the server while raters work: kills, full disks, outages, hostile requests (20 minutes)
+soak: .venv/installed-dev ## attack the server while raters work: kills, full disks, outages, hostile requests (20 minutes on two cores)
 	@$(BIN)/python -m tests.soak
 
 # The lock files hold exact versions and hashes, and no addresses: they install from any index.
