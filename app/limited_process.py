@@ -58,7 +58,7 @@ class Limits:
     """What a call may use: seconds by the clock, bytes of memory of its own, bytes of each file that it writes, and
     files that are open at once.
 
-    `remedy` says how the user can raise the limits of time and memory; "" if they are fixed.
+    `remedy` is a sentence that says how to raise the limits of time and memory; "" if they are fixed.
     """
 
     seconds: float
@@ -280,10 +280,17 @@ def _answered(sent: bytes) -> tuple[bytes, bool]:
             os.environ.update(call.environment)
         _limit(call.limits)
         return pickle.dumps((True, call.function(*call.arguments, **call.options))), True
-    except MemoryError:
-        return pickle.dumps((False, _OutOfMemory())), False
     except Exception as error:
-        return pickle.dumps((False, _sendable(error))), False
+        return pickle.dumps((False, _OutOfMemory() if _is_lack_of_memory(error) else _sendable(error))), False
+
+
+def _is_lack_of_memory(error: BaseException | None) -> bool:
+    """Whether an error, or one that led to it, says that the memory is used up; Polars has no class for that."""
+    while error is not None:
+        if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+            return True
+        error = error.__cause__
+    return False
 
 
 def _sendable(error: Exception) -> Exception:
@@ -344,14 +351,14 @@ def _duration(seconds: float) -> str:
 def _out_of_time(name: str, limits: Limits) -> AppError:
     return AppError(
         f"{name} takes more than {_duration(limits.seconds)} to read.",
-        f"It may be damaged, or made to exhaust this machine; use another file{limits.remedy}.",
+        f"It may be damaged, or made to exhaust this machine; use another file.{limits.remedy}",
     )
 
 
 def _out_of_memory(name: str, limits: Limits) -> AppError:
     return AppError(
         f"{name} needs more than {round(limits.memory / GIGABYTE, 1):g} GB of memory to read.",
-        f"It may be damaged, or made to exhaust this machine; use another file, or make it smaller{limits.remedy}.",
+        f"It may be damaged, or made to exhaust this machine; use another file, or make it smaller.{limits.remedy}",
     )
 
 

@@ -51,6 +51,7 @@ GROUND = {
     "cache",
     "jobs",
     "limited_process",
+    "limited_tables",
     "markdown",
     "private_files",
     "toml_text",

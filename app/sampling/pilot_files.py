@@ -5,6 +5,7 @@ from pathlib import Path
 import polars as pl
 from polars.exceptions import PolarsError
 
+from app import limited_tables
 from app.errors import AppError, did_you_mean
 
 REMEDY = "Give a CSV with the columns clip and good (1 or 0), or what clipjury export --judgments wrote."
@@ -18,7 +19,7 @@ def read(path: Path, criterion: str | None = None) -> pl.DataFrame:
     AppError for a file without such columns or judgments, and for an export of several criteria if none is named.
     """
     try:
-        table = pl.read_csv(path, infer_schema=False)
+        table = limited_tables.read(path, limited_tables.texts)
     except (OSError, PolarsError) as error:
         raise AppError(f"The pilot {path} cannot be read ({error}).", REMEDY) from error
     answer = next((name for name in ("good", "value") if name in table.columns), None)

@@ -11,6 +11,7 @@ from analysis.design import Design
 from analysis.estimate import Floats
 from analysis.ratings import ACR5, VERDICT, Ratings
 from analysis.sampling.sample_size import VarianceComponents, rate_from, variance_components
+from app import limited_tables
 from app.errors import AppError, did_you_mean
 from app.sampling import pilot_files
 
@@ -127,7 +128,7 @@ class Pilot:
 def read(path: Path, criterion: str | None = None) -> Pilot:
     """Read a pilot from a CSV or an export. Raises AppError if it has no clips or several criteria."""
     try:
-        table = pl.read_csv(path, infer_schema=False)
+        table = limited_tables.read(path, limited_tables.texts)
     except (OSError, PolarsError) as error:
         raise AppError(f"The pilot {path} cannot be read ({error}).", pilot_files.REMEDY) from error
     if "clip" not in table.columns or table.is_empty():

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import polars as pl
 
+from app import limited_tables
 from app.errors import AppError, did_you_mean
 
 FORMATS = "CSV (.csv), TSV (.tsv) or Parquet (.parquet)"
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
 NAMES = ("clip", "item", "rater", "criterion", "source", "stratum")
 """Columns of names, which are read as text: 007 stays 007 and does not become the number 7."""
 NOTHING = ("", "na", "nan", "null")
@@ -23,19 +25,17 @@ def read_table(path: Path, *, first_names: bool = False) -> pl.DataFrame:
 
     With `first_names` the first column is also read as names.
 
-    Raises AppError, with a remedy, if the file is missing or damaged, has another suffix or another separator, or has
-    two columns of one name.
+    It is read in a child process with limits. Raises AppError, with a remedy, if the file is missing or damaged, needs
+    too much memory or time, has another suffix or another separator, or has two columns of one name.
     """
-    readers = {
-        ".csv": lambda: _separated(path, ",", first_names=first_names),
-        ".tsv": lambda: _separated(path, "\t", first_names=first_names),
-        ".parquet": lambda: pl.read_parquet(path),
-    }
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
+    mark = SEPARATORS.get(path.suffix.lower())
+    if mark is None and path.suffix.lower() != ".parquet":
         raise AppError(f"{path} is not {FORMATS}.", "Save the table as one of these and name that file.")
     try:
-        table = reader()
+        if mark is None:
+            table = limited_tables.read(path, _parquet)
+        else:
+            table = limited_tables.read(path, _separated, mark, first_names=first_names)
     except (OSError, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
         reason = (str(error).splitlines() or ["it cannot be read"])[0][:200]
         remedy = f"Tables are {FORMATS}, in UTF-8, with a header."
@@ -44,8 +44,14 @@ def read_table(path: Path, *, first_names: bool = False) -> pl.DataFrame:
     return table
 
 
+def _parquet(path: Path) -> pl.DataFrame:
+    limited_tables.refuse_columns(path, list(pl.read_parquet_schema(path)))
+    return pl.read_parquet(path, glob=False)
+
+
 def _separated(path: Path, mark: str, *, first_names: bool) -> pl.DataFrame:
-    names = pl.read_csv(path, separator=mark, n_rows=0).columns[:1] if first_names else NAMES
+    heads = limited_tables.columns(path, mark)
+    names = heads[:1] if first_names else NAMES
     text = dict.fromkeys(names, pl.String)
     table = pl.read_csv(path, separator=mark, infer_schema_length=None, schema_overrides=text)
     named = [pl.col(name).str.strip_chars().replace("", None) for name in names if name in table.columns]

@@ -1,44 +1,20 @@
 """Files made to harm: each is an error in words, in little time, and the memory of this process hardly grows."""
 
 import os
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from app.errors import AppError
-from app.limited_process import Limits, run_limited, warm_up
+from app.limited_process import Limits, run_limited
 from app.pools import parquet_check
 from app.pools.pool_files import read_pool
 from app.pools.scanning import scan_pool
 from app.sampling import sample_files
-
-MEGABYTE = 1 << 20
-GROWTH = 200 * MEGABYTE
-
-
-def resident(key: str) -> int:
-    """Bytes of this process's memory: `VmRSS` now, `VmHWM` at its peak."""
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(key))
-    return int(line.split()[1]) * 1024
-
-
-@contextmanager
-def bounded(seconds: float) -> Iterator[None]:
-    """Fail if the block takes longer, or if the peak memory of this process grows by more than GROWTH."""
-    warm_up()
-    if sys.platform == "linux":
-        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-        before = resident("VmRSS")
-    began = time.monotonic()
-    yield
-    assert time.monotonic() - began < seconds
-    if sys.platform == "linux":
-        assert resident("VmHWM") - before < GROWTH
+from tests.helpers.bounded import MEGABYTE, bounded
 
 
 def many_bytes(path: Path) -> None:
