@@ -242,13 +242,16 @@ def _person(db: Session, study: Study, rater_id: int) -> Rater:
 
 
 def links(settings: Settings, database: Database) -> list[str]:
-    """The links that `clipjury serve` and `clipjury links` print: the researcher's, and each study's for raters."""
+    """The links that `clipjury serve` and `clipjury links` print: the researcher's, and each study's for raters.
+
+    The study's short name stands in brackets: other commands need it.
+    """
     base = settings.address
     lines = [f"Researcher: {base}/researcher/{auth.researcher_key(settings)}"]
     with database.reader() as db:
         found = [one for one in db.scalars(select(Study).order_by(col(Study.id))) if one.state != "archived"]
-        for study in found:
-            name = f" ({study.slug})" if len(found) > 1 else ""
-            if has_first_link(settings, study):
-                lines.append(f"Raters{name}: {base}{raters.open_link(settings, study)}")
-    return lines
+        return lines + [
+            f"Raters ({study.slug}): {base}{raters.open_link(settings, study)}"
+            for study in found
+            if has_first_link(settings, study)
+        ]

@@ -183,15 +183,15 @@ def test_a_folder_of_videos_becomes_a_study_with_links_and_exports(
     ended = clipjury("init", good, "--no-serve", "--jobs", "1", "--port", "8123")
     assert (ended.code, ended.err) == (0, "")
     assert "Study my-clips is ready" in ended.out
-    found = dict(re.findall(r"^(Researcher|Raters): (\S+)$", ended.out, re.MULTILINE))
-    assert set(found) == {"Researcher", "Raters"}
+    found = dict(re.findall(r"^(Researcher|Raters \(my-clips\)): (\S+)$", ended.out, re.MULTILINE))
+    assert set(found) == {"Researcher", "Raters (my-clips)"}
     assert all(link.startswith("http://127.0.0.1:8123/") for link in found.values())
     personal = clipjury("invite", "my-clips", "Grace").out.strip()
     settings = Settings(home=clipjury.home, database_url="")
     assert found["Researcher"].endswith(auth.researcher_key(settings))
     with TestClient(create_app(settings), base_url="http://127.0.0.1:8123") as browser:
         assert "my-clips" in browser.get(found["Researcher"]).text
-        assert "How should we call you?" in browser.get(found["Raters"]).text
+        assert "How should we call you?" in browser.get(found["Raters (my-clips)"]).text
         assert "Before you start" in browser.get(personal).text
         page = browser.post("/rate/start")
         asked = re.search(r'action="(/rate/\d+)"', page.text)

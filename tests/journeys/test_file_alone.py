@@ -43,7 +43,8 @@ def rows_alone(settings: Settings, table: str) -> int:
 def test_every_answer_is_in_the_file_after_a_stop(home: Settings, sent: signal.Signals, also_open: bool) -> None:
     """SIGTERM and SIGINT, with both processes, also while a database browser has the file open."""
     server = servers.start(home)
-    client = raters_over_http.join(server.base, server.links["Raters"].removeprefix(server.base), "Ada")
+    [link] = [address for name, address in server.links.items() if name.startswith("Raters (")]
+    client = raters_over_http.join(server.base, link.removeprefix(server.base), "Ada")
     log = raters_over_http.Log()
     raters_over_http.work(client, log, cycles=CLIPS)
     client.close()
