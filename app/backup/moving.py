@@ -6,7 +6,7 @@ from sqlalchemy.exc import ArgumentError
 from app.backup import filling, rows, schema
 from app.backup.filling import CannotFill
 from app.backup.rows import Digest
-from app.db import Database, upgrade
+from app.db import Database, DatabaseLocked, upgrade
 from app.errors import AppError
 
 
@@ -51,6 +51,12 @@ def move(database: Database, url: str) -> dict[str, Digest]:
             with target.changing_tables() as connection:
                 digests = filling.fill(connection, revision, lambda table: rows.lines(source, table))
                 upgrade(connection)
+    except DatabaseLocked as error:
+        raise AppError(
+            "A running ClipJury or another program has the database open, so answers could be lost.",
+            "Stop ClipJury, close database browsers and repeat the command; nothing was changed.",
+            status=503,
+        ) from error
     except CannotFill as error:
         raise AppError(f"The database cannot be moved: {error}.", "Run clipjury check; nothing was changed.") from error
     finally:

@@ -112,10 +112,10 @@ def move_to(
     after = settings.model_copy(update={"database_url": address})
     moved = moving.move(database, after.database)
     rows = sum(digest.rows for digest in moved.values())
-    typer.echo(f"Copied {rows} rows in {len(moved)} tables; both databases have the same.")
-    typer.echo("Start ClipJury from now on with the new database, so that no answer goes into the old one:")
-    typer.echo(f"  CLIPJURY_DATABASE_URL={moving.without_password(address)}")
-    typer.echo("The old database is as it was; keep it until you have looked at the studies.")
+    typer.echo(f"Copied {rows} rows in {len(moved)} tables; both databases hold the same rows.")
+    typer.echo("Add this setting before you start ClipJury, otherwise new answers go into the old database:")
+    typer.echo(f'  CLIPJURY_DATABASE_URL="{moving.without_password(address)}"')
+    typer.echo("The old database was not changed. Keep it until you have looked at the studies.")
     _tell_faults(after)
 
 

@@ -67,7 +67,7 @@ def test_a_study_is_backed_up_restored_and_moved(run: Run, empty_database: Empty
     url = empty_database("postgresql")
     moved = run("move-to", url.replace("+psycopg", ""), home="new")
     assert (moved.code, moved.err) == (0, "")
-    assert "CLIPJURY_DATABASE_URL=postgresql+psycopg://" in moved.out
+    assert 'CLIPJURY_DATABASE_URL="postgresql+psycopg://' in moved.out
     assert moved.out.endswith("Checked: database and files are in order.\n")
     checked = run("check", home="new", database=url)
     assert (checked.code, checked.out) == (0, "Checked: database and files are in order.\n")

@@ -305,7 +305,7 @@ def test_nothing_is_moved_while_a_server_has_the_database_open(
     server = Database(settings.database)
     with server.reader() as db:
         db.scalars(select(Study)).all()
-    with pytest.raises(AppError, match=r"locked by another program|Other programs are connected"):
+    with pytest.raises(AppError, match=r"has the database open.* Stop ClipJury"):
         moving.move(database, url)
     server.dispose()
     moving.move(database, url)
