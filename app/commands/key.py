@@ -27,6 +27,7 @@ def rotate(
     kept = () if forget else settings.keys
     write_keys(settings.key_file, (secrets.token_bytes(KEY_BYTES), *kept), replace=True)
     typer.echo("There is a new signing key. Restart the server; clipjury links prints the researcher's new link.")
+    typer.echo(f"Copy {settings.key_file} to a safe place again: a restored server needs the new key.")
     if forget:
         typer.echo("Every session has ended. Personal links sign raters in again; raters of open links need one each.")
         typer.echo("Open links still work but cannot be printed again. Webhooks sign with new secrets: add them again.")

@@ -150,6 +150,7 @@ def test_a_new_signing_key_ends_no_study(
     environment = {"CLIPJURY_HOME": str(settings.home)}
     ended = run(words, tmp_path, tmp_path, environment, seconds=60)
     assert (ended.code, ended.err) == (0, "")
+    assert f"Copy {settings.key_file} to a safe place" in ended.out
     assert settings.key_file.stat().st_mode & 0o777 == 0o600
 
     renewed = Settings(home=settings.home, database_url=settings.database_url)
