@@ -25,6 +25,9 @@ def invite(study: str, name: str, expires: Expires = "", port: LinkPort = None) 
     end = invites.end_of(expires)
     with existing_database(load()).writer() as db:
         link = invites.personal(db, lifecycle.by_slug(db, study), name, expires_at=end)
+    if link.name != name:
+        typer.echo(f"A new rater was made, called {link.name}, because every rater's name is unique.", err=True)
+        typer.echo("For a new link of the same rater, renew it on the study's Raters page.", err=True)
     typer.echo(served_settings(port).address + link.path)
 
 

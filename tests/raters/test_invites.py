@@ -179,7 +179,8 @@ def test_the_commands_create_valid_links(
     names, links = tmp_path / "names.csv", tmp_path / "links.csv"
     names.write_text("name,expires\nBob,\nCleo,2027-01-05\n")
     runner = CliRunner()
-    assert "/join/" in runner.invoke(cli, ["invite", study.slug, "Ann"]).output
+    assert runner.invoke(cli, ["invite", study.slug, "Ann"]).output.startswith("http")
+    assert "called Ann 2" in runner.invoke(cli, ["invite", study.slug, "Ann"]).stderr
     made = runner.invoke(cli, ["invites", study.slug, "--csv", str(names), "-o", str(links)])
     assert made.exit_code == 0, made.output
     assert links.read_text().count("/join/") == 2
