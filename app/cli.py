@@ -35,6 +35,7 @@ from app.errors import AppError
 from app.settings import Settings, load
 
 if TYPE_CHECKING:
+    from app.db import Database
     from app.studies.study_file import StudyFile
 
 # Commands import what they need when they run: `clipjury --help` must not load the science libraries.
@@ -103,10 +104,8 @@ def init(
     slug = lifecycle.free_slug(database, lifecycle.slug_of(folder.resolve().name))
     with progress_bar("Preparing clips for the browser") as advance:
         creation.create(database, settings, pool_files.read_pool(pool_file), spec, text, slug=slug, on_clip=advance)
-    typer.echo(f"Study {slug} is ready (pool: {pool_file}).")
-    with database.reader() as db:
-        for note in lifecycle.notes(lifecycle.by_slug(db, slug)):
-            typer.echo(f"  note: {note}")
+    typer.echo(f"Pool: {pool_file}")
+    _tell_ready(database, slug)
     if serve_it:
         serve_here(settings, database)
         return
@@ -172,7 +171,18 @@ def create(
     with progress_bar("Preparing clips for the browser") as advance:
         found = pool_files.read_pool(pool)
         made = creation.create(database, settings, found, spec, text, slug=slug, sample=drawn, on_clip=advance)
-    typer.echo(f"Study {made} is ready. Serve it with: clipjury serve")
+    _tell_ready(database, made)
+    typer.echo("A running server shows it at once; without one, start it: clipjury serve")
+
+
+def _tell_ready(database: "Database", slug: str) -> None:
+    """Print that a study is ready, and what its author should know about the sample."""
+    from app.studies import lifecycle
+
+    typer.echo(f"Study {slug} is ready.")
+    with database.reader() as db:
+        for note in lifecycle.notes(lifecycle.by_slug(db, slug)):
+            typer.echo(f"  note: {note}")
 
 
 @cli.command()

@@ -121,8 +121,13 @@ def read(path: Path) -> tuple[str, StudyFile]:
     """Text and content of a study file on disk. Raises AppError."""
     try:
         text = read_text(path)
+    except PermissionError as error:
+        raise AppError(
+            f"The account that runs this command may not read {path.absolute()}.", f"Copy it to {Path.cwd()}."
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise AppError(f"The study file {path} cannot be read ({error}).", START) from error
+        why = (error.strerror or error) if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise AppError(f"The study file {path.absolute()} cannot be read ({why}).", START) from error
     return text, parse(text, str(path))
 
 

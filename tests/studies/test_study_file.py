@@ -1,5 +1,6 @@
 """Study files: presets are valid studies, and errors name file, line and key."""
 
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -154,6 +155,21 @@ def test_an_unreadable_file_is_an_error_that_suggests_a_preset(tmp_path: Path) -
     for path in (tmp_path / "none.toml", tmp_path, tmp_path / "latin.toml"):
         with pytest.raises(AppError, match=rf"{re.escape(str(path))} cannot be read.*clipjury preset acr"):
             read(path)
+
+
+def test_a_file_of_another_account_is_told_with_a_way_out(tmp_path: Path) -> None:
+    """`clipjury-run` reads as the service's user: the message says where that user can read the file."""
+    path = tmp_path / "study.toml"
+    path.write_text(ACR, encoding="utf-8")
+    path.chmod(0)
+    account = os.geteuid()
+    try:
+        if account == 0:
+            os.seteuid(65534)
+        with pytest.raises(AppError, match=rf"may not read {re.escape(str(path))}.*Copy it to"):
+            read(path)
+    finally:
+        os.seteuid(account)
 
 
 def test_the_text_of_a_file_is_kept_unchanged(tmp_path: Path) -> None:
