@@ -5,7 +5,7 @@ The files here are the ground that every package may import: `estimate` (a resul
 imports packages of lower lines only (`prediction_powered` is a single file):
 
     figures
-    thresholds    sampling    raters    prediction_powered
+    thresholds    sampling    raters    association    prediction_powered
     filters       agreement   consensus
     the files here
 """

@@ -64,7 +64,7 @@ ANALYSIS_GROUND = {"estimate", "ratings", "design", "resampling", "proportions",
 
 ANALYSIS_FLOORS = (
     ("figures",),
-    ("thresholds", "sampling", "raters", "prediction_powered"),
+    ("thresholds", "sampling", "raters", "association", "prediction_powered"),
     ("filters", "agreement", "consensus"),
     ("ground",),
 )

@@ -143,21 +143,40 @@ def icc(
     if table is None or found is None:
         reason = reason or "every rating compared is the same: without variation there is nothing to correlate"
         return absent(statistic, reason, signature=made, confidence=confidence, clips=clips)
+    grid = _grid(ratings, cast(Floats, numbers))
+    rated = [clip for clip, votes in zip(ratings.clips, ratings.votes, strict=True) if votes]
+    low, high, method, lost = ends(grid, form, rated, groups, resamples, seed, confidence)
+    raters, votes = len(np.unique(ratings.rater_of)), int(ratings.votes.sum())
+    return Estimate(statistic, found, low, high, confidence, clips, raters, votes, method, made, None, lost)
+
+
+def ends(
+    grid: Floats,
+    form: Form,
+    clips: list[str],
+    groups: Mapping[str, str] | None,
+    resamples: int,
+    seed: int,
+    confidence: float,
+) -> tuple[float | None, float | None, str, int]:
+    """The interval of a coefficient of `grid` (clips, raters): its ends, the method in words, undefined replicates.
+
+    It is the F interval for complete blocks, and else a bootstrap of clips, or of sources with `groups`. Raises
+    ValueError as `mean_squares` does.
+    """
+    table = mean_squares(grid)
     if table.raters is not None and groups is None:
         low, high = interval(table, form, confidence)
         lost, method = 0, "F interval of complete blocks (Shrout & Fleiss 1979; McGraw & Wong 1996)"
     else:
-        grid = _grid(ratings, cast(Floats, numbers))
-        rated = [clip for clip, votes in zip(ratings.clips, ratings.votes, strict=True) if votes]
-        drawn = _resampled(grid, form, rated, groups, resamples, seed)
-        low, high, lost = percentile_interval(drawn, confidence)
+        unit = "clip" if groups is None else "source"
+        low, high, lost = percentile_interval(_resampled(grid, form, clips, groups, resamples, seed), confidence)
         method = f"percentile interval of {resamples} resamples of {unit}s" + (
             f"; gaps: one-way analysis with {table.k:.3g} votes a clip" if table.raters is None else ""
         )
     if low is None:
         method = "no interval: no spread around the clips' means, or so much that an end has no bound"
-    raters, votes = len(np.unique(ratings.rater_of)), int(ratings.votes.sum())
-    return Estimate(statistic, found, low, high, confidence, clips, raters, votes, method, made, None, lost)
+    return low, high, method, lost
 
 
 def _refused(ratings: Ratings, form: Form) -> str | None:

@@ -59,15 +59,13 @@ def read(path: Path, scores: Sequence[str], label: str, columns: DesignColumns) 
     table = table_files.read_table(path)
     table_files.need_columns(table, [*scores, label, *columns.named()], path)
     table_files.one_row_per_clip(table, path)
-    if columns.population and not columns.stratum:
-        raise AppError("--population needs --stratum.", "Name the column that holds the stratum of each clip.")
     goods = table_files.shares(table, label, path)
     values = [table_files.numbers(table, name, path) for name in scores]
     whole = [all(column[row] is not None for column in values) for row in range(table.height)]
     used = [row for row in range(table.height) if whole[row] and goods[row] is not None]
     if not used:
         raise AppError(f"{path}: no row has a label and a score.", f"Fill in {label} and {', '.join(scores)}.")
-    design, notes = _design(table, used, whole, path, columns)
+    design, notes = sampling_design(table, used, whole, path, columns)
     return ScoredSample(
         scores=np.array([[column[row] for column in values] for row in used], dtype=np.float64),
         good=np.array([goods[row] for row in used], dtype=np.float64),
@@ -79,9 +77,16 @@ def read(path: Path, scores: Sequence[str], label: str, columns: DesignColumns) 
     )
 
 
-def _design(
+def sampling_design(
     table: pl.DataFrame, used: list[int], whole: list[bool], path: Path, columns: DesignColumns
 ) -> tuple[Design, list[str]]:
+    """The design of the `used` rows, and notes on what was assumed.
+
+    `whole` says for every row whether it has all scores: such rows without a label are clips of the pool. Raises
+    AppError naming the column, the line or the contradiction.
+    """
+    if columns.population and not columns.stratum:
+        raise AppError("--population needs --stratum.", "Name the column that holds the stratum of each clip.")
     heavy = table_files.weights(table, columns.weight, path)
     weight = None if heavy is None else [heavy[row] for row in used]
     of = None if columns.stratum is None else table[columns.stratum].cast(pl.String).fill_null("(none)").to_list()

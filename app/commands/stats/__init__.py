@@ -4,6 +4,7 @@ import typer
 
 from app.commands.stats.agreement import agreement
 from app.commands.stats.anchoring import anchoring
+from app.commands.stats.association import association
 from app.commands.stats.calibrate import calibrate
 from app.commands.stats.cascade import cascade
 from app.commands.stats.consensus import consensus
@@ -13,5 +14,5 @@ from app.commands.stats.raters import raters
 from app.commands.stats.talkvid import talkvid
 
 commands = typer.Typer(no_args_is_help=True, help="Agreement, truth, thresholds and audits on plain files.")
-for command in (agreement, consensus, raters, calibrate, cascade, fairness, anchoring, ppi, talkvid):
+for command in (agreement, consensus, raters, calibrate, cascade, fairness, association, anchoring, ppi, talkvid):
     commands.command()(command)

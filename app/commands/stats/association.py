@@ -1,0 +1,73 @@
+"""`clipjury stats association`: how well scores follow the raters' mean opinion."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from analysis.number_format import decimal, estimate_text
+from app.commands import numeric_options
+from app.commands.numeric_options import whole
+from app.commands.stats import tables
+
+if TYPE_CHECKING:
+    from app.stats.association import AssociationReport
+
+
+def association(
+    file: Annotated[Path, typer.Argument(help="One row per clip with its scores: CSV, TSV or Parquet.")],
+    score: Annotated[list[str], typer.Option(help="Column of a score; may be given again.")],
+    rating: Annotated[str | None, typer.Option(help="Column of the mean rating.")] = None,
+    ratings: Annotated[
+        Path | None, typer.Option(help="Instead of --rating: ratings (clip, rater, criterion, value), joined by clip.")
+    ] = None,
+    criterion: Annotated[str | None, typer.Option(help="The criterion, where the ratings have several.")] = None,
+    weight: Annotated[str | None, typer.Option(help="Column: pool clips that a clip stands for.")] = None,
+    stratum: Annotated[str | None, typer.Option(help="Column of the stratum a clip was drawn from.")] = None,
+    population: Annotated[str | None, typer.Option(help="Column: pool clips in the row's stratum.")] = None,
+    source: Annotated[str | None, typer.Option(help="Column of the source: clips of one are not independent.")] = None,
+    confidence: Annotated[float, numeric_options.confidence()] = 0.95,
+    resamples: Annotated[int, whole("--resamples", 10, 100_000, "Draws behind an interval.")] = 1000,
+    seed: Annotated[int, numeric_options.seed("Of the draws.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
+) -> None:
+    """How scores follow the mean rating: correlations, and the ceiling that the raters' noise sets."""
+    from analysis.association.design_intervals import Resampling
+    from app.stats import association as files
+    from app.stats.scores import DesignColumns
+
+    columns = DesignColumns(weight, stratum, population, source)
+    read = files.read(file, list(dict.fromkeys(score)), columns, rating=rating, ratings=ratings, criterion=criterion)
+    found = files.report(read, Resampling(resamples, seed, confidence))
+    if as_json:
+        tables.print_json(found.to_dict())
+        return
+    _show(found)
+
+
+def _show(found: "AssociationReport") -> None:
+    from rich.markup import escape
+
+    out, counts = tables.console(), found.counts
+    out.print(f"{counts.used} of {counts.rows} clips have a score and a rating ({escape(found.criterion)}).")
+    trust = found.association.reliability
+    if trust is not None:
+        out.print(
+            f"Reliability of the mean rating: {estimate_text(trust.mos_reliability.estimate)}.",
+            soft_wrap=True,
+            markup=False,
+        )
+        if trust.ceiling is not None:
+            sentence = f"No score is expected to correlate with these ratings by more than {decimal(trust.ceiling)}."
+            out.print(f"{trust.votes_per_clip:.3g} ratings per clip. {sentence}", soft_wrap=True)
+    heads = ("Spearman", "Pearson", "Kendall's tau-b", "Pearson without the raters' noise")
+    grid = tables.grid("score", *heads)
+    for one in found.association.scores:
+        pure = None if one.disattenuated_pearson is None else one.disattenuated_pearson.estimate
+        cells = (one.spearman.estimate, one.pearson.estimate, one.kendall_tau_b.estimate, pure)
+        grid.add_row(escape(one.score), *(escape(estimate_text(cell)) for cell in cells))
+    out.print(grid)
+    if found.association.scores:
+        out.print(f"Intervals: {escape(found.association.scores[0].spearman.estimate.method)}.", soft_wrap=True)
+    for note in found.notes:
+        out.print(escape(note), soft_wrap=True)
