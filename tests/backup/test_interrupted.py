@@ -1,5 +1,6 @@
 """Backups and restores that are interrupted or find the disk full leave nothing half written."""
 
+import os
 import resource
 import signal
 import subprocess
@@ -91,6 +92,8 @@ def test_a_backup_that_is_stopped_leaves_nothing(home: Settings, sent: signal.Si
     command.communicate(timeout=PATIENCE)
     assert command.returncode != 0
     assert list(folder.iterdir()) == []
+    for clip in home.media.iterdir():
+        os.truncate(clip, 1000)
     database = Database(home.database)
     writing.write(database, home, folder / "one.zip", now=NOON, media=False)
     database.dispose()
