@@ -32,9 +32,6 @@ signal.signal(signal.SIGUSR1, lambda *_: time.sleep(3600))
 """
 """Python code that every process of the server runs at its start: SIGUSR1 then blocks the event loop."""
 
-MOST_SECONDS = 5.0
-"""Seconds within which the first page comes after the second process has died or hangs."""
-
 
 class Place:
     """A running server of two processes, its study, and a researcher signed in."""
@@ -124,16 +121,17 @@ def test_each_header_is_sent_once(place: Place) -> None:
 
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGSTOP, signal.SIGUSR1])
 def test_a_process_that_died_or_hangs_is_replaced(place: Place, sent: signal.Signals) -> None:
-    """Killed, stopped, or with a blocked event loop (BLOCKED): the next page is sent, and raters are not affected."""
+    """Killed, stopped, or with a blocked event loop (BLOCKED): the next page is sent, and raters are not affected.
+
+    `make bench restarts` measures how long that page takes.
+    """
     wait_until(lambda: len(place.processes) == 2 and has_loaded(place.processes[-1]), "the spare process")
     gone = place.second
     gone.send_signal(sent)
-    began = time.monotonic()
     client = join(place.server.base, place.link, f"Unhurt by {sent.name}")
     assert 'action="/rate/' in client.get("/rate")[1]
     client.close()
     assert place.researcher.get("/studies")[0] == 200
-    assert time.monotonic() - began < MOST_SECONDS
     assert place.second.pid != gone.pid
 
 

@@ -3,7 +3,6 @@
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -13,36 +12,33 @@ from app import auth
 from app.db import Database
 from app.settings import Settings
 from tests.helpers import servers
+from tests.helpers.databases import copy_sqlite_tables
 from tests.helpers.factories import StudyMaker
 from tests.helpers.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX systems")
-MOST_SECONDS = 5
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Settings:
     """A data folder with one study, to be served by two processes."""
     settings = Settings(home=tmp_path / "home", database_url="")
+    copy_sqlite_tables(settings.home / "clipjury.db")
     database = Database(settings.database)
-    database.migrate()
     StudyMaker(database, settings)(clips=1, with_media=False)
     database.dispose()
     return settings
 
 
-@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("to_both", [False, True])
-def test_both_processes_end_within_five_seconds(home: Settings, sent: signal.Signals, to_both: bool) -> None:
-    """With exit code 0, although a client holds a connection open; a service manager signals both processes."""
+@pytest.mark.parametrize(("sent", "to_both"), [(signal.SIGTERM, False), (signal.SIGTERM, True), (signal.SIGINT, True)])
+def test_both_processes_end(home: Settings, sent: signal.Signals, to_both: bool) -> None:
+    """With exit code 0; a service manager and Ctrl-C signal both processes. `make bench restarts` measures how fast."""
     server = servers.start(home)
     [second] = psutil.Process(server.process.pid).children()
-    began = time.monotonic()
     if to_both:
         second.send_signal(sent)
     assert server.stop(sent) == 0
     wait_until(lambda: not second.is_running())
-    assert time.monotonic() - began < MOST_SECONDS
     assert not list(home.home.glob("*-wal"))
     assert not list(home.home.glob("server.json"))
 
