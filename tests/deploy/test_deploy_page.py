@@ -99,9 +99,9 @@ def test_the_table_of_settings_is_right() -> None:
     os.geteuid() != 0 or shutil.which("setpriv") is None, reason="only root may run a command as another user (setpriv)"
 )
 def test_clipjury_run_has_the_settings_of_the_service(tmp_path: Path) -> None:
-    """Those of /etc/clipjury/env and the data folder, in which it runs; arguments stay as they are."""
+    """Those of /etc/clipjury/env and the data folder, in which it runs; what it writes is for its user only."""
     (tmp_path / "env").write_text('CLIPJURY_PUBLIC_URL=https://jury.example.org\nCLIPJURY_DATABASE_URL="a:///b?c=/d"\n')
-    (tmp_path / "print").write_text('#!/bin/sh\npwd\nenv | grep ^CLIPJURY_ | sort\nprintf "[%s]" "$@"\n')
+    (tmp_path / "print").write_text('#!/bin/sh\npwd\numask\nenv | grep ^CLIPJURY_ | sort\nprintf "[%s]" "$@"\n')
     (tmp_path / "print").chmod(0o755)
     text = replaced(
         (DEPLOY / "clipjury-run").read_text(encoding="utf-8"),
@@ -117,6 +117,7 @@ def test_clipjury_run_has_the_settings_of_the_service(tmp_path: Path) -> None:
     ended = subprocess.run(["/bin/sh", tmp_path / "run", "invite", "a b"], env=kept, capture_output=True, text=True)
     assert ended.stdout.splitlines() == [
         str(tmp_path),
+        "0077",
         "CLIPJURY_DATABASE_URL=a:///b?c=/d",
         f"CLIPJURY_HOME={tmp_path}",
         "CLIPJURY_PUBLIC_URL=https://jury.example.org",
