@@ -8,6 +8,7 @@ import numpy as np
 
 from analysis.association import ranks
 from analysis.association.correlations import correlation
+from analysis.association.curves import Mapping as MappingName
 from analysis.association.design_intervals import (
     FEWEST_CLIPS,
     Described,
@@ -18,6 +19,7 @@ from analysis.association.design_intervals import (
     is_simple,
     too_few,
 )
+from analysis.association.mappings import MappedScore, mapped_scores
 from analysis.association.opinion import Opinion, Reliability, VarianceParts, reliability
 from analysis.design import Design, scored
 from analysis.estimate import Floats
@@ -30,7 +32,8 @@ class ScoreAssociation:
 
     `direction` is "ge" if high scores go with high ratings and "le" if low ones do, by the sign of Spearman's
     correlation unless it was given; None if there is none. `disattenuated_pearson` is what Pearson's correlation would
-    be without the raters' noise; None if the ratings are not known.
+    be without the raters' noise; None if the ratings are not known. `mappings` use the score turned so that it rises
+    with quality.
     """
 
     score: str
@@ -39,6 +42,8 @@ class ScoreAssociation:
     pearson: DesignEstimate
     kendall_tau_b: DesignEstimate
     disattenuated_pearson: DesignEstimate | None
+    mappings: tuple[MappedScore, ...]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -56,10 +61,12 @@ def associate(
     how: Resampling,
     *,
     directions: Mapping[str, Direction] | None = None,
+    mappings: Sequence[MappingName] = ("cubic",),
 ) -> Association:
     """Compare scores with the mean opinion of the same clips.
 
     `scores` maps names to values, shape (clips,); `directions` says where known in which direction a score is good.
+    `mappings` names the curves to fit.
     The result does not depend on the order of the clips. Raises ValueError for a clip without a score.
 
     >>> found = associate({"s": np.arange(12.0)}, Opinion(np.arange(12.0) ** 2), Design.build(12), Resampling())
@@ -72,8 +79,9 @@ def associate(
     opinion, design = opinion.reordered(order), design.reordered(order)
     described = Described(design, how, opinion.raters, opinion.ratings)
     trust = reliability(opinion, described)
+    known = directions or {}
     found = [
-        _score(name, column, opinion, trust, described, (directions or {}).get(name)) for name, column in values.items()
+        _score(name, column, opinion, trust, described, known.get(name), mappings) for name, column in values.items()
     ]
     return Association(trust, tuple(found))
 
@@ -93,6 +101,7 @@ def _score(
     trust: Reliability | None,
     described: Described,
     direction: Direction | None,
+    mappings: Sequence[MappingName],
 ) -> ScoreAssociation:
     spearman = correlation("spearman", values, opinion.mean, described)
     pearson = correlation("pearson", values, opinion.mean, described)
@@ -101,7 +110,9 @@ def _score(
     if direction is None and rank is not None:
         direction = "ge" if rank >= 0 else "le"
     pure = None if trust is None else disattenuated(values, opinion, pearson, trust, described)
-    return ScoreAssociation(name, direction, spearman, pearson, kendall, pure)
+    rising = -values if direction == "le" else values
+    mapped, notes = mapped_scores(mappings, rising, opinion, described)
+    return ScoreAssociation(name, direction, spearman, pearson, kendall, pure, mapped, notes)
 
 
 def disattenuated(

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from analysis.association.curves import Mapping as MappingName
 from analysis.association.design_intervals import Resampling
+from analysis.association.mappings import MappedScore
 from analysis.association.opinion import Opinion, Reliability
 from analysis.association.range_restriction import range_restriction
 from analysis.association.scores import Association, ScoreAssociation, associate
@@ -91,13 +93,21 @@ def _score(one: ScoreAssociation) -> dict[str, Any]:
         "pearson": one.pearson.to_dict(),
         "kendall_tau_b": one.kendall_tau_b.to_dict(),
         "disattenuated_pearson": None if pure is None else pure.to_dict(),
+        "mappings": [_mapping(mapped) for mapped in one.mappings],
     }
 
 
-def report(read: RatedScores, how: Resampling) -> AssociationReport:
+def _mapping(one: MappedScore) -> dict[str, Any]:
+    names = ("mapping", "monotone", "converged", "parameters")
+    estimates = ("rmse", "rmse_star", "outlier_ratio", "pearson")
+    return {name: getattr(one, name) for name in names} | {name: getattr(one, name).to_dict() for name in estimates}
+
+
+def report(read: RatedScores, how: Resampling, mappings: Sequence[MappingName]) -> AssociationReport:
     """The association of every score with the mean rating, with notes on what was left out and on narrow samples."""
-    found = associate(read.scores, read.opinion, read.design, how)
+    found = associate(read.scores, read.opinion, read.design, how, mappings=mappings)
     notes = [*read.notes, *_narrow(read, found), *_turned(found)]
+    notes += [f"{one.score}: {note}" for one in found.scores for note in one.notes]
     return AssociationReport(read.criterion, read.counts, found, tuple(notes))
 
 

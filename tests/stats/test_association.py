@@ -75,6 +75,21 @@ def test_the_keys_are_those_of_the_documentation(files: tuple[Path, Path]) -> No
     )
 
 
+def test_mappings_have_their_keys(files: tuple[Path, Path]) -> None:
+    """Every mapping asked for is there in order with exactly its keys; the cubic one is the default."""
+    common = (files[0], "--score", "blur", "--ratings", files[1], "--criterion", "quality")
+    wanted = ["logistic", "linear", "cubic"]
+    found = printed_json(*common, *(word for name in wanted for word in ("--mapping", name)))["scores"][0]["mappings"]
+    assert [one["mapping"] for one in found] == wanted
+    assert [one["parameters"] for one in found] == [4, 2, 4]
+    estimates = {"rmse", "rmse_star", "outlier_ratio", "pearson"}
+    for one in found:
+        assert set(one) == {"mapping", "monotone", "converged", "parameters", *estimates}
+        assert all(set(one[name]) == ESTIMATE for name in estimates)
+        assert one["pearson"]["value"] > 0.3
+    assert [one["mapping"] for one in printed_json(*common)["scores"][0]["mappings"]] == ["cubic"]
+
+
 def test_means_and_ratings_give_the_same_correlations(files: tuple[Path, Path]) -> None:
     """A column of mean ratings gives the correlations of the ratings themselves, without what needs single ratings."""
     of_means = printed_json(files[0], "--score", "sharp", "--rating", "mos")

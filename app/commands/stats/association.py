@@ -1,17 +1,29 @@
 """`clipjury stats association`: how well scores follow the raters' mean opinion."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from analysis.number_format import decimal, estimate_text
+from analysis.number_format import UNDEFINED, decimal, estimate_text
 from app.commands import numeric_options
 from app.commands.numeric_options import whole
 from app.commands.stats import tables
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
+    from analysis.estimate import Estimate
     from app.stats.association import AssociationReport
+
+
+class MappingOption(StrEnum):
+    """The curves that --mapping takes."""
+
+    LINEAR = "linear"
+    CUBIC = "cubic"
+    LOGISTIC = "logistic"
 
 
 def association(
@@ -22,6 +34,10 @@ def association(
         Path | None, typer.Option(help="Instead of --rating: ratings (clip, rater, criterion, value), joined by clip.")
     ] = None,
     criterion: Annotated[str | None, typer.Option(help="The criterion, where the ratings have several.")] = None,
+    mapping: Annotated[
+        list[MappingOption] | None,
+        typer.Option(help="Curve from score to rating (ITU-T P.1401); may be given again. Default cubic."),
+    ] = None,
     weight: Annotated[str | None, typer.Option(help="Column: pool clips that a clip stands for.")] = None,
     stratum: Annotated[str | None, typer.Option(help="Column of the stratum a clip was drawn from.")] = None,
     population: Annotated[str | None, typer.Option(help="Column: pool clips in the row's stratum.")] = None,
@@ -32,13 +48,16 @@ def association(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
     """How scores follow the mean rating: correlations, and the ceiling that the raters' noise sets."""
+    from analysis.association.curves import PARAMETERS
     from analysis.association.design_intervals import Resampling
     from app.stats import association as files
     from app.stats.scores import DesignColumns
 
     columns = DesignColumns(weight, stratum, population, source)
     read = files.read(file, list(dict.fromkeys(score)), columns, rating=rating, ratings=ratings, criterion=criterion)
-    found = files.report(read, Resampling(resamples, seed, confidence))
+    curves = {str(name): name for name in PARAMETERS}
+    mappings = [curves[name] for name in mapping or [MappingOption.CUBIC]]
+    found = files.report(read, Resampling(resamples, seed, confidence), mappings)
     if as_json:
         tables.print_json(found.to_dict())
         return
@@ -64,10 +83,31 @@ def _show(found: "AssociationReport") -> None:
     grid = tables.grid("score", *heads)
     for one in found.association.scores:
         pure = None if one.disattenuated_pearson is None else one.disattenuated_pearson.estimate
-        cells = (one.spearman.estimate, one.pearson.estimate, one.kendall_tau_b.estimate, pure)
-        grid.add_row(escape(one.score), *(escape(estimate_text(cell)) for cell in cells))
+        correlations = (one.spearman.estimate, one.pearson.estimate, one.kendall_tau_b.estimate, pure)
+        grid.add_row(escape(one.score), *(escape(estimate_text(cell)) for cell in correlations))
     out.print(grid)
     if found.association.scores:
         out.print(f"Intervals: {escape(found.association.scores[0].spearman.estimate.method)}.", soft_wrap=True)
+    out.print(_mapping_table(found))
     for note in found.notes:
         out.print(escape(note), soft_wrap=True)
+
+
+def _mapping_table(found: "AssociationReport") -> "Table":
+    from rich.markup import escape
+
+    heads = ("score and mapping", "rises by itself", "RMSE", "RMSE*", "outlier ratio", "Pearson")
+    grid = tables.grid(*heads, title="After a mapping to the scale of the ratings")
+    for one in found.association.scores:
+        for made in one.mappings:
+            figures = (made.rmse, made.rmse_star, made.outlier_ratio, made.pearson)
+            cells = [_short(figure.estimate) for figure in figures]
+            grid.add_row(escape(f"{one.score}, {made.mapping}"), "yes" if made.monotone else "no", *cells)
+    return grid
+
+
+def _short(one: "Estimate") -> str:
+    """An estimate for a table of many columns, which leaves the reason why a number is undefined to --json."""
+    from rich.markup import escape
+
+    return UNDEFINED if one.value is None else escape(estimate_text(one))
