@@ -54,6 +54,20 @@ def test_no_log_of_the_proxy_contains_a_secret(name: ProxyName, tmp_path: Path) 
     assert '"GET ' not in written
 
 
+@BOTH
+def test_while_clipjury_starts_visitors_read_what_to_do(name: ProxyName, tmp_path: Path) -> None:
+    """A sentence in place of an empty page, with a status that makes a rater's open page try again."""
+    with (
+        in_front(tmp_path, upstream_of(name, tmp_path)) as proxy,
+        httpx2.Client(base_url=proxy.base, verify=proxy.context, timeout=PATIENCE, trust_env=False) as browser,
+    ):
+        for answer in (browser.get("/rate"), browser.post("/rate/1", data={"answer-quality": "4"})):
+            assert answer.status_code == 502
+            assert answer.headers["Content-Type"].startswith("text/plain")
+            assert answer.headers["Retry-After"] == "5"
+            assert answer.text == "ClipJury is starting. Reload this page in a few seconds; no saved answer is lost."
+
+
 async def name_the_client(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer with the client's address, scheme and host as the application sees them."""
     request = Request(scope, receive)
