@@ -13,26 +13,7 @@ from app.cache import Cache
 from app.db import Database
 from app.errors import AppError
 from app.jobs import Jobs
-from app.routes import (
-    account,
-    agreement,
-    api,
-    health,
-    invites,
-    media,
-    my_answers,
-    onboarding,
-    pool_evidence,
-    progress,
-    rating,
-    report,
-    results,
-    studies,
-    threshold_pairs,
-    training,
-    wizard,
-    workbench,
-)
+from app.routes import account, health, media, my_answers, onboarding, rating, training
 from app.settings import Settings, data_folder
 from app.web import pages, rating_turns
 from app.web.public_address import PublicAddress
@@ -46,25 +27,7 @@ HANDLERS_AT_ONCE = 6
 """Threads for handlers. With the default of 40 the slowest requests wait longer (p95 of `next` with fifty raters:
 320-350 ms with 40, 210-290 ms with 6), because all threads compete for the interpreter's lock and for the writer."""
 
-ROUTES = (
-    my_answers,
-    training,
-    onboarding,
-    rating,
-    media,
-    account,
-    wizard,
-    studies,
-    invites,
-    progress,
-    results,
-    agreement,
-    pool_evidence,
-    workbench,
-    threshold_pairs,
-    report,
-    health,
-)
+ROUTES_OF_RATERS = (my_answers, training, onboarding, rating, media, account, health)
 """Routers are tried in this order, so the busiest come first. (Those before `rating` match words after /rate/.)"""
 
 
@@ -101,10 +64,14 @@ def create_app(
     app.state.jobs = Jobs()
     app.state.cache = Cache()
     _add_middleware(app, settings, researchers, second=second)
-    app.mount("/api/v1", api.create_api(settings, db, app.state.cache), name="api")
     app.mount("/static", pages.StaticForever(directory=data_folder("static")), name="static")
-    for routes in ROUTES:
+    for routes in ROUTES_OF_RATERS:
         app.include_router(routes.router)
+    if researchers is None:
+        # Loaded here, because statistics and figures would double the start and the memory of a process that forwards.
+        from app.routes import for_researchers
+
+        for_researchers.include(app, settings, db)
     app.add_exception_handler(AppError, _app_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _form_error)
