@@ -6,7 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sqlmodel import col, select
+from sqlalchemy import select
+from sqlmodel import col
 
 from app.backup import writing
 from app.db import Database
