@@ -19,7 +19,7 @@ from app.commands import pool as pools_command
 from app.commands.bench_set import bench_set
 from app.commands.common import existing_database, open_database, progress_bar
 from app.commands.export import export
-from app.commands.invites import invite, invite_many
+from app.commands.invites import RaterName, Study, invite, invite_many
 from app.commands.numeric_options import MAX_JOBS, whole
 from app.commands.plan import plan
 from app.commands.proxies import proxies
@@ -186,8 +186,8 @@ def _tell_ready(database: "Database", slug: str) -> None:
 
 
 @cli.command()
-def revoke(study: str, name: str) -> None:
-    """Withdraw a rater's invitation; the answers given so far stay."""
+def revoke(study: Study, name: RaterName) -> None:
+    """Withdraw a rater's personal link and end their sessions; the answers given so far stay."""
     from app.models import now
     from app.raters import raters
     from app.studies import lifecycle

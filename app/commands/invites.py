@@ -17,7 +17,11 @@ Expires = Annotated[
 ]
 
 
-def invite(study: str, name: str, expires: Expires = "", port: LinkPort = None) -> None:
+Study = Annotated[str, typer.Argument(help="The study's short name, which clipjury links prints.")]
+RaterName = Annotated[str, typer.Argument(help="The rater's name, as the study's Raters page shows it.")]
+
+
+def invite(study: Study, name: RaterName, expires: Expires = "", port: LinkPort = None) -> None:
     """Make a personal link for one rater: the same person on every device that opens it."""
     from app.raters import invites
     from app.studies import lifecycle
@@ -32,7 +36,7 @@ def invite(study: str, name: str, expires: Expires = "", port: LinkPort = None) 
 
 
 def invite_many(
-    study: str,
+    study: Study,
     csv: Annotated[Path | None, typer.Option(help="Raters to invite: a CSV with the columns name and expires.")] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="New file for their links, as CSV.")] = None,
     open_link: Annotated[bool, typer.Option("--open", help="Make one link for everybody who has it.")] = False,

@@ -84,7 +84,7 @@ def plan(
     seed: Annotated[int, numeric_options.seed("Of the simulation for alpha.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
-    """How many clips and raters a wanted certainty takes, what other sizes give, and the raters' time.
+    """How many clips and raters a wanted precision needs, what other sizes give, and the raters' time.
 
     Half-widths of precision, recall, prevalence, alpha or opinion scores, or an exact claim "precision >= p".
     Without a guess or a pilot a rate is planned for the worst case, 0.5.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Port = Annotated[int, whole("--port", 0, 65535, "Port to listen on; 0 takes a free one.")]
 LinkPort = Annotated[
-    int | None, whole("--port", 1, 65535, "Port of the links; without it, that of the server that runs now.")
+    int | None, whole("--port", 1, 65535, "Port in the printed links. [default: that of the running server]")
 ]
 
 
@@ -63,7 +63,7 @@ def serve_here(settings: Settings, database: "Database") -> None:
 
 
 def links(port: LinkPort = None) -> None:
-    """Print the researcher's link and each study's link for raters, at the address of the server that runs now."""
+    """Print the researcher's link and each study's link for raters, at the address of the running server."""
     from app.raters.invite_list import links as link_lines
 
     settings = served_settings(port)

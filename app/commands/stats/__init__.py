@@ -13,6 +13,6 @@ from app.commands.stats.ppi import ppi
 from app.commands.stats.raters import raters
 from app.commands.stats.talkvid import talkvid
 
-commands = typer.Typer(no_args_is_help=True, help="Agreement, truth, thresholds and audits on plain files.")
+commands = typer.Typer(no_args_is_help=True, help="Agreement, consensus, thresholds and audits on plain files.")
 for command in (agreement, consensus, raters, calibrate, cascade, fairness, association, anchoring, ppi, talkvid):
     commands.command()(command)
