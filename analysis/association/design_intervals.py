@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import expit, logit
 from scipy.stats import t as student
 
 from analysis.design import Design
@@ -44,8 +43,6 @@ def _same(values: Floats) -> Floats:
 
 
 FISHER = Scale(np.arctanh, np.tanh, "Fisher's z")
-LOGIT = Scale(logit, expit, "logits")
-LOGARITHM = Scale(np.log, np.exp, "logarithms")
 PLAIN = Scale(_same, _same, "")
 
 
@@ -137,6 +134,11 @@ def too_few(clips: int) -> Interval:
     return Interval(None, None, None, f"no interval: {clips} clips, and an interval needs {FEWEST_CLIPS}")
 
 
+def too_few_sources(sources: int) -> Interval:
+    """The absence of an interval with so few sources."""
+    return Interval(None, None, None, f"no interval: {sources} sources, and a jackknife needs {FEWEST_SOURCES}")
+
+
 def by_design(value: float, statistic: Statistic, design: Design, how: Resampling, scale: Scale = PLAIN) -> Interval:
     """The interval of `value` for a design with strata, weights or sources.
 
@@ -172,14 +174,13 @@ def bootstrap(value: float, statistic: Statistic, design: Design, how: Resamplin
 def jackknife(value: float, statistic: Statistic, design: Design, how: Resampling, scale: Scale = PLAIN) -> Interval:
     """Student's t with the standard error of the jackknife that leaves out whole units, by strata.
 
-    Units are sources where they are known, else clips; beyond `MOST_GROUPS` they are left out in random groups.
+    Units are sources where they are known, else clips; beyond `MOST_GROUPS` they are left out in so many random groups.
     Source: Wolter (2007), Introduction to Variance Estimation, sections 4.5 and 4.6.
     """
     parts = JackknifeParts.build(design, how.seed)
     unit = "clips" if design.source is None else "sources"
     if parts.units < (FEWEST_CLIPS if design.source is None else FEWEST_SOURCES):
-        words = f"no interval: {parts.units} {unit}, and a jackknife needs {FEWEST_SOURCES}"
-        return Interval(None, None, None, words)
+        return too_few(parts.units) if design.source is None else too_few_sources(parts.units)
     left = np.concatenate([statistic(block * design.clip_weight) for block in parts.multipliers()])
     with np.errstate(divide="ignore", invalid="ignore"):
         apart, raw = scale.to(left) - scale.to(np.array(value)), left - value

@@ -21,6 +21,7 @@ from analysis.association.design_intervals import (
 )
 from analysis.association.mappings import MappedScore, mapped_scores
 from analysis.association.opinion import Opinion, Reliability, VarianceParts, reliability
+from analysis.association.pairs import PairAnalysis, pair_analysis
 from analysis.design import Design, scored
 from analysis.estimate import Floats
 from analysis.filters.roc import Direction
@@ -32,8 +33,8 @@ class ScoreAssociation:
 
     `direction` is "ge" if high scores go with high ratings and "le" if low ones do, by the sign of Spearman's
     correlation unless it was given; None if there is none. `disattenuated_pearson` is what Pearson's correlation would
-    be without the raters' noise; None if the ratings are not known. `mappings` use the score turned so that it rises
-    with quality.
+    be without the raters' noise; None if the ratings are not known. `mappings` and `pairs` use the score turned so
+    that it rises with quality; `pairs` is None if it was not asked for or the ratings are not known.
     """
 
     score: str
@@ -43,6 +44,7 @@ class ScoreAssociation:
     kendall_tau_b: DesignEstimate
     disattenuated_pearson: DesignEstimate | None
     mappings: tuple[MappedScore, ...]
+    pairs: PairAnalysis | None
     notes: tuple[str, ...]
 
 
@@ -62,11 +64,12 @@ def associate(
     *,
     directions: Mapping[str, Direction] | None = None,
     mappings: Sequence[MappingName] = ("cubic",),
+    pairs: bool = False,
 ) -> Association:
     """Compare scores with the mean opinion of the same clips.
 
     `scores` maps names to values, shape (clips,); `directions` says where known in which direction a score is good.
-    `mappings` names the curves to fit.
+    `mappings` names the curves to fit; with `pairs` all pairs of clips are compared.
     The result does not depend on the order of the clips. Raises ValueError for a clip without a score.
 
     >>> found = associate({"s": np.arange(12.0)}, Opinion(np.arange(12.0) ** 2), Design.build(12), Resampling())
@@ -79,11 +82,20 @@ def associate(
     opinion, design = opinion.reordered(order), design.reordered(order)
     described = Described(design, how, opinion.raters, opinion.ratings)
     trust = reliability(opinion, described)
+    ask = _Question(opinion, trust, described, tuple(mappings), pairs)
     known = directions or {}
-    found = [
-        _score(name, column, opinion, trust, described, known.get(name), mappings) for name, column in values.items()
-    ]
-    return Association(trust, tuple(found))
+    return Association(trust, tuple(_score(name, column, ask, known.get(name)) for name, column in values.items()))
+
+
+@dataclass(frozen=True, eq=False)
+class _Question:
+    """What every score is compared with, and how."""
+
+    opinion: Opinion
+    trust: Reliability | None
+    described: Described
+    mappings: tuple[MappingName, ...]
+    pairs: bool
 
 
 def _order(columns: Sequence[Floats], opinion: Opinion, design: Design) -> Any:
@@ -94,25 +106,19 @@ def _order(columns: Sequence[Floats], opinion: Opinion, design: Design) -> Any:
     return np.lexsort(keys)
 
 
-def _score(
-    name: str,
-    values: Floats,
-    opinion: Opinion,
-    trust: Reliability | None,
-    described: Described,
-    direction: Direction | None,
-    mappings: Sequence[MappingName],
-) -> ScoreAssociation:
+def _score(name: str, values: Floats, ask: _Question, direction: Direction | None) -> ScoreAssociation:
+    opinion, described = ask.opinion, ask.described
     spearman = correlation("spearman", values, opinion.mean, described)
     pearson = correlation("pearson", values, opinion.mean, described)
     kendall = correlation("kendall_tau_b", values, opinion.mean, described)
     rank = spearman.estimate.value
     if direction is None and rank is not None:
         direction = "ge" if rank >= 0 else "le"
-    pure = None if trust is None else disattenuated(values, opinion, pearson, trust, described)
+    pure = None if ask.trust is None else disattenuated(values, opinion, pearson, ask.trust, described)
     rising = -values if direction == "le" else values
-    mapped, notes = mapped_scores(mappings, rising, opinion, described)
-    return ScoreAssociation(name, direction, spearman, pearson, kendall, pure, mapped, notes)
+    mapped, notes = mapped_scores(ask.mappings, rising, opinion, described)
+    pairs = pair_analysis(rising, opinion, described) if ask.pairs else None
+    return ScoreAssociation(name, direction, spearman, pearson, kendall, pure, mapped, pairs, notes)
 
 
 def disattenuated(

@@ -12,6 +12,7 @@ from analysis.association.curves import Mapping as MappingName
 from analysis.association.design_intervals import Resampling
 from analysis.association.mappings import MappedScore
 from analysis.association.opinion import Opinion, Reliability
+from analysis.association.pairs import MOST_CLIPS, PairAnalysis
 from analysis.association.range_restriction import range_restriction
 from analysis.association.scores import Association, ScoreAssociation, associate
 from analysis.design import Design
@@ -94,7 +95,15 @@ def _score(one: ScoreAssociation) -> dict[str, Any]:
         "kendall_tau_b": one.kendall_tau_b.to_dict(),
         "disattenuated_pearson": None if pure is None else pure.to_dict(),
         "mappings": [_mapping(mapped) for mapped in one.mappings],
+        "pairs": None if one.pairs is None else _pairs(one.pairs),
     }
+
+
+def _pairs(one: PairAnalysis) -> dict[str, Any]:
+    estimates = ("auc_different_similar", "auc_better_worse", "correct_at_zero")
+    found: dict[str, Any] = {"pairs": one.pairs, "different": one.different}
+    found |= {name: getattr(one, name).to_dict() for name in estimates}
+    return found | {"threshold_95": one.threshold_95}
 
 
 def _mapping(one: MappedScore) -> dict[str, Any]:
@@ -103,10 +112,17 @@ def _mapping(one: MappedScore) -> dict[str, Any]:
     return {name: getattr(one, name) for name in names} | {name: getattr(one, name).to_dict() for name in estimates}
 
 
-def report(read: RatedScores, how: Resampling, mappings: Sequence[MappingName]) -> AssociationReport:
-    """The association of every score with the mean rating, with notes on what was left out and on narrow samples."""
-    found = associate(read.scores, read.opinion, read.design, how, mappings=mappings)
-    notes = [*read.notes, *_narrow(read, found), *_turned(found)]
+def report(
+    read: RatedScores, how: Resampling, mappings: Sequence[MappingName], *, pairs: bool = False
+) -> AssociationReport:
+    """The association of every score with the mean rating, with notes on what was left out and on narrow samples.
+
+    Raises AppError if pairs of clips are asked for and only mean ratings are known.
+    """
+    if pairs and read.opinion.grid is None:
+        raise AppError("Pairs of clips need the single ratings.", "Give --ratings FILE instead of --rating.")
+    found = associate(read.scores, read.opinion, read.design, how, mappings=mappings, pairs=pairs)
+    notes = [*read.notes, *_narrow(read, found), *_turned(found), *_compared(read, found)]
     notes += [f"{one.score}: {note}" for one in found.scores for note in one.notes]
     return AssociationReport(read.criterion, read.counts, found, tuple(notes))
 
@@ -134,6 +150,17 @@ def _turned(found: Association) -> list[str]:
     """A note for the scores that fall as ratings rise."""
     falling = [one.score for one in found.scores if one.direction == "le"]
     return [f"Low scores go with high ratings: {', '.join(falling)}."] if falling else []
+
+
+def _compared(read: RatedScores, found: Association) -> list[str]:
+    """A note if pairs were made of some of the clips only."""
+    used = next((one.pairs.clips for one in found.scores if one.pairs is not None), read.counts.used)
+    if used == read.counts.used:
+        return []
+    reason = "clips with one rating are left out"
+    if used == MOST_CLIPS:
+        reason = f"a random part of {MOST_CLIPS} clips is enough"
+    return [f"Pairs were made of {used} of {read.counts.used} clips: {reason}."]
 
 
 def read(

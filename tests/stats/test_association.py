@@ -90,6 +90,19 @@ def test_mappings_have_their_keys(files: tuple[Path, Path]) -> None:
     assert [one["mapping"] for one in printed_json(*common)["scores"][0]["mappings"]] == ["cubic"]
 
 
+def test_pairs_have_their_keys(files: tuple[Path, Path]) -> None:
+    """With --pairs every score has exactly the keys of pairs; without it null, and means alone are refused."""
+    common = (files[0], "--score", "blur", "--ratings", files[1], "--criterion", "quality")
+    found = printed_json(*common, "--pairs")["scores"][0]["pairs"]
+    estimates = {"auc_different_similar", "auc_better_worse", "correct_at_zero"}
+    assert set(found) == {"pairs", "different", "threshold_95", *estimates}
+    assert found["pairs"] == CLIPS * (CLIPS - 1) // 2
+    assert all(set(found[name]) == ESTIMATE for name in estimates)
+    assert found["auc_better_worse"]["value"] > 0.5
+    assert printed_json(*common)["scores"][0]["pairs"] is None
+    assert "--ratings" in error_message(files[0], "--score", "blur", "--rating", "mos", "--pairs")
+
+
 def test_means_and_ratings_give_the_same_correlations(files: tuple[Path, Path]) -> None:
     """A column of mean ratings gives the correlations of the ratings themselves, without what needs single ratings."""
     of_means = printed_json(files[0], "--score", "sharp", "--rating", "mos")

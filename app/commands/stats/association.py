@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from analysis.number_format import UNDEFINED, decimal, estimate_text
+from analysis.number_format import DASH, UNDEFINED, decimal, estimate_text
 from app.commands import numeric_options
 from app.commands.numeric_options import whole
 from app.commands.stats import tables
@@ -38,6 +38,7 @@ def association(
         list[MappingOption] | None,
         typer.Option(help="Curve from score to rating (ITU-T P.1401); may be given again. Default cubic."),
     ] = None,
+    pairs: Annotated[bool, typer.Option("--pairs", help="Compare all pairs of clips; needs --ratings.")] = False,
     weight: Annotated[str | None, typer.Option(help="Column: pool clips that a clip stands for.")] = None,
     stratum: Annotated[str | None, typer.Option(help="Column of the stratum a clip was drawn from.")] = None,
     population: Annotated[str | None, typer.Option(help="Column: pool clips in the row's stratum.")] = None,
@@ -57,7 +58,7 @@ def association(
     read = files.read(file, list(dict.fromkeys(score)), columns, rating=rating, ratings=ratings, criterion=criterion)
     curves = {str(name): name for name in PARAMETERS}
     mappings = [curves[name] for name in mapping or [MappingOption.CUBIC]]
-    found = files.report(read, Resampling(resamples, seed, confidence), mappings)
+    found = files.report(read, Resampling(resamples, seed, confidence), mappings, pairs=pairs)
     if as_json:
         tables.print_json(found.to_dict())
         return
@@ -89,6 +90,8 @@ def _show(found: "AssociationReport") -> None:
     if found.association.scores:
         out.print(f"Intervals: {escape(found.association.scores[0].spearman.estimate.method)}.", soft_wrap=True)
     out.print(_mapping_table(found))
+    if any(one.pairs for one in found.association.scores):
+        out.print(_pair_table(found))
     for note in found.notes:
         out.print(escape(note), soft_wrap=True)
 
@@ -103,6 +106,20 @@ def _mapping_table(found: "AssociationReport") -> "Table":
             figures = (made.rmse, made.rmse_star, made.outlier_ratio, made.pearson)
             cells = [_short(figure.estimate) for figure in figures]
             grid.add_row(escape(f"{one.score}, {made.mapping}"), "yes" if made.monotone else "no", *cells)
+    return grid
+
+
+def _pair_table(found: "AssociationReport") -> "Table":
+    from rich.markup import escape
+
+    heads = ("score", "pairs", "different", "AUC different/similar", "AUC better/worse", "right sign", "95 % threshold")
+    grid = tables.grid(*heads, title="Pairs of clips")
+    for one in found.association.scores:
+        if one.pairs is not None:
+            figures = (one.pairs.auc_different_similar, one.pairs.auc_better_worse, one.pairs.correct_at_zero)
+            cells = [_short(figure.estimate) for figure in figures]
+            limit = DASH if one.pairs.threshold_95 is None else f"{one.pairs.threshold_95:.4g}"
+            grid.add_row(escape(one.score), str(one.pairs.pairs), str(one.pairs.different), *cells, limit)
     return grid
 
 
