@@ -48,13 +48,16 @@ PLAIN = Scale(_same, _same, "")
 
 @dataclass(frozen=True)
 class Interval:
-    """Ends and standard error (None where there are none), the method in words, and undefined replicates."""
+    """Ends and standard error (None where there are none), the method in words, undefined replicates, and the degrees
+    of freedom where Student's t was used.
+    """
 
     low: float | None
     high: float | None
     se: float | None
     method: str
     undefined: int = 0
+    freedom: float | None = None
 
 
 @dataclass(frozen=True)
@@ -202,7 +205,7 @@ def _ends(
     half = float(student.ppf((1 + how.confidence) / 2, freedom)) * error
     middle = scale.to(np.array(value))
     low, high = (float(end) for end in scale.back(np.array([middle - half, middle + half])))
-    return Interval(low, high, se, words + (f", on {scale.name}" if scale.name else ""), lost)
+    return Interval(low, high, se, words + (f", on {scale.name}" if scale.name else ""), lost, freedom)
 
 
 def _freedom(design: Design) -> int:

@@ -19,6 +19,7 @@ from analysis.association.design_intervals import (
     is_simple,
     too_few,
 )
+from analysis.association.differences import ScoreDifference, differences
 from analysis.association.mappings import MappedScore, mapped_scores
 from analysis.association.opinion import Opinion, Reliability, VarianceParts, reliability
 from analysis.association.pairs import PairAnalysis, pair_analysis
@@ -50,10 +51,14 @@ class ScoreAssociation:
 
 @dataclass(frozen=True)
 class Association:
-    """The association of several scores with the answers to one question; see `associate`."""
+    """The association of several scores with the answers to one question; see `associate`.
+
+    `differences` compare the first score with each other one, every score turned so that it rises with quality.
+    """
 
     reliability: Reliability | None
     scores: tuple[ScoreAssociation, ...]
+    differences: tuple[ScoreDifference, ...]
 
 
 def associate(
@@ -84,7 +89,9 @@ def associate(
     trust = reliability(opinion, described)
     ask = _Question(opinion, trust, described, tuple(mappings), pairs)
     known = directions or {}
-    return Association(trust, tuple(_score(name, column, ask, known.get(name)) for name, column in values.items()))
+    found = tuple(_score(name, column, ask, known.get(name)) for name, column in values.items())
+    turned = [-values[one.score] if one.direction == "le" else values[one.score] for one in found]
+    return Association(trust, found, differences(list(values), turned, opinion.mean, described))
 
 
 @dataclass(frozen=True, eq=False)

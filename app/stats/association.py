@@ -10,6 +10,7 @@ import polars as pl
 
 from analysis.association.curves import Mapping as MappingName
 from analysis.association.design_intervals import Resampling
+from analysis.association.differences import ScoreDifference
 from analysis.association.mappings import MappedScore
 from analysis.association.opinion import Opinion, Reliability
 from analysis.association.pairs import MOST_CLIPS, PairAnalysis
@@ -73,7 +74,13 @@ class AssociationReport:
             "notes": list(self.notes),
             "reliability": None if found.reliability is None else _reliability(found.reliability),
             "scores": [_score(one) for one in found.scores],
+            "differences": [_difference(one) for one in found.differences],
         }
+
+
+def _difference(one: ScoreDifference) -> dict[str, Any]:
+    tested = {"difference": one.difference.to_dict(), "p": one.p, "method": one.method}
+    return {"scores": list(one.scores), "statistic": one.statistic} | tested
 
 
 def _reliability(one: Reliability) -> dict[str, Any]:

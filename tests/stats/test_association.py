@@ -58,13 +58,15 @@ def test_the_keys_are_those_of_the_documentation(files: tuple[Path, Path]) -> No
     found = printed_json(
         files[0], "--score", "sharp", "--score", "blur", "--ratings", files[1], "--criterion", "quality"
     )
-    assert set(found) >= {"criterion", "counts", "notes", "reliability", "scores"}
+    assert set(found) == {"criterion", "counts", "notes", "reliability", "scores", "differences"}
     assert found["criterion"] == "quality"
     assert found["counts"] == {"rows": CLIPS, "used": CLIPS, "without_score": 0, "without_rating": 0}
     assert set(found["reliability"]) == {"icc_1_1", "mos_reliability", "ceiling", "votes_per_clip"}
     for name in ("icc_1_1", "mos_reliability"):
         assert set(found["reliability"][name]) == ESTIMATE
     sharp, blur = found["scores"]
+    estimates = {"spearman", "pearson", "kendall_tau_b", "disattenuated_pearson"}
+    assert set(sharp) == {"score", "direction", "mappings", "pairs", *estimates}
     assert [sharp["score"], sharp["direction"], blur["score"], blur["direction"]] == ["sharp", "ge", "blur", "le"]
     for name in ("spearman", "pearson", "kendall_tau_b", "disattenuated_pearson"):
         assert set(sharp[name]) == ESTIMATE
@@ -101,6 +103,21 @@ def test_pairs_have_their_keys(files: tuple[Path, Path]) -> None:
     assert found["auc_better_worse"]["value"] > 0.5
     assert printed_json(*common)["scores"][0]["pairs"] is None
     assert "--ratings" in error_message(files[0], "--score", "blur", "--rating", "mos", "--pairs")
+
+
+def test_differences_have_their_keys(files: tuple[Path, Path]) -> None:
+    """The first score is compared with each other one by both correlations, with exactly the documented keys."""
+    common = (files[0], "--rating", "mos", "--score", "sharp")
+    found = printed_json(*common, "--score", "blur", "--score", "weight", "--resamples", 20)["differences"]
+    assert [(one["scores"], one["statistic"]) for one in found] == [
+        (["sharp", other], statistic) for other in ("blur", "weight") for statistic in ("spearman", "pearson")
+    ]
+    for one in found:
+        assert set(one) == {"scores", "statistic", "difference", "p", "method"}
+        assert set(one["difference"]) == ESTIMATE
+        assert one["difference"]["low"] < one["difference"]["value"] < one["difference"]["high"]
+        assert 0 <= one["p"] <= 1
+    assert printed_json(*common)["differences"] == []
 
 
 def test_means_and_ratings_give_the_same_correlations(files: tuple[Path, Path]) -> None:

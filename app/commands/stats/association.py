@@ -92,6 +92,8 @@ def _show(found: "AssociationReport") -> None:
     out.print(_mapping_table(found))
     if any(one.pairs for one in found.association.scores):
         out.print(_pair_table(found))
+    if found.association.differences:
+        out.print(_difference_table(found))
     for note in found.notes:
         out.print(escape(note), soft_wrap=True)
 
@@ -120,6 +122,17 @@ def _pair_table(found: "AssociationReport") -> "Table":
             cells = [_short(figure.estimate) for figure in figures]
             limit = DASH if one.pairs.threshold_95 is None else f"{one.pairs.threshold_95:.4g}"
             grid.add_row(escape(one.score), str(one.pairs.pairs), str(one.pairs.different), *cells, limit)
+    return grid
+
+
+def _difference_table(found: "AssociationReport") -> "Table":
+    from rich.markup import escape
+
+    grid = tables.grid("scores", "correlation", "difference", "p", title="The first score less each other one")
+    for one in found.association.differences:
+        p = DASH if one.p is None else f"{one.p:.3g}"
+        names = escape(" – ".join(one.scores))
+        grid.add_row(names, one.statistic.capitalize(), _short(one.difference.estimate), p)
     return grid
 
 
