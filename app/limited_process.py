@@ -5,7 +5,6 @@ next file too: starting one takes about as long as decoding eight posters. The l
 crashes; they are no sandbox against code that a decoder's fault would let run.
 """
 
-import copy
 import math
 import multiprocessing
 import os
@@ -14,7 +13,6 @@ import signal
 import sys
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -42,9 +40,6 @@ MOST_IDLE = 4
 """Children that wait for a next file."""
 IDLE_SECONDS = 10.0
 """Seconds for which a waiting child may still get a file; after three times as long it ends itself."""
-REMEMBERED_SECONDS = 600.0
-"""Seconds for which a file that failed is not tried again, unless it changes."""
-MOST_REMEMBERED = 4096
 PRELOADED = ["app.pools.parquet_check", "app.pools.posters", "app.studies.clip_files"]
 """Modules that are imported once, by the process that the children are forked from: a child then starts in
 milliseconds. They must start no thread when they are imported."""
@@ -58,6 +53,8 @@ class Limits:
     """What a call may use: seconds by the clock, bytes of memory of its own, bytes of each file that it writes, and
     files that are open at once.
 
+    A child that does nothing for `still` seconds is ended: libraries that get no memory may wait without end.
+
     `remedy` is a sentence that says how to raise the limits of time and memory; "" if they are fixed.
     """
 
@@ -65,6 +62,7 @@ class Limits:
     memory: int
     written: int = 0
     files: int = 128
+    still: float = 60.0
     remedy: str = ""
 
 
@@ -96,8 +94,11 @@ def run_limited(
 
     `name` is the name of the file, for messages. What the function raises is raised here, unchanged. Raises AppError
     that names the file if the child runs out of memory or time, crashes, or returns more than LARGEST_RESULT bytes.
-    Where the system cannot limit memory (Windows, macOS), only the time is limited.
+    Where the system cannot limit memory (Windows, macOS), only the time is limited. Within such a child the function is
+    called directly: the child has limits already.
     """
+    if _is_child:
+        return function(*arguments, **options)
     call = _Call(limits, function, arguments, options, _folder(), dict(os.environ))
     child = _idle_child() or _Child(function.__module__)
     try:
@@ -123,40 +124,11 @@ def _folder() -> str:
         return ""
 
 
-def run_on_file(
-    limits: Limits,
-    path: Path,
-    function: Callable[Arguments, Value],
-    *arguments: Arguments.args,
-    **options: Arguments.kwargs,
-) -> Value:
-    """As `run_limited`, for a function that only reads the file at `path`.
-
-    A file that failed is not read again for REMEMBERED_SECONDS unless it changes: its AppError is raised again.
-    """
-    try:
-        status = path.stat()
-    except (OSError, RuntimeError):  # a loop of links is a RuntimeError on older Pythons
-        return run_limited(limits, path.name, function, *arguments, **options)
-    key = (function, path, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    failed = _failures.get(key)
-    if failed is not None and time.monotonic() - failed[0] < REMEMBERED_SECONDS:
-        raise copy.copy(failed[1])
-    try:
-        return run_limited(limits, path.name, function, *arguments, **options)
-    except AppError as error:
-        with _lock:
-            _failures[key] = (time.monotonic(), copy.copy(error))
-            while len(_failures) > MOST_REMEMBERED:
-                _failures.popitem(last=False)
-        raise
-
-
-_failures: OrderedDict[object, tuple[float, AppError]] = OrderedDict()
-"""When each file failed, and how, by function and state of the file."""
+_is_child = False
+"""True in a child, which cannot start children."""
 _idle: "list[_Child]" = []
 _lock = threading.Lock()
-"""Held while `_failures` or `_idle` changes."""
+"""Held while `_idle` changes."""
 
 
 class _Child:
@@ -183,8 +155,7 @@ class _Child:
         sent = pickle.dumps(call)
         try:
             self._pipe.send_bytes(sent)
-            if not self._pipe.poll(call.limits.seconds + GRACE_SECONDS):
-                raise _out_of_time(name, call.limits)
+            self._wait(call.limits, name)
             data = self._pipe.recv_bytes(LARGEST_RESULT)
         except (EOFError, ConnectionError) as error:
             self._process.join(GRACE_SECONDS)
@@ -193,6 +164,21 @@ class _Child:
             raise AppError(f"{name} holds more than can be read here.", "Divide it into smaller files.") from error
         return pickle.loads(data[1:]), data[0] == 1  # noqa: S301 - written by our own child
 
+    def _wait(self, limits: Limits, name: str) -> None:
+        """Return when there is an answer. Raises AppError if the time is over or the process stands still."""
+        end = time.monotonic() + limits.seconds + GRACE_SECONDS
+        since = time.monotonic()
+        worked = _ticks(self._process.pid)
+        while not self._pipe.poll(min(1.0, max(0.0, end - time.monotonic()))):
+            now = time.monotonic()
+            if now >= end:
+                raise _out_of_time(name, limits)
+            ticks = _ticks(self._process.pid)
+            if ticks != worked:
+                worked, since = ticks, now
+            elif ticks is not None and now - since > limits.still:
+                raise AppError(f"{name} cannot be read: the program that reads it stands still.", _remedy(limits))
+
     def end(self) -> None:
         """End the process."""
         self._pipe.close()
@@ -200,6 +186,15 @@ class _Child:
         if self._process.exitcode is None:
             self._process.kill()
             self._process.join(GRACE_SECONDS)
+
+
+def _ticks(pid: int | None) -> int | None:
+    """How long a process has worked, in ticks of the CPU's clock; None where the system does not say."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return int(fields[11]) + int(fields[12])
 
 
 def _idle_child() -> _Child | None:
@@ -251,6 +246,8 @@ def _context(module: str) -> "ForkServerContext | SpawnContext":
 
 def _serve(pipe: Connection) -> None:
     """In the child: answer calls until one fails, or none comes any more."""
+    global _is_child
+    _is_child = True
     # Libraries write their own words about a lack of memory, over many lines.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     first = _data_bytes()
@@ -344,6 +341,10 @@ def _unlimit() -> None:
             resource.setrlimit(kind, (hard, hard))
 
 
+def _remedy(limits: Limits) -> str:
+    return f"It may be damaged, or made to exhaust this machine; use another file, or make it smaller.{limits.remedy}"
+
+
 def _duration(seconds: float) -> str:
     return f"{seconds:g} s" if seconds < 600 else f"{seconds / 60:g} minutes"
 
@@ -351,14 +352,14 @@ def _duration(seconds: float) -> str:
 def _out_of_time(name: str, limits: Limits) -> AppError:
     return AppError(
         f"{name} takes more than {_duration(limits.seconds)} to read.",
-        f"It may be damaged, or made to exhaust this machine; use another file.{limits.remedy}",
+        _remedy(limits),
     )
 
 
 def _out_of_memory(name: str, limits: Limits) -> AppError:
     return AppError(
         f"{name} needs more than {round(limits.memory / GIGABYTE, 1):g} GB of memory to read.",
-        f"It may be damaged, or made to exhaust this machine; use another file, or make it smaller.{limits.remedy}",
+        _remedy(limits),
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import AppError
+from app.failed_files import run_on_file
 from app.limited_process import (
     LARGEST_RESULT,
     MOST_CALLS,
@@ -19,7 +20,6 @@ from app.limited_process import (
     MOST_KEPT,
     Limits,
     run_limited,
-    run_on_file,
     warm_up,
 )
 
@@ -118,6 +118,15 @@ def test_a_child_that_breaks_its_limits_is_told_in_words_within_its_time(
     with pytest.raises(AppError, match=words):
         run_limited(LIMITS, "a.mp4", function)
     assert time.monotonic() - began < LIMITS.seconds + 4
+
+
+@pytest.mark.skipif(not LINUX, reason="work is counted on Linux only")
+def test_a_child_that_stands_still_is_ended_long_before_its_time() -> None:
+    """A library that waits for a thread that never starts does not hold the user for half an hour."""
+    began = time.monotonic()
+    with pytest.raises(AppError, match=r"a\.mp4 cannot be read: the program that reads it stands still\. .* another"):
+        run_limited(Limits(seconds=50, memory=200 << 20, still=1), "a.mp4", sleeping)
+    assert time.monotonic() - began < 20
 
 
 def test_a_child_writes_no_more_than_it_may(tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ GROUND = {
     "api_tokens",
     "cache",
     "jobs",
+    "failed_files",
     "limited_process",
     "limited_tables",
     "markdown",

@@ -9,6 +9,9 @@ from typing import Any
 import polars as pl
 
 from app.errors import AppError
+from app.limited_process import run_limited
+from app.limited_tables import limits
+from app.pools.importing import videos
 from app.pools.importing.checks import refuse_bad, refuse_twice
 from app.pools.importing.mapping import FACTS, mapping_of, parsed
 from app.pools.importing.plan import ImportPlan, plan_of
@@ -33,16 +36,37 @@ def join(pool: str, other: str, output: str, *, maps: tuple[str, ...] = (), repl
     """Write the pool with every column of another file, except facts of a clip (media, duration, source ...).
 
     The rows of the pool and their order stay; clips that the file does not have get null. With `replace`, the file's
-    columns replace columns of the same name. Raises AppError for a bad record in the file, a clip that is in it twice,
-    a column that exists already, or if the file and the pool have no clip in common.
+    columns replace columns of the same name. Both are read in a child process with limits. Raises AppError for a bad
+    record in the file, a clip that is in it twice, a column that exists already, or if the file and the pool have no
+    clip in common.
     """
     if plain(output) in (plain(pool), plain(other)):
         raise AppError(f"{output} is the pool or the file itself.", "Name another file with -o.")
+    probed = videos.probe(other) if videos.is_folder_of_videos(other) else None
+    with (
+        TemporaryDirectory(prefix="clipjury-", ignore_cleanup_errors=True) as folder,
+        written(plain(output)) as path,
+    ):
+        how = (parsed(maps), probed, replace)
+        columns, counts = run_limited(limits(), name_of(other), _join, pool, other, Path(folder), path, *how)
+    return JoinSummary(output, columns, *counts)
+
+
+def _join(
+    pool: str,
+    other: str,
+    folder: Path,
+    target: Path,
+    maps: dict[str, str],
+    probed: videos.Probed | None,
+    replace: bool,
+) -> tuple[tuple[str, ...], tuple[int, int, int]]:
+    """Write the joined pool to `target`; the names of the new columns, and the numbers of `_matches`."""
     rows = scan_pool(pool)
     there = rows.collect_schema()
-    with TemporaryDirectory(prefix="clipjury-") as folder, pool_errors(f"{pool} or {other}"):
-        raw = read(other, Path(folder))
-        plan = plan_of(raw, mapping_of(raw, parsed(maps)))
+    with pool_errors(f"{pool} or {other}"):
+        raw = read(other, folder, probed)
+        plan = plan_of(raw, mapping_of(raw, maps))
         refuse_bad(plan)
         refuse_twice([plan])
         kinds = {one.name: one.kind for one in plan.columns if one.name not in FACTS}
@@ -59,9 +83,8 @@ def join(pool: str, other: str, output: str, *, maps: tuple[str, ...] = (), repl
         whole = rows.drop(in_the_way).join(new, on="clip", how="left", maintain_order="left")
         kept = metadata(pool)
         record = _record(read_record(kept), plan, counts[0])
-        with written(plain(output)) as path:
-            whole.sink_parquet(path, metadata=kept | {KEY: json.dumps(record, ensure_ascii=False)})
-    return JoinSummary(output, tuple(kinds), *counts)
+        whole.sink_parquet(target, metadata=kept | {KEY: json.dumps(record, ensure_ascii=False)})
+    return tuple(kinds), counts
 
 
 def _matches(rows: pl.LazyFrame, new: pl.LazyFrame, pool: str, other: str) -> tuple[int, int, int]:

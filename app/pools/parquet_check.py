@@ -12,7 +12,8 @@ from polars.exceptions import PolarsError
 
 from app.cache import Cache
 from app.errors import AppError
-from app.limited_process import GIGABYTE, Limits, run_on_file
+from app.failed_files import run_on_file
+from app.limited_process import GIGABYTE, Limits
 
 MOST_COLUMNS = 2000
 MOST_BYTES = 4 * GIGABYTE

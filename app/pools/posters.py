@@ -9,7 +9,8 @@ from av.error import FFmpegError
 from PIL import Image
 
 from app.errors import NotFound
-from app.limited_process import GIGABYTE, Limits, run_on_file
+from app.failed_files import run_on_file
+from app.limited_process import GIGABYTE, Limits
 from app.pools.pool_files import Pool
 from app.settings import Settings
 from scoring.video.reading import DECODER_OPTIONS, Unreadable, refuse_by_name

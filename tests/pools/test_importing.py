@@ -293,7 +293,11 @@ def test_a_wrong_mapping_is_an_error_that_explains_the_option(tmp_path: Path, wo
         ("made.json.gz", b"no gzip", "packed, and broken"),
         ("made.json", b'[{"duration": 3}]', "No field of made.json names the clips"),
         ("made.json", b'[{"id": "a", "durations": "x"}]', "No record can be used: 1 of 1"),
-        ("made.json", json.dumps([{"id": 1, f"k{n}": 1} for n in range(2100)]).encode(), "more than 2000 different"),
+        (
+            "made.json",
+            json.dumps([{"id": 1, f"k{n}": 1} for n in range(2100)]).encode(),
+            "more different fields than",
+        ),
     ],
 )
 def test_a_source_without_clips_is_an_error(tmp_path: Path, name: str, content: bytes, said: str) -> None:

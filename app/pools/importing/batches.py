@@ -38,8 +38,8 @@ class RecordCollector:
     Columns are numbered because field names come from files, and Polars would read some of them as patterns.
     """
 
-    def __init__(self, spill: Path, in_memory: int = IN_MEMORY) -> None:
-        self._spill, self._most = spill, in_memory
+    def __init__(self, spill: Path, in_memory: int = IN_MEMORY, *, source: str = "The file") -> None:
+        self._spill, self._most, self._source = spill, in_memory, source
         self._index: dict[Keys, int] = {}
         self._parts: list[pl.LazyFrame] = []
         self._schemas: list[pl.Schema] = []
@@ -86,10 +86,7 @@ class RecordCollector:
     def _name(self, path: Keys) -> str:
         number = self._index.setdefault(path, len(self._index))
         if number >= MOST_FIELDS:
-            raise AppError(
-                f"The records have more than {MOST_FIELDS} different fields.",
-                "Every record should use the same names; values do not belong in the names of fields.",
-            )
+            raise too_many_fields(self._source)
         return f"f{number}"
 
     def _collect(self, records: Sequence[dict[str, Any]], above: Keys, columns: dict[str, pl.Series]) -> None:
@@ -127,6 +124,15 @@ class RecordCollector:
         kinds: dict[str, pl.DataType] = {}
         pairs = chain.from_iterable(frame.schema.items() for frame in self._waiting)
         return all(kinds.setdefault(name, kind) == kind for name, kind in pairs)
+
+
+def too_many_fields(source: str, count: int | None = None) -> AppError:
+    """The error for a source with more than MOST_FIELDS fields; their number is None if it is not known."""
+    found = f"{count:,} fields; the largest number is" if count else "more different fields than"
+    return AppError(
+        f"{source} has {found} {MOST_FIELDS:,}.",
+        "Every record should use the same names; values do not belong in the names of fields.",
+    )
 
 
 def distinct_names(names: Iterable[str]) -> tuple[str, ...]:

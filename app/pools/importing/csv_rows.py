@@ -5,12 +5,15 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import IO
 
-from app.pools.importing.batches import distinct_names
+from app.errors import AppError
+from app.pools.importing.batches import MOST_FIELDS, distinct_names, too_many_fields
 
 ROWS = 20_000
 """Number of rows in a batch."""
 LONGEST_FIELD = 1_000_000
 """The largest number of characters in a field: an unclosed quote must not take in the rest of the file."""
+LONGEST_LINE = 64_000_000
+"""The largest number of bytes in a line."""
 Row = tuple[int, list[str]]
 Fault = tuple[int, str, str]
 
@@ -25,16 +28,25 @@ def separator_of(header: str, *, tabs: bool) -> str:
 
 
 class Delimited:
-    """A file of delimited fields. `header` has their names; iterating gives batches of rows and of faults."""
+    """A file of delimited fields. `header` has their names; iterating gives batches of rows and of faults.
 
-    def __init__(self, file: IO[bytes], *, tabs: bool) -> None:
+    Raises AppError if the header cannot be read or names more than MOST_FIELDS fields.
+    """
+
+    def __init__(self, file: IO[bytes], name: str, *, tabs: bool) -> None:
         self._lines = _Lines(file)
         csv.field_size_limit(LONGEST_FIELD)
         first = next((line for line in self._lines if line.strip()), "")
         separator = separator_of(first, tabs=tabs)
         self._rows = csv.reader(_before(first, self._lines), delimiter=separator)
-        names = [name.strip() or f"field {number}" for number, name in enumerate(next(self._rows, []), 1)]
-        self.header = distinct_names(names)
+        try:
+            heads = next(self._rows, [])
+        except csv.Error as error:
+            remedy = "Its first line names the fields."
+            raise AppError(f"{name} has a header that cannot be read: {error}.", remedy) from error
+        if len(heads) > MOST_FIELDS:
+            raise too_many_fields(name, len(heads))
+        self.header = distinct_names([head.strip() or f"field {number}" for number, head in enumerate(heads, 1)])
 
     def __iter__(self) -> Iterator[tuple[list[Row], list[Fault]]]:
         rows = self._checked()
@@ -57,8 +69,8 @@ class Delimited:
             place, before = before + 1, self._lines.number
             if not row:
                 continue
-            if self._lines.undecodable and place <= self._lines.undecodable <= before:
-                yield place, row, "It is not UTF-8 text."
+            if place <= self._lines.bad[0] <= before:
+                yield place, row, self._lines.bad[1]
             elif len(row) != wanted:
                 yield place, row, f"It has {len(row)} fields where the header has {wanted}."
             else:
@@ -66,20 +78,26 @@ class Delimited:
 
 
 class _Lines:
-    """The lines of a file as text, with their number; `undecodable` is the last line that is not UTF-8."""
+    """The lines of a file as text, with their number; `bad` is the number and the fault of the last bad line."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self.number = 0
-        self.undecodable = 0
+        self.bad = 0, ""
 
     def __iter__(self) -> Iterator[str]:
-        for line in self._file:
+        while line := self._file.readline(LONGEST_LINE):
             self.number += 1
+            if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
+                self.bad = self.number, f"It is longer than {LONGEST_LINE // 1_000_000} MB."
+                rest = line
+                while rest and not rest.endswith(b"\n"):
+                    rest = self._file.readline(LONGEST_LINE)
             try:
                 yield line.decode("utf-8")
             except UnicodeDecodeError:
-                self.undecodable = self.number
+                if self.bad[0] != self.number:
+                    self.bad = self.number, "It is not UTF-8 text."
                 yield line.decode("utf-8", errors="replace")
 
 

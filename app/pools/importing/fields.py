@@ -5,7 +5,16 @@ from typing import Any
 
 import polars as pl
 
-from app.pools.importing.batches import DEEPEST, FAULT, PLACE, TEXT, RecordCollector, distinct_names
+from app.pools.importing.batches import (
+    DEEPEST,
+    FAULT,
+    MOST_FIELDS,
+    PLACE,
+    TEXT,
+    RecordCollector,
+    distinct_names,
+    too_many_fields,
+)
 
 
 @dataclass(frozen=True)
@@ -43,8 +52,10 @@ def collected_source(
     return RawSource(name, kind, table, fields, schema, counted, untyped)
 
 
-def flattened(table: pl.LazyFrame) -> tuple[pl.LazyFrame, dict[str, str]]:
+def flattened(table: pl.LazyFrame, source: str = "The table") -> tuple[pl.LazyFrame, dict[str, str]]:
     """Flatten nested records and number the columns; also returns the paths of the fields.
+
+    Raises AppError that names the source for more than MOST_FIELDS of them.
 
     >>> table, fields = flattened(pl.LazyFrame({"id": ["a"], "info": [{"Language": "en"}]}))
     >>> list(fields), table.drop("place", "fault", "text").collect().row(0)
@@ -56,6 +67,8 @@ def flattened(table: pl.LazyFrame) -> tuple[pl.LazyFrame, dict[str, str]]:
     leaves: list[tuple[str, pl.Expr]] = []
     for name, kind in schema.items():
         leaves += _leaves(name, pl.col(names[name]), kind, 1)
+    if len(leaves) > MOST_FIELDS:
+        raise too_many_fields(source, len(leaves))
     paths = distinct_names([path for path, _ in leaves])
     columns = [leaf.alias(f"f{number}") for number, (_, leaf) in enumerate(leaves)]
     raw = [pl.lit(None, pl.String).alias(FAULT), pl.lit(None, pl.String).alias(TEXT)]

@@ -19,6 +19,10 @@ LONGEST = 64_000_000
 """The largest size of a record in bytes."""
 LARGEST = 600_000_000
 """The largest size in bytes of a document that is not a list: it must be in memory as a whole."""
+MOST_GROWTH = 200
+"""How many times larger than its packed form a file may be; real records reach 40."""
+ALWAYS_FINE = 100_000_000
+"""Bytes up to which the growth does not matter."""
 INSIDE = ("samples", "clips", "videos", "images", "records", "tasks", "data")
 """Keys under which documents have their records: those of FiftyOne and COCO, and common words."""
 _BOUNDARY = re.compile(rb"\}\s*,\s*(?=\{)")
@@ -50,12 +54,13 @@ class Batch:
 def opened(path: Path) -> Iterator[IO[bytes]]:
     """Open a file, decompressing .gz, and skip the byte order mark that some editors write.
 
-    Raises AppError for a file whose byte order mark names another encoding than UTF-8.
+    Raises AppError for a file whose byte order mark names another encoding than UTF-8, and, while it is read, for a
+    packed one that grows to far more than records do.
     """
     with ExitStack() as stack:
         file: IO[bytes] = stack.enter_context(path.open("rb"))
         if path.suffix.lower() == ".gz":
-            file = stack.enter_context(io.BufferedReader(gzip.GzipFile(fileobj=file)))
+            file = stack.enter_context(io.BufferedReader(_Unpacked(path, file)))
         start = file.read(3)
         if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
             raise AppError(f"{path} is UTF-16 text.", "Save it as UTF-8.")
@@ -63,13 +68,42 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
         yield file
 
 
+class _Unpacked(gzip.GzipFile):
+    """A packed file. Reading raises AppError once it has grown to more than MOST_GROWTH times its size on disk."""
+
+    def __init__(self, path: Path, file: IO[bytes]) -> None:
+        super().__init__(fileobj=file)
+        self._name, self._most = path.name, max(ALWAYS_FINE, MOST_GROWTH * path.stat().st_size)
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
+        if self.tell() > self._most:
+            raise AppError(
+                f"{self._name} would grow to more than {MOST_GROWTH} times its size, which records never do.",
+                "It may be made to exhaust this machine. If you trust it, unpack it first.",
+            )
+        return data
+
+
+def _some_lines(file: IO[bytes], piece_bytes: int) -> list[bytes]:
+    """The next lines, without their ends: about `piece_bytes` together. A line is cut off after about LONGEST bytes."""
+    data = file.read(piece_bytes)
+    if data and not data.endswith(b"\n"):
+        data += file.readline(LONGEST + 1)
+        end = data
+        while end and not end.endswith(b"\n"):  # the line is too long: the rest of it is left out
+            end = file.readline(LONGEST)
+    texts = data.split(b"\n")
+    return texts if texts[-1] else texts[:-1]
+
+
 def lines(file: IO[bytes], piece_bytes: int = PIECE) -> Iterator[Batch]:
     """Batches of JSON Lines; positions are line numbers. A line that is not a JSON object is a fault."""
     place = 0
-    while texts := file.readlines(piece_bytes):
+    while texts := _some_lines(file, piece_bytes):
         batch = Batch()
-        numbers = [place + number for number, text in enumerate(texts, 1) if not text.isspace()]
-        texts_there = [text for text in texts if not text.isspace()]
+        numbers = [place + number for number, text in enumerate(texts, 1) if text and not text.isspace()]
+        texts_there = [text for text in texts if text and not text.isspace()]
         place += len(texts)
         try:
             short = max(map(len, texts_there), default=0) <= LONGEST

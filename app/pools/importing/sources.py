@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -15,10 +16,10 @@ from app.pools.importing import videos
 from app.pools.importing.batches import RecordCollector
 from app.pools.importing.csv_rows import Delimited
 from app.pools.importing.fields import RawSource, collected_source, flattened
-from app.pools.importing.json_records import LARGEST, LONGEST, Batch, array, document, lines, opened
+from app.pools.importing.json_records import LARGEST, LONGEST, PIECE, Batch, array, document, lines, opened
 from app.pools.scanning import metadata, scan
 from app.pools.table import read_record
-from scoring.locations import is_folder, is_remote, name_of
+from scoring.locations import is_remote, name_of
 
 KINDS = {
     ".json": "JSON",
@@ -32,12 +33,14 @@ NOT_RECORDS = ("annotations", "predictions")
 """Fields of Label Studio's tasks that hold raters' answers, which do not belong in a pool."""
 
 
-def read(source: str, spill: Path) -> RawSource:
+def read(source: str, spill: Path, probed: videos.Probed | None = None) -> RawSource:
     """Read a file, address or folder; `spill` is a folder for data that does not fit in memory.
+
+    `probed` has the facts of the videos of a folder.
 
     Raises AppError for a source that is missing, has no records, or is of another type.
     """
-    raw = _read(source, spill)
+    raw = _read(source, spill, probed)
     if not raw.fields:
         first = raw.table.head(1).collect()["fault"].to_list()
         why = f" The first: {first[0]}" if first and first[0] else ""
@@ -45,18 +48,20 @@ def read(source: str, spill: Path) -> RawSource:
     return raw
 
 
-def _read(source: str, spill: Path) -> RawSource:
+def _read(source: str, spill: Path, probed: videos.Probed | None) -> RawSource:
     name = name_of(source)
     ending = Path(name.lower().removesuffix(".gz")).suffix
     if is_remote(source) and ending != ".parquet":
         raise AppError(f"{source} is not Parquet.", "Fetch the file and import it from this machine.")
     if ending == ".parquet" or (not is_remote(source) and videos.holds_parquet(source)):
         return _parquet(source)
-    if is_folder(source):
-        return videos.read(source, spill)
+    if probed is not None:
+        return videos.read(source, spill, probed)
     path = Path(source)
     if not path.exists():
         raise AppError(f"There is no file {source}.", "Name a file or a folder of videos.", status=404)
+    if not path.is_file():
+        raise AppError(f"{source} is a device or a pipe.", "Name a file or a folder of videos.")
     if ending not in KINDS:
         known = ", ".join(KINDS)
         raise AppError(f"{source} is of no kind that can be imported.", f"Possible: {known}, or a folder of videos.")
@@ -76,15 +81,16 @@ def _text(path: Path, ending: str, spill: Path) -> RawSource:
             first = file.read(1)
         if not first:
             raise AppError(f"{path} is empty.", "Name a file with a record for each clip.")
-        collected = RecordCollector(spill)
+        collected = RecordCollector(spill, source=path.name)
         if ending in (".csv", ".tsv"):
             file.seek(start)
-            return _delimited(path, Delimited(file, tabs=ending == ".tsv"), collected)
+            return _delimited(path, Delimited(file, path.name, tabs=ending == ".tsv"), collected)
         if first == b"[":
             return _collected(path, "JSON list", array(file), collected, "record")
         file.seek(start)
         if ending == ".json" and not _is_lines(file, start):
-            data = file.read(LARGEST + 1)
+            # Piece by piece: one read would ask for the memory of the largest document.
+            data = b"".join(islice(iter(lambda: file.read(PIECE), b""), LARGEST // PIECE + 1))
             if len(data) > LARGEST:
                 raise AppError(f"{path} is a document of more than {LARGEST // 1_000_000} MB.", "Make it JSON Lines.")
             batch, inside = document(data, str(path))
@@ -140,7 +146,7 @@ def _delimited(path: Path, rows: Delimited, collected: RecordCollector) -> RawSo
 def _parquet(source: str) -> RawSource:
     try:
         rows = scan(source)
-        table, fields = flattened(rows)
+        table, fields = flattened(rows, name_of(source))
         kind = "Parquet"
         return RawSource(
             name_of(source), kind, table, fields, table.collect_schema(), "row", record=read_record(metadata(source))
