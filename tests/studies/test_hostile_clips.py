@@ -16,6 +16,8 @@ from app.pools.pool_files import Pool
 from app.settings import Settings
 from app.studies import attention_clips, clip_files
 from scoring.video import playable, reading
+from tests.helpers.bounded import bounded
+from tests.helpers.hostile_videos import endless, large_vp8, wide
 from tests.helpers.real_videos import moving, texture, write_video
 
 
@@ -86,3 +88,23 @@ def test_a_hostile_clip_loses_only_its_own_poster(tmp_path: Path) -> None:
         with pytest.raises(NotFound, match="This clip has no picture here"):
             posters.poster(settings, pool, "bad")
     assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize("make", [endless, wide, large_vp8])
+def test_a_header_that_lies_costs_seconds_and_no_memory_of_the_server(
+    make: Callable[[Path], object], tmp_path: Path
+) -> None:
+    """Endless length and pictures of 65,535 or 16,383 pixels: a poster and a copy are made, or refused in words."""
+    make(tmp_path / "bad.mp4")
+    pool = Pool(tmp_path / "pool.parquet", pl.DataFrame({"clip": ["bad"], "media": ["bad.mp4"]}), {}, "ab")
+    settings = Settings(home=tmp_path / "home", researcher_process=False)
+    with bounded(seconds=60):
+        try:
+            posters.poster(settings, pool, "bad")
+        except AppError as error:
+            assert error.remedy
+        try:
+            clip_files.prepare(tmp_path / "bad.mp4", tmp_path / "media" / "copy.mp4")
+        except AppError as error:
+            assert "bad.mp4" in error.message
+            assert error.remedy
