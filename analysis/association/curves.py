@@ -46,6 +46,8 @@ def fit(mapping: Mapping, score: Floats, rating: Floats, weights: Floats) -> Cur
     if distinct < needed:
         reason = f"{distinct} different scores; a {mapping} mapping needs {needed}"
         return Curve(mapping, None, monotone=False, converged=False, reason=reason)
+    if np.ptp(rating) == 0:
+        return Curve(mapping, None, monotone=False, converged=False, reason="every clip has the same mean rating")
     low, span = float(score.min()), float(np.ptp(score))
     share = (score - low) / span
     fitted = {"linear": _line, "cubic": _rising_cubic, "logistic": _logistic}[mapping](share, rating, weights)

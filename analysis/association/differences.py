@@ -12,10 +12,13 @@ from scipy.stats import t as student
 from analysis.association.correlations import COEFFICIENTS, PERFECT, fisher_ends, unvarying
 from analysis.association.design_intervals import (
     FEWEST_CLIPS,
+    LARGE,
+    PLAIN,
     Described,
     DesignEstimate,
     Interval,
     by_design,
+    infinitesimal,
     is_simple,
     too_few,
 )
@@ -92,7 +95,11 @@ def score_difference(
     elif is_simple(design):
         found, p, test = _paired(statistic, r1, r2, r12, described)
     else:
-        found = by_design(r1 - r2, difference, design, described.how)
+        if described.clips >= LARGE:
+            moved = [COEFFICIENTS[statistic].influence(score, opinion, design.clip_weight) for score in scores]
+            found = infinitesimal(r1 - r2, moved[0] - moved[1], design, described.how, PLAIN)
+        else:
+            found = by_design(r1 - r2, difference, design, described.how)
         p, test = _normal_test(r1 - r2, found)
     sample = float(difference(np.ones((1, described.clips)))[0])
     return ScoreDifference(names, statistic, described.estimate(name, r1 - r2, sample, found), p, test)

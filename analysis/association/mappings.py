@@ -10,11 +10,15 @@ from analysis.association.correlations import correlation
 from analysis.association.curves import PARAMETERS, Curve, Mapping, fit
 from analysis.association.design_intervals import FEWEST_CLIPS, Described, DesignEstimate, Interval, too_few
 from analysis.association.opinion import NO_REPEATS, Opinion
+from analysis.consensus.mean_opinion import FEW_RATINGS
 from analysis.design import Design
-from analysis.estimate import Floats
+from analysis.estimate import Bools, Floats
 from analysis.filters.rates import tabulate
 
 NO_RATINGS = "the single ratings behind the means are not known, and so neither are the means' intervals"
+MOST_POOLED = 0.1
+"""With a larger share of clips under four ratings the pooled deviation, itself uncertain, decides every outlier."""
+POOLED = "no interval: clips with fewer than four ratings all depend on one pooled standard deviation"
 FIXED = "the fitted mapping is taken as given"
 
 
@@ -93,7 +97,11 @@ def mapped_score(mapping: Mapping, score: Floats, opinion: Opinion, described: D
     else:
         past = None if sample is None else np.maximum(0.0, sample - half)
         star = _root_mean_square("rmse_star", mapping, np.maximum(0.0, errors - half), past, described)
-        outliers = _outlier_ratio(mapping, errors > half, described)
+        is_known = opinion.votes is None or float((opinion.votes < FEW_RATINGS).mean()) <= MOST_POOLED
+        if not is_known and star.estimate.value is not None:
+            star = replace(star, estimate=replace(star.estimate, low=None, high=None, method=POOLED), se=None)
+        beyond = None if past is None else past > 0
+        outliers = _outlier_ratio(mapping, errors > half, beyond, is_known, described)
     pearson = correlation("pearson", curve.value(score), opinion.mean, described)
     one = replace(pearson.estimate, method=f"{pearson.estimate.method}; {FIXED}")
     pearson = replace(pearson, estimate=one) if one.value is not None else pearson
@@ -154,9 +162,7 @@ def _freedom(squares: Floats, design: Design) -> float:
     stratum's sum this is Satterthwaite's (1946) approximation for values that are not normal.
     """
     above, below = 0.0, 0.0
-    for stratum in range(len(design.labels)):
-        own = design.of == stratum
-        values = design.clip_weight[own] * squares[own]
+    for values in _unit_totals(design.clip_weight * squares, design):
         apart = values - values.mean()
         second = float((apart**2).mean())
         if len(values) < 2 or second < 1e-18:
@@ -168,7 +174,17 @@ def _freedom(squares: Floats, design: Design) -> float:
     return units if below == 0 else max(2.0, min(float(units), 2 * above**2 / below))
 
 
-def _outlier_ratio(mapping: Mapping, outliers: np.ndarray, described: Described) -> DesignEstimate:
+def _unit_totals(values: Floats, design: Design) -> list[Floats]:
+    """The totals of the units drawn: one array per stratum with a value per clip, or one array with all sources."""
+    if design.source is not None:
+        centred = values - (np.bincount(design.of, values) / design.drawn)[design.of]
+        return [np.asarray(np.bincount(design.source, centred), dtype=np.float64)]
+    return [values[design.of == stratum] for stratum in range(len(design.labels))]
+
+
+def _outlier_ratio(
+    mapping: Mapping, outliers: Bools, sample: Bools | None, is_known: bool, described: Described
+) -> DesignEstimate:
     """The weighted share of outliers, with the interval that every share of clips gets."""
     design = described.design
     table = tabulate(np.ones(len(outliers)), outliers.astype(np.float64), design, described.how.confidence)
@@ -176,4 +192,6 @@ def _outlier_ratio(mapping: Mapping, outliers: np.ndarray, described: Described)
     if share.value is None:
         return described.absent("outlier_ratio", str(share.undefined), mapping=mapping)
     found = Interval(share.low, share.high, table.se["prevalence"], f"{share.method}; {FIXED}")
-    return described.estimate("outlier_ratio", share.value, float(outliers.mean()), found, mapping=mapping)
+    unweighted = None if sample is None else float(sample.mean())
+    found = found if is_known else Interval(None, None, None, POOLED)
+    return described.estimate("outlier_ratio", share.value, unweighted, found, mapping=mapping)

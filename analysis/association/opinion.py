@@ -16,6 +16,7 @@ from analysis.association.design_intervals import (
     Scale,
     Statistic,
     by_design,
+    is_simple,
     too_few,
 )
 from analysis.consensus.mean_opinion import MeanOpinionScores, mean_opinion
@@ -31,7 +32,7 @@ def _reliability_of(logarithm: Floats) -> Floats:
     return np.asarray(-np.expm1(-logarithm))
 
 
-ERROR_SHARE = Scale(_error_logarithm, _reliability_of, "the logarithm of the share of noise")
+ERROR_SHARE = Scale(_error_logarithm, _reliability_of, lambda r: 1 / (1 - r), "the logarithm of the share of noise")
 NO_VARIATION = "the clips' mean ratings or all ratings are equal, so nothing can be told from noise"
 NO_REPEATS = "no clip has two ratings, so the raters' noise is unknown"
 
@@ -212,15 +213,10 @@ def _value(form: icc.Form, opinion: Opinion, clip_weight: Floats) -> float | Non
 
 
 def _interval(form: icc.Form, value: float, grid: Floats, design: Design, how: Resampling) -> Interval:
-    """As `stats agreement` gives it for unweighted clips; by design for weights and strata."""
-    is_plain = design.equal_weights and len(design.labels) <= 1
-    is_of_agreement = is_plain and (form == "1_1" or (design.source is None and not np.isnan(grid).any()))
-    if is_of_agreement:
+    """As `stats agreement` gives it for one random sample of clips; by design for sources, weights and strata."""
+    if is_simple(design) and (form == "1_1" or not np.isnan(grid).any()):
         clips = [f"{clip:09d}" for clip in range(len(grid))]
-        named = None
-        if design.source is not None:
-            named = {clip: f"{source:09d}" for clip, source in zip(clips, design.source, strict=True)}
-        low, high, method, lost = icc.ends(grid, form, clips, named, how.resamples, how.seed, how.confidence)
+        low, high, method, lost = icc.ends(grid, form, clips, None, how.resamples, how.seed, how.confidence)
         return Interval(low, high, None, method, lost)
     if len(grid) < FEWEST_CLIPS:
         return too_few(len(grid))

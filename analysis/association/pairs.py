@@ -4,17 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit, logit
-from scipy.stats import t as student
 
 from analysis.association.design_intervals import (
     FEWEST_CLIPS,
-    FEWEST_SOURCES,
+    LOGIT,
     Described,
     DesignEstimate,
     Interval,
+    infinitesimal,
     too_few,
-    too_few_sources,
 )
 from analysis.association.opinion import Opinion
 from analysis.estimate import Bools, Floats, Ints
@@ -181,19 +179,12 @@ def _estimate(
     value, of_pair = statistic(pairs.weights(design.clip_weight))
     sample = None if design.equal_weights else statistic(np.ones(len(pairs.first)))[0]
     sums = (np.bincount(clip, of_pair, minlength=described.clips) for clip in (pairs.first, pairs.second))
-    se = float(np.sqrt(design.total_variance(np.asarray(sum(sums), dtype=np.float64))))
     if described.clips < FEWEST_CLIPS:
         found = too_few(described.clips)
-    elif min(value, 1 - value) < 1e-12 or se < 1e-12:
+    elif min(value, 1 - value) < 1e-12:
         found = Interval(None, None, None, "no interval: every pair of clips says the same")
-    elif design.source is not None and int(design.units.sum()) < FEWEST_SOURCES:
-        found = too_few_sources(int(design.units.sum()))
     else:
-        unit = "clips" if design.source is None else "sources"
-        freedom = max(1, int(design.units.sum()) - len(design.labels))
-        half = float(student.ppf((1 + how.confidence) / 2, freedom)) * se / (value * (1 - value))
-        low, high = (float(end) for end in expit(logit(value) + np.array([-half, half])))
-        found = Interval(low, high, se, f"infinitesimal jackknife of {unit}, on logits")
+        found = infinitesimal(value, np.asarray(sum(sums), dtype=np.float64), design, how, LOGIT)
     return described.estimate(name, value, sample, found, different=DIFFERENT)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.estimate import Floats, Ints
+from analysis.estimate import Bools, Floats, Ints
 
 Correlation = Callable[[Floats], Floats]
 """A function from weights (replicates, clips) to correlations (replicates,), NaN where a side does not vary."""
@@ -44,6 +44,8 @@ class RankOrder:
 
 def pearson(x: Floats, y: Floats) -> Correlation:
     """Weighted Pearson correlation of `x` and `y`, shape (clips,)."""
+    # Scores may be as small as 1e-300 or as large as 1e300, whose squares are 0 or infinite.
+    x, y = (part / max(float(np.abs(part).max(initial=0.0)), np.finfo(np.float64).tiny) for part in (x, y))
     x, y = (part - part.mean() for part in (x, y))
     moments = np.column_stack([np.ones(len(x)), x, y, x * x, y * y, x * y])
 
@@ -78,7 +80,7 @@ def kendall_tau_b(x: Floats, y: Floats) -> Correlation:
     Whole weights give the tau-b of clips repeated so many times. Source: Kendall (1945), doi:10.1093/biomet/33.3.239.
     """
     order_x, order_y = RankOrder.of(x), RankOrder.of(y)
-    levels = _bit_levels(order_x.level_of, order_y.level_of)
+    levels = bit_levels(order_x.level_of, order_y.level_of)
 
     def correlation(weights: Floats) -> Floats:
         agreement = np.zeros(len(weights))
@@ -92,30 +94,41 @@ def kendall_tau_b(x: Floats, y: Floats) -> Correlation:
 
 
 @dataclass(frozen=True, eq=False)
-class _BitLevel:
+class BitLevel:
     """Pairs of clips whose y differ first in one binary digit: they share a block, sorted by x inside it.
 
-    `zeros` marks the clips whose digit is 0. For every clip whose digit is 1 (`ones`) the other arrays hold positions:
-    start and end of its block, and of the clips in the block with the same x.
+    `order` sorts the clips (clips,), `digit` is the digit of each sorted clip, and the other arrays hold positions in
+    that order: start and end of the clip's block, and of the clips of the block that have the same x.
     """
 
     order: Ints
-    zeros: Floats
-    ones: Ints
+    digit: Bools
     block: tuple[Ints, Ints]
     tied: tuple[Ints, Ints]
 
     def agreement(self, weights: Floats) -> Floats:
         """The weight of concordant pairs minus that of discordant ones, shape (replicates,)."""
-        sorted_weights = weights[:, self.order]
+        mine = weights[:, self.order]
+        lead = self._lead(mine * ~self.digit, np.flatnonzero(self.digit))
+        return np.asarray(np.einsum("ij,ij->i", mine[:, self.digit], lead))
+
+    def of_clips(self, weight: Floats) -> Floats:
+        """For each clip the weight of its concordant pairs minus that of its discordant ones; shapes are (clips,)."""
+        mine, every = weight[self.order][None], np.arange(len(self.order))
+        found = np.empty(len(every))
+        below, above = (self._lead(mine * kind, every)[0] for kind in (~self.digit, self.digit))
+        found[self.order] = np.where(self.digit, below, -above)
+        return found
+
+    def _lead(self, weights: Floats, places: Ints) -> Floats:
+        """For sorted clips at `places` the weight in their block at smaller x minus that at greater x."""
         before = np.zeros((len(weights), len(self.order) + 1))
-        np.cumsum(sorted_weights * self.zeros, axis=1, out=before[:, 1:])
-        smaller = before[:, self.tied[0]] - before[:, self.block[0]]
-        greater = before[:, self.block[1]] - before[:, self.tied[1]]
-        return np.asarray(np.einsum("ij,ij->i", sorted_weights[:, self.ones], smaller - greater))
+        np.cumsum(weights, axis=1, out=before[:, 1:])
+        start, end, first, last = (part[places] for part in (*self.block, *self.tied))
+        return np.asarray((before[:, first] - before[:, start]) - (before[:, end] - before[:, last]))
 
 
-def _bit_levels(x: Ints, y: Ints) -> list[_BitLevel]:
+def bit_levels(x: Ints, y: Ints) -> list[BitLevel]:
     """Split the pairs with different y by the highest binary digit in which they differ, in O(n log n).
 
     `x` and `y` hold the numbers of the distinct values, shape (clips,).
@@ -124,12 +137,8 @@ def _bit_levels(x: Ints, y: Ints) -> list[_BitLevel]:
     for bit in range(int(y.max(initial=0)).bit_length()):
         block = y >> (bit + 1)
         order = np.lexsort((x, block))
-        zeros = (y[order] >> bit) & 1 == 0
-        ones = np.flatnonzero(~zeros)
-        blocks = _run_ends(block[order][None])
-        ties = _run_ends(np.stack([block[order], x[order]]))
-        ends = [(run[0][ones], run[1][ones]) for run in (blocks, ties)]
-        found.append(_BitLevel(order, zeros.astype(np.float64), ones, ends[0], ends[1]))
+        blocks, ties = _run_ends(block[order][None]), _run_ends(np.stack([block[order], x[order]]))
+        found.append(BitLevel(order, (y[order] >> bit) & 1 == 1, blocks, ties))
     return found
 
 

@@ -14,9 +14,7 @@ from analysis.association.design_intervals import (
     Described,
     DesignEstimate,
     Resampling,
-    bootstrap,
     by_design,
-    is_simple,
     too_few,
 )
 from analysis.association.differences import ScoreDifference, differences
@@ -161,6 +159,5 @@ def disattenuated(
     if described.clips < FEWEST_CLIPS:
         found = too_few(described.clips)
     else:
-        make = bootstrap if is_simple(design) else by_design
-        found = make(value, lambda weights: statistic(weights, own), design, described.how)
+        found = by_design(value, lambda weights: statistic(weights, own), design, described.how)
     return described.estimate(name, value, sample, found)

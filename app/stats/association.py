@@ -140,7 +140,7 @@ def _narrow(read: RatedScores, found: Association) -> list[str]:
         return []
     notes = []
     for one in found.scores:
-        own, pool = float(np.std(read.scores[one.score])), read.pool_spread[one.score]
+        own, pool = _spread(read.scores[one.score]), read.pool_spread[one.score]
         if one.pearson.estimate.value is None or own == 0 or pool / own < NARROW:
             continue
         narrow = range_restriction(one.pearson.estimate.value, pool, own)
@@ -151,6 +151,12 @@ def _narrow(read: RatedScores, found: Association) -> list[str]:
             "(Thorndike's case 2)."
         )
     return notes
+
+
+def _spread(values: Floats) -> float:
+    """The standard deviation of scores of any size; squares of 1e300 are infinite."""
+    size = float(np.abs(values).max(initial=0.0)) or 1.0
+    return float(np.std(values / size)) * size
 
 
 def _turned(found: Association) -> list[str]:
@@ -185,6 +191,8 @@ def read(
     """
     if (rating is None) == (ratings is None):
         raise AppError("Ratings are missing, or given twice.", "Give either --rating COLUMN or --ratings FILE.")
+    if criterion is not None and ratings is None:
+        raise AppError("--criterion chooses among the criteria of --ratings.", "Leave it out with --rating.")
     table = table_files.read_table(path)
     named = [rating] if rating is not None else ["clip"]
     table_files.need_columns(table, [*scores, *named, *columns.named()], path)
@@ -215,7 +223,7 @@ def read(
         opinion=opinion,
         design=design,
         counts=ClipCounts(table.height, len(used), whole.count(False), rated.count(False)),
-        pool_spread={name: float(np.std(column)) for name, column in zip(scores, present, strict=True)},
+        pool_spread={name: _spread(column) for name, column in zip(scores, present, strict=True)},
         notes=(*more, *notes),
     )
 
@@ -235,7 +243,7 @@ def _grid(table: pl.DataFrame, path: Path, ratings: Path, criterion: str | None)
     rows = np.array([place.get(clip, -1) for clip in frame["clip"].to_list()])
     known = rows >= 0
     grid = np.full((table.height, len(raters)), np.nan)
-    grid[rows[known], rater_of[known]] = points(frame, ratings)[known]
+    grid[rows[known], rater_of[known]] = _points(frame, ratings)[known]
     lost = frame.filter(~pl.Series(known))["clip"].n_unique()
     notes = [f"{lost} rated clips of {ratings} are not in {path} and were left out."] if lost else []
     for count, sentence in (
@@ -245,3 +253,11 @@ def _grid(table: pl.DataFrame, path: Path, ratings: Path, criterion: str | None)
     ):
         notes += [f"{count} {sentence}"] if count else []
     return grid, frame["criterion"][0], notes
+
+
+def _points(frame: pl.DataFrame, ratings: Path) -> Floats:
+    try:
+        return points(frame, ratings)
+    except AppError as error:
+        remedy = "Association needs ratings in points; for verdicts use clipjury stats calibrate."
+        raise AppError(error.message, remedy) from error

@@ -11,7 +11,15 @@ from scipy import stats
 from analysis.agreement import icc
 from analysis.association import ranks
 from analysis.association.correlations import COEFFICIENTS, Name, correlation
-from analysis.association.design_intervals import MOST_GROUPS, Described, JackknifeParts, Resampling, by_design
+from analysis.association.design_intervals import (
+    MOST_GROUPS,
+    Described,
+    JackknifeParts,
+    Resampling,
+    bootstrap,
+    by_design,
+    jackknife,
+)
 from analysis.association.opinion import Opinion, reliability
 from analysis.association.range_restriction import range_restriction
 from analysis.association.scores import associate
@@ -133,6 +141,39 @@ def test_many_sources_are_left_out_in_groups_with_the_same_standard_error() -> N
     found = by_design(float(values.mean()), lambda w: w @ values / w.sum(axis=1), design, QUICK)
     assert found.se == pytest.approx(1 / np.sqrt(1500), rel=0.15)
     assert "200 parts" in found.method
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_influence_of_a_clip_is_the_slope_in_its_weight(name: Name) -> None:
+    """With ties on both sides it equals the change under a slightly larger weight; over all clips it adds up to 0."""
+    chance = np.random.default_rng(11)
+    x, y, weights = chance.normal(0, 2, 30).round(), chance.normal(0, 2, 30).round(), chance.uniform(1, 4, 30)
+    found, step = COEFFICIENTS[name].influence(x, y, weights), 1e-5
+    for clip in range(30):
+        more, less = weights.copy(), weights.copy()
+        more[clip] += step
+        less[clip] -= step
+        slope = (value(name, x, y, more) - value(name, x, y, less)) / (2 * step)
+        assert found[clip] == pytest.approx(weights[clip] * slope, abs=1e-8)
+    assert found.sum() == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("kind", ["strata", "sources"])
+def test_large_samples_need_no_resampling(name: Name, kind: str) -> None:
+    """From 2,000 clips on the infinitesimal jackknife gives the standard error of the bootstrap or the jackknife."""
+    chance = np.random.default_rng(12)
+    score, grid = simulated(chance, 2000)
+    strata = ["abcd"[clip % 4] for clip in range(2000)] if kind == "strata" else None
+    sources = [f"v{clip // 10:03}" for clip in range(2000)] if kind == "sources" else None
+    weights = None if kind == "sources" else chance.uniform(1, 4, 2000)
+    design, rating = Design.build(2000, weights, strata, sources=sources), grid.mean(axis=1)
+    how = Resampling(resamples=300)
+    found = correlation(name, score, rating, Described(design, how))
+    assert "infinitesimal jackknife" in found.estimate.method
+    statistic = COEFFICIENTS[name].correlation(score, rating)
+    drawn = (bootstrap if kind == "strata" else jackknife)(float(found.estimate.value or 0), statistic, design, how)
+    assert found.se == pytest.approx(drawn.se, rel=0.12)
 
 
 def test_no_interval_where_none_can_be_held() -> None:

@@ -160,6 +160,10 @@ def test_what_means_alone_cannot_say() -> None:
     made = mapped_score("cubic", score, Opinion(votes.mean(axis=1)), described(80))
     assert made.rmse.estimate.value is not None
     assert "single ratings" in str(made.rmse_star.estimate.undefined)
+    two = mapped_score("cubic", score, Opinion.of_grid(votes[:, :2]), described(80))
+    assert two.outlier_ratio.estimate.value is not None
+    assert two.outlier_ratio.estimate.low is two.rmse_star.estimate.low is None
+    assert "pooled standard deviation" in two.rmse_star.estimate.method
     single = mapped_score("cubic", score, Opinion.of_grid(votes[:, :1]), described(80))
     assert "no clip has two ratings" in str(single.outlier_ratio.estimate.undefined)
     flat = mapped_score("cubic", np.ones(80), Opinion.of_grid(votes), described(80))

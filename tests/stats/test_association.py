@@ -177,12 +177,49 @@ def test_errors_name_the_remedy(files: tuple[Path, Path], tmp_path: Path) -> Non
     clips, ratings = files
     assert "--rating" in error_message(clips, "--score", "sharp")
     assert "--rating" in error_message(clips, "--score", "sharp", "--rating", "mos", "--ratings", ratings)
+    assert "--criterion" in error_message(clips, "--score", "sharp", "--rating", "mos", "--criterion", "quality")
     assert "no column 'shrap'" in error_message(clips, "--score", "shrap", "--rating", "mos")
     assert "--criterion" in error_message(clips, "--score", "sharp", "--ratings", ratings)
     (tmp_path / "other.csv").write_text("clip,rater,value\nz1,a,3\nz2,a,4\n")
     assert "joined by their names" in error_message(clips, "--score", "sharp", "--ratings", tmp_path / "other.csv")
+    (tmp_path / "verdicts.csv").write_text("clip,rater,value\nc000,a,accept\nc001,a,reject\n")
+    assert "stats calibrate" in error_message(clips, "--score", "sharp", "--ratings", tmp_path / "verdicts.csv")
     result = CliRunner().invoke(cli, ["stats", "association", str(clips), "--score", "sharp", "--nope"])
     assert result.exit_code == 2
+
+
+@pytest.mark.parametrize("size", [1e-300, 1.0, 1e300])
+def test_scores_of_any_size_have_the_same_figures(size: float, tmp_path: Path) -> None:
+    """Tiny and huge scores neither overflow nor vanish, and no warning gets into the JSON."""
+    path = tmp_path / "clips.csv"
+    path.write_text("\n".join(["clip,s,mos", *(f"c{clip},{clip * size / 40!r},{clip % 5}" for clip in range(40))]))
+    found = printed_json(path, "--score", "s", "--rating", "mos", "--mapping", "cubic", "--mapping", "logistic")
+    assert found["scores"][0]["pearson"]["value"] == pytest.approx(0.1225127784)
+    assert found["scores"][0]["mappings"][0]["rmse"]["value"] == pytest.approx(1.4646543628)
+
+
+@pytest.mark.parametrize("clips", [1, 2, 3, 9])
+def test_a_handful_of_clips_has_values_or_reasons(clips: int, tmp_path: Path) -> None:
+    """From one clip on every figure is a number without an interval, or undefined with a reason."""
+    chance = np.random.default_rng(clips)
+    lines, votes = ["clip,s,t"], ["clip,rater,value"]
+    for clip in range(clips):
+        lines.append(f"c{clip},{chance.normal():.4f},{chance.normal():.4f}")
+        votes += [f"c{clip},r{rater},{chance.integers(1, 6)}" for rater in range(3)]
+    (tmp_path / "c.csv").write_text("\n".join(lines))
+    (tmp_path / "r.csv").write_text("\n".join(votes))
+    common = ("--score", "s", "--score", "t", "--ratings", tmp_path / "r.csv", "--mapping", "logistic", "--pairs")
+    found = printed_json(tmp_path / "c.csv", *common)
+    one = found["scores"][0]
+    for estimate in (
+        one["spearman"],
+        one["pearson"],
+        one["mappings"][0]["rmse"],
+        found["differences"][0]["difference"],
+    ):
+        assert (estimate["value"] is None) == bool(estimate["undefined"])
+        assert estimate["low"] is None
+    assert found["differences"][0]["p"] is None
 
 
 def test_the_terminal_shows_the_same_figures(files: tuple[Path, Path]) -> None:
