@@ -5,7 +5,7 @@ otherwise appear in invite links. Headers of trusted proxies give the client's a
 """
 
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -115,23 +115,27 @@ def client_of(peer: str | None, forwarded: Iterable[str], trusted: tuple[Network
     '203.0.113.9'
     >>> client_of("203.0.113.9", ["6.6.6.6"], networks("10.0.0.0/8"))
     '203.0.113.9'
+    >>> client_of("::ffff:10.0.0.1", ["::ffff:203.0.113.9"], networks("10.0.0.0/8"))
+    '203.0.113.9'
     """
-    current = peer or ""
+    current = _plain(peer or "") or peer
     entries = [one.strip() for value in forwarded for one in value.split(",")]
     while entries and (not current or _trusts(trusted, current)):
-        entry = entries.pop()
-        if not _is_address(entry):
+        entry = _plain(entries.pop())
+        if entry is None:
             break
         current = entry
     return current or "local"
 
 
-def _is_address(text: str) -> bool:
+def _plain(text: str) -> str | None:
+    """An address as it is compared; None for what is none. A socket for IPv6 writes IPv4 addresses as ::ffff:a.b.c.d."""
     try:
-        ip_address(text)
+        address = ip_address(text)
     except ValueError:
-        return False
-    return True
+        return None
+    inner = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return str(inner or address)
 
 
 def _trusts(trusted: tuple[Network, ...], address: str) -> bool:

@@ -82,7 +82,7 @@ class RateLimit:
 def limits(settings: Settings) -> tuple[RateLimit, ...]:
     """The limits of a server: on joining, and on links and tokens that are wrong."""
     attempts = settings.attempts_per_hour
-    joining, programs = re.compile("/join/.*"), re.compile("/api/.*")
+    joining, researcher, programs = (re.compile(f"/{start}/.*", re.DOTALL) for start in ("join", "researcher", "api"))
     keys = TokenBuckets(attempts)
     links = "Too many wrong links were opened from this network."
     wrong_keys = "Too many wrong researcher keys were sent from this network."
@@ -95,7 +95,7 @@ def limits(settings: Settings) -> tuple[RateLimit, ...]:
             methods=frozenset({"POST"}),
         ),
         RateLimit(joining, 404, TokenBuckets(attempts), links),
-        RateLimit(re.compile("/researcher/.*"), 403, keys, wrong_keys),
+        RateLimit(researcher, 403, keys, wrong_keys),
         RateLimit(re.compile("/sign-in"), 401, keys, wrong_keys),
         RateLimit(
             programs,

@@ -79,6 +79,26 @@ def test_wrong_links_keys_and_tokens_are_limited_and_right_ones_cost_nothing(
 
 
 @on_sqlite
+def test_no_way_of_writing_an_address_avoids_the_limits(settings: Settings, database: Database) -> None:
+    """A line break at the end, which the key is compared without, or inside: each counts as a wrong key or link."""
+    with browsing(settings, database, attempts_per_hour=2) as browser:
+        assert [browser.get("/researcher/wrong%0A").status_code for _ in range(3)] == [403, 403, 429]
+        assert [browser.get("/join/wr%0Aong").status_code for _ in range(3)] == [404, 404, 429]
+
+
+@on_sqlite
+def test_a_socket_for_ipv6_tells_clients_with_ipv4_addresses_apart(settings: Settings, database: Database) -> None:
+    """It writes 198.51.100.7 as ::ffff:198.51.100.7, and all of these are in one /64 network."""
+    with browsing(settings, database, attempts_per_hour=1) as browser:
+
+        def attempt(address: str) -> int:
+            return browser.get("/join/wrong", headers={FROM: address}).status_code
+
+        assert [attempt("::ffff:198.51.100.7"), attempt("::ffff:198.51.100.8")] == [404, 404]
+        assert [attempt("198.51.100.7"), attempt("::ffff:198.51.100.8")] == [429, 429]
+
+
+@on_sqlite
 def test_a_lecture_hall_behind_one_address_may_join(
     settings: Settings, database: Database, study_maker: StudyMaker
 ) -> None:
