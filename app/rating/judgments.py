@@ -1,6 +1,5 @@
 """Store answers: append-only, each submission once, and acknowledged only after the commit."""
 
-import json
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,10 +13,9 @@ from sqlmodel import Session, col
 from app.errors import AppError, TooManyRequests
 from app.models import Criterion, Judgment, RaterRecord, Study
 from app.rating.assignments import HeldAssignment, settle
+from app.rating.playback_facts import facts_of
 from app.studies.scales import checked
 
-MAX_FACTS = 12_000
-MAX_MARKS = 50
 HOUR = timedelta(hours=1)
 FINAL = "This study has ended for you, so its answers cannot be changed any more."
 SUBMISSION = re.compile(r"[A-Za-z0-9._:+-]{1,64}")
@@ -155,28 +153,3 @@ def current(db: Session, assignment_id: int) -> dict[int, str]:
     )
     last = dict(found.all())
     return {criterion: value for criterion, value in last.items() if value}
-
-
-def facts_of(text: str) -> dict[str, Any]:
-    """The facts that the browser reported with an answer; empty if they cannot be stored."""
-    # Facts only describe an answer: faulty facts must never prevent an answer from being stored.
-    if not text or len(text) > MAX_FACTS:
-        return {}
-    try:
-        facts = json.loads(text)
-        json.dumps(facts, allow_nan=False, ensure_ascii=False).encode()  # what no database or file could keep
-    except (ValueError, RecursionError):
-        return {}
-    if not isinstance(facts, dict):
-        return {}
-    return facts | {"marks": _marks(facts["marks"])} if "marks" in facts else facts
-
-
-def _marks(given: object) -> list[dict[str, Any]]:
-    """The marked moments: `t` in seconds from the start, and a tag if one was given. Faulty ones are left out."""
-    marks = []
-    for one in given if isinstance(given, list) else []:
-        second, tag = (one.get("t"), one.get("tag")) if isinstance(one, dict) else (None, None)
-        if isinstance(second, int | float) and not isinstance(second, bool) and 0 <= second < 1e6:
-            marks.append({"t": second, "tag": tag[:60] if isinstance(tag, str) else ""})
-    return marks[:MAX_MARKS]

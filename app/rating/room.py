@@ -14,7 +14,7 @@ from app.errors import AppError
 from app.filters.threshold_text import passes, short_number, threshold_text
 from app.markdown import markdown
 from app.models import Assignment, Criterion, Filter, Judgment, RaterRecord, is_work
-from app.rating import assignments, completion, judgments, questions, rater_position
+from app.rating import assignments, completion, judgments, playback_facts, questions, rater_position
 from app.rating.assignments import HeldAssignment
 from app.rating.rater_position import RaterPosition
 from app.rating.room_view import NoMoreClips, PastAnswer, Progress, RatingPage, Reveal, ScoreView
@@ -121,7 +121,7 @@ def refuse_unseen(whole: StudyParts, held: HeldAssignment, facts: str) -> None:
     """
     if not whole.rules.watch_to_end or held.assignment.status != "held":
         return
-    told = judgments.facts_of(facts)
+    told = playback_facts.facts_of(facts)
     share = told.get("seen_share")
     if isinstance(share, int | float) and share < SEEN_TO_END and not told.get("playback_error"):
         raise AppError("The clip has not been seen to its end yet.", "Watch it to the end, then send.", status=422)

@@ -14,6 +14,7 @@ from app import __version__
 from app.models import Assignment, Criterion, Filter, Judgment, Rater, Study, StudyClip
 from app.monitoring import rater_quality
 from app.rating.judgments import facts_of_answer
+from app.rating.playback_facts import well_formed
 from app.results import votes
 from app.results.judged_sample import is_weighted
 from app.results.study_results import Results
@@ -89,7 +90,7 @@ def judgment_rows(db: Session, study: Study) -> Iterator[dict[str, Any]]:
     )
     weighted = is_weighted(study)
     for judgment, assignment, clip, criterion, rater, facts in db.execute(query):
-        use = uses[judgment.id]
+        use, facts = uses[judgment.id], well_formed(facts)
         values = (
             study.slug,
             clip.clip,

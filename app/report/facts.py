@@ -11,6 +11,7 @@ from sqlmodel import Session, col
 from app.models import Assignment, Judgment, Rater, Study, StudyClip
 from app.monitoring import answer_counts, skipped_clips
 from app.monitoring.answer_counts import StratumAnswerCounts
+from app.rating.playback_facts import well_formed
 from app.report import preregistration, subgroup_errors
 from app.report.preregistration import PlanVersion
 from app.report.subgroup_errors import SubgroupErrors
@@ -196,9 +197,9 @@ def _raters(db: Session, study: Study, answers: list[Any], pseudonyms: dict[str,
 
 
 def _rater(pseudonym: str, skipped: int, expired: int, answers: list[Any]) -> RaterFacts:
-    reports = [row.facts for row in answers]
-    times = [report["answer_ms"] / 1000 for report in reports if isinstance(report.get("answer_ms"), int | float)]
-    seen = [report["seen_share"] for report in reports if isinstance(report.get("seen_share"), int | float)]
+    reports = [well_formed(row.facts) for row in answers]
+    times = [report["answer_ms"] / 1000 for report in reports if report.get("answer_ms") is not None]
+    seen = [report["seen_share"] for report in reports if report.get("seen_share") is not None]
     return RaterFacts(
         pseudonym=pseudonym,
         answered=len(answers),
@@ -214,8 +215,8 @@ def _rater(pseudonym: str, skipped: int, expired: int, answers: list[Any]) -> Ra
 def _viewports(answers: list[Any]) -> dict[str, int]:
     classes: Counter[str] = Counter()
     for row in answers:
-        size = row.facts.get("viewport")
-        if not isinstance(size, list) or not size or not isinstance(size[0], int | float):
+        size = well_formed(row.facts).get("viewport")
+        if size is None:
             classes["not reported"] += 1
         else:
             width = size[0]

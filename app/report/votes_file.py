@@ -10,6 +10,7 @@ from sqlmodel import Session, col
 
 from app.models import Assignment, Criterion, Judgment, Rater, StudyClip
 from app.rating.judgments import facts_of_answer
+from app.rating.playback_facts import well_formed
 from app.report.facts import ReportFacts
 
 SCHEMA = {
@@ -75,8 +76,8 @@ def table(db: Session, facts: ReportFacts) -> pl.DataFrame:
 
 def _seconds(reported: Mapping[str, Any]) -> float | None:
     """Seconds from showing the clip to its answer; None if the browser did not report them."""
-    time = reported.get("answer_ms")
-    return time / 1000 if isinstance(time, int | float) else None
+    time = well_formed(reported).get("answer_ms")
+    return None if time is None else time / 1000
 
 
 def encoded(votes: pl.DataFrame) -> bytes:

@@ -16,7 +16,7 @@ from app.auth import SignedInRater, signed_in_rater
 from app.cache import Cache
 from app.errors import AppError
 from app.models import PURPOSES_BEFORE_WORK, now
-from app.rating import assignments, completion, judgments, onboarding, training
+from app.rating import assignments, completion, judgments, onboarding, playback_facts, training
 from app.rating import room as rooms
 from app.rating.judgments import Answer
 from app.rating.room_view import NoMoreClips, RatingPage
@@ -145,7 +145,7 @@ def skip(
         whole = study_parts(request, db, rater)
         have = assignments.held(db, rater)
         held = assignments.owned(db, rater, assignment_id, have)
-        told = judgments.facts_of(facts)
+        told = playback_facts.facts_of(facts)
         assignments.skip(db, whole.study, held.assignment, reason=reason, facts=told)
         db.flush()
         if not is_htmx(request):

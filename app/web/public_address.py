@@ -129,7 +129,7 @@ def client_of(peer: str | None, forwarded: Iterable[str], trusted: tuple[Network
 
 
 def _plain(text: str) -> str | None:
-    """An address as it is compared; None for what is none. A socket for IPv6 writes IPv4 addresses as ::ffff:a.b.c.d."""
+    """An address as it is compared, or None. A socket for IPv6 writes IPv4 addresses as ::ffff:198.51.100.7."""
     try:
         address = ip_address(text)
     except ValueError:

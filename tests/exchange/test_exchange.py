@@ -9,15 +9,18 @@ from xml.etree import ElementTree as Xml
 import polars as pl
 import pytest
 import yaml
+from sqlalchemy import select
+from sqlmodel import col
 from typer.testing import CliRunner
 
 from app.cli import cli
 from app.db import Database
 from app.errors import AppError
 from app.exchange import forms, label_studio
-from app.models import Criterion, Study
-from app.rating import external_ratings
-from app.report import exports, zipped
+from app.models import Criterion, Judgment, Study
+from app.rating import external_ratings, playback_facts
+from app.report import exports, facts, votes_file, zipped
+from app.results import study_results
 from app.settings import Settings
 from app.studies import lifecycle
 from tests.helpers.factories import NOON, StudyMaker
@@ -181,3 +184,30 @@ def test_the_same_files_give_the_same_zip() -> None:
         assert {name: opened.read(name) for name in opened.namelist()} == {f"set/{k}": v for k, v in files.items()}
     with pytest.raises(AppError, match="no form"):
         forms.form_named("xlsx")
+
+
+INVENTED = ("x", {"a": 1}, [1, 2], 10**300, -5, True, "x" * 5_000, [[]], 0.5)
+
+
+def test_facts_that_a_rater_invents_break_no_export_and_no_report(study_maker: StudyMaker, database: Database) -> None:
+    """Values of any type under any name, sent now or stored by an earlier version, are left out of what is made."""
+    study = nine_clips(study_maker)
+    with database.writer() as db:
+        rows = db.scalars(select(Judgment).where(col(Judgment.revision) == 1).order_by(col(Judgment.id))).all()
+        for number, row in enumerate(rows):
+            row.facts = dict.fromkeys(playback_facts.KNOWN, INVENTED[number // 3 % len(INVENTED)])
+            db.add(row)
+    with database.reader() as db:
+        study = lifecycle.by_slug(db, study.slug)
+        table = pl.DataFrame(list(exports.judgment_rows(db, study)), infer_schema_length=None)
+        results = study_results.compute(db, study, study_results.kind_of(study))
+        gathered = facts.gather(db, study, results)
+        votes = votes_file.table(db, gathered)
+        made_files = [forms.FORMS[form](db, study) for form in forms.FORMS]
+    assert set(table["shown_at"]) == {None, "x"}
+    assert table["answer_ms"].dtype.is_numeric()
+    assert {one.replays for one in gathered.raters} == {0}
+    assert votes.height == table.height
+    assert all(made_files)
+    sent = [playback_facts.facts_of(json.dumps(dict.fromkeys(playback_facts.NUMBERS, one))) for one in INVENTED[:-1]]
+    assert sent == [{}] * len(sent)
