@@ -144,6 +144,7 @@ def config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=BoundedConnection,
+        ws="none",  # a package for WebSockets, if there is one, would open a way around every limit
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -1,7 +1,9 @@
-"""Limits of connections, for uvicorn: how large and how slow the head of a request (first line and headers) may be.
+"""Limits of connections, for uvicorn: how large and how slow the head of a request (first line and headers) may be,
+how many requests may be sent before the first is answered, and how long a client may leave its answer unread.
 
 uvicorn limits idle connections between two requests only. Without these limits a client that sends nothing keeps a
-connection for ever, and one header of 50 MB occupies the event loop (measured: 18 s).
+connection for ever, one header of 50 MB occupies the event loop (measured: 18 s), and requests that are sent without
+reading an answer cost nine times their size in memory (measured: 1 GB for 118 MB).
 """
 
 import asyncio
@@ -15,18 +17,24 @@ MAX_HEAD = 64_000
 the head or a part of the body, after the first piece (at most 256 kB)."""
 BYTES_PER_FIELD = 32
 """What a header costs beside its bytes: a head may have 2,000 headers at most."""
+MOST_WAITING = 32
+"""Requests that one connection may send before the first of them is answered. Browsers and proxies send one."""
 MOST_FILES = 65_536
 """Open files, and so connections, that the server allows itself if the system allows as many."""
 TOO_LARGE = "The headers of this request are too large: 64 kB is the limit."
 
 
 class BoundedConnection(HttpToolsProtocol):
-    """A connection that is closed if the head of a request is too large, or is not complete in time."""
+    """A connection that is closed if the head of a request is too large or not complete in time, if too many requests
+    wait for their answers, or if nobody reads an answer."""
 
     head_seconds = 10.0
     """Seconds from the connection, or from the first byte of a later request, to the end of its head."""
+    unread_seconds = 60.0
+    """Seconds for which a client may take nothing of an answer that does not fit into the buffers of the system."""
 
     _deadline: asyncio.TimerHandle | None = None
+    _reading: asyncio.TimerHandle | None = None
     _pending = 0
     """Bytes that arrived since the parser last completed something."""
     _made_progress = False
@@ -57,6 +65,9 @@ class BoundedConnection(HttpToolsProtocol):
         if self._is_too_large:
             raise ValueError(TOO_LARGE)  # the parser stops, and `send_400_response` answers
         super().on_headers_complete()
+        if len(self.pipeline) > MOST_WAITING:
+            self.transport.abort()
+            raise ValueError("too many requests wait on one connection")  # the parser stops
 
     def on_body(self, body: bytes) -> None:
         """Pass a piece of the body on."""
@@ -70,6 +81,8 @@ class BoundedConnection(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse a request that is no HTTP, or whose head is too large, and close the connection."""
+        if self.transport.is_closing():
+            return
         if not self._is_too_large:
             super().send_400_response(msg)
             return
@@ -78,9 +91,36 @@ class BoundedConnection(HttpToolsProtocol):
         self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the deadline."""
+        """Forget the deadlines."""
         self._stop_waiting()
+        self._stop_watching()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Let the handler wait until the client reads, and watch whether it does."""
+        super().pause_writing()
+        self._watch(self.transport.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        """Let the handler write again."""
+        self._stop_watching()
+        super().resume_writing()
+
+    def _watch(self, unread: int) -> None:
+        self._stop_watching()
+        self._reading = self.loop.call_later(self.unread_seconds, self._check_reading, unread)
+
+    def _check_reading(self, before: int) -> None:
+        unread = self.transport.get_write_buffer_size()
+        if unread < before:
+            self._watch(unread)
+        else:
+            self.transport.abort()
+
+    def _stop_watching(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
 
     def _await_head(self) -> None:
         self._deadline = self.loop.call_later(self.head_seconds, self.transport.close)

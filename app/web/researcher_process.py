@@ -47,7 +47,8 @@ TIMEOUTS = {"connect": 5.0, "pool": 30.0, "write": 30.0, "read": 300.0}
 """Seconds for one step of a forwarded request. Statistics of a large study may take minutes before the first byte."""
 
 IN_MEMORY = 1 << 16
-"""Bytes of a request's body that are kept in memory while it arrives; the rest is stored in a file."""
+"""Bytes of a request's body that are kept in memory while it arrives; the rest is stored in a file. Of an answer so
+much is read before it is passed on."""
 
 SECONDS_BETWEEN_CHECKS = 0.5
 SECONDS_BEFORE_SPARE = 10.0
@@ -179,11 +180,12 @@ class ResearcherProcess:
         request = Request(scope, receive)
         try:
             answer = await self._answer(request)
+            content = await content_of(answer)
         except httpx2.TransportError:
             sorry = AppError("The statistics were interrupted.", "Load the page again; nothing was lost.", status=503)
             await pages.refusal(request, sorry)(scope, receive, send)
             return
-        response = StreamingResponse(answer.aiter_raw(), answer.status_code, background=BackgroundTask(answer.aclose))
+        response = StreamingResponse(content, answer.status_code, background=BackgroundTask(answer.aclose))
         answered = _of_content(answer.headers.raw)
         response.raw_headers = [pair for pair in answered if pair[0].lower() != request_log.HEADER.encode()]
         await response(scope, receive, send)
@@ -213,6 +215,25 @@ class ResearcherProcess:
         self._active.end()
         self._door.close()
         self._folder.cleanup()
+
+
+async def content_of(answer: httpx2.Response) -> AsyncIterator[bytes]:
+    """The content of an answer. What fits into IN_MEMORY, as every answer to strangers does, is read at once: a client
+    that does not read it must not occupy a connection to the process.
+    """
+    pieces, first, size = answer.aiter_raw(), [], 0
+    async for piece in pieces:
+        first.append(piece)
+        size += len(piece)
+        if size > IN_MEMORY:
+            break
+    return _after(first, pieces)
+
+
+async def _after(first: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield b"".join(first)
+    async for piece in rest:
+        yield piece
 
 
 async def _pieces(body: "SpooledTemporaryFile[bytes]") -> AsyncIterator[bytes]:

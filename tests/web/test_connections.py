@@ -21,15 +21,20 @@ from tests.helpers.waiting import PATIENCE, wait_until
 HEAD = b"POST /a HTTP/1.1\r\nHost: x\r\n"
 SECONDS = 1.0
 MANY = 1000
+LARGE = 32_000_000
 
 
 class Impatient(BoundedConnection):
     """The connection of the product, which waits less long."""
 
     head_seconds = SECONDS
+    unread_seconds = SECONDS
 
 
 async def _count_the_body(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["path"] == "/large":
+        await PlainTextResponse(b"x" * LARGE)(scope, receive, send)
+        return
     await PlainTextResponse(f"{len(await Request(scope, receive).body())} bytes")(scope, receive, send)
 
 
@@ -110,6 +115,40 @@ def test_a_connection_between_two_requests_is_kept(base: str) -> None:
             door.sendall(HEAD + b"\r\n")
             assert door.recv(65_536).startswith(b"HTTP/1.1 200")
             time.sleep(pause)
+
+
+def test_requests_that_wait_on_one_connection_are_few(base: str) -> None:
+    """A connection is closed that sends a thousand requests and waits for no answer; twenty are answered."""
+    few, many = (sent(base, (HEAD + b"\r\n") * number + HEAD + b"Connection: close\r\n\r\n") for number in (20, 1000))
+    assert few[1].count("HTTP/1.1 200") == 21
+    assert many[0] == 0, many[1][:300]
+
+
+def test_an_answer_that_nobody_reads_is_ended(base: str) -> None:
+    """A client that takes nothing of a large answer is cut off after its time; one that takes it slowly gets all."""
+    taken = []
+    for pause in (SECONDS * 3, SECONDS / 4):
+        with raw_requests.connect(base) as door:
+            door.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            time.sleep(pause)
+            taken.append(read_slowly(door, pause=min(pause, SECONDS / 4)))
+    assert taken[0] < LARGE
+    assert taken[1] > LARGE
+
+
+def read_slowly(door: socket.socket, *, pause: float) -> int:
+    """Bytes that arrive until the server closes the connection, read 4 MB at a time."""
+    found, until_pause = 0, 4_000_000
+    try:
+        while piece := door.recv(until_pause):
+            found += len(piece)
+            until_pause -= len(piece)
+            if until_pause == 0:
+                time.sleep(pause)
+                until_pause = 4_000_000
+    except ConnectionError:
+        pass
+    return found
 
 
 def test_a_thousand_silent_connections_are_not_noticed(base: str) -> None:

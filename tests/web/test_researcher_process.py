@@ -1,5 +1,6 @@
 """The second process for researchers' pages: the same pages, and its failures do not affect raters."""
 
+import asyncio
 import os
 import signal
 import sys
@@ -11,6 +12,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx2
 import psutil
 import pytest
 
@@ -18,6 +20,7 @@ from app.db import Database
 from app.models import Study
 from app.raters import raters
 from app.settings import Settings
+from app.web.researcher_process import TIMEOUTS, content_of
 from tests.helpers import servers
 from tests.helpers.factories import StudyMaker, answers
 from tests.helpers.raters_over_http import Client, join
@@ -117,6 +120,22 @@ def test_each_header_is_sent_once(place: Place) -> None:
     names = [name.lower() for name, _value in answer.getheaders()]
     assert "content-security-policy" in names
     assert sorted(set(names)) == sorted(names)
+
+
+def test_an_answer_that_nobody_reads_occupies_no_connection_to_the_process(place: Place) -> None:
+    """It is read before it is passed on: through the only connection the next request is answered meanwhile."""
+
+    async def ask() -> list[bytes]:
+        limits, patience = httpx2.Limits(max_connections=1), {"timeout": dict.fromkeys(TIMEOUTS, PATIENCE / 4)}
+        async with httpx2.AsyncHTTPTransport(limits=limits) as way:
+            contents = []
+            for _ in range(3):
+                request = httpx2.Request("GET", f"{place.server.base}/studies", extensions=patience)
+                contents.append(await content_of(await way.handle_async_request(request)))
+            return [b"".join([piece async for piece in content]) for content in contents]
+
+    pages = asyncio.run(ask())
+    assert all(b"This page is for the study" in page for page in pages), pages
 
 
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGSTOP, signal.SIGUSR1])
