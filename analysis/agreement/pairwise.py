@@ -1,6 +1,5 @@
 """Each rater against the others: agreement with their majority and mean; and the disagreement on each clip."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import atanh, sqrt, tanh
 
@@ -91,10 +90,14 @@ def _with_majority(ratings: Ratings, own: np.ndarray, their: np.ndarray, confide
     return agreement, Estimate(names[1], one.value, *ends_, confidence, n, None, n, METHOD, made[names[1]])
 
 
-def correlation(x: Floats, y: Floats, confidence: float) -> tuple[float, float | None, float | None] | None:
+def correlation(
+    x: Floats, y: Floats, confidence: float, *, ranks: bool = False
+) -> tuple[float, float | None, float | None] | None:
     """Pearson's r with Fisher's interval; None without variation or with fewer than two pairs.
 
-    `x` and `y` have shape (pairs,). The ends are None with fewer than four pairs and at |r| = 1.
+    `x` and `y` have shape (pairs,). If they are `ranks`, r is Spearman's and its variance on Fisher's scale is
+    (1 + r^2 / 2) / (n - 3) instead of 1 / (n - 3) (Bonett & Wright 2000, doi:10.1007/BF02294183). The ends are None
+    with fewer than four pairs and at |r| = 1.
 
     >>> correlation(np.array([1.0, 2, 3]), np.array([2.0, 4, 6]), 0.95)
     (1.0, None, None)
@@ -104,7 +107,8 @@ def correlation(x: Floats, y: Floats, confidence: float) -> tuple[float, float |
     r = float(np.clip(np.corrcoef(x, y)[0, 1], -1, 1))
     if len(x) < 4 or abs(r) > 1 - 1e-12:
         return r, None, None
-    half = float(norm.ppf((1 + confidence) / 2)) / sqrt(len(x) - 3)
+    variance = (1 + r * r / 2 if ranks else 1.0) / (len(x) - 3)
+    half = float(norm.ppf((1 + confidence) / 2)) * sqrt(variance)
     return r, tanh(atanh(r) - half), tanh(atanh(r) + half)
 
 
@@ -118,14 +122,16 @@ def _with_mean(own: Floats, mean: Floats, confidence: float) -> list[Estimate]:
         return absent(name, reason, signature=made(name), confidence=confidence, clips=n)
 
     found = []
-    ranks: list[tuple[str, Callable[[Floats], Floats]]] = [("rest_pearson", np.asarray), ("rest_spearman", rankdata)]
-    for name, ranked in ranks:
-        r = correlation(ranked(own), ranked(mean), confidence)
+    for name in ("rest_pearson", "rest_spearman"):
+        ranks = name == "rest_spearman"
+        one, other = (rankdata(own), rankdata(mean)) if ranks else (own, mean)
+        r = correlation(one, other, confidence, ranks=ranks)
         if r is None:
             found.append(refused(name, "rater or rest do not vary, or share fewer than two clips"))
         else:
             value, low, high = r
-            found.append(Estimate(name, value, low, high, confidence, n, None, n, "Fisher's z", made(name)))
+            method = "Fisher's z" + (" with Bonett & Wright's variance (2000)" if ranks else "")
+            found.append(Estimate(name, value, low, high, confidence, n, None, n, method, made(name)))
     if not n:
         return [*found, *(refused(name, "no clip was rated by anyone else") for name in ("rest_bias", "rest_rmse"))]
     apart = own - mean

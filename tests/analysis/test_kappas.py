@@ -230,3 +230,16 @@ def test_disagreement_and_percent_agreement_add_up_to_1() -> None:
     share = percent_agreement(ratings, resamples=10).value
     assert share is not None
     assert 1 - float(np.mean(clip_disagreement(ratings))) == pytest.approx(share)
+
+
+def test_spearman_with_the_rest_has_the_interval_of_spearman() -> None:
+    """A rater's rank correlation with the others uses Bonett & Wright's variance and not that of Pearson."""
+    ratings = of_levels(simulated(np.random.default_rng(8), 60, 3))
+    estimates = {one.statistic: one for one in raters_against_others(ratings)[0].estimates}
+    one = estimates["rest_spearman"]
+    assert one.value is not None
+    assert one.low is not None
+    error = np.sqrt((1 + one.value**2 / 2) / 57)
+    assert one.low == pytest.approx(np.tanh(np.arctanh(one.value) - 1.959964 * error), abs=1e-6)
+    assert "Bonett" in one.method
+    assert estimates["rest_pearson"].method == "Fisher's z"
