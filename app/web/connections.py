@@ -10,7 +10,8 @@ import asyncio
 import sys
 from typing import cast
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 MAX_HEAD = 64_000
 """Bytes of names and values in a head, with `BYTES_PER_FIELD` for each; and bytes that may arrive without completing
@@ -35,6 +36,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     _deadline: asyncio.TimerHandle | None = None
     _reading: asyncio.TimerHandle | None = None
+    _running: RequestResponseCycle | None = None
     _pending = 0
     """Bytes that arrived since the parser last completed something."""
     _made_progress = False
@@ -66,7 +68,7 @@ class BoundedConnection(HttpToolsProtocol):
             raise ValueError(TOO_LARGE)  # the parser stops, and `send_400_response` answers
         super().on_headers_complete()
         if len(self.pipeline) > MOST_WAITING:
-            self.transport.abort()
+            self._cut_off()
             raise ValueError("too many requests wait on one connection")  # the parser stops
 
     def on_body(self, body: bytes) -> None:
@@ -115,7 +117,18 @@ class BoundedConnection(HttpToolsProtocol):
         if unread < before:
             self._watch(unread)
         else:
-            self.transport.abort()
+            self._cut_off()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running = cycle  # not the one of the newest request, which may wait behind it
+        super()._start_asgi_task(cycle, app)
+
+    def _cut_off(self) -> None:
+        """Close the connection at once. Its handler must not write any more: each attempt would fill the log."""
+        if self._running is not None:
+            self._running.disconnected = True
+            self._running.message_event.set()
+        self.transport.abort()
 
     def _stop_watching(self) -> None:
         if self._reading is not None:
