@@ -6,6 +6,7 @@ huge and slow bodies (tests/web/test_request_bodies.py).
 
 import random
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -51,12 +52,18 @@ def on_sqlite(wall_clock: WallClock | None) -> Iterator[Scene]:
 
 
 @pytest.fixture(scope="module")
-def disk_of_postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path | None]:
-    """A small disk for PostgreSQL's files; None for a user who may not mount one."""
+def disk_of_postgresql() -> Iterator[Path | None]:
+    """A small disk for PostgreSQL's files; None for a user who may not mount one.
+
+    It is not in pytest's folder, which every other run of pytest closes to PostgreSQL's user.
+    """
     if not disks.may_mount():
         yield None
         return
-    with disks.small_disk(tmp_path_factory.mktemp("mounted") / "disk", DISK_MEGABYTES) as disk:
+    with (
+        tempfile.TemporaryDirectory(prefix="cj-disk-") as folder,
+        disks.small_disk(Path(folder) / "disk", DISK_MEGABYTES) as disk,
+    ):
         yield disk
 
 
