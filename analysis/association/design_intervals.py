@@ -48,6 +48,7 @@ def _same(values: Floats) -> Floats:
 
 FISHER = Scale(np.arctanh, np.tanh, lambda r: 1 / (1 - r * r), "Fisher's z")
 LOGIT = Scale(logit, expit, lambda p: 1 / (p * (1 - p)), "logits")
+LOGARITHM = Scale(np.log, np.exp, lambda value: 1 / value, "logarithms")
 PLAIN = Scale(_same, _same, lambda _value: 1.0, "")
 
 

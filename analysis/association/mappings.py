@@ -8,7 +8,15 @@ from scipy.stats import t as student
 
 from analysis.association.correlations import correlation
 from analysis.association.curves import PARAMETERS, Curve, Mapping, fit
-from analysis.association.design_intervals import FEWEST_CLIPS, Described, DesignEstimate, Interval, too_few
+from analysis.association.design_intervals import (
+    FEWEST_CLIPS,
+    LOGARITHM,
+    Described,
+    DesignEstimate,
+    Interval,
+    jackknife,
+    too_few,
+)
 from analysis.association.opinion import NO_REPEATS, Opinion
 from analysis.consensus.mean_opinion import FEW_RATINGS
 from analysis.design import Design
@@ -125,7 +133,7 @@ def _root_mean_square(
         reason = f"{_kish(weights):.4g} effective clips do not suffice for the {parameters} parameters of the mapping"
         return described.absent(name, reason, mapping=mapping)
     unweighted = None if sample is None else _corrected(sample, np.ones(len(sample)), parameters)
-    found = _linearised(errors**2, value, design, described)
+    found = _mean_square_interval(errors**2, value, design, described)
     return described.estimate(name, value, unweighted, found, mapping=mapping)
 
 
@@ -140,18 +148,30 @@ def _corrected(errors: Floats, weights: Floats, parameters: int) -> float | None
     return float(np.sqrt(np.average(errors**2, weights=weights) * effective / (effective - parameters)))
 
 
-def _linearised(squares: Floats, value: float, design: Design, described: Described) -> Interval:
+def _mean_square_interval(squares: Floats, value: float, design: Design, described: Described) -> Interval:
     """The interval of the root of a weighted mean of squares; at the least squares fit its parameters do not matter."""
     if described.clips < FEWEST_CLIPS:
         return too_few(described.clips)
     mean = float(np.average(squares, weights=design.clip_weight))
     if mean < 1e-18:
         return Interval(None, None, None, "no interval: no error was seen")
-    residuals = design.clip_weight * (squares - mean) / design.clip_weight.sum()
-    relative = float(np.sqrt(design.total_variance(residuals))) / mean / 2
     freedom = _freedom(squares, design)
+    if design.source is None:
+        residuals = design.clip_weight * (squares - mean) / design.clip_weight.sum()
+        relative = float(np.sqrt(design.total_variance(residuals))) / mean / 2
+        words = "linearised variance of the squared errors"
+    else:
+        factor = value / np.sqrt(mean)
+        found = jackknife(
+            value, lambda w: factor * np.sqrt(w @ squares / w.sum(axis=1)), design, described.how, LOGARITHM
+        )
+        if found.high is None or found.freedom is None:
+            return found
+        confidence = (1 + described.how.confidence) / 2
+        relative = float(np.log(found.high / value) / student.ppf(confidence, found.freedom))
+        words = found.method.partition(", on ")[0]
     half = float(student.ppf((1 + described.how.confidence) / 2, freedom)) * relative
-    method = f"linearised variance of the squared errors, on logarithms; {FIXED}"
+    method = f"{words}, on logarithms; {FIXED}"
     return Interval(value * float(np.exp(-half)), value * float(np.exp(half)), value * relative, method)
 
 

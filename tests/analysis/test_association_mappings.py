@@ -130,6 +130,16 @@ def test_weights_of_one_change_nothing() -> None:
     assert heavy.outlier_ratio.sample_value == pytest.approx(plain.outlier_ratio.estimate.value)
 
 
+def test_sources_decide_the_interval_of_errors() -> None:
+    """With sources a jackknife leaves them out in turn; with fewer than ten there is no interval."""
+    score, votes = panel(8)
+    for each, words in ((4, "one of 20 sources"), (10, "no interval: 8 sources")):
+        design = Design.build(80, sources=[f"v{clip // each:02}" for clip in range(80)])
+        made = mapped_score("cubic", score, Opinion.of_grid(votes), Described(design, Resampling()))
+        assert words in made.rmse.estimate.method
+        assert (made.rmse.estimate.low is None) == (each == 10)
+
+
 def test_a_falling_score_is_turned() -> None:
     """The negative of a score has the same figures after its mapping."""
     score, votes = panel(5)
