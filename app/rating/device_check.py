@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Mapping
+from datetime import datetime, timedelta
+from math import ceil
 from typing import Any, Literal
 
 from sqlalchemy import case, select, update
 from sqlmodel import Session, col
 
-from app.errors import AppError
+from app.errors import AppError, TooManyRequests
 from app.models import Event, Rater, RaterRecord, StudyClip
 from app.rating.rater_order import shuffled_order
 from app.studies import media
@@ -16,6 +18,8 @@ from app.studies.rules import Device
 Problem = Literal["script", "playback", "size", "speed"]
 MOST_LETTERS = 2_000
 LONGEST_WORDS = 200
+CHECKS_PER_HOUR = 30
+HOUR = timedelta(hours=1)
 MIME = 'video/mp4; codecs="avc1.640028"'
 """The type of the clips (H.264, as in RFC 6381), for the browser's `canPlayType`."""
 
@@ -81,12 +85,28 @@ def problems(rule: Device, told: Mapping[str, Any]) -> list[Problem]:
     return found
 
 
-def record(db: Session, rater: RaterRecord, rule: Device, told: Mapping[str, Any], *, browser: str) -> None:
-    """Store the outcome with the rater and with the browser's User-Agent."""
+def record(
+    db: Session, rater: RaterRecord, rule: Device, told: Mapping[str, Any], *, browser: str, now: datetime
+) -> None:
+    """Store the outcome with the rater and with the browser's User-Agent.
+
+    Raises TooManyRequests for more than CHECKS_PER_HOUR: every check is kept, and only raters who fail repeat it.
+    """
+    _refuse_too_many(db, rater, now=now)
     found = problems(rule, told)
     outcome = {**told, "browser": _storable(browser), "passed": not found, "problems": found}
     db.execute(update(Rater).where(col(Rater.id) == rater.id).values(device=outcome))
     db.add(Event(study_id=rater.study_id, kind="device_checked", rater_id=rater.id, detail=outcome))
+
+
+def _refuse_too_many(db: Session, rater: RaterRecord, *, now: datetime) -> None:
+    checks = select(col(Event.created_at)).where(
+        col(Event.study_id) == rater.study_id, col(Event.rater_id) == rater.id, col(Event.kind) == "device_checked"
+    )
+    oldest = db.execute(checks.order_by(col(Event.id).desc()).offset(CHECKS_PER_HOUR - 1).limit(1)).scalar()
+    if oldest is not None and oldest + HOUR > now:
+        seconds = ceil((oldest + HOUR - now).total_seconds())
+        raise TooManyRequests("This device was checked very often within an hour.", seconds=seconds)
 
 
 def outcome_of(db: Session, rater: RaterRecord, *, browser: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from sqlmodel import Session
 
 from app.auth import SignedInRater, signed_in_rater
 from app.markdown import markdown
+from app.models import now
 from app.raters import raters
 from app.rating import completion, device_check, onboarding, questions, rater_position, room
 from app.rating.onboarding import PAGES
@@ -75,7 +76,8 @@ def device_checked(request: Request, told: Annotated[str, Form()] = "") -> Respo
         rater = signed_in_rater(request, db, lock=True)
         whole = study_parts(request, db, rater)
         if onboarding.next_step(db, whole, rater) == "device" and whole.rules.device is not None:
-            device_check.record(db, rater, whole.rules.device, device_check.told_in(told), browser=_browser(request))
+            outcome = device_check.told_in(told)
+            device_check.record(db, rater, whole.rules.device, outcome, browser=_browser(request), now=now())
     return see("/rate")
 
 

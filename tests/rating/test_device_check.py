@@ -2,12 +2,13 @@
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from app.db import Database
-from app.errors import AppError
+from app.errors import AppError, TooManyRequests
 from app.rating import device_check
 from app.settings import Settings
 from app.studies.rules import Device
@@ -71,6 +72,29 @@ def test_a_device_that_does_not_fit_is_told_why_and_checked_again(
     assert browser.post("/rate/device", data={"told": json.dumps(GOOD)}).url.path == "/rate/guidelines"
     kept = only_rater(database, study).device
     assert (kept["passed"], kept["width"], kept["problems"]) == (True, 1280, [])
+
+
+def test_a_device_may_be_checked_so_often_within_an_hour(
+    study_maker: StudyMaker, database: Database, settings: Settings, visitor: Visitor
+) -> None:
+    """Every check is kept, so a program that fails without end is stopped; an hour later the rater may check again."""
+    study = study_maker(with_media=False)
+    rule = Device(min_width=1000)
+    give_rules(database, study, device={"min_width": 1000})
+    come(visitor(), settings, study)
+    rater = only_rater(database, study)
+
+    def check(now: datetime) -> None:
+        with database.writer() as db:
+            device_check.record(db, rater, rule, {**GOOD, "width": 390}, browser="b", now=now)
+
+    began = datetime.now(UTC)
+    for _ in range(device_check.CHECKS_PER_HOUR):
+        check(began)
+    with pytest.raises(TooManyRequests) as refused:
+        check(began + timedelta(minutes=50))
+    assert 500 < refused.value.seconds <= 660
+    check(began + timedelta(minutes=61))
 
 
 def test_without_script_the_page_says_so_and_passes_unless_something_is_demanded(
