@@ -1,5 +1,6 @@
 """The study wizard: choose pool, filters, design and questions, check the study file, create the study."""
 
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
@@ -163,10 +164,11 @@ def review(request: Request, draft: Now) -> Response:
 
 @router.post("/{key}/review")
 def change_text(request: Request, draft: Now, form: Sent) -> Response:
-    """Save the edited study file. A text that is not TOML is shown again with the error."""
+    """Save the edited study file. A text that is not TOML, or that the pages cannot show, is shown again."""
     text = form.get("text", "").replace("\r\n", "\n")
     try:
         content = study_file.toml(text, drafts.NAME)
+        drafts.check_shape(content, text)
     except AppError as error:
         return _review(request, draft, text, str(error), status=422)
     drafts.save(settings_of(request), Draft(draft.key, draft.pool, content, draft.changed))
@@ -222,7 +224,8 @@ def _rules(draft: Draft) -> tuple[list[Filter], str | None]:
     for rule in draft.content.get("filters", []):
         ends = [rule.get("min"), rule.get("max")]
         if all(end is None or isinstance(end, int | float) for end in ends) and any(end is not None for end in ends):
-            rules.append(Filter(rule["name"], rule["score"], *ends))
+            with suppress(ValueError):  # such as a minimum above the maximum, which the problem names
+                rules.append(Filter(rule["name"], rule["score"], *ends))
     return rules, _problem(draft)
 
 

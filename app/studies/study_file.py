@@ -149,6 +149,20 @@ def parse(text: str, name: str) -> StudyFile:
     return spec
 
 
+def check_shape(content: dict[str, Any], text: str, name: str) -> None:
+    """Raise AppError, as `parse` does, if a table, list or text is missing or of another kind. Values may be wrong."""
+    try:
+        StudyFile.model_validate(content)
+    except ValidationError as error:
+        if any(_is_of_shape(one["type"], one["loc"]) for one in error.errors()):
+            raise AppError("\n".join(wrong_keys(error, text, name, StudyFile)), REMEDY) from error
+
+
+def _is_of_shape(kind: str, path: tuple[int | str, ...]) -> bool:
+    is_in_a_list = len(path) > 1 and path[0] in ("criteria", "filters")
+    return kind.endswith(("_type", "tag_not_found")) or (kind == "missing" and is_in_a_list)
+
+
 def _contradictions(spec: StudyFile) -> Iterator[tuple[list[int | str], str]]:
     """Parts of a study file that contradict each other: the path of the key, and what is wrong."""
     yield from _wrong_texts(spec)

@@ -120,6 +120,20 @@ def clone(settings: Settings, study: Study) -> Draft:
     return begin(settings, pool, text)
 
 
+def check_shape(content: dict[str, Any], text: str) -> None:
+    """Raise AppError if the wizard's pages cannot show this content: a number where a list belongs, or a date.
+
+    Other errors may be saved: a draft need not be finished.
+    """
+    study_file.check_shape(content, text, NAME)
+    try:
+        json.dumps(content)
+    except TypeError as error:
+        raise AppError(
+            "A study file holds no dates and times.", "Write them in quotation marks.", status=422
+        ) from error
+
+
 def save(settings: Settings, draft: Draft) -> None:
     """Save the draft atomically."""
     folder = settings.home / "drafts"

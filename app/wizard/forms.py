@@ -4,6 +4,7 @@ Values are not checked here: the reader of study files lists all errors afterwar
 """
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 from app.studies import scales
@@ -28,15 +29,17 @@ ALLOCATIONS = {
 
 
 def number(text: str) -> int | float | str:
-    """The value of a number field: an int, a float, or the text as it was entered.
+    """The value of a number field: an int, a finite float, or the text as it was entered.
 
-    >>> number("3"), number("0.5"), number("many")
-    (3, 0.5, 'many')
+    >>> number("3"), number("0.5"), number("many"), number("1e999")
+    (3, 0.5, 'many', '1e999')
     """
     for kind in (int, float):
         try:
-            return kind(text.strip())
-        except ValueError:
+            value = kind(text.strip())
+            if isfinite(value):
+                return value
+        except (ValueError, OverflowError):
             continue
     return text.strip()
 

@@ -211,6 +211,42 @@ def test_invalid_values_are_reported_and_kept(researcher: TestClient, pool: Path
     assert "Not ready yet" in page.text
 
 
+OPENED = ("filters", "design", "clips", "questions", "review")
+ODD_TEXTS = (
+    "filters = 5",
+    "filters = [1, 2]",
+    '[[filters]]\nname = "a"\nscore = "b"',
+    "criteria = 7",
+    "[sampling]\nstrata = 5",
+    "sampling = []",
+    "seed = []",
+    "born = 2026-01-01",
+)
+
+
+@on_sqlite
+def test_a_text_that_no_page_could_show_is_not_saved(researcher: TestClient, pool: Path, settings: Settings) -> None:
+    """A number where a list belongs, or a date: the text is shown again with the error, and every step still opens."""
+    address = f"/studies/new/{begun(settings, pool).key}"
+    for text in ODD_TEXTS:
+        page = researcher.post(f"{address}/review", data={"text": text})
+        assert (page.status_code, text.splitlines()[0] in page.text) == (422, True), text
+    assert {researcher.get(f"{address}/{step}").status_code for step in OPENED} == {200}
+
+
+@on_sqlite
+@pytest.mark.parametrize(("low", "high"), [("nan", ""), ("1e999", ""), ("-inf", "inf"), ("9" * 400, ""), ("9", "1")])
+def test_impossible_thresholds_are_reported_and_kept(
+    low: str, high: str, researcher: TestClient, pool: Path, settings: Settings
+) -> None:
+    """The page of the filters opens, says what is wrong and shows what was typed."""
+    address = f"/studies/new/{begun(settings, pool).key}"
+    page = researcher.post(f"{address}/filters", data={"keep-0": "on", "title-0": "Sharp", "min-0": low, "max-0": high})
+    assert page.status_code == 200
+    assert f'value="{low}"' in page.text
+    assert all(researcher.get(f"{address}/{step}").status_code < 500 for step in OPENED), "nothing is drawn with it"
+
+
 @on_sqlite
 def test_htmx_gets_only_the_preview(researcher: TestClient, pool: Path, settings: Settings) -> None:
     """After a change of the design the response is the preview, not the page."""
