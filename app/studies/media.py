@@ -53,7 +53,7 @@ def file_of(db: Session, settings: Settings, key: str, viewer: RaterRecord | Non
         raise NotFound("There is no such clip.")
     if viewer is not None and KEY.fullmatch(key):
         raise NotAllowed("This clip is not assigned to you.")
-    path = settings.media / f"{known}.mp4"
+    path = settings.media / f"{Path(known).name}.mp4"  # the rows may come from somebody's backup
     if not path.is_file():
         raise NotFound("The file of this clip is gone from the server.", "Tell the researcher; skip the clip.")
     return path
