@@ -10,16 +10,21 @@ import cv2
 import polars as pl
 import pytest
 from av.error import FFmpegError
+from sqlalchemy import select
 
+from app.db import Database
 from app.errors import AppError, NotFound
+from app.models import Assignment, StudyClip
 from app.pools import posters
 from app.pools.pool_files import Pool
 from app.settings import Settings
-from app.studies import attention_clips, clip_files
+from app.studies import attention_clips, clip_files, media
 from scoring.video import playable, reading
 from tests.helpers.bounded import bounded
+from tests.helpers.factories import StudyMaker
 from tests.helpers.hostile_videos import endless, large_vp8, wide
 from tests.helpers.real_videos import moving, texture, write_video
+from tests.helpers.visitors import on_sqlite
 
 
 def playlist(path: Path) -> None:
@@ -108,3 +113,20 @@ def test_a_header_that_lies_costs_seconds_and_no_memory_of_the_server(
             posters.poster(settings, pool, "bad")
         with nullcontext() if has_copy else no_copy:
             clip_files.prepare(tmp_path / "bad.mp4", tmp_path / "media" / "copy.mp4")
+
+
+@on_sqlite
+def test_no_row_of_the_database_leads_out_of_the_folder_of_clips(
+    study_maker: StudyMaker, database: Database, settings: Settings
+) -> None:
+    """A restored backup may come from anybody: a clip's name with a path in it opens no video elsewhere."""
+    study_maker(clips=1)
+    (settings.home / "outside.mp4").write_bytes(b"secret")
+    with database.writer() as db:
+        clip, place = db.scalars(select(StudyClip)).one(), db.scalars(select(Assignment).limit(1)).one()
+        clip.media_key = "../outside"
+        db.add(clip)
+        db.flush()
+        address = media.address_of(place.id, clip.media_key).removeprefix("/media/").removesuffix(".mp4")
+        with pytest.raises(NotFound):
+            media.file_of(db, settings, address, None)
