@@ -19,8 +19,8 @@ from tests.helpers import commands
 ON_FILES = {
     *("bench-set", "filter", "filters", "plan", "preset", "proxies", "sample", "score", "segment", "version"),
     *("pool head", "pool import", "pool join", "pool retention", "pool show", "pool tail", "pool where", "weights get"),
-    *(f"stats {name}" for name in ("agreement", "anchoring", "calibrate", "cascade", "consensus", "fairness")),
-    *(f"stats {name}" for name in ("ppi", "raters", "talkvid")),
+    *(f"stats {name}" for name in ("agreement", "anchoring", "association", "calibrate", "cascade", "consensus")),
+    *(f"stats {name}" for name in ("fairness", "ppi", "raters", "talkvid")),
     *("key rotate", "restore"),
 }
 """Commands that open no database of studies; `restore` refuses any that has rows."""
