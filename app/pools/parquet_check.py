@@ -10,12 +10,12 @@ from pathlib import Path
 import polars as pl
 from polars.exceptions import PolarsError
 
+from app import limited_tables
 from app.cache import Cache
 from app.errors import AppError
 from app.failed_files import run_on_file
 from app.limited_process import GIGABYTE, Limits
 
-MOST_COLUMNS = 2000
 MOST_BYTES = 4 * GIGABYTE
 """Memory that a table may take if it is read whole."""
 FOOTER = Limits(seconds=10, memory=GIGABYTE // 2)
@@ -94,11 +94,7 @@ def _footer(path: Path) -> ParquetSize:
     try:
         rows = pl.scan_parquet(path, glob=False)
         columns = rows.collect_schema().names()
-        if len(columns) > MOST_COLUMNS:
-            raise AppError(
-                f"{path.name} has {len(columns):,} columns; the largest number is {MOST_COLUMNS:,}.",
-                "Write a file with the columns that you need.",
-            )
+        limited_tables.refuse_columns(path, columns)
         return ParquetSize(rows.select(pl.len()).collect().item(), len(columns))
     except (PolarsError, OSError) as error:
         raise _not_a_pool(path) from error

@@ -16,23 +16,9 @@ from app.studies import lifecycle
 from app.webhooks import webhooks
 from tests.helpers.factories import StudyMaker
 from tests.helpers.waiting import wait_until
-from tests.webhooks.test_webhooks import Receiver, added, moved
+from tests.webhooks.receiver import Receiver, added, moved
 
 HOOKS = 6
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    """A receiver on this machine."""
-    made = Receiver()
-    yield made
-    made.end()
-
-
-@pytest.fixture
-def inside(settings: Settings) -> Settings:
-    """Settings that allow addresses of this machine."""
-    return settings.model_copy(update={"webhooks_private": True})
 
 
 @pytest.fixture

@@ -3,89 +3,20 @@
 import hashlib
 import hmac
 import json
-import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from sqlalchemy import select
 
 from app.db import Database
 from app.errors import AppError
-from app.models import Event, Study
+from app.models import Event
 from app.settings import Settings
-from app.studies import lifecycle
 from app.webhooks import calls, webhooks
 from tests.helpers.factories import StudyMaker, answers
 from tests.helpers.visitors import on_sqlite
 from tests.helpers.waiting import wait_until
-
-
-class Receiver:
-    """A real HTTP server that keeps what it is sent and answers as it is told, 200 when told nothing.
-
-    It answers while `may_answer` is set.
-    """
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[str, dict[str, str], bytes]] = []
-        self.answers: list[int] = []
-        self.may_answer = threading.Event()
-        self.may_answer.set()
-        heard, waiting, may_answer = self.heard, self.answers, self.may_answer
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                heard.append((self.path, dict(self.headers), body))
-                may_answer.wait()
-                status = waiting.pop(0) if waiting else 200
-                self.send_response(status)
-                if status == 302:
-                    self.send_header("Location", "/elsewhere")
-                self.end_headers()
-
-            def log_message(self, format: str, *args: object) -> None:
-                """Quiet."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/closed?x=1"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-        self._thread.start()
-
-    def end(self) -> None:
-        """Stop serving."""
-        self.may_answer.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    """A receiver on this machine."""
-    made = Receiver()
-    yield made
-    made.end()
-
-
-@pytest.fixture
-def inside(settings: Settings) -> Settings:
-    """Settings that allow addresses of this machine."""
-    return settings.model_copy(update={"webhooks_private": True})
-
-
-def added(database: Database, settings: Settings, study: Study, url: str) -> str:
-    """A webhook; its secret."""
-    with database.writer() as db:
-        return webhooks.add(db, settings, lifecycle.by_slug(db, study.slug), url)
-
-
-def moved(database: Database, study: Study, state: lifecycle.State) -> None:
-    """The study in another state."""
-    with database.writer() as db:
-        lifecycle.change_state(db, lifecycle.by_slug(db, study.slug), state)
+from tests.webhooks.receiver import Receiver, added, moved
 
 
 def later(**length: float) -> datetime:
