@@ -203,6 +203,7 @@ def score_view(rule: Filter, scores: Mapping[str, Any]) -> ScoreView:
     value = scores.get(rule.score)
     unit = f"\u202f{rule.units}" if rule.units else ""
     return ScoreView(
+        name=rule.name,
         title=rule.title,
         value=None if value is None else f"{short_number(value)}{unit}",
         threshold=threshold_text(rule.minimum, rule.maximum),

@@ -75,6 +75,7 @@ class Curve:
 class ScoreView:
     """An automated score as a rater sees it: `movement 97.9  ≥ 80  ✓`. `passed` is None if there is no score."""
 
+    name: str
     title: str
     value: str | None
     threshold: str

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, Response, expect
 from sqlalchemy import select, update
 from sqlmodel import col
 
-from app.models import Filter, Judgment, StudyClip
+from app.models import Filter, Judgment, Study, StudyClip
 from tests.browser.conftest import Site, SiteMaker
 
 pytestmark = pytest.mark.browser
@@ -199,6 +199,29 @@ def test_everything_fits_on_a_laptop_screen(make_site: SiteMaker) -> None:
         assert box is not None
         assert box["y"] >= 0, selector
         assert box["y"] + box["height"] <= 900, selector
+
+
+def test_each_score_with_a_series_shows_its_own_curve(make_site: SiteMaker) -> None:
+    """A click on a score shows its curve alone and moves the clip to its worst second; a score without one has none."""
+    site = make_site(score_visibility="shown")
+    with site.database.writer() as db:
+        study = db.scalars(select(Study)).one().id
+        for position, name in enumerate(("rotation", "plain"), start=1):
+            score = f"avg_{name}"
+            db.add(Filter(study_id=study, position=position, name=name, title=name, score=score, criterion="verdict"))
+        values = {"avg_movement": 90.0, "avg_rotation": 90.0, "avg_plain": 1.0}
+        series = {"movement_per_second": [95.0, 70.0], "rotation_per_second": [60.0, 99.0]}
+        db.execute(update(StudyClip).values(scores=values | series))
+        db.execute(update(Filter).values(minimum=80.0))
+    page = site.page()
+    site.join(page)
+    buttons, curves = page.locator(".curve-of"), page.locator(".curve:not([data-off])")
+    assert buttons.all_inner_texts() == ["Movement", "rotation"]
+    for title, worst in (("rotation", "0"), ("Movement", "1")):
+        page.get_by_role("button", name=title, exact=True).click()
+        expect(curves).to_have_count(1)
+        expect(curves).to_have_attribute("data-title", title)
+        expect(curves).to_have_attribute("data-worst", worst)
 
 
 @pytest.mark.parametrize("width", [1440, 1366, 390])
