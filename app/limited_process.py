@@ -245,7 +245,7 @@ def _context(module: str) -> "ForkServerContext | SpawnContext":
 
 
 def _serve(pipe: Connection) -> None:
-    """In the child: answer calls until one fails, or none comes any more."""
+    """In the child: answer calls until one fails or no more arrive."""
     global _is_child
     _is_child = True
     # Libraries write their own words about a lack of memory, over many lines.

@@ -77,7 +77,7 @@ class _Reader(MarkdownIt):
         return True
 
     def normalizeLink(self, url: str) -> str:  # noqa: N802 - the parser's method
-        """Keep addresses as they were written."""
+        """Return the address as it was written."""
         return url
 
 

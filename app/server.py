@@ -123,7 +123,7 @@ class _ResearcherServer(uvicorn.Server):
     """A server that ends with the first process and at no signal: a service manager signals both at once."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Go on serving the first process, which finishes its own requests."""
+        """Continue to serve the first process, which finishes its own requests."""
 
 
 class _AnnouncingServer(uvicorn.Server):

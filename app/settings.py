@@ -86,10 +86,10 @@ class Settings(BaseSettings):
     """Times that a rater may change one answer within an hour."""
 
     read_memory_gb: float = Field(default=4.0, ge=0.1, le=10_000)
-    """Gigabytes of memory that a command may need to read tables and records that you name."""
+    """Gigabytes of memory that a command may use to read the tables and records you name."""
 
     read_minutes: float = Field(default=30.0, gt=0, le=100_000)
-    """Minutes that it may take to read them."""
+    """Minutes that reading them may take."""
 
     log_level: Literal["", "info", "warning"] = ""
     """`info` logs every request, `warning` only problems; empty is `warning` on a terminal and `info` elsewhere."""

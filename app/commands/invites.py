@@ -30,8 +30,8 @@ def invite(study: Study, name: RaterName, expires: Expires = "", port: LinkPort 
     with existing_database(load()).writer() as db:
         link = invites.personal(db, lifecycle.by_slug(db, study), name, expires_at=end)
     if link.name != name:
-        typer.echo(f"A new rater was made, called {link.name}, because every rater's name is unique.", err=True)
-        typer.echo("For a new link of the same rater, renew it on the study's Raters page.", err=True)
+        typer.echo(f"The name was taken, so the new rater is called {link.name}.", err=True)
+        typer.echo("To give the same rater a new link, renew it on the study's Raters page.", err=True)
     typer.echo(served_settings(port).address + link.path)
 
 

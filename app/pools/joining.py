@@ -61,7 +61,7 @@ def _join(
     probed: videos.Probed | None,
     replace: bool,
 ) -> tuple[tuple[str, ...], tuple[int, int, int]]:
-    """Write the joined pool to `target`; the names of the new columns, and the numbers of `_matches`."""
+    """Write the joined pool to `target`. Returns the names of the new columns and the numbers of `_matches`."""
     rows = scan_pool(pool)
     there = rows.collect_schema()
     with pool_errors(f"{pool} or {other}"):

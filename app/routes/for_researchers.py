@@ -1,4 +1,4 @@
-"""Routes of researchers' pages and of programs: what the second process serves, or the only one if there is one."""
+"""Routes of researchers' pages and of programs. The second process serves them; without one, the only process does."""
 
 from fastapi import FastAPI
 

@@ -164,7 +164,7 @@ def review(request: Request, draft: Now) -> Response:
 
 @router.post("/{key}/review")
 def change_text(request: Request, draft: Now, form: Sent) -> Response:
-    """Save the edited study file. A text that is not TOML, or that the pages cannot show, is shown again."""
+    """Save the edited study file. Text that is not TOML, or that the pages cannot show, is shown again."""
     text = form.get("text", "").replace("\r\n", "\n")
     try:
         content = study_file.toml(text, drafts.NAME)

@@ -135,7 +135,7 @@ def report(
 
 
 def _narrow(read: RatedScores, found: Association) -> list[str]:
-    """A note for every score that spreads less among the rated clips than in the whole table."""
+    """A note for each score whose spread is smaller among the rated clips than in the whole table."""
     if not read.design.equal_weights:
         return []
     notes = []
@@ -166,7 +166,7 @@ def _turned(found: Association) -> list[str]:
 
 
 def _compared(read: RatedScores, found: Association) -> list[str]:
-    """A note if pairs were made of some of the clips only."""
+    """A note if only some of the clips were compared in pairs."""
     used = next((one.pairs.clips for one in found.scores if one.pairs is not None), read.counts.used)
     if used == read.counts.used:
         return []

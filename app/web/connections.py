@@ -19,9 +19,9 @@ the head or a part of the body, after the first piece (at most 256 kB)."""
 BYTES_PER_FIELD = 32
 """What a header costs beside its bytes: a head may have 2,000 headers at most."""
 MOST_WAITING = 32
-"""Requests that one connection may send before the first of them is answered. Browsers and proxies send one."""
+"""Requests that a connection may send before the first one is answered. Browsers and proxies send one at a time."""
 MOST_FILES = 65_536
-"""Open files, and so connections, that the server allows itself if the system allows as many."""
+"""The largest number of open files, and so of connections, that the server asks the system for."""
 TOO_LARGE = "The headers of this request are too large: 64 kB is the limit."
 
 
@@ -38,7 +38,7 @@ class BoundedConnection(HttpToolsProtocol):
     _reading: asyncio.TimerHandle | None = None
     _running: RequestResponseCycle | None = None
     _pending = 0
-    """Bytes that arrived since the parser last completed something."""
+    """Bytes received since the parser last completed something."""
     _made_progress = False
     _is_too_large = False
 

@@ -68,14 +68,14 @@ def many_parts(path: Path) -> None:
 HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
     "packed.jsonl.gz": (packed, "would grow to more than 200 times its size, .* unpack it first"),
     "packed line.jsonl.gz": (packed_line, "would grow to more than 200 times its size, .* unpack it first"),
-    "many fields.csv": (many_fields, "has 100,000 fields; the largest number is 2,000. Every record"),
-    "many keys.jsonl": (many_keys, "has more different fields than 2,000. Every record"),
+    "many fields.csv": (many_fields, "has 100,000 fields; the largest number is 2,000. Use the same field"),
+    "many keys.jsonl": (many_keys, "has more different fields than 2,000. Use the same field"),
     "long header.csv": (long_header, "has a header that cannot be read: .* Its first line names the fields"),
     "deep.json": (deep, "cannot be read as JSON: recursion limit exceeded.* Mend it"),
     "deep.jsonl": (deep, "holds no records. The first: It is not JSON: recursion limit .* Name a file"),
     "deep lists.json": (deep_lists, "holds no records. The first: .* Name a file"),
     "many texts.parquet": (many_texts, "Clips are there more than once|needs more than 0.5 GB"),
-    "many parts.parquet": (many_parts, "has 5,001 fields; the largest number is 2,000. Every record"),
+    "many parts.parquet": (many_parts, "has 5,001 fields; the largest number is 2,000. Use the same field"),
     "pipe.jsonl": (os.mkfifo, "is a device or a pipe. Name a file"),
 }
 """How each file is made, and what is said about it."""

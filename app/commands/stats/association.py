@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class MappingOption(StrEnum):
-    """The curves that --mapping takes."""
+    """The curves that --mapping accepts."""
 
     LINEAR = "linear"
     CUBIC = "cubic"
@@ -33,7 +33,7 @@ def association(
     ratings: Annotated[
         Path | None, typer.Option(help="Instead of --rating: ratings (clip, rater, criterion, value), joined by clip.")
     ] = None,
-    criterion: Annotated[str | None, typer.Option(help="The criterion, where the ratings have several.")] = None,
+    criterion: Annotated[str | None, typer.Option(help="The criterion, if the ratings have several.")] = None,
     mapping: Annotated[
         list[MappingOption] | None,
         typer.Option(help="Curve from score to rating (ITU-T P.1401); may be given again. Default cubic."),

@@ -131,7 +131,7 @@ def too_many_fields(source: str, count: int | None = None) -> AppError:
     found = f"{count:,} fields; the largest number is" if count else "more different fields than"
     return AppError(
         f"{source} has {found} {MOST_FIELDS:,}.",
-        "Every record should use the same names; values do not belong in the names of fields.",
+        "Use the same field names in every record; write values as values, not as names.",
     )
 
 
